@@ -1,0 +1,136 @@
+"""Decode a folder of audio once into flat int16 banks that training can crop from without waiting.
+
+A *bank* is three files in one folder: `<name>.i16` (all clips of one kind, mono, `SAMPLE_RATE`, joined end to end),
+`<name>.csv` (one row per clip: where it lies and what it is) and nothing else, so that a memory map of it is the whole
+data set. Clips are split into train and valid by `id` (voice or track), so that no voice is heard in both.
+
+    python -m experiments.embedded_models.data --source ../shared/data/train --banks /tmp/banks
+"""
+
+import argparse
+import csv
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+SAMPLE_RATE = 24_000
+VALID_SHARE = 0.08
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One decoded clip: `start` and `length` in samples of its bank, `source_rate` in Hz before resampling."""
+
+    file: str
+    id: str
+    origin: str
+    source_rate: int
+    start: int
+    length: int
+    split: str
+
+
+@dataclass(frozen=True)
+class Bank:
+    """All clips of one kind: `samples` is int16 `[total]`, full scale 32767."""
+
+    samples: np.ndarray
+    clips: list[Clip]
+
+    def of(self, split: str) -> list[Clip]:
+        return [clip for clip in self.clips if clip.split == split]
+
+    def read(self, clip: Clip, offset: int, length: int) -> np.ndarray:
+        """Float32 `[length]` from `offset` within the clip, zero-padded behind its end."""
+        stop = min(offset + length, clip.length)
+        out = np.zeros(length, np.float32)
+        out[: stop - offset] = self.samples[clip.start + offset : clip.start + stop]
+        return out / 32768.0
+
+
+def split_of(identity: str, share: float = VALID_SHARE) -> str:
+    """Train or valid, decided by the name alone: the same on every machine and whatever else is in the folder."""
+    draw = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:4], "big") / 2**32
+    return "valid" if draw < share else "train"
+
+
+def decode(path: Path) -> tuple[np.ndarray, int]:
+    """Mono int16 `[samples]` at `SAMPLE_RATE` with its peak at -1 dBFS, and the rate it was stored at."""
+    wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    mono = wave.mean(axis=1)
+    if rate != SAMPLE_RATE:
+        mono = soxr.resample(mono, rate, SAMPLE_RATE)
+    peak = float(np.abs(mono).max(initial=0.0))
+    mono = mono * (0.89 / peak) if peak > 0 else mono
+    return np.round(mono * 32767).astype(np.int16), rate
+
+
+def write_bank(folder: Path, name: str, files: Iterable[tuple[Path, str, str, str]]) -> None:
+    """Decode `(path, label, id, origin)` in order; a file that cannot be read is named and left out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows, position = [], 0
+    with open(folder / f"{name}.i16.part", "wb") as out:
+        for path, label, identity, origin in files:
+            try:
+                samples, rate = decode(path)
+            except soundfile.SoundFileError as error:
+                print(f"left out {label}: {error}")
+                continue
+            samples.tofile(out)
+            rows.append(Clip(label, identity, origin, rate, position, len(samples), split_of(identity)))
+            position += len(samples)
+    (folder / f"{name}.i16.part").rename(folder / f"{name}.i16")
+    with open(folder / f"{name}.csv", "w", newline="") as out:
+        writer = csv.DictWriter(out, [field.name for field in fields(Clip)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+    print(f"{name}: {len(rows)} clips, {position / SAMPLE_RATE / 60:.1f} min")
+
+
+def read_bank(folder: Path, name: str) -> Bank:
+    """Open a bank as a memory map; nothing is read before it is cropped."""
+    with open(folder / f"{name}.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    clips = [
+        Clip(r["file"], r["id"], r["origin"], int(r["source_rate"]), int(r["start"]), int(r["length"]), r["split"])
+        for r in rows
+    ]
+    return Bank(np.memmap(folder / f"{name}.i16", np.int16, "r"), clips)
+
+
+def from_manifest(source: Path, kind: str) -> list[tuple[Path, str, str, str]]:
+    """The files of one kind named by `source/manifest.tsv` (columns file, kind, id, origin)."""
+    with open(source / "manifest.tsv", newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["kind"] == kind]
+    return [(source / r["file"], r["file"], r["id"], r["origin"]) for r in rows]
+
+
+def from_folder(folder: Path) -> list[tuple[Path, str, str, str]]:
+    """Rendered files named `<id>__<n>.wav|ogg`: everything before the double underscore is the voice or tune."""
+    paths = sorted(p for p in folder.rglob("*") if p.suffix in (".wav", ".ogg", ".flac"))
+    return [(p, p.name, p.stem.split("__")[0], "synthetic") for p in paths]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=Path, default=Path("../shared/data/train"), help="folder with manifest.tsv")
+    parser.add_argument("--banks", type=Path, required=True, help="where the decoded banks go (outside the repository)")
+    parser.add_argument("--voices", type=Path, help="folder of synthetic speech made by voices.py")
+    parser.add_argument("--composed", type=Path, help="folder of rendered music made by render.py")
+    args = parser.parse_args(argv)
+    if args.voices or args.composed:
+        for name, folder in (("voices", args.voices), ("composed", args.composed)):
+            if folder:
+                write_bank(args.banks, name, from_folder(folder))
+        return
+    for kind in ("speech", "music", "noise"):
+        write_bank(args.banks, kind, from_manifest(args.source, kind))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The three small networks: public classes of demucs and denoiser, only their sizes are ours.
+
+Both separators answer `[batch, 2, 1, samples]` for a mono mixture `[batch, 1, samples]` at 24 kHz, sources in the order
+`SOURCES`. They are meant to differ (waveform + spectrum with attention; magnitudes alone with recurrence), so that their
+errors do too. The denoiser maps `[batch, 1, samples]` at 16 kHz to the same shape.
+"""
+
+from fractions import Fraction
+
+from demucs.hdemucs import HDemucs
+from demucs.htdemucs import HTDemucs
+from denoiser.demucs import Demucs as Denoiser
+from torch import nn
+
+from experiments.embedded_models.data import SAMPLE_RATE
+
+SOURCES = ["music", "speech"]
+SEGMENT_S = Fraction(4)
+
+
+def htdemucs() -> HTDemucs:
+    """Hybrid waveform/spectrum U-Net with a cross-domain transformer at the bottom, about 1.0 M parameters."""
+    return HTDemucs(
+        sources=SOURCES,
+        audio_channels=1,
+        samplerate=SAMPLE_RATE,
+        segment=SEGMENT_S,
+        channels=12,
+        depth=4,
+        nfft=2048,
+        dconv_mode=0,
+        t_layers=3,
+        t_heads=4,
+        t_hidden_scale=2.0,
+    )
+
+
+def hdemucs() -> HDemucs:
+    """Frequency-only U-Net on magnitudes with local attention and LSTM at the bottom, about 1.1 M parameters."""
+    return HDemucs(
+        sources=SOURCES,
+        audio_channels=1,
+        samplerate=SAMPLE_RATE,
+        segment=4,
+        channels=12,
+        depth=5,
+        nfft=1024,
+        hybrid=False,
+        cac=False,
+        wiener_iters=-1,
+        end_iters=-1,
+        dconv_lstm=4,
+        norm_starts=4,
+    )
+
+
+def denoiser() -> Denoiser:
+    """Causal waveform U-Net with an LSTM, the layout of DNS64 made small, about 0.7 M parameters."""
+    return Denoiser(hidden=16, max_hidden=128, depth=5, stride=4, kernel_size=8, resample=4, causal=True, sample_rate=16_000)
+
+
+NETWORKS = {"htdemucs": htdemucs, "hdemucs": hdemucs, "denoiser": denoiser}
+
+
+def build(name: str) -> nn.Module:
+    """A freshly initialised network by name."""
+    return NETWORKS[name]()
+
+
+def count(model: nn.Module) -> int:
+    """Number of parameters."""
+    return sum(p.numel() for p in model.parameters())

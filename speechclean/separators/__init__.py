@@ -1,0 +1,5 @@
+"""Separators: `separator(mixtures) -> list[Stems]`, a ragged batch in, a list out.
+
+demucs.py     everything of the demucs family: HTDemucs, HDemucs, bags of them, DiffQ-quantised ones
+segments.py   how a waveform is cut into shifted, overlapping segments and put together again
+"""

@@ -1,0 +1,123 @@
+"""Load checkpoints of demucs, DiffQ and denoiser without trusting them.
+
+`torch.load(weights_only=False)` runs whatever a pickle names, and safetensors metadata may name any class: here only tensors,
+plain values and the classes below are accepted; a file that names anything else is refused by name and runs nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pickle
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+class CheckpointError(RuntimeError):
+    """A weights file that cannot be used; the message says which and why."""
+
+
+def allowed_classes() -> dict[str, Any]:
+    """Everything besides tensors and plain values that a checkpoint may name, by its qualified name."""
+    from demucs.demucs import Demucs
+    from demucs.hdemucs import HDemucs
+    from demucs.htdemucs import HTDemucs
+    from denoiser.demucs import Demucs as DenoiserDemucs
+    from diffq import DiffQuantizer, UniformQuantizer
+
+    classes = (Demucs, HDemucs, HTDemucs, DenoiserDemucs, DiffQuantizer, UniformQuantizer, Fraction)
+    return {f"{cls.__module__}.{cls.__qualname__}": cls for cls in classes}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of a `.th`, `.pt` or `.safetensors` checkpoint. Raises `CheckpointError` for anything not on the list."""
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    try:
+        with torch.serialization.safe_globals(list(allowed_classes().values())):
+            package = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()
+        named = next((line.strip() for line in reason if "GLOBAL" in line), reason[0] if reason else type(error).__name__)
+        raise CheckpointError(f"{path}: refused, not a plain checkpoint of demucs or denoiser ({named})") from error
+    if not isinstance(package, dict):
+        raise CheckpointError(f"{path}: holds a {type(package).__name__}, not the dictionary of a checkpoint")
+    return package
+
+
+def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
+    """The network of a package `{klass or class, args, kwargs, state}`, in evaluation mode, float32, gradients off."""
+    cls = package.get("klass", package.get("class"))
+    if cls not in allowed_classes().values() or not inspect.isclass(cls) or not issubclass(cls, torch.nn.Module):
+        raise CheckpointError(f"{path}: names {cls!r} as its network, which is not on the list of known networks")
+    known = inspect.signature(cls).parameters
+    try:
+        # Old packages carry arguments that newer classes have dropped; demucs itself ignores them too.
+        model = cls(*package["args"], **{key: value for key, value in package["kwargs"].items() if key in known})
+        state = package["state"]
+        if state.get("__quantized"):
+            from diffq import restore_quantized_state
+
+            restore_quantized_state(model, state)
+        else:
+            model.load_state_dict(state)
+    except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: does not fit its own network {cls.__name__} ({error})") from error
+    return freeze(model)
+
+
+def freeze(model: torch.nn.Module) -> torch.nn.Module:
+    """Evaluation mode, float32, no gradients: how every network is used here."""
+    return model.float().eval().requires_grad_(False)
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    """A package from demucs' safetensors layout: class, arguments and the state's structure are json in the metadata."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        name = metadata["klass"]
+        if name not in allowed_classes():
+            raise CheckpointError(f"{path}: refused, names {name!r} as its network")
+        state = _unflatten(json.loads(metadata["structure"]), tensors, path) if "structure" in metadata else tensors
+        return {
+            "klass": allowed_classes()[name],
+            "args": _fractions(json.loads(metadata["args"])),
+            "kwargs": _fractions(json.loads(metadata["kwargs"])),
+            "state": state,
+        }
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: not a demucs safetensors file ({error})") from error
+
+
+def _fractions(value: Any) -> Any:
+    """Undo demucs' json form of fractions (`segment` of HTDemucs is one)."""
+    if isinstance(value, dict):
+        if value.get("_type") == "fraction":
+            return Fraction(value["numerator"], value["denominator"])
+        return {key: _fractions(item) for key, item in value.items()}
+    return [_fractions(item) for item in value] if isinstance(value, list) else value
+
+
+def _unflatten(node: Any, tensors: Mapping[str, torch.Tensor], path: Path) -> Any:
+    """Rebuild a nested state from its flat tensors; the only classes it may name are the allowed ones."""
+    if not isinstance(node, dict):
+        return node
+    if "_tensor" in node:
+        return tensors[node["_tensor"]]
+    if "_dict" in node:
+        return {key: _unflatten(item, tensors, path) for key, item in node["_dict"]}
+    if "_list" in node:
+        return [_unflatten(item, tensors, path) for item in node["_list"]]
+    if "_tuple" in node:
+        return tuple(_unflatten(item, tensors, path) for item in node["_tuple"])
+    if node.get("_class") in allowed_classes():
+        return allowed_classes()[node["_class"]]
+    raise CheckpointError(f"{path}: refused, its structure names {node.get('_class', node)!r}")

@@ -1,0 +1,136 @@
+"""Everything of the demucs family: HTDemucs, HDemucs, bags of them, DiffQ-quantised ones.
+
+Défossez, "Hybrid Spectrogram and Waveform Source Separation" (MDX 2021); Rouard, Massa & Défossez, "Hybrid Transformers for
+Music Source Separation" (ICASSP 2023); Défossez, Adi & Synnaeve, "Differentiable Model Compression via Pseudo Quantization
+Noise" (TMLR 2022). Of a bag only the networks run whose weight for the speech is not zero: one of four in htdemucs_ft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import checkpoints
+from ..audio import Audio, resample
+from ..device import torch_device
+from ..separation import Stems
+from ..weights import Bag, demucs_bag
+from . import engine
+
+ACCOMPANIMENTS = ("residual", "stems")
+
+
+@dataclass(frozen=True)
+class DemucsSeparator:
+    """A separator of the demucs family.
+
+    name: a published model (`htdemucs_ft`, `mdx_extra_q`, ...), an embedded one, or one of `repo`
+    repo: None for published weights, `embedded` for those in the package, or a folder in demucs' own format
+    shifts: passes at different offsets that are averaged; 0 is one pass without a shift
+    overlap: of segments, as a share of their length
+    segment_s: length of a segment; None is the network's own, and a transformer can take less but not more
+    accompaniment: `residual` (music = mixture - speech) or `stems` (the sum of the network's other sources)
+    batch_size: segments in one forward pass; 1 is best on a CPU
+    """
+
+    name: str
+    repo: str | None = None
+    shifts: int = 1
+    overlap: float = 0.25
+    segment_s: float | None = None
+    accompaniment: str = "residual"
+    batch_size: int = 1
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.shifts < 0:
+            raise ValueError(f"shifts={self.shifts} must be 0 or more")
+        if not 0 <= self.overlap < 1:
+            raise ValueError(f"overlap={self.overlap} must be at least 0 and below 1")
+        if self.segment_s is not None and self.segment_s < 1:
+            raise ValueError(f"segment_s={self.segment_s} must be at least 1 second, or null for the network's own")
+        if self.accompaniment not in ACCOMPANIMENTS:
+            raise ValueError(f"accompaniment={self.accompaniment!r} must be one of {', '.join(ACCOMPANIMENTS)}")
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size={self.batch_size} must be 1 or more")
+        torch_device(self.device)
+
+    def weights(self) -> dict[str, Path]:
+        """The files that would be loaded, by signature. Raises `MissingWeights`, before anything is loaded."""
+        return dict(self._bag.files)
+
+    @torch.inference_mode()
+    def __call__(self, mixtures: Sequence[Audio]) -> list[Stems]:
+        """Stems at the network's own rate, one per mixture, each on its mixture's device.
+
+        A mixture with another number of channels than the network's is heard channel by channel, as so many copies.
+        """
+        network = self._networks[0].module
+        heard = [resample(mixture, network.samplerate) for mixture in mixtures]
+        answers = iter(self._separate([voice for audio in heard for voice in self._voices(audio, network.audio_channels)]))
+        stems = []
+        for mixture, audio in zip(mixtures, heard, strict=True):
+            if audio.channels == network.audio_channels:
+                answer = next(answers)
+            else:
+                answer = torch.cat([next(answers).mean(1, keepdim=True) for _ in range(audio.channels)], 1)
+            speech, music = answer.to(mixture.waveform.device)
+            stems.append(Stems(audio.with_waveform(speech), audio.with_waveform(music)))
+        return stems
+
+    @cached_property
+    def _bag(self) -> Bag:
+        return demucs_bag(self.name, self.repo)
+
+    @cached_property
+    def _networks(self) -> list[engine.Network]:
+        """Those networks of the bag whose estimate reaches the speech."""
+        found = []
+        for index, (signature, path) in enumerate(self._bag.files.items()):
+            module: Any = checkpoints.build(checkpoints.read(path), path)
+            names = [name for name in engine.SPEECH_SOURCES if name in module.sources]
+            if not names:
+                raise checkpoints.CheckpointError(f"{path}: separates {module.sources}, none of which is speech or vocals")
+            source, weights = module.sources.index(names[0]), self._bag.weights
+            weight = 1.0 if weights is None else float(weights[index][source])
+            if weight:
+                module.to(torch_device(self.device))
+                found.append(engine.Network(module, weight, self._segment_samples(module), signature))
+        return found
+
+    def _segment_samples(self, module: Any) -> int:
+        own = float(module.segment)
+        wanted = self.segment_s if self.segment_s is not None else self._bag.segment_s
+        if wanted is not None and getattr(module, "use_train_segment", False):
+            wanted = min(wanted, own)
+        return int((own if wanted is None else wanted) * module.samplerate)
+
+    def _voices(self, audio: Audio, channels: int) -> list[Tensor]:
+        """What the networks are given of one mixture: waveforms `[channels, samples]` on their device."""
+        waveform = audio.waveform.to(torch_device(self.device))
+        return [waveform] if audio.channels == channels else [one.expand(channels, -1) for one in waveform]
+
+    def _separate(self, waveforms: list[Tensor]) -> list[Tensor]:
+        """Speech and music of each waveform: `[channels, samples]` -> `[2, channels, samples]`."""
+        # demucs' own command hands its networks the mixture at unit variance too.
+        scales = [waveform.std(correction=0).clamp(min=1e-8) for waveform in waveforms]
+        scaled = [waveform / scale for waveform, scale in zip(waveforms, scales, strict=True)]
+        schedule = engine.Schedule(self.shifts, self.overlap, self.batch_size, self.seed)
+        total = sum(network.weight for network in self._networks)
+        both = [torch.zeros(2, *waveform.shape, device=waveform.device) for waveform in waveforms]
+        for network in self._networks:
+            for sum_, answer in zip(both, engine.run(network, scaled, schedule), strict=True):
+                sum_ += network.weight / total * answer
+        stems = []
+        for waveform, scale, answer in zip(waveforms, scales, both, strict=True):
+            # A network's biases would answer digital silence with a faint hum.
+            speech, others = answer * scale if waveform.any() else torch.zeros_like(answer)
+            stems.append(torch.stack([speech, waveform - speech if self.accompaniment == "residual" else others]))
+        return stems

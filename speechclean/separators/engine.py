@@ -1,0 +1,81 @@
+"""Run one network of the demucs family over many waveforms: segments of all files and shifts in common forward passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import segments
+from .segments import OverlapAdd, Segment
+
+#: What the source that carries the voice is called: here, and in models for music.
+SPEECH_SOURCES = ("speech", "vocals")
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network of a bag: the module, how much its estimate counts, its segment in samples, its signature."""
+
+    module: Any
+    weight: float
+    segment: int
+    signature: str
+
+    @property
+    def speech(self) -> int:
+        """Index of the source that carries the voice."""
+        return next(self.module.sources.index(name) for name in SPEECH_SOURCES if name in self.module.sources)
+
+    def input_length(self, segment: Segment) -> int:
+        """How many samples the network is given for a segment."""
+        if getattr(self.module, "use_train_segment", False):
+            return int(self.module.segment * self.module.samplerate)  # HTDemucs hears its training length, always
+        # HDemucs takes any length, but a tail of a few samples breaks the reflection at its STFT's ends: one second at least.
+        return max(segment.length, self.module.samplerate)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How waveforms are passed through a network: `shifts` passes, `overlap` of segments, `batch_size`, `seed` of offsets."""
+
+    shifts: int
+    overlap: float
+    batch_size: int
+    seed: int
+
+    def offsets(self, network: Network, waveform: Tensor) -> list[int | None]:
+        """Where each pass starts, in samples of shift; `[None]` for one pass without a shift."""
+        if not self.shifts:
+            return [None]
+        content, longest = segments.fingerprint(waveform), int(segments.MAX_SHIFT_S * network.module.samplerate)
+        return [segments.shift_offset(self.seed, network.signature, content, k, longest) for k in range(self.shifts)]
+
+
+def run(network: Network, waveforms: Sequence[Tensor], schedule: Schedule) -> list[Tensor]:
+    """Mean over the shifts: speech and the sum of the other sources, per waveform.
+
+    Shape: each `[channels, samples]` -> `[2, channels, samples]`. Segments of one length share forward passes.
+    """
+    longest = int(segments.MAX_SHIFT_S * network.module.samplerate)
+    jobs: dict[int, list[tuple[Tensor, OverlapAdd, Segment]]] = {}
+    passes: list[list[OverlapAdd]] = []
+    for waveform in waveforms:
+        passes.append([])
+        for offset in schedule.offsets(network, waveform):
+            gathered = OverlapAdd((2, *waveform.shape), network.segment, waveform.device)
+            passes[-1].append(gathered)
+            for segment in segments.plan(waveform.shape[-1], offset, longest, network.segment, schedule.overlap):
+                jobs.setdefault(network.input_length(segment), []).append((waveform, gathered, segment))
+    for length, same in jobs.items():
+        for batch in segments.batches(same, schedule.batch_size):
+            heard = torch.stack([segments.cut(waveform, segment, length) for waveform, _, segment in batch])
+            for (_, gathered, segment), answer in zip(batch, network.module(heard), strict=True):
+                begin = segments.margin(segment, length)
+                answer = answer[..., begin : begin + segment.length]
+                speech = answer[network.speech]
+                gathered.add(segment, torch.stack([speech, answer.sum(0) - speech]))
+    return [torch.stack([gathered.mean() for gathered in shifts]).mean(0) for shifts in passes]

@@ -74,3 +74,8 @@ class Separation:
     def before(self) -> Separation:
         """The state before cleaning, the mixture standing in for the speech: what metrics of the mixture are taken on."""
         return replace(self, speech=self.mixture, gain=1.0)
+
+    def cpu(self) -> Separation:
+        """The same on the CPU, where metrics and files are made."""
+        moved = (self.mixture.with_waveform(self.mixture.waveform.cpu()), self.speech.with_waveform(self.speech.waveform.cpu()))
+        return Separation(*moved, self.mask.cpu(), self.gain)

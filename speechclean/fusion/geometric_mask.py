@@ -1,0 +1,17 @@
+"""Geometric mean fusion: a confident "music" counts more than a confident "speech"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .base import WeightedMaskFusion
+
+
+@dataclass(frozen=True)
+class GeometricMask(WeightedMaskFusion):
+    """The weighted geometric mean over separators; a zero from any of them stays zero."""
+
+    def combine(self, masks: Tensor, names: list[str]) -> Tensor:
+        return (masks ** self.normalised(names, masks)).prod(0)

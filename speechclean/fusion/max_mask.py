@@ -1,0 +1,17 @@
+"""Max fusion: the most speech that any separator hears."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .base import MaskFusion
+
+
+@dataclass(frozen=True)
+class MaxMask(MaskFusion):
+    """The maximum over separators; it keeps every word that one of them found, and every leak too."""
+
+    def combine(self, masks: Tensor, names: list[str]) -> Tensor:  # noqa: ARG002
+        return masks.amax(0)

@@ -1,0 +1,17 @@
+"""Mean fusion: errors that separators do not share average out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .base import WeightedMaskFusion
+
+
+@dataclass(frozen=True)
+class MeanMask(WeightedMaskFusion):
+    """The weighted arithmetic mean over separators."""
+
+    def combine(self, masks: Tensor, names: list[str]) -> Tensor:
+        return (self.normalised(names, masks) * masks).sum(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from ..loudness import integrated_lufs, true_peak_dbtp
@@ -15,8 +14,8 @@ class Loudness:
     """Sets the loudness (ITU-R BS.1770) under a true-peak ceiling, by a gain and never by a limiter.
 
     target_lufs: integrated loudness of the output; None: as loud as the speech was in the mixture (the fused estimate)
-    ceiling_dbtp: true peak in dBTP that the gain may not push the output over; with target_lufs=None a mixture whose own peak is
-        higher keeps it, since lowering an untouched voice would be a change that nobody asked for
+    ceiling_dbtp: true peak in dBTP that the gain may not push the output over; with target_lufs=None a mixture whose own
+        peak is higher keeps it, since lowering an untouched voice would be a change that nobody asked for
     max_gain_db: largest change of level; what was nearly silent is not blown up
     """
 
@@ -46,7 +45,8 @@ class Loudness:
             target: float | None = self.target_lufs
         else:
             target = integrated_lufs(mixture.with_waveform(apply_mask(mixture.waveform, separation.mask)))
-            ceiling = max(ceiling, true_peak_dbtp(mixture) or -math.inf)
+            own_peak = true_peak_dbtp(mixture)
+            ceiling = ceiling if own_peak is None else max(ceiling, own_peak)
         peak = true_peak_dbtp(speech)
         if loudness is None or target is None or peak is None:
             return 0.0

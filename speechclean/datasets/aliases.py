@@ -1,0 +1,56 @@
+"""Aliases: what an input's outputs are called. Readable, unique, and safe as a file name wherever they land."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePath
+
+#: Longest alias in bytes of UTF-8: file systems take 255, and suffixes such as `_residual.flac` come on top.
+MAX_BYTES = 180
+
+
+def from_relative(path: PurePath) -> str:
+    """The relative path without its extension, folders joined by `__`.
+
+    >>> from_relative(PurePath("seed_42_run1/text_batched_generated.wav"))
+    'seed_42_run1__text_batched_generated'
+    """
+    return safe("__".join(path.with_suffix("").parts))
+
+
+def safe(name: str) -> str:
+    """The name without what a file system or a shell would trip over; letters of every script stay.
+
+    >>> safe("../a b/c:d"), safe("..."), safe("音声 1")
+    ('a_b_c_d', 'unnamed', '音声_1')
+    """
+    name = unicodedata.normalize("NFC", name)
+    name = re.sub(r"[^\w.+=@,~-]+", "_", name, flags=re.UNICODE).strip("._-")
+    if len(name.encode()) <= MAX_BYTES:
+        return name or "unnamed"
+    # Long names often differ at the end only: a hash of the whole keeps them apart.
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return name.encode()[: MAX_BYTES - 9].decode(errors="ignore") + "~" + digest
+
+
+def unique(names: Sequence[str], origins: Sequence[str]) -> list[str]:
+    """The names, those that occur more than once (ignoring case) told apart by a hash of where they come from.
+
+    The hash depends on the origin alone: adding a file never renames another one's outputs once they collide.
+    """
+    count = Counter(name.casefold() for name in names)
+    told_apart = [
+        name if count[name.casefold()] == 1 else f"{name}~{hashlib.sha256(origin.encode()).hexdigest()[:8]}"
+        for name, origin in zip(names, origins, strict=True)
+    ]
+    # The same file listed twice still needs two names.
+    seen: Counter[str] = Counter()
+    result = []
+    for name in told_apart:
+        seen[name.casefold()] += 1
+        result.append(name if seen[name.casefold()] == 1 else f"{name}~{seen[name.casefold()]}")
+    return result

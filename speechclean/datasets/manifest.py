@@ -1,0 +1,83 @@
+"""A table of inputs, with references and transcripts where they are known."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..separation import Track
+from . import DatasetError, aliases
+
+COLUMNS = ("path", "reference", "transcript", "alias")
+#: The mixtures that ship with the package: synthesised speech over composed music (`experiments/pilot_data`).
+PILOT = Path(__file__).parent.parent / "assets" / "pilot" / "manifest.csv"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A csv or tsv file with the columns `path[,reference,transcript,alias]`; its paths are relative to itself.
+
+    path: the table; comma or tab is told by the header
+    """
+
+    path: str
+
+    def __post_init__(self) -> None:
+        if not str(self.path).strip():
+            raise ValueError("path is empty; give one, e.g. dataset.path=set.csv")
+
+    def tracks(self) -> list[Track]:
+        """One track per row. Raises `DatasetError` that names every missing column and file at once."""
+        table = Path(self.path).expanduser()
+        if not table.is_file():
+            raise DatasetError(f"dataset.path={self.path}: {'not a file' if table.exists() else 'no such file'}")
+        try:
+            text = table.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{table}: not a text table in UTF-8 ({error.reason}); save it as UTF-8 csv") from error
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in text.partition("\n")[0] else ",")
+        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or []]
+        return _tracks(list(reader), list(reader.fieldnames), table)
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """The six shipped mixtures, with references and transcripts."""
+
+    def tracks(self) -> list[Track]:
+        return Manifest(str(PILOT)).tracks()
+
+
+def _tracks(rows: list[dict[str, str]], columns: list[str], table: Path) -> list[Track]:
+    wrong = []
+    # Other columns are the user's own business, unless they look like one of ours misspelt.
+    for column in set(columns) - set(COLUMNS):
+        wrong += [f"column {column!r}: did you mean {name!r}?" for name in difflib.get_close_matches(column, COLUMNS, 1, 0.75)]
+    if "path" not in columns:
+        wrong.append(f"no column 'path' (it has {', '.join(columns) or 'none'}); the columns are {', '.join(COLUMNS)}")
+    if not rows:
+        wrong.append("no rows below the header")
+    if wrong:
+        raise DatasetError(f"{table}: " + "; ".join(wrong))
+    tracks, given = [], []
+    for line, row in enumerate(rows, start=2):
+        path, reference = (_resolved(row.get(column), table) for column in ("path", "reference"))
+        if None in row:
+            wrong.append(f"line {line}: more cells than columns; quote a transcript that holds commas")
+        elif path is None:
+            wrong.append(f"line {line}: no path")
+        else:
+            wrong += [f"line {line}: no such file: {file}" for file in (path, reference) if file and not file.is_file()]
+            tracks.append(Track("", path, reference, (row.get("transcript") or "").strip() or None))
+            given.append(aliases.safe(row.get("alias") or "") if row.get("alias") else aliases.safe(path.stem))
+    if wrong:
+        raise DatasetError(f"{table}:\n  " + "\n  ".join(wrong))
+    names = aliases.unique(given, [str(track.path) for track in tracks])
+    return [Track(name, track.path, track.reference_path, track.transcript) for name, track in zip(names, tracks, strict=True)]
+
+
+def _resolved(cell: str | None, table: Path) -> Path | None:
+    return table.parent / Path(cell.strip()).expanduser() if cell and cell.strip() else None

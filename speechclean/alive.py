@@ -1,0 +1,75 @@
+"""How a run ends, and how others can tell: signals become exceptions, and a lock on a file says that its process lives.
+
+The kernel gives a lock up when its process ends, whatever ended it (kill -9 and a power cut too). So a lock that can be
+taken is proof of death; host names, process ids and start times would have to be guessed right across reboots, reused
+ids and containers.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from filelock import FileLock, Timeout
+
+#: What a job manager, `kill` and a closed terminal send. Ctrl-C is KeyboardInterrupt already.
+ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@contextmanager
+def signals_as_exit() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise SystemExit(128 + signal) inside the block, so that every `finally` in it runs.
+
+    Signals that the process was told to ignore (nohup) stay ignored; outside the main thread this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+    caught = [number for number, handler in before.items() if handler is not signal.SIG_IGN and handler is not None]
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        for each in caught:  # a second signal must not interrupt the tidying up that the first one started
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    for number in caught:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, before[number])
+
+
+@contextmanager
+def alive(path: Path) -> Iterator[None]:
+    """Hold the lock at `path` for the length of the block.
+
+    The file stays: who has written down how it ended removes it, so that an end nobody could write down is found later.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path):
+        yield
+
+
+@contextmanager
+def claim_if_dead(path: Path) -> Iterator[bool]:
+    """True inside the block if the holder of `path` is gone; the file is removed when the block succeeds.
+
+    False while it lives, while another process has claimed it, and where there is no such file: no proof, no claim.
+    """
+    lock = FileLock(path)
+    try:
+        if path.is_file():
+            with suppress(Timeout, OSError):
+                lock.acquire(blocking=False)
+        yield lock.is_locked
+        if lock.is_locked:
+            path.unlink(missing_ok=True)
+    finally:
+        lock.release()

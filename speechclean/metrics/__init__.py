@@ -1,0 +1,18 @@
+"""Metrics: each `metric(Separation, Track) -> float | None`, a judgement of `separation.speech`.
+
+The value before cleaning is the same metric on `separation.before()`. None says that a metric does not apply (no reference,
+no transcript, no pause, silence); a number is always finite. Each class tells its `unit` and whether `higher_is_better`
+(None: a level, neither good nor bad).
+
+si_sdr.py               distance from the clean reference in dB
+stoi.py                 intelligibility against the clean reference, 0 to 1
+wer.py                  word error rate against the transcript, by pocketsphinx
+lufs.py                 integrated loudness
+true_peak_dbtp.py       highest level between the samples
+music_to_speech_db.py   energy in the bins that the fused mask gives to music, over those it gives to speech
+music_residual_db.py    level in the pauses of the speech, over the level in the speech
+
+Shared by several:
+reference.py            the clean reference, brought to the shape of what is judged
+vad.py                  where somebody speaks
+"""

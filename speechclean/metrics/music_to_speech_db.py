@@ -1,0 +1,49 @@
+"""How much is left where the fused mask heard music. Needs no reference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .. import spectral
+from ..separation import Separation, Track
+
+
+@dataclass(frozen=True)
+class MusicToSpeech:
+    """Energy of the signal in the time-frequency bins that the fused mask gives to music over those it gives to speech, in dB:
+
+        10 log10 ( sum (1 - M) |X|^2 / sum M |X|^2 )
+
+    with X the STFT of the signal on the mask's grid, M the mask in 0..1, and sums over channels, frequencies and frames.
+
+    It judges a pipeline by its own mask, so it tells how much was taken away and not whether that was right: compare it
+    between runs of one fusion, and believe `si_sdr` where there is a reference. The value is held within +-`cap_db`. None
+    for a silent signal, or for a mask that gives everything to one side.
+    """
+
+    cap_db: float = 100.0
+
+    unit: ClassVar[str] = "dB"
+    higher_is_better: ClassVar[bool | None] = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.cap_db < math.inf:
+            raise ValueError(f"cap_db must be a positive number of dB, got {self.cap_db}; 100 is beyond 16-bit audio")
+
+    def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
+        mask = separation.mask
+        if not mask.numel() or bool((mask >= 1).all()) or bool((mask <= 0).all()):
+            return None
+        music = speech = 0.0
+        for waveform, weight in zip(separation.speech.waveform, mask, strict=True):  # by channel: half the memory of stereo
+            spectrum = spectral.stft(waveform, 2 * (mask.shape[-2] - 1))
+            power = spectrum.real.double().square() + spectrum.imag.double().square()
+            speech += float((weight * power).sum())
+            music += float(((1 - weight) * power).sum())
+        if music + speech <= 0:
+            return None
+        if music <= 0 or speech <= 0:
+            return -self.cap_db if music <= 0 else self.cap_db
+        return max(-self.cap_db, min(self.cap_db, 10 * math.log10(music) - 10 * math.log10(speech)))

@@ -1,0 +1,74 @@
+"""Where somebody speaks: silero-vad, with its model from the package itself. Shared by the metrics that tell speech and pauses.
+
+The last few answers are kept by content, so that judging a file before and after cleaning listens to it once.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ..audio import Audio, resample
+
+#: The rate silero-vad works at.
+VAD_RATE = 16000
+
+_KEPT = 4
+_answers: OrderedDict[tuple[bytes, int, float], list[tuple[float, float]]] = OrderedDict()
+
+
+def speech_segments(audio: Audio, threshold: float = 0.5) -> list[tuple[float, float]]:
+    """Stretches of speech as (start, end) in seconds, in order, without overlap; channels are averaged, the rate is free.
+
+    `threshold` is silero's speech probability in 0..1. No padding is added around the stretches.
+    """
+    mono = audio.mono().waveform[0].detach().cpu().contiguous()
+    key = (hashlib.sha256(mono.numpy().tobytes()).digest(), audio.sample_rate, threshold)
+    if key in _answers:
+        _answers.move_to_end(key)
+    else:
+        _answers[key] = _listen(resample(Audio(mono[None], audio.sample_rate), VAD_RATE).waveform[0], threshold)
+        while len(_answers) > _KEPT:
+            _answers.popitem(last=False)
+    return list(_answers[key])
+
+
+def _listen(waveform: torch.Tensor, threshold: float) -> list[tuple[float, float]]:
+    if not waveform.any():
+        return []
+    with _one_thread():
+        from silero_vad import get_speech_timestamps
+
+        found = get_speech_timestamps(waveform, _model(), threshold=threshold, sampling_rate=VAD_RATE, speech_pad_ms=0)
+    return [(stretch["start"] / VAD_RATE, stretch["end"] / VAD_RATE) for stretch in found]
+
+
+@functools.cache
+def _model() -> Any:
+    import warnings
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    spec = find_spec("silero_vad")
+    assert spec is not None and spec.origin is not None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning)  # torch.jit.load, which silero 6 still ships for
+        return torch.jit.load(str(Path(spec.origin).parent / "data" / "silero_vad.jit"), map_location="cpu").eval()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Run on one thread and give the setting back: silero's tiny layers crawl on several (minutes for a clip on a busy
+    machine), and importing the package sets one thread for the whole process."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

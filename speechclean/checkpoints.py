@@ -11,6 +11,7 @@ import json
 import pickle
 from collections.abc import Mapping
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,13 @@ def allowed_classes() -> dict[str, Any]:
     from demucs.demucs import Demucs
     from demucs.hdemucs import HDemucs
     from demucs.htdemucs import HTDemucs
-    from denoiser.demucs import Demucs as DenoiserDemucs
     from diffq import DiffQuantizer, UniformQuantizer
 
-    classes = (Demucs, HDemucs, HTDemucs, DenoiserDemucs, DiffQuantizer, UniformQuantizer, Fraction)
+    classes: list[Any] = [Demucs, HDemucs, HTDemucs, DiffQuantizer, UniformQuantizer, Fraction]
+    if find_spec("denoiser"):  # installed apart from the rest: its own requirements contradict ours
+        from denoiser.demucs import Demucs as DenoiserDemucs
+
+        classes.append(DenoiserDemucs)
     return {f"{cls.__module__}.{cls.__qualname__}": cls for cls in classes}
 
 

@@ -11,6 +11,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,15 @@ def demucs_bag(name: str, repo: str | None) -> Bag:
 
 
 def denoiser_file(name: str) -> Path:
-    """The checkpoint of a denoiser model: `embedded_denoiser`, `dns48`, `dns64`, `master64`, or a path. `MissingWeights`."""
+    """The checkpoint of a denoiser model: `embedded_denoiser`, `dns48`, `dns64`, `master64`, or a path.
+
+    Raises `MissingWeights`, also when the package that holds the network is not installed.
+    """
+    if not find_spec("denoiser"):
+        raise MissingWeights(
+            f"{name}: the package denoiser is not installed. Get it with `pip install --no-deps denoiser==0.1.5` "
+            "(without its requirements, which name a Hydra of 2020), or go without: enhancement=identity"
+        )
     from denoiser import pretrained
 
     if name == "embedded_denoiser":

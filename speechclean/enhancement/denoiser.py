@@ -51,7 +51,7 @@ class Denoiser:
             raise ValueError(f"window_s={self.window_s} must be between 0.005 and 1 second")
         torch_device(self.device)
 
-    def weights(self) -> dict[str, Path]:
+    def weight_files(self) -> dict[str, Path]:
         """The file that would be loaded; none with wet=0. Raises `MissingWeights`, before anything is loaded."""
         return {self.model: denoiser_file(self.model)} if self.wet else {}
 

@@ -2,7 +2,7 @@
 
 Défossez, "Hybrid Spectrogram and Waveform Source Separation" (MDX 2021); Rouard, Massa & Défossez, "Hybrid Transformers for
 Music Source Separation" (ICASSP 2023); Défossez, Adi & Synnaeve, "Differentiable Model Compression via Pseudo Quantization
-Noise" (TMLR 2022). Of a bag only the networks run whose weight for the speech is not zero: one of four in htdemucs_ft.
+Noise" (TMLR 2022). Of a bag only those networks run whose weight for the speech is not zero: one of four in htdemucs_ft.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class DemucsSeparator:
     shifts: passes at different offsets that are averaged; 0 is one pass without a shift
     overlap: of segments, as a share of their length
     segment_s: length of a segment; None is the network's own, and a transformer can take less but not more
-    accompaniment: `residual` (music = mixture - speech) or `stems` (the sum of the network's other sources)
+    accompaniment: `residual` (music = mixture - speech) or `stems` (the sum of the other sources; in a bag whose networks
+        specialise, such as htdemucs_ft, it takes all of them)
     batch_size: segments in one forward pass; 1 is best on a CPU
     """
 
@@ -62,7 +63,7 @@ class DemucsSeparator:
             raise ValueError(f"batch_size={self.batch_size} must be 1 or more")
         torch_device(self.device)
 
-    def weights(self) -> dict[str, Path]:
+    def weight_files(self) -> dict[str, Path]:
         """The files that would be loaded, by signature. Raises `MissingWeights`, before anything is loaded."""
         return dict(self._bag.files)
 
@@ -91,18 +92,19 @@ class DemucsSeparator:
 
     @cached_property
     def _networks(self) -> list[engine.Network]:
-        """Those networks of the bag whose estimate reaches the speech."""
+        """Those networks of the bag whose estimates reach what is asked for; the others are not even loaded."""
+        files = list(self._bag.files.items())
+        first = _load(files[0][1])
+        speech = next((first.sources.index(name) for name in engine.SPEECH_SOURCES if name in first.sources), None)
+        if speech is None:
+            raise checkpoints.CheckpointError(f"{self.name}: separates {first.sources}, none of which is speech or vocals")
+        weights = torch.tensor(self._bag.weights or [[1.0] * len(first.sources)] * len(files))
         found = []
-        for index, (signature, path) in enumerate(self._bag.files.items()):
-            module: Any = checkpoints.build(checkpoints.read(path), path)
-            names = [name for name in engine.SPEECH_SOURCES if name in module.sources]
-            if not names:
-                raise checkpoints.CheckpointError(f"{path}: separates {module.sources}, none of which is speech or vocals")
-            source, weights = module.sources.index(names[0]), self._bag.weights
-            weight = 1.0 if weights is None else float(weights[index][source])
-            if weight:
-                module.to(torch_device(self.device))
-                found.append(engine.Network(module, weight, self._segment_samples(module), signature))
+        for index, own in enumerate(weights / weights.sum(0)):
+            if own[speech] or (self.accompaniment == "stems" and own.any()):
+                signature, path = files[index]
+                module = (_load(path) if index else first).to(torch_device(self.device))
+                found.append(engine.Network(module, tuple(own.tolist()), self._segment_samples(module), signature))
         return found
 
     def _segment_samples(self, module: Any) -> int:
@@ -123,14 +125,17 @@ class DemucsSeparator:
         scales = [waveform.std(correction=0).clamp(min=1e-8) for waveform in waveforms]
         scaled = [waveform / scale for waveform, scale in zip(waveforms, scales, strict=True)]
         schedule = engine.Schedule(self.shifts, self.overlap, self.batch_size, self.seed)
-        total = sum(network.weight for network in self._networks)
         both = [torch.zeros(2, *waveform.shape, device=waveform.device) for waveform in waveforms]
         for network in self._networks:
             for sum_, answer in zip(both, engine.run(network, scaled, schedule), strict=True):
-                sum_ += network.weight / total * answer
+                sum_ += answer
         stems = []
         for waveform, scale, answer in zip(waveforms, scales, both, strict=True):
             # A network's biases would answer digital silence with a faint hum.
             speech, others = answer * scale if waveform.any() else torch.zeros_like(answer)
             stems.append(torch.stack([speech, waveform - speech if self.accompaniment == "residual" else others]))
         return stems
+
+
+def _load(path: Path) -> Any:
+    return checkpoints.build(checkpoints.read(path), path)

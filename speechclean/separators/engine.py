@@ -18,10 +18,10 @@ SPEECH_SOURCES = ("speech", "vocals")
 
 @dataclass(frozen=True)
 class Network:
-    """One network of a bag: the module, how much its estimate counts, its segment in samples, its signature."""
+    """One network of a bag: the module, its share in each source's estimate, its segment in samples, its signature."""
 
     module: Any
-    weight: float
+    shares: tuple[float, ...]
     segment: int
     signature: str
 
@@ -56,7 +56,7 @@ class Schedule:
 
 
 def run(network: Network, waveforms: Sequence[Tensor], schedule: Schedule) -> list[Tensor]:
-    """Mean over the shifts: speech and the sum of the other sources, per waveform.
+    """Mean over the shifts, times the network's shares: speech and the sum of the other sources, per waveform.
 
     Shape: each `[channels, samples]` -> `[2, channels, samples]`. Segments of one length share forward passes.
     """
@@ -70,12 +70,13 @@ def run(network: Network, waveforms: Sequence[Tensor], schedule: Schedule) -> li
             passes[-1].append(gathered)
             for segment in segments.plan(waveform.shape[-1], offset, longest, network.segment, schedule.overlap):
                 jobs.setdefault(network.input_length(segment), []).append((waveform, gathered, segment))
+    shares = torch.tensor(network.shares, device=waveforms[0].device)[:, None, None] if waveforms else None
     for length, same in jobs.items():
         for batch in segments.batches(same, schedule.batch_size):
             heard = torch.stack([segments.cut(waveform, segment, length) for waveform, _, segment in batch])
             for (_, gathered, segment), answer in zip(batch, network.module(heard), strict=True):
                 begin = segments.margin(segment, length)
-                answer = answer[..., begin : begin + segment.length]
+                answer = answer[..., begin : begin + segment.length] * shares
                 speech = answer[network.speech]
                 gathered.add(segment, torch.stack([speech, answer.sum(0) - speech]))
     return [torch.stack([gathered.mean() for gathered in shifts]).mean(0) for shifts in passes]

@@ -1,0 +1,37 @@
+# `make` prints the targets; each sets up what it needs.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+
+help:  ## print the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.done  ## make .venv with the pinned packages
+
+# denoiser asks for a Hydra of 2020 that it does not use for what is needed here: it comes without its dependencies.
+$(VENV)/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'denoiser==0.1.5'
+	@touch $@
+
+run: setup  ## clean the pilot: six shipped mixtures; ARGS='key=value ...' are passed on
+	$(BIN)/python -m speechclean $(ARGS)
+
+test: setup  ## all tests but the slow ones
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile
+
+test-slow: setup  ## the slow tests
+	$(BIN)/python -m pytest -m slow
+
+lint: setup  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ui: setup  ## MLflow's pages on the runs of this folder
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
+
+.PHONY: help setup run test test-slow lint ui

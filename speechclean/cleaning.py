@@ -1,0 +1,115 @@
+"""From tracks to finished files, one bad file never taking the rest down."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .audio import Audio, AudioError, load, probe
+from .pipeline import Pipeline
+from .separation import Separation, Track
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class StageClock:
+    """Seconds spent in each stage, by its name; a stage that runs again adds up."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one track: a separation, or the reason why there is none.
+
+    `seconds` per stage is the file's share, by duration, of the batch that it was in. `subtype` is that of the output.
+    """
+
+    track: Track
+    separation: Separation | None = None
+    reason: str = ""
+    subtype: str = "PCM_16"
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def clean(tracks: Sequence[Track], pipeline: Pipeline, batch_size: int, batch_seconds: float) -> Iterator[Outcome]:
+    """Outcomes in the order of the tracks, each as soon as it is there.
+
+    Files share forward passes only where a pass holds several segments, so `batch_size=1` goes file by file.
+    """
+    batch: list[tuple[Track, Audio]] = []
+    for track in tracks:
+        track = replace(track)  # its reference, once read, is let go with this copy
+        audio, reason = _read(track.path)
+        if audio is None:
+            yield from _run(batch, pipeline)
+            batch = []
+            yield Outcome(track, reason=reason)
+            continue
+        batch.append((track, audio))
+        if batch_size == 1 or sum(audio.seconds for _, audio in batch) >= batch_seconds:
+            yield from _run(batch, pipeline)
+            batch = []
+    yield from _run(batch, pipeline)
+
+
+def _read(path: Path) -> tuple[Audio | None, str]:
+    try:
+        return load(path), ""
+    except AudioError as error:
+        return None, str(error)
+    except (OSError, MemoryError) as error:
+        return None, f"{path}: cannot be read ({error})"
+
+
+def _run(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline) -> Iterator[Outcome]:
+    """The outcomes of one batch; if it fails as a whole, each file by itself, so that only the bad one is lost."""
+    if not batch:
+        return
+    clock = StageClock()
+    try:
+        separations = pipeline([audio for _, audio in batch], clock)
+    except Exception as error:
+        if len(batch) > 1:
+            log.warning("a batch of %d files failed (%s), going on one by one", len(batch), error)
+            for one in batch:
+                yield from _run([one], pipeline)
+        else:
+            log.exception("%s", batch[0][0].path)
+            yield Outcome(batch[0][0], reason=f"{batch[0][0].path}: {type(error).__name__}: {error}")
+        return
+    total = sum(audio.seconds for _, audio in batch)
+    for (track, audio), separation in zip(batch, separations, strict=True):
+        share = {stage: seconds * audio.seconds / total for stage, seconds in clock.seconds.items()}
+        if not separation.speech.waveform.isfinite().all():
+            yield Outcome(track, reason=f"{track.path}: the pipeline made NaN or infinity of it; please report this")
+            continue
+        yield Outcome(track, separation, subtype=probe(track.path).output_subtype, seconds=share)
+
+
+def measure(metrics: Mapping[str, Any], separation: Separation, track: Track) -> dict[str, float | None]:
+    """`<metric>_mixture` and `<metric>_cleaned` for every metric; None where it does not apply or fails, with a warning."""
+    values: dict[str, float | None] = {}
+    for name, metric in metrics.items():
+        for suffix, state in (("mixture", separation.before()), ("cleaned", separation)):
+            try:
+                values[f"{name}_{suffix}"] = metric(state, track)
+            except Exception as error:
+                log.warning("%s: %s of the %s could not be measured (%s)", track.alias, name, suffix, error)
+                values[f"{name}_{suffix}"] = None
+    return values

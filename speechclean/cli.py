@@ -1,0 +1,44 @@
+"""Entry points: thin, no logic of their own."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from .compose import conf_dir, problems_of
+from .config import ConfigError
+from .nodes import TRUSTED
+
+#: 0 all well, 1 some files failed, 2 the config cannot run.
+FILES_FAILED, CONFIG_WRONG = 1, 2
+
+
+#: Aliases of files that failed in this process; in a sweep the other runs go on all the same.
+_failed: list[str] = []
+
+
+@hydra.main(config_path=conf_dir(), config_name="config", execution_whitelist=[*TRUSTED, "logging.*"])
+def _run(cfg: DictConfig) -> float | None:
+    from .experiment import run_experiment
+
+    result = run_experiment(cfg)
+    _failed.extend(result.failed)
+    return result.means.get("si_sdr_improvement")
+
+
+def main() -> None:
+    """`speechclean [key=value ...]` and `python -m speechclean`: one run, or with -m a sweep."""
+    # Hydra prints its own short trace and exits with 1 unless told to let exceptions pass.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    try:
+        problems = problems_of(sys.argv[1:])
+        if problems:
+            raise ConfigError(problems)
+        _run()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(CONFIG_WRONG)
+    sys.exit(FILES_FAILED if _failed else 0)

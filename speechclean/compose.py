@@ -1,0 +1,89 @@
+"""Compose a config ahead of Hydra, so that what Hydra would refuse one at a time is said all at once, in the user's words."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from .config import ConfigError, build, unwritable
+
+
+def conf_dir() -> str:
+    """The folder of config groups: beside the package in a checkout, inside it in an installed wheel."""
+    inside = Path(__file__).parent / "conf"
+    return str(inside if inside.is_dir() else Path(__file__).parent.parent / "conf")
+
+
+def composed(overrides: list[str], with_hydra: bool = False) -> DictConfig:
+    """The config that Hydra would hand to a run, if asked with Hydra's own node. Raises what Hydra raises."""
+    with initialize_config_dir(conf_dir()):
+        return compose("config", overrides=overrides, return_hydra_config=with_hydra)
+
+
+def problems_of(arguments: list[str]) -> list[str]:
+    """What is wrong with a command line, [] if Hydra can start it (or if it is a sweep, or asks for help)."""
+    overrides = [argument for argument in arguments if not argument.startswith("-")]
+    if len(overrides) != len(arguments):
+        return []  # Hydra's own flags: -m, --help, --cfg job, --info; each job of a sweep is checked when it starts
+    try:
+        folder = Path(composed(overrides, with_hydra=True).hydra.run.dir)
+    except (HydraException, OmegaConfBaseException):
+        return _one_by_one(overrides)
+    # Hydra makes the folder before the run can say anything about it.
+    cannot = unwritable(folder)
+    return cannot + _one_by_one(overrides) if cannot else []
+
+
+def _one_by_one(overrides: list[str]) -> list[str]:
+    """Try each override on top of those that work; then check what they compose to."""
+    good: list[str] = []
+    problems = []
+    # Choices of groups first: a knob may belong to a choice that stands after it on the command line.
+    for override in sorted(overrides, key=lambda override: "." in override.partition("=")[0]):
+        try:
+            composed([*good, override])
+            good.append(override)
+        except (HydraException, OmegaConfBaseException) as error:
+            problems.append(_in_plain_words(override, error, good))
+    cfg = composed(good)
+    cfg.output.dir = "."  # the real one is Hydra's, and is looked at elsewhere
+    try:
+        build(cfg)
+    except ConfigError as error:
+        problems += error.problems
+    return problems
+
+
+def _in_plain_words(override: str, error: Exception, good: list[str]) -> str:
+    """Hydra's message in one line, with the nearest name that exists."""
+    key = override.lstrip("+~").partition("=")[0]
+    text = str(error)
+    missing = re.search(r"Could not find '([^']+)'", text)
+    if missing:
+        group, _, name = missing.group(1).rpartition("/")
+        options = sorted(path.stem for path in Path(conf_dir(), group).glob("*.yaml"))
+        close = difflib.get_close_matches(name, options, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        return f"{override}: there is no {name!r} in {group}; {hint}The choices are {', '.join(options)}"
+    keys = _dotted(composed(good))
+    if key not in keys and ("not in struct" in text or "not in" in text):
+        close = difflib.get_close_matches(key, keys, 1)
+        return f"{override}: there is no key {key!r}" + (f"; did you mean {close[0]}?" if close else "")
+    return f"{override}: {text.strip().splitlines()[0]}"
+
+
+def _dotted(cfg: DictConfig, prefix: str = "") -> list[str]:
+    """Every key of a config, groups and leaves."""
+    keys: list[str] = []
+    for name in map(str, cfg):
+        keys.append(prefix + name)
+        node = cfg._get_node(name)
+        if isinstance(node, DictConfig) and not node._is_missing() and not node._is_interpolation():
+            keys += _dotted(node, f"{prefix}{name}.")
+    return keys

@@ -1,0 +1,121 @@
+"""The root schema of a run's config, and how it becomes objects: all that is wrong is said at once, before any work."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig
+
+from .checkpoints import CheckpointError
+from .datasets import DatasetError
+from .device import torch_device
+from .nodes import MANY, objects
+from .pipeline import Pipeline
+from .separation import Track
+from .tracking import TrackingError
+from .weights import MissingWeights
+
+
+class ConfigError(ValueError):
+    """A config that cannot run; `problems` holds everything that is wrong with it, in the user's words."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
+        super().__init__(f"{count} in the config, nothing was started:\n" + "\n".join(f"- {problem}" for problem in problems))
+
+
+@dataclass
+class Output:
+    """What a run leaves behind in `dir`; lengths in seconds."""
+
+    dir: str = "outputs"
+    ab_seconds: float = 8.0
+    plots: bool = True
+
+
+@dataclass
+class Config:
+    """The root: one node per stage and what all of them share."""
+
+    dataset: dict[str, Any] = field(default_factory=dict)
+    separators: dict[str, Any] = field(default_factory=dict)
+    fusion: dict[str, Any] = field(default_factory=dict)
+    enhancement: dict[str, Any] = field(default_factory=dict)
+    postprocess: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    tracking: dict[str, Any] = field(default_factory=dict)
+    output: Output = field(default_factory=Output)
+    name: str = "run"
+    shifts: int = 1
+    overlap: float = 0.25
+    seed: int = 0
+    device: str = "auto"
+    batch_size: int = 1
+    batch_seconds: float = 120.0
+
+
+ConfigStore.instance().store(name="schema", node=Config)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A config turned into objects, ready to run."""
+
+    tracks: list[Track]
+    pipeline: Pipeline
+    metrics: Mapping[str, Any]
+    tracking: Any
+    weights: Mapping[str, Path]
+
+
+def build(cfg: DictConfig) -> Experiment:
+    """Objects from a config. Raises `ConfigError` with every problem at once; loads no weights and decodes no audio."""
+    problems, stages = objects(cfg)
+    if not cfg.separators:
+        problems.append("separators=[] leaves nothing to separate with; name one, e.g. separators=[embedded_htdemucs]")
+    if cfg.batch_seconds <= 0:
+        problems.append(f"batch_seconds={cfg.batch_seconds} must be above 0")
+    if cfg.output.ab_seconds < 0:
+        problems.append(f"output.ab_seconds={cfg.output.ab_seconds} must be 0 or more")
+    tracks: list[Track] = []
+    weights: dict[str, Path] = {}
+    # What lies outside the config: weights, inputs, the tracking store, the output folder.
+    for key, stage in stages.items():
+        try:
+            if hasattr(stage, "weight_files"):
+                weights |= stage.weight_files()
+            if key == "dataset":
+                tracks = stage.tracks()
+            if key == "tracking":
+                stage.check()
+        except (MissingWeights, CheckpointError, DatasetError, TrackingError) as error:
+            problems.append(str(error))
+    problems += unwritable(Path(cfg.output.dir))
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))  # a wrong device is every stage's problem, but said once
+    several = {group: {name: stages[f"{group}.{name}"] for name in cfg[group]} for group in MANY}
+    pipeline = Pipeline(
+        separators=several["separators"],
+        fusion=stages["fusion"],
+        enhancement=stages["enhancement"],
+        postprocess=several["postprocess"],
+        device=torch_device(cfg.device),
+    )
+    return Experiment(tracks, pipeline, several["metrics"], stages["tracking"], weights)
+
+
+def unwritable(folder: Path) -> list[str]:
+    """A problem if nothing can be created in the folder, or where it would be made: by trying, since root may do anything."""
+    there = next(parent for parent in [folder.absolute(), *folder.absolute().parents] if parent.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=there):
+            return []
+    except OSError as error:
+        return [f"hydra.run.dir={folder}: cannot be written ({os.strerror(error.errno or 0)}); choose another folder"]

@@ -1,0 +1,126 @@
+"""A run: dataset x pipeline x metrics -> files and tracking. Reads as a table of contents."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from . import listening, plots, provenance, report
+from .audio import save
+from .cleaning import Outcome, clean, measure
+from .config import Experiment, build
+from .nodes import MANY, ONE
+
+log = logging.getLogger(__name__)
+#: Keys that differ between stages of one run only by interpolation from the root: logged once, there.
+SHARED = ("_target_", "shifts", "overlap", "seed", "device", "batch_size", "eps", "uri")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to: means over files, a row per file, the aliases of those that failed."""
+
+    means: Mapping[str, float]
+    rows: list[dict[str, Any]]
+    failed: list[str]
+
+
+def run_experiment(cfg: DictConfig) -> Result:
+    """Clean, measure and record everything that a config says. Raises `ConfigError` before any work.
+
+    A file that cannot be cleaned becomes a row with its reason; the others are finished.
+    """
+    console = Console()
+    experiment = build(cfg)
+    folder = Path(cfg.output.dir)
+    files = _write_config(cfg, folder)
+    with experiment.tracking.run(cfg.name) as run:
+        run.params(_params(cfg, experiment))
+        origin = provenance.collect({track.alias: track.path for track in experiment.tracks}, experiment.weights, cfg.seed)
+        files.append(report.write_json(origin, folder / "provenance.json"))
+        rows: list[dict[str, Any]] = []
+        try:
+            for outcome in _with_progress(clean(experiment.tracks, experiment.pipeline, **_batches(cfg)), experiment, console):
+                rows.append(_finish(outcome, cfg, experiment, folder))
+                run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
+        finally:  # an interrupted run still says what it did
+            means = report.means(rows, list(experiment.metrics))
+            files += report.write_all(rows, means, experiment.metrics, folder)
+        run.metrics(means)
+        for path in files:
+            run.file(path)
+        for name in ("ab", "plots"):
+            if (folder / name).is_dir():
+                run.folder(folder / name, name)
+    report.print_table(console, rows, means, experiment.metrics, folder)
+    return Result(means, rows, [row["alias"] for row in rows if row["status"] == "failed"])
+
+
+def _finish(outcome: Outcome, cfg: DictConfig, experiment: Experiment, folder: Path) -> dict[str, Any]:
+    """Write one file's outputs and measure it; its row."""
+    track, separation = outcome.track, outcome.separation
+    row: dict[str, Any] = {"alias": track.alias, "path": str(track.path), "status": "failed", "reason": outcome.reason}
+    if separation is None:
+        log.error("%s", outcome.reason)
+        return row
+    try:
+        save(separation.speech, folder / "cleaned" / f"{track.alias}.wav", outcome.subtype)
+        if cfg.output.ab_seconds:
+            listening.write_snippets(separation, track.alias, folder / "ab", cfg.output.ab_seconds)
+        if cfg.output.plots:
+            plots.write_spectrograms(separation, folder / "plots" / f"{track.alias}.png", track.alias)
+    except OSError as error:
+        return row | {"reason": f"{track.path}: its outputs cannot be written ({error})"}
+    mixture = separation.mixture
+    row |= {"status": "cleaned", "reason": "", "seconds": mixture.seconds}
+    row |= {"sample_rate": mixture.sample_rate, "channels": mixture.channels}
+    row |= measure(experiment.metrics, separation, track)
+    return row | {f"{stage}_s": seconds for stage, seconds in outcome.seconds.items()}
+
+
+def _with_progress(outcomes: Iterator[Outcome], experiment: Experiment, console: Console) -> Iterator[Outcome]:
+    columns = (TextColumn("cleaning"), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
+    with Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console) as progress:
+        task = progress.add_task("cleaning", total=len(experiment.tracks))
+        for outcome in outcomes:
+            yield outcome
+            progress.advance(task)
+
+
+def _batches(cfg: DictConfig) -> dict[str, Any]:
+    return {"batch_size": cfg.batch_size, "batch_seconds": cfg.batch_seconds}
+
+
+def _write_config(cfg: DictConfig, folder: Path) -> list[Path]:
+    """The resolved config, and Hydra's record of the overrides where Hydra started the run."""
+    path = folder / "config.yaml"
+    path.write_text(OmegaConf.to_yaml(cfg, resolve=True))
+    overrides = folder / ".hydra" / "overrides.yaml"
+    return [path, overrides] if overrides.is_file() else [path]
+
+
+def _params(cfg: DictConfig, experiment: Experiment) -> dict[str, object]:
+    """The some thirty values that runs are compared by; the whole config is an artifact."""
+    params: dict[str, object] = {key: cfg[key] for key in ("name", "shifts", "overlap", "seed", "device", "batch_size")}
+    params["files"] = len(experiment.tracks)
+    for group in ONE:
+        params[group] = cfg[group]["_target_"].rsplit(".", 1)[1]
+        params |= {f"{group}.{key}": value for key, value in cfg[group].items() if key not in SHARED}
+    for group in MANY:
+        params[group] = ", ".join(cfg[group])
+    for group in ("separators", "postprocess"):
+        for name, node in cfg[group].items():
+            params |= {f"{group}.{name}.{key}": value for key, value in node.items() if key not in (*SHARED, "name")}
+    return params
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    """What of a row is a measurement, under the name of the file's own metrics."""
+    return {f"file.{key}": float(value) for key, value in row.items() if isinstance(value, int | float)}

@@ -1,0 +1,82 @@
+"""From a config's nodes to objects: each node is held against the class that it names.
+
+A stage's class is its own schema: its fields give the types, its `__post_init__` the ranges. Hydra alone would let
+`postprocess.beta_wiener.beta=abc` through to the middle of a run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterator
+from typing import Any
+
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+#: The only code that a config may name.
+TRUSTED = ["speechclean.*"]
+#: Groups of which a config names several, and groups of which it names one.
+MANY, ONE = ("separators", "postprocess", "metrics"), ("fusion", "enhancement", "dataset", "tracking")
+
+
+def objects(cfg: DictConfig) -> tuple[list[str], dict[str, Any]]:
+    """Everything wrong in the nodes, and an object for each node that has nothing wrong."""
+    problems: list[str] = []
+    stages: dict[str, Any] = {}
+    for key, node in _nodes(cfg):
+        wrong = _check_node(key, node)
+        if not wrong:
+            try:
+                stages[key] = instantiate(node, _convert_="all", _execution_whitelist_=TRUSTED)
+            except Exception as error:  # hydra wraps whatever __post_init__ raised
+                cause = error.__cause__ or error
+                wrong = [f"{key}.{cause}" if isinstance(cause, ValueError) else f"{key}: {cause}"]
+        problems += wrong
+    return problems, stages
+
+
+def _nodes(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
+    """Every node that becomes an object, by its dotted key."""
+    for group in ONE:
+        yield group, cfg[group]
+    for group in MANY:
+        for name in cfg[group]:
+            yield f"{group}.{name}", cfg[group][name]
+
+
+def _check_node(key: str, node: Any) -> list[str]:
+    """What is wrong with a node's keys and types, held against the fields of its class."""
+    if not OmegaConf.is_dict(node) or not isinstance(node.get("_target_"), str):
+        return [f"{key}: is not a choice of this group; see conf/{key.split('.')[0]}/ for those there are"]
+    if not node._target_.startswith("speechclean."):
+        return [f"{key}._target_={node._target_}: only classes of speechclean may be named"]
+    try:
+        cls = get_class(node._target_)
+        schema = OmegaConf.structured(cls)
+    except Exception as error:
+        return [f"{key}._target_={node._target_}: cannot be used ({error})"]
+    names = [item.name for item in dataclasses.fields(cls) if item.init]
+    required = {item.name for item in dataclasses.fields(cls) if item.default is item.default_factory is dataclasses.MISSING}
+    wrong = [f"{key}.{name} is missing; give it, e.g. {key}.{name}=..." for name in sorted(required - set(node))]
+    for name in node:
+        if name == "_target_":
+            continue
+        if name not in names:
+            close = difflib.get_close_matches(str(name), names, 1)
+            hint = f"did you mean {key}.{close[0]}?" if close else f"the keys are {', '.join(names)}"
+            wrong.append(f"{key}.{name}: there is no such key; {hint}")
+        elif OmegaConf.is_missing(node, name):
+            wrong.append(f"{key}.{name} is missing; give it, e.g. {key}.{name}=...")
+        else:
+            wrong += _wrong_type(key, name, node, schema)
+    return wrong
+
+
+def _wrong_type(key: str, name: str, node: Any, schema: Any) -> list[str]:
+    try:
+        OmegaConf.merge(schema, {name: node[name]})
+    except OmegaConfBaseException as error:
+        return [f"{key}.{name}={node[name]}: {str(error).splitlines()[0]}"]
+    return []

@@ -112,9 +112,9 @@ class MlflowTracker:
 
     def __post_init__(self) -> None:
         if not self.experiment.strip():
-            raise ValueError("tracking.experiment is empty; give the experiment a name")
+            raise ValueError("experiment is empty; give the experiment a name")
         if self.timeout_s < 1:
-            raise ValueError(f"tracking.timeout_s must be at least 1 second, got {self.timeout_s}")
+            raise ValueError(f"timeout_s must be at least 1 second, got {self.timeout_s}")
 
     def check(self) -> None:
         """Create or reach the store, and mark as FAILED the runs whose process died. Raises `TrackingError`."""

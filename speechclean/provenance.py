@@ -1,0 +1,166 @@
+"""What a result was made from and with: enough to say, later and elsewhere, whether a run can come out the same.
+
+`collect` describes the code, the environment, the machine, the inputs and the weights. `signature` is a run's identity: two
+runs with one signature, on one class of machine, give the same samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .weights import sha256
+
+#: Packages whose version can change a sample or a number.
+STACK = (
+    *("demucs", "denoiser", "diffq", "hydra-core", "jiwer", "mlflow", "numpy", "omegaconf", "openai-whisper"),
+    *("panns-inference", "pocketsphinx", "pyloudnorm", "pystoi", "scipy", "silero-vad", "soundfile", "soxr"),
+    *("torch", "torchaudio"),
+)
+
+#: Keys of the config that cannot change a sample of the cleaned sound, as patterns of dotted paths.
+SILENT = (
+    "hydra",
+    "name",
+    "output",
+    "tracking",
+    "metrics",  # they listen only
+    "dataset",  # it only says which files; what is in them counts by their hashes
+    "batch_size",  # held by a test: batches give what single files give
+    "batch_seconds",
+    "separators.*.batch_size",
+    "device",  # the same samples up to rounding; provenance names the machine
+    "separators.*.device",
+    "enhancement.device",
+)
+
+#: Mappings whose order is an order of work: [beta_wiener, loudness] is not [loudness, beta_wiener].
+ORDERED = ("separators", "postprocess")
+
+_PACKAGE = Path(__file__).parent
+
+
+def collect(inputs: Mapping[str, Path], weights: Mapping[str, Path], seed: int) -> dict[str, Any]:
+    """Everything a result depends on, ready for JSON. Never fails: what cannot be found out is None."""
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "code": {"version": _version("speechclean"), "sha256": _code_sha256(), "git": git_state()},
+        "packages": {name: _version(name) for name in STACK},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": {
+            "model": _cpu_model(),
+            "capability": torch.backends.cpu.get_cpu_capability(),  # which instruction set's rounding
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),  # sums in another order round otherwise
+        },
+        "cuda": _cuda(),
+        "inputs": {alias: {"path": str(path), "sha256": _hash(path)} for alias, path in inputs.items()},
+        "weights": {name: {"path": str(path), "sha256": _hash(path)} for name, path in weights.items()},
+    }
+
+
+def signature(config: Mapping[str, Any], inputs: Mapping[str, Path], weights: Mapping[str, Path]) -> str:
+    """sha256, in hex, of the resolved config less its `SILENT` keys, the inputs' contents and the weights' contents.
+
+    Neither the names nor the order of the inputs count, since neither changes what becomes of each of them.
+    """
+    identity = {
+        "config": _canonical(config),
+        "inputs": sorted(str(_hash(path)) for path in inputs.values()),
+        "weights": {name: _hash(path) for name, path in weights.items()},
+    }
+    written = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(written.encode()).hexdigest()
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit of the checkout that this package runs from, and what differs from it in the package and its config.
+
+    None when it runs from anywhere else, an environment inside somebody else's checkout included.
+    """
+    if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
+    commit, top = _git("rev-parse", "HEAD"), _git("rev-parse", "--show-toplevel")
+    if not commit or not top:
+        return None
+    code = [f":/{name}" for name in ("speechclean", "conf", "pyproject.toml") if (Path(top) / name).exists()]
+    changed = (_git("status", "--porcelain", "--", *code) or "").splitlines()
+    return {
+        "commit": commit,
+        "branch": _git("rev-parse", "--abbrev-ref", "HEAD"),
+        "dirty": bool(changed),
+        "changed": changed,
+        "diff_stat": _git("diff", "--stat", "HEAD", "--", *code),
+    }
+
+
+def _canonical(config: Mapping[str, Any], path: str = "") -> Any:
+    """A config without its silent keys; where order matters, pairs instead of keys that JSON would sort."""
+    kept = {}
+    for name, value in config.items():
+        key = f"{path}{name}"
+        if not any(fnmatchcase(key, pattern) for pattern in SILENT):
+            kept[str(name)] = _canonical(value, f"{key}.") if isinstance(value, Mapping) else value
+    return list(kept.items()) if path.rstrip(".") in ORDERED else kept
+
+
+def _hash(path: Path) -> str | None:
+    try:
+        return sha256(Path(path))
+    except OSError:
+        return None  # a file that cannot be read has its own line among the failures
+
+
+def _code_sha256() -> str:
+    """One hash over the package's sources: tells versions apart where there is no git."""
+    total = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        total.update(f"{path.relative_to(_PACKAGE).as_posix()}\0{sha256(path)}\n".encode())
+    return total.hexdigest()
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says when asked in the package's folder; None when it fails, hangs or is not there."""
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    try:
+        answer = subprocess.run(
+            ["git", *arguments], cwd=_PACKAGE, env=environment, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.rstrip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str | None:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine() or None
+
+
+def _cuda() -> dict[str, Any] | None:
+    if not torch.cuda.is_available():
+        return None
+    devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {"devices": devices, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}

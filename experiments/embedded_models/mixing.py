@@ -191,7 +191,11 @@ def make_pools(banks: dict[str, Bank], split: str, real: float) -> dict[str, Poo
             parts.append((banks[extra], 1 - real))
         return Pool(parts, split)
 
-    return {"speech": pool("speech", "voices"), "music": pool("music", "composed"), "noise": Pool([(banks["noise"], 1.0)], "train")}
+    return {
+        "speech": pool("speech", "voices"),
+        "music": pool("music", "composed"),
+        "noise": Pool([(banks["noise"], 1.0)], "train"),
+    }
 
 
 def batch(rng: np.random.Generator, pools: dict[str, Pool], size: int, length: int, recipe: Recipe) -> np.ndarray:

@@ -56,7 +56,7 @@ def hdemucs() -> HDemucs:
 
 def denoiser() -> Denoiser:
     """Causal waveform U-Net with an LSTM, the layout of DNS64 made small, about 0.7 M parameters."""
-    return Denoiser(hidden=16, max_hidden=128, depth=5, stride=4, kernel_size=8, resample=4, causal=True, sample_rate=16_000)
+    return Denoiser(hidden=16, max_hidden=112, depth=5, stride=4, kernel_size=8, resample=4, causal=True, sample_rate=16_000)
 
 
 NETWORKS = {"htdemucs": htdemucs, "hdemucs": hdemucs, "denoiser": denoiser}

@@ -1,0 +1,97 @@
+"""Write trained checkpoints in the very formats of demucs and denoiser, so that their own loaders read them.
+
+    python -m experiments.embedded_models.export --htdemucs a/last.pt --hdemucs b/last.pt --denoiser c/last.pt \\
+        --out speechclean/assets/models
+
+The folder becomes a local repository of demucs: `<signature>-<checksum>.th` packages and one bag yaml a model
+(`demucs --repo speechclean/assets/models -n embedded_htdemucs voice.wav`). The frequency-domain model is packed by DiffQ,
+with the bits it learned where it was trained with them; the denoiser is a package for denoiser's `--model_path`.
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import yaml
+from demucs.states import get_state, save_with_checksum
+from denoiser.utils import serialize_model
+from diffq import DiffQuantizer
+from torch import nn
+
+from experiments.embedded_models.networks import build
+from experiments.embedded_models.quantise import GROUP_SIZE, MIN_SIZE_MB, attach
+
+BAGS = {"htdemucs": "embedded_htdemucs", "hdemucs": "embedded_hdemucs_q"}
+
+
+def load(checkpoint: Path) -> tuple[nn.Module, dict]:
+    """The network with its averaged weights, and the checkpoint's content."""
+    content = torch.load(checkpoint, "cpu", weights_only=True)
+    model = build(content["network"])
+    model.load_state_dict({k: v for k, v in content["average"].items() if not k.endswith("_diffq")})
+    return model.eval(), content
+
+
+def quantizer(model: nn.Module, content: dict) -> DiffQuantizer:
+    """DiffQ over the averaged weights, with the bits that the checkpoint learned (8 where it learned none)."""
+    made = attach(model)
+    made.no_optimizer()
+    learned = {k: v for k, v in content["average"].items() if k.endswith("_diffq")}
+    model.load_state_dict(learned, strict=False)
+    return made
+
+
+def package(model: nn.Module, content: dict, quantise: bool) -> dict:
+    """Demucs's package: class, arguments, state (half precision or DiffQ) and what is known of the training."""
+    args, kwargs = model._init_args_kwargs
+    told = {key: content[key] for key in ("network", "step", "elapsed", "heard_s")} | {"valid": content["scores"]}
+    if quantise:
+        told |= {"diffq_group_size": GROUP_SIZE, "diffq_min_size_mb": MIN_SIZE_MB}
+    state = get_state(model, quantizer(model, content) if quantise else None, half=True)
+    return {"klass": type(model), "args": args, "kwargs": kwargs, "state": state, "training_args": told}
+
+
+def export_separator(checkpoint: Path, out: Path) -> Path:
+    """Package and bag of one separator; an older package of the same bag is removed. Returns the package's path."""
+    model, content = load(checkpoint)
+    name = BAGS[content["network"]]
+    content_of = package(model, content, quantise=content["network"] == "hdemucs")
+    signature = hashlib.sha256(json.dumps(content_of["training_args"], sort_keys=True).encode()).hexdigest()[:8]
+    bag = out / f"{name}.yaml"
+    if bag.exists():
+        for old in yaml.safe_load(bag.read_text())["models"]:
+            for path in out.glob(f"{old}-*.th"):
+                path.unlink()
+    save_with_checksum(content_of, out / f"{signature}.th")
+    bag.write_text(yaml.safe_dump({"models": [signature]}))
+    return next(out.glob(f"{signature}-*.th"))
+
+
+def export_denoiser(checkpoint: Path, out: Path) -> Path:
+    """Denoiser's package in half precision."""
+    model, _ = load(checkpoint)
+    content = serialize_model(model)
+    content["state"] = {name: value.half() for name, value in content["state"].items()}
+    path = out / "embedded_denoiser.th"
+    torch.save(content, path)
+    return path
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("htdemucs", "hdemucs", "denoiser"):
+        parser.add_argument(f"--{name}", type=Path, help="checkpoint written by the training")
+    parser.add_argument("--out", type=Path, default=Path("speechclean/assets/models"))
+    args = parser.parse_args(argv)
+    args.out.mkdir(parents=True, exist_ok=True)
+    written = [export_separator(path, args.out) for path in (args.htdemucs, args.hdemucs) if path]
+    written += [export_denoiser(args.denoiser, args.out)] if args.denoiser else []
+    for path in written:
+        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

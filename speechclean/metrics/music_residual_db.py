@@ -55,7 +55,7 @@ class MusicResidual:
             return None
         power = audio.waveform.double().square().mean(0)
         in_speech, in_pause = float(power[speech].mean()), float(power[pause].mean())
-        if in_speech <= 0:
+        if in_speech <= 0 or not math.isfinite(in_speech + in_pause):
             return None
         if in_pause <= 0:
             return self.floor_db

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+
 from .. import spectral
 from ..separation import Separation, Track
 
@@ -39,10 +41,10 @@ class MusicToSpeech:
         music = speech = 0.0
         for waveform, weight in zip(separation.speech.waveform, mask, strict=True):  # by channel: half the memory of stereo
             spectrum = spectral.stft(waveform, 2 * (mask.shape[-2] - 1))
-            power = spectrum.real.double().square() + spectrum.imag.double().square()
-            speech += float((weight * power).sum())
-            music += float(((1 - weight) * power).sum())
-        if music + speech <= 0:
+            power = spectrum.real.square() + spectrum.imag.square()
+            speech += float((weight * power).sum(dtype=torch.float64))
+            music += float(((1 - weight) * power).sum(dtype=torch.float64))
+        if not 0 < music + speech < math.inf:
             return None
         if music <= 0 or speech <= 0:
             return -self.cap_db if music <= 0 else self.cap_db

@@ -42,8 +42,8 @@ class SiSdr:
         return si_sdr(separation.speech.waveform, reference.waveform, self.cap_db)
 
 
-def si_sdr(estimate: Tensor, reference: Tensor, cap_db: float = 100.0) -> float:
-    """SI-SDR in dB of two waveforms of one shape `[channels, samples]`, the reference not silent.
+def si_sdr(estimate: Tensor, reference: Tensor, cap_db: float = 100.0) -> float | None:
+    """SI-SDR in dB of two waveforms of one shape `[channels, samples]`, the reference not silent; None for NaN or infinity.
 
     >>> import torch
     >>> tone, noise = torch.tensor([[1.0, -1.0, 1.0, -1.0]]), torch.tensor([[1.0, 1.0, -1.0, -1.0]])
@@ -54,6 +54,8 @@ def si_sdr(estimate: Tensor, reference: Tensor, cap_db: float = 100.0) -> float:
     e = (estimate.double() - estimate.double().mean(-1, keepdim=True)).flatten()
     target = (e @ s) / (s @ s) * s
     kept, lost = float(target.square().sum()), float((target - e).square().sum())
+    if not math.isfinite(kept + lost):
+        return None
     if kept == 0:
         return -cap_db
     if lost == 0:

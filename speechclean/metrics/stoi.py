@@ -44,7 +44,7 @@ def stoi(estimate: Audio, reference: Audio, extended: bool = False) -> float | N
         return 0.0
     clean, heard = (audio.waveform[0].detach().cpu().numpy().astype(np.float64) for audio in (reference, estimate))
     # ESTOI draws dither of 1e-16 from numpy's global generator: seed it for the same value every time, and give it back.
-    state = np.random.get_state()  # noqa: NPY002
+    state = np.random.get_state()
     np.random.seed(0)
     try:
         with warnings.catch_warnings():

@@ -52,14 +52,12 @@ def _listen(waveform: torch.Tensor, threshold: float) -> list[tuple[float, float
 @functools.cache
 def _model() -> Any:
     import warnings
-    from importlib.util import find_spec
-    from pathlib import Path
 
-    spec = find_spec("silero_vad")
-    assert spec is not None and spec.origin is not None
+    from silero_vad import load_silero_vad
+
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=DeprecationWarning)  # torch.jit.load, which silero 6 still ships for
-        return torch.jit.load(str(Path(spec.origin).parent / "data" / "silero_vad.jit"), map_location="cpu").eval()
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit.load and an old importlib call: silero's business
+        return load_silero_vad()
 
 
 @contextmanager

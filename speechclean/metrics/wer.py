@@ -21,8 +21,10 @@ class Wer:
     recognition is scored today (case, punctuation, "don't" = "do not", "twenty one" = "21", British spelling).
 
     Loudness has no say: the speech is brought to one peak level first. `max_active` bounds the search: the number of HMM
-    states followed per frame (pocketsphinx has 30000, which takes six times as long on music to the same answer on
-    clean speech). None without a transcript that holds words. Silence reads 1: nothing was recognised.
+    states followed per frame. pocketsphinx's own 30000 and second pass take three times as long on clean speech and six
+    times on music, and gain two words in a hundred on clean speech.
+
+    None without a transcript that holds words. Silence reads 1: nothing was recognised.
     """
 
     max_active: int = 1000
@@ -68,7 +70,7 @@ def recognise(audio: Audio, max_active: int = 1000) -> str:
 
     waveform = resample(audio.mono(), _RATE).waveform[0].detach().cpu().numpy()
     peak = float(np.abs(waveform).max(initial=0))
-    if peak == 0:
+    if not 0 < peak < np.inf:
         return ""
     decoder = _decoder(max_active)
     # Its features are normalised by a running mean that outlives the utterance: without this the order of files counts.

@@ -15,7 +15,8 @@ from omegaconf import OmegaConf
 
 from speechclean.metrics import lufs, music_residual_db, music_to_speech_db, si_sdr, stoi, true_peak_dbtp, wer
 
-CONF = Path(__file__).parents[2] / "conf" / "metrics"
+ROOT = Path(__file__).parents[2]
+CONF = ROOT / "conf" / "metrics"
 METRICS = [
     si_sdr.SiSdr,
     stoi.Stoi,
@@ -89,5 +90,5 @@ def test_importing_costs_nothing_heavy() -> None:
     names = [metric.__module__ for metric in METRICS]
     heavy = ["whisper", "pocketsphinx", "silero_vad", "pyloudnorm", "pystoi", "jiwer", "scipy", "hydra", "omegaconf", "mlflow"]
     code = f"import sys, {', '.join(names)}; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"

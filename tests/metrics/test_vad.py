@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ import torch
 from speechclean.audio import Audio, resample
 from speechclean.metrics import vad
 from speechclean.metrics.vad import speech_segments
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -72,5 +75,5 @@ def test_thread_count_is_left_alone() -> None:
         "vad.speech_segments(Audio(torch.randn(1, 4000), 16000)); assert 'silero_vad' in __import__('sys').modules;"
         "print(torch.get_num_threads())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == ["2"]

@@ -19,7 +19,12 @@ SEGMENT_S = Fraction(4)
 
 
 def htdemucs() -> HTDemucs:
-    """Hybrid waveform/spectrum U-Net with a cross-domain transformer at the bottom, about 1.0 M parameters."""
+    """Hybrid waveform/spectrum U-Net with a cross-domain transformer at the bottom, about 1.0 M parameters.
+
+    Its spectral branch works on magnitudes (`cac=False`): with complex channels the first quarter of an hour went into
+    learning what phase is, and the ratio mask that ships needs magnitudes only. Its spectral layers are those of `hdemucs`,
+    so that a half-trained one can be its start (transplant.py).
+    """
     return HTDemucs(
         sources=SOURCES,
         audio_channels=1,
@@ -27,8 +32,12 @@ def htdemucs() -> HTDemucs:
         segment=SEGMENT_S,
         channels=12,
         depth=4,
-        nfft=2048,
-        dconv_mode=0,
+        nfft=1024,
+        cac=False,
+        wiener_iters=-1,
+        end_iters=-1,
+        dconv_mode=1,
+        dconv_comp=4,
         t_layers=3,
         t_heads=4,
         t_hidden_scale=2.0,

@@ -28,6 +28,8 @@ from experiments.embedded_models.muon import Muon, split_parameters
 from experiments.embedded_models.quantise import attach
 from experiments.embedded_models.tasks import DenoisingTask, SeparationTask
 
+SAVE_EVERY = 3.0  # minutes
+
 
 def keep_pages() -> None:
     """Ask glibc to hand no memory back: convolution temporaries otherwise cost a third of the step in page faults."""
@@ -89,6 +91,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--diffq", type=float, default=0.0, help="penalty per MB; trains with DiffQ's noise if above 0")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--valid-every", type=float, default=5.0, help="minutes between validations")
+    parser.add_argument("--valid-count", type=int, default=48, help="held-out mixtures of 4 s")
     return parser.parse_args(argv)
 
 
@@ -98,7 +101,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
-    task = (DenoisingTask if args.network == "denoiser" else SeparationTask)(args.data, args.crop_s)
+    denoising = args.network == "denoiser"
+    task = DenoisingTask(args.data, args.crop_s) if denoising else SeparationTask(args.data, args.crop_s, args.valid_count)
     model, scorer = networks.build(args.network), networks.build(args.network)
     if hasattr(model, "use_train_segment"):
         model.use_train_segment = False  # crops are shorter than the segment; the scorer keeps the segment
@@ -125,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{args.network}: {networks.count(model) / 1e6:.2f} M parameters", flush=True)
 
     began, losses, done = time.monotonic() - elapsed, [], False
-    next_valid = elapsed / 60 + args.valid_every
+    next_valid, next_save, scores = elapsed / 60 + args.valid_every, elapsed / 60 + SAVE_EVERY, {}
     while not done:
         minutes = (time.monotonic() - began) / 60
         for group in muon.param_groups + adamw.param_groups:
@@ -148,7 +152,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             row = {"minutes": minutes, "step": step, "hours_heard": heard_s / 3600, "loss": float(np.mean(losses))}
             row |= {"megabytes": quantizer.true_model_size()} if quantizer else {}
             append(args.out / "curve.csv", row | scores)
-            elapsed, losses, next_valid = time.monotonic() - began, [], minutes + args.valid_every
+            losses, next_valid = [], minutes + args.valid_every
+            task.refresh()
+        if minutes >= next_save or done:
+            next_save, elapsed = minutes + SAVE_EVERY, time.monotonic() - began
             state = {
                 "model": model.state_dict(),
                 "average": average.state,
@@ -157,7 +164,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             }
             told = {"network": args.network, "elapsed": elapsed, "step": step, "heard_s": heard_s, "scores": scores}
             save(args.out / "last.pt", state | told)
-            task.refresh()
 
 
 if __name__ == "__main__":

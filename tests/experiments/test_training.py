@@ -1,0 +1,134 @@
+"""Losses, optimiser, warm start and the formats that ship."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+import torch
+from demucs.demucs import Demucs
+from demucs.hdemucs import HDemucs
+from demucs.htdemucs import HTDemucs
+from demucs.pretrained import get_model
+from denoiser.demucs import Demucs as Denoiser
+from denoiser.utils import deserialize_model
+from diffq import DiffQuantizer, UniformQuantizer
+
+from experiments.embedded_models import export, losses, muon, networks, transplant
+from experiments.embedded_models.train import Average, rate
+from experiments.embedded_models.validate import apply_mask
+
+TRUSTED = [HTDemucs, HDemucs, Demucs, Fraction, DiffQuantizer, UniformQuantizer, Denoiser]
+
+
+def sources(batch: int = 2, samples: int = 12_000) -> torch.Tensor:
+    """(music, speech) as two noises of different colour."""
+    generator = torch.Generator().manual_seed(0)
+    both = torch.randn(batch, 2, samples, generator=generator) * 0.1
+    both[:, 1] = torch.cumsum(both[:, 1], -1) * 0.05
+    return both
+
+
+def test_the_loss_is_lowest_for_the_truth_and_has_a_gradient_everywhere():
+    truth = sources()
+    poor = (truth + 0.05 * torch.randn_like(truth)).requires_grad_()
+    perfect, _ = losses.separator_loss(truth[:, :, None], truth)
+    loss, parts = losses.separator_loss(poor[:, :, None], truth)
+    assert perfect < loss
+    assert set(parts) == {"mask", "wave", "magnitude"}
+    loss.backward()
+    assert torch.isfinite(poor.grad).all()
+
+
+@pytest.mark.parametrize("silent", [0, 1])
+def test_a_silent_source_gives_a_finite_loss_and_gradient(silent):
+    truth = sources()
+    truth[:, silent] = 0
+    guess = torch.zeros_like(truth).requires_grad_()
+    loss, _ = losses.separator_loss(guess[:, :, None], truth)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(guess.grad).all()
+
+
+def test_the_ratio_mask_is_within_bounds_and_the_true_sources_separate():
+    truth = sources()
+    mixture = truth.sum(1)
+    mask = losses.ratio_mask(*(losses.stft(truth[:, index]) for index in (1, 0)))
+    assert 0 <= mask.min() <= mask.max() <= 1
+    before, after = (losses.si_sdr(x, truth[:, 1]) for x in (mixture, apply_mask(truth, mixture)))
+    assert (after > before + 3).all()
+
+
+def test_si_sdr_by_hand_whatever_the_level():
+    tone, noise = torch.tensor([[1.0, -1.0, 1.0, -1.0]]), torch.tensor([[1.0, 1.0, -1.0, -1.0]])
+    assert losses.si_sdr(7 * (tone + 0.1 * noise), tone).item() == pytest.approx(20.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(24, 96), (96, 24), (48, 48)])
+def test_newton_schulz_pulls_singular_values_to_one(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    values = torch.linalg.svdvals(muon.orthogonal(matrix))
+    assert values.min() > 0.5
+    assert values.max() < 1.5
+
+
+def test_every_parameter_has_exactly_one_optimiser():
+    model = networks.build("htdemucs")
+    matrices, rest = muon.split_parameters(model)
+    assert len(matrices) + len(rest) == len(list(model.parameters()))
+    assert all(weight.ndim >= 2 for weight in matrices)
+
+
+def test_the_schedule_warms_up_and_ends_low():
+    assert rate(0.0) == 0
+    assert rate(0.02) == pytest.approx(1.0)
+    assert rate(1.0) == pytest.approx(0.01)
+    assert rate(0.3) > rate(0.6) > rate(0.9)
+
+
+def test_the_transplant_carries_the_spectral_layers_over():
+    donor = networks.build("hdemucs").state_dict()
+    state = transplant.transplant(donor)
+    assert torch.equal(state["encoder.2.conv.weight"], donor["encoder.2.conv.weight"])
+    assert torch.equal(state["decoder.3.conv_tr.weight"], donor["decoder.4.conv_tr.weight"])
+    assert not state["tdecoder.3.conv_tr.weight"].any()
+    networks.build("htdemucs").load_state_dict(state)
+
+
+def checkpoint(folder, name: str):
+    """A checkpoint as training writes it, of random weights."""
+    torch.manual_seed(0)
+    model = networks.build(name)
+    told = {"network": name, "elapsed": 1.0, "step": 1, "heard_s": 9.0, "scores": {}}
+    torch.save({"average": Average(model).state, **told}, folder / f"{name}.pt")
+    return folder / f"{name}.pt", model.eval()
+
+
+@pytest.mark.parametrize(("name", "bag"), export.BAGS.items())
+def test_separators_are_read_by_demucs_itself_and_by_a_safe_loader(tmp_path, name, bag):
+    path, model = checkpoint(tmp_path, name)
+    out = tmp_path / "repo"
+    out.mkdir()
+    export.export_separator(path, out)
+    package = export.export_separator(path, out)  # a second export replaces the first
+    assert len(list(out.glob("*.th"))) == 1
+    with torch.serialization.safe_globals(TRUSTED):
+        torch.load(package, weights_only=True)
+    loaded = get_model(bag, out)
+    assert loaded.sources == networks.SOURCES
+    assert loaded.samplerate == 24_000
+    wave = 0.1 * torch.randn(1, 1, 48_000)
+    with torch.no_grad():
+        expected, heard = model(wave), loaded.models[0].eval()(wave)
+    assert (expected - heard).norm() < 0.05 * expected.norm()  # 8 and 16 bits instead of 32
+
+
+def test_the_denoiser_is_read_by_denoiser_itself(tmp_path):
+    path, model = checkpoint(tmp_path, "denoiser")
+    package = export.export_denoiser(path, tmp_path)
+    with torch.serialization.safe_globals(TRUSTED):
+        loaded = deserialize_model(torch.load(package, weights_only=True)).eval()
+    wave = 0.1 * torch.randn(1, 1, 16_000)
+    with torch.no_grad():
+        assert (loaded(wave) - model(wave)).norm() < 0.05 * model(wave).norm()

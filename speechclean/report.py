@@ -8,8 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .files import written_whole
 from .scores import Line, Metric, Row, failures, improvement, lines, means, worst
 
 __all__ = [
@@ -116,17 +115,9 @@ def write_json(content: Any, path: Path) -> Path:
 
 def write_text(text: str, path: Path) -> Path:
     """Write a text file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
-    try:
+    with written_whole(path) as temporary:
         # A file name that is no unicode (from an old disk) arrives as surrogates; it must not cost the report.
-        with open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
     return path
 
 

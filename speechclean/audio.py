@@ -137,7 +137,7 @@ def save(audio: Audio, path: str | Path, subtype: str = "PCM_16") -> Path:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
     os.close(handle)
     try:
-        soundfile.write(temporary, audio.waveform.T.cpu().numpy(), audio.sample_rate, subtype=subtype)
+        soundfile.write(temporary, _quantised(audio.waveform.T.cpu().numpy(), subtype), audio.sample_rate, subtype=subtype)
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.chmod(temporary, 0o644)
@@ -162,6 +162,16 @@ def resample(audio: Audio, sample_rate: int, samples: int | None = None) -> Audi
     if samples is not None and waveform.shape[-1] != samples:
         waveform = torch.nn.functional.pad(waveform, (0, samples - waveform.shape[-1]))
     return Audio(waveform, sample_rate)
+
+
+def _quantised(frames: np.ndarray, subtype: str) -> np.ndarray:
+    """Integers for 16 and 24 bits, rounded and clipped; libsndfile itself rounds down, an offset of half a step."""
+    bits = {"PCM_16": 16, "PCM_24": 24}.get(subtype)
+    if bits is None:
+        return frames
+    top = 2 ** (bits - 1)
+    steps = np.clip(np.rint(frames.astype(np.float64) * top), -top, top - 1).astype(np.int32)
+    return steps.astype(np.int16) if bits == 16 else steps << 8  # soundfile takes 24 bits from the top of 32
 
 
 def _missing_riff_bytes(path: Path) -> int:

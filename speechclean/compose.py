@@ -62,20 +62,19 @@ def _one_by_one(overrides: list[str]) -> list[str]:
 
 def _in_plain_words(override: str, error: Exception, good: list[str]) -> str:
     """Hydra's message in one line, with the nearest name that exists."""
-    key = override.lstrip("+~").partition("=")[0]
     text = str(error)
-    missing = re.search(r"Could not find '([^']+)'", text)
-    if missing:
-        group, _, name = missing.group(1).rpartition("/")
+    if choice := re.search(r"Could not (?:find|load) '([^']+)'", text):
+        group, _, name = choice.group(1).rpartition("/")
         options = sorted(path.stem for path in Path(conf_dir(), group).glob("*.yaml"))
-        close = difflib.get_close_matches(name, options, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        return f"{override}: there is no {name!r} in {group}; {hint}The choices are {', '.join(options)}"
-    keys = _dotted(composed(good))
-    if key not in keys and ("not in struct" in text or "not in" in text):
-        close = difflib.get_close_matches(key, keys, 1)
-        return f"{override}: there is no key {key!r}" + (f"; did you mean {close[0]}?" if close else "")
-    return f"{override}: {text.strip().splitlines()[0]}"
+        return f"{override}: there is no {name!r} in {group}{_nearest(name, options)}; the choices are {', '.join(options)}"
+    if key := re.search(r"Could not override '([^']+)'", text):
+        return f"{override}: there is no key {key.group(1)!r}{_nearest(key.group(1), _dotted(composed(good)))}"
+    return f"{override}: {str(error.__cause__ or error).strip().splitlines()[0]}"
+
+
+def _nearest(name: str, options: list[str]) -> str:
+    close = difflib.get_close_matches(name, options, 1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _dotted(cfg: DictConfig, prefix: str = "") -> list[str]:

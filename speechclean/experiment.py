@@ -40,6 +40,7 @@ def run_experiment(cfg: DictConfig) -> Result:
     console = Console()
     experiment = build(cfg)
     folder = Path(cfg.output.dir)
+    resolved: Any = OmegaConf.to_container(cfg, resolve=True)
     files = _write_config(cfg, folder)
     with experiment.tracking.run(cfg.name) as run:
         run.params(_params(cfg, experiment))
@@ -51,8 +52,8 @@ def run_experiment(cfg: DictConfig) -> Result:
                 rows.append(_finish(outcome, cfg, experiment, folder))
                 run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
         finally:  # an interrupted run still says what it did
-            means = report.means(rows, list(experiment.metrics))
-            files += report.write_all(rows, means, experiment.metrics, folder)
+            means = report.means(rows, experiment.metrics)
+            files += report.write_all(rows, means, experiment.metrics, folder, resolved)
         run.metrics(means)
         for path in files:
             run.file(path)

@@ -84,7 +84,8 @@ class Denoiser:
         network = self._network
         heard = resample(speech, network.sample_rate)
         waveform = heard.waveform.to(torch_device(self.device))[:, None]
-        # The network would normalise each chunk by itself: do it here for the whole file, as it was trained.
+        # The network would normalise each chunk by itself: do it for the whole file, as it was trained. Its own forward
+        # multiplies by the deviation without the floor, which would turn quiet files down: undone here what was done.
         scale = network.floor + waveform.std(-1, keepdim=True) if network.normalize and heard.samples > 1 else 1.0
         denoised = scale * self._in_chunks(waveform / scale)
         return resample(heard.with_waveform(denoised[:, 0].to(speech.waveform.device)), speech.sample_rate, speech.samples)

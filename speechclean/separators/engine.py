@@ -34,8 +34,8 @@ class Network:
         """How many samples the network is given for a segment."""
         if getattr(self.module, "use_train_segment", False):
             return int(self.module.segment * self.module.samplerate)  # HTDemucs hears its training length, always
-        # HDemucs takes any length, but a tail of a few samples breaks the reflection at its STFT's ends: one second at least.
-        return max(segment.length, self.module.samplerate)
+        # HDemucs takes any length, but a tail of a few samples breaks the reflection at its STFT's ends.
+        return max(segment.length, 4 * self.module.nfft)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ _ENVIRONMENT = {
     "MLFLOW_DISABLE_AGENT_HINT": "true",
     "MLFLOW_CONFIGURE_LOGGING": "false",  # its warnings go where the program's own go
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout is the program's
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # by default 7: minutes of silence when a server dies in the middle
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
 }

@@ -1,6 +1,6 @@
 """Load checkpoints of demucs, DiffQ and denoiser without trusting them.
 
-`torch.load(weights_only=False)` runs whatever a pickle names, and safetensors metadata may name any class: here only tensors,
+An unpickler that trusts its file runs whatever that names, and safetensors metadata may name any class: here only tensors,
 plain values and the classes below are accepted; a file that names anything else is refused by name and runs nothing.
 """
 

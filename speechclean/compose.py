@@ -32,12 +32,11 @@ def problems_of(arguments: list[str]) -> list[str]:
     if len(overrides) != len(arguments):
         return []  # Hydra's own flags: -m, --help, --cfg job, --info; each job of a sweep is checked when it starts
     try:
-        folder = Path(composed(overrides, with_hydra=True).hydra.run.dir)
+        cfg = composed(overrides, with_hydra=True)
     except (HydraException, OmegaConfBaseException):
         return _one_by_one(overrides)
     # Hydra makes the folder before the run can say anything about it.
-    cannot = unwritable(folder)
-    return cannot + _one_by_one(overrides) if cannot else []
+    return _one_by_one(overrides) if unwritable(Path(cfg.hydra.run.dir)) else []
 
 
 def _one_by_one(overrides: list[str]) -> list[str]:
@@ -51,8 +50,8 @@ def _one_by_one(overrides: list[str]) -> list[str]:
             good.append(override)
         except (HydraException, OmegaConfBaseException) as error:
             problems.append(_in_plain_words(override, error, good))
-    cfg = composed(good)
-    cfg.output.dir = "."  # the real one is Hydra's, and is looked at elsewhere
+    cfg = composed(good, with_hydra=True)
+    cfg.output.dir = cfg.hydra.run.dir
     try:
         build(cfg)
     except ConfigError as error:

@@ -17,6 +17,7 @@ from .audio import save
 from .cleaning import Outcome, clean, measure
 from .config import Experiment, build
 from .nodes import MANY, ONE
+from .tracking import NOTE_TAG
 
 log = logging.getLogger(__name__)
 #: Keys that differ between stages of one run only by interpolation from the root: logged once, there.
@@ -44,8 +45,11 @@ def run_experiment(cfg: DictConfig) -> Result:
     files = _write_config(cfg, folder)
     with experiment.tracking.run(cfg.name) as run:
         run.params(_params(cfg, experiment))
-        origin = provenance.collect({track.alias: track.path for track in experiment.tracks}, experiment.weights, cfg.seed)
-        files.append(report.write_json(origin, folder / "provenance.json"))
+        inputs = {track.alias: track.path for track in experiment.tracks}
+        origin = provenance.collect(inputs, experiment.weights, cfg.seed)
+        signature = provenance.signature(resolved, inputs, experiment.weights)
+        run.tags({"signature": signature, "git_commit": (origin["code"]["git"] or {}).get("commit", "none")})
+        files.append(report.write_json(origin | {"signature": signature}, folder / "provenance.json"))
         rows: list[dict[str, Any]] = []
         try:
             for outcome in _with_progress(clean(experiment.tracks, experiment.pipeline, **_batches(cfg)), experiment, console):
@@ -55,12 +59,13 @@ def run_experiment(cfg: DictConfig) -> Result:
             means = report.means(rows, experiment.metrics)
             files += report.write_all(rows, means, experiment.metrics, folder, resolved)
         run.metrics(means)
+        run.tags({NOTE_TAG: (folder / "summary.md").read_text()})
         for path in files:
             run.file(path)
         for name in ("ab", "plots"):
             if (folder / name).is_dir():
                 run.folder(folder / name, name)
-    report.print_table(console, rows, means, experiment.metrics, folder)
+    report.print_table(console, rows, means, experiment.metrics, folder, run.id)
     return Result(means, rows, [row["alias"] for row in rows if row["status"] == "failed"])
 
 

@@ -30,9 +30,8 @@ def objects(cfg: DictConfig) -> tuple[list[str], dict[str, Any]]:
         if not wrong:
             try:
                 stages[key] = instantiate(node, _convert_="all", _execution_whitelist_=TRUSTED)
-            except Exception as error:  # hydra wraps whatever __post_init__ raised
-                cause = error.__cause__ or error
-                wrong = [f"{key}.{cause}" if isinstance(cause, ValueError) else f"{key}: {cause}"]
+            except Exception as error:
+                wrong = [_range_error(key, node, error)]
         problems += wrong
     return problems, stages
 
@@ -80,3 +79,16 @@ def _wrong_type(key: str, name: str, node: Any, schema: Any) -> list[str]:
     except OmegaConfBaseException as error:
         return [f"{key}.{name}={node[name]}: {str(error).splitlines()[0]}"]
     return []
+
+
+def _range_error(key: str, node: Any, error: BaseException) -> str:
+    """What `__post_init__` raised, `field=value ...`, under the key that the user would set: the root's, if the field only
+    refers to it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ValueError):  # hydra wraps it
+        cause = cause.__cause__
+    if cause is None:
+        return f"{key}: {error}"
+    field = str(cause).partition("=")[0].partition(" ")[0].partition(".")[0]
+    value = node._get_node(field) if field in node else None
+    return str(cause) if value is not None and value._is_interpolation() else f"{key}.{cause}"

@@ -1,0 +1,157 @@
+"""A run from the command line: what it prints, what it leaves behind, how it ends."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from speechclean.audio import Audio, load, probe, save
+from speechclean.datasets.manifest import Pilot
+from tests.conftest import noise
+from tests.integration.conftest import SMALL, Command, environment
+
+
+def rows(folder: Path) -> dict[str, dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return {row["alias"]: row for row in csv.DictReader(file)}
+
+
+def test_the_pilot_keeps_its_promises(speechclean: Command, tmp_path: Path) -> None:
+    """The issue's own figures, on the default run: at least 5 dB, fewer wrong words, 10 dB less music in the pauses."""
+    done = speechclean("hydra.run.dir=out", "experiment=pilot")
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 files cleaned" in done.stdout
+    means = json.loads((tmp_path / "out/metrics.json").read_text())["means"]
+    assert means["si_sdr_improvement"] >= 5
+    assert means["wer_cleaned"] < means["wer_mixture"]
+    assert means["music_residual_db_mixture"] - means["music_residual_db_cleaned"] >= 10
+    assert means["stoi_cleaned"] > means["stoi_mixture"]
+    for track in Pilot().tracks():
+        before, after = probe(track.path), probe(tmp_path / f"out/cleaned/{track.alias}.wav")
+        assert before == after, "rate, channels, samples and bit depth are kept"
+        for kind in ("mixture", "cleaned", "residual"):
+            assert probe(tmp_path / f"out/ab/{track.alias}_{kind}.flac").samples
+        assert (tmp_path / f"out/plots/{track.alias}.png").stat().st_size > 10_000
+    assert set(rows(tmp_path / "out")) == {track.alias for track in Pilot().tracks()}
+    assert "si_sdr" in (tmp_path / "out/summary.md").read_text()
+    origin = json.loads((tmp_path / "out/provenance.json").read_text())
+    assert len(origin["inputs"]) == 6
+    assert len(origin["weights"]) == 3
+
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    (run,) = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["si_sdr_improvement"] == pytest.approx(means["si_sdr_improvement"])
+    assert 20 <= len(run.data.params) <= 45
+    assert run.data.tags["signature"] == origin["signature"]
+    assert len(client.get_metric_history(run.info.run_id, "file.si_sdr_cleaned")) == 6
+    top = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert {"ab", "plots", "config.yaml", "overrides.yaml", "provenance.json", "summary.md", "metrics.csv"} <= top
+
+
+def test_bad_files_are_named_and_the_others_finished(speechclean: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    clip = load(Pilot().tracks()[0].path)
+    short = Audio(clip.waveform[:, : clip.sample_rate // 10], clip.sample_rate)
+    good = {
+        "ünïcödé 音声": clip,
+        "tenth_of_a_second": short,
+        "one_sample": Audio(clip.waveform[:, :1], clip.sample_rate),
+        "tail_of_61": Audio(noise(10.0).waveform[:, : 3 * 24000 + 61], 24000),
+        "silence": Audio(torch.zeros(1, 8000), 8000),
+        "eight_channels": noise(0.6, 48000, channels=8),
+        "rate_192_khz": noise(0.6, 192000),
+        "loud": noise(0.6, 16000, level=3.0),
+    }
+    for name, audio in good.items():
+        save(audio, folder / f"{name}.wav", "PCM_24")
+    whole = (folder / "silence.wav").read_bytes()
+    (folder / "empty.wav").write_bytes(b"")
+    soundfile.write(folder / "header_only.wav", np.zeros(0), 16000)
+    (folder / "truncated.wav").write_bytes(whole[:9000])
+    (folder / "text.wav").write_text("this is no sound " * 40)
+    soundfile.write(folder / "nan.wav", np.full(9000, np.nan), 16000, subtype="FLOAT")
+    (folder / "folder.wav").mkdir()
+    bad = {"empty", "header_only", "truncated", "text", "nan", "folder"}
+    done = speechclean(*SMALL, "dataset=folder", "dataset.pattern=in/*.wav", "hydra.run.dir=out")
+    assert done.returncode == 1, done.stderr
+    found = rows(tmp_path / "out")
+    assert {alias for alias, row in found.items() if row["status"] == "failed"} == bad
+    assert all(f"{alias}.wav" in found[alias]["reason"] and f"{alias}.wav" in done.stdout for alias in bad)
+    written = {path.stem: path for path in (tmp_path / "out/cleaned").iterdir()}
+    assert set(written) == set(found) - bad
+    assert len(written) == len(good)
+    for name, audio in good.items():
+        info = probe(written[name.replace(" ", "_")])
+        assert (info.channels, info.samples, info.sample_rate) == (audio.channels, audio.samples, audio.sample_rate)
+        assert info.subtype == "PCM_24"
+    assert not load(written["silence"]).waveform.any()
+    assert not list((tmp_path / "out").rglob(".writing*"))
+
+
+def test_config_errors_come_before_any_work(speechclean: Command, tmp_path: Path) -> None:
+    done = speechclean("shfts=3", "metrics=[foo]", "enhancement.wet=9", "dataset=folder", "dataset.pattern=nix/*.wav")
+    assert done.returncode == 2
+    for expected in ("4 problems", "did you mean shifts", "'foo'", "enhancement.wet=9", "nix/*.wav"):
+        assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    done = speechclean("postprocess.beta_wiener.beta=abc", "tracking=none")
+    assert done.returncode == 2
+    assert "postprocess.beta_wiener.beta=abc" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("*.wav"))
+
+
+def test_the_same_run_gives_the_same_bytes_in_any_order(speechclean: Command, tmp_path: Path) -> None:
+    names = {}
+    for order, tracks in enumerate((Pilot().tracks()[:3], Pilot().tracks()[2::-1])):
+        table = tmp_path / f"set{order}.csv"
+        table.write_text("path,alias\n" + "".join(f"{track.path},{track.alias}\n" for track in tracks))
+        done = speechclean(*SMALL, "dataset=manifest", f"dataset.path={table.name}", f"hydra.run.dir=out{order}")
+        assert done.returncode == 0, done.stderr
+        names[order] = {path.name: path.read_bytes() for path in (tmp_path / f"out{order}/cleaned").iterdir()}
+    assert names[0] == names[1]
+
+
+def test_a_sweep_makes_a_run_for_each_value(speechclean: Command, tmp_path: Path) -> None:
+    table = tmp_path / "one.csv"
+    table.write_text(f"path\n{Pilot().tracks()[0].path}\n")
+    dataset = ("dataset=manifest", f"dataset.path={table}")
+    done = speechclean("-m", *SMALL, *dataset, "postprocess.beta_wiener.beta=0.5,1.0", "hydra.sweep.dir=many")
+    assert done.returncode == 0, done.stderr
+    outputs = [next((tmp_path / f"many/{job}/cleaned").iterdir()).read_bytes() for job in (0, 1)]
+    assert outputs[0] != outputs[1]
+
+
+def test_a_killed_run_is_failed_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    small = [argument for argument in SMALL if not argument.startswith("tracking")]
+    line = [sys.executable, "-m", "speechclean", *small, "hydra.run.dir=out"]
+    process = subprocess.Popen(line, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (list(tmp_path.glob("out/cleaned/*.wav")) or process.poll() is not None or time.monotonic() > deadline):
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(60) != 0
+
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    (run,) = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    assert run.info.status == "FAILED"
+    assert not list((tmp_path / "out").rglob(".writing*"))
+    for path in (tmp_path / "out/cleaned").iterdir():
+        assert load(path).samples
+    assert rows(tmp_path / "out")

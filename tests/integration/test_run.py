@@ -141,7 +141,7 @@ def test_a_killed_run_is_failed_and_leaves_nothing_half_written(tmp_path: Path) 
     line = [sys.executable, "-m", "speechclean", *small, "hydra.run.dir=out"]
     process = subprocess.Popen(line, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not (list(tmp_path.glob("out/cleaned/*.wav")) or process.poll() is not None or time.monotonic() > deadline):
+    while not (len(list(tmp_path.glob("out/cleaned/*.wav"))) > 1 or process.poll() is not None or time.monotonic() > deadline):
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait(60) != 0

@@ -1,1 +1,29 @@
-"""Take the music out of speech recordings and leave the voice as it was."""
+"""Take the music out of speech recordings and leave the voice as it was.
+
+A run is a Hydra-composed config; it sends every input through separators -> fusion -> enhancement -> post-processing, measures
+what came out, and records it. From the ground up (a module imports only from below):
+
+    audio           Audio; load, save, resample: the only file that touches sound files
+    separation      Track, Stems, Separation: what flows
+    spectral        STFT pair, ratio mask, apply mask: pure functions
+    loudness        LUFS and true peak
+    checkpoints     load networks without trusting their files
+    weights         where networks' files lie, what is missing
+    separators/     separator(mixtures) -> [Stems]
+    fusion/         fusion(mixture, {name: Stems}) -> Separation
+    enhancement/    enhancement(Separation) -> Separation
+    postprocess/    postprocess(Separation) -> Separation
+    metrics/        metric(Separation, Track) -> float | None
+    datasets/       dataset.tracks() -> [Track]
+    pipeline        the four arrows
+    cleaning        tracks -> finished files, one bad file never taking the rest down
+    provenance      code, versions, hashes; the signature of a config
+    tracking        runs in MLflow: the only file that imports it
+    scores, report, listening, plots    what a run leaves behind
+    nodes, config   a config's nodes -> objects, all that is wrong said at once
+    compose         the command line, checked before Hydra starts
+    experiment      run_experiment(cfg): all of the above in order
+    cli             the entry point
+
+`conf/` has one folder per config group, named like the package that it configures.
+"""

@@ -91,4 +91,5 @@ def _range_error(key: str, node: Any, error: BaseException) -> str:
         return f"{key}: {error}"
     field = str(cause).partition("=")[0].partition(" ")[0].partition(".")[0]
     value = node._get_node(field) if field in node else None
-    return str(cause) if value is not None and value._is_interpolation() else f"{key}.{cause}"
+    own_key = str(cause).startswith(f"{key}.") or (value is not None and value._is_interpolation())
+    return str(cause) if own_key else f"{key}.{cause}"

@@ -149,9 +149,11 @@ def print_table(
     there = [(place, meaning) for place, meaning in PLACES.items() if (folder / place).exists()]
     console.print(f"Look in [bold]{escape(str(folder))}[/]", highlight=False, soft_wrap=True)
     for place, meaning in there:
-        console.print(f"  {place:<12} {meaning}", highlight=False)
+        console.print(f"  {place:<12} {meaning}", highlight=False, soft_wrap=True)
     if run_id:
-        console.print(f"  {'make ui':<12} this run beside the others, sounds and pictures too ({run_id})", highlight=False)
+        console.print(
+            f"  {'make ui':<12} this run beside the others, sounds and pictures too ({run_id})", highlight=False, soft_wrap=True
+        )
 
 
 def _cells(line: Line) -> tuple[str, ...]:

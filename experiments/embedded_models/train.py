@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     quantizer = None
     if args.diffq:
         quantizer = attach(model)
-        quantizer.setup_optimizer(adamw, peak=2e-2)  # bits have a few hundred steps to find their place
+        quantizer.setup_optimizer(adamw, peak=5e-3)  # a few hundred steps: 8 bits can become 6, not 2
         attach(scorer).no_optimizer()
     scorer.eval()
     average, elapsed, step, heard_s = Average(model), 0.0, 0, 0.0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from demucs.demucs import Demucs
 from demucs.hdemucs import HDemucs
@@ -14,7 +16,8 @@ from denoiser.demucs import Demucs as Denoiser
 from denoiser.utils import deserialize_model
 from diffq import DiffQuantizer, UniformQuantizer
 
-from experiments.embedded_models import export, losses, muon, networks, transplant
+from experiments.embedded_models import data, export, losses, muon, networks, train, transplant
+from experiments.embedded_models.quantise import attach
 from experiments.embedded_models.train import Average, rate
 from experiments.embedded_models.validate import apply_mask
 
@@ -94,6 +97,40 @@ def test_the_transplant_carries_the_spectral_layers_over():
     assert torch.equal(state["decoder.3.conv_tr.weight"], donor["decoder.4.conv_tr.weight"])
     assert not state["tdecoder.3.conv_tr.weight"].any()
     networks.build("htdemucs").load_state_dict(state)
+
+
+def test_a_tiny_training_runs_and_resumes(tmp_path):
+    rng = np.random.default_rng(0)
+    names = {split: [n for n in (f"id{i}" for i in range(200)) if data.split_of(n) == split] for split in ("train", "valid")}
+    for kind in ("speech", "music", "noise"):
+        files = []
+        for name in (names["train"][0], names["valid"][0]):
+            soundfile.write(tmp_path / f"{kind}{name}.wav", 0.1 * rng.standard_normal(6 * 24_000), 24_000)
+            files.append((tmp_path / f"{kind}{name}.wav", name, name, "made"))
+        data.write_bank(tmp_path / "banks", kind, files)
+    common = ["hdemucs", "--data", str(tmp_path / "banks"), "--out", str(tmp_path / "out"), "--crop-s", "0.5", "--batch", "1"]
+    train.main([*common, "--minutes", "0.01", "--valid-count", "8"])
+    first = torch.load(tmp_path / "out" / "last.pt", weights_only=True)
+    train.main([*common, "--minutes", "0.02", "--valid-count", "8", "--resume"])
+    last = torch.load(tmp_path / "out" / "last.pt", weights_only=True)
+    assert last["step"] > first["step"] > 0
+    assert last["heard_s"] == pytest.approx(0.5 * last["step"])
+    assert len((tmp_path / "out" / "curve.csv").read_text().splitlines()) == 3
+
+
+def test_bits_are_learned_and_shipped(tmp_path):
+    """A model with DiffQ's logits in its checkpoint is packed with those bits, not with the 8 it began with."""
+    path, _ = checkpoint(tmp_path, "hdemucs")
+    content = torch.load(path, weights_only=True)
+    model = networks.build("hdemucs")
+    attach(model).no_optimizer()
+    logits = {name: value - 1.0 for name, value in model.state_dict().items() if name.endswith("_diffq")}
+    torch.save(content | {"average": content["average"] | logits}, tmp_path / "fewer.pt")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    eight = export.export_separator(path, tmp_path / "a").stat().st_size
+    fewer = export.export_separator(tmp_path / "fewer.pt", tmp_path / "b").stat().st_size
+    assert fewer < 0.85 * eight
 
 
 def checkpoint(folder, name: str):

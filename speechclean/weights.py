@@ -103,7 +103,12 @@ def sha256(path: Path) -> str:
 def _definition(name: str, folder: Path) -> dict[str, Any]:
     """A bag's yaml `{models, weights, segment}`, or a bag of one when `name` is a network's own signature."""
     path = folder / f"{name}.yaml"
-    return yaml.safe_load(path.read_text()) if path.is_file() else {"models": [name]}
+    if not path.is_file():
+        return {"models": [name]}
+    definition = yaml.safe_load(path.read_text())
+    if not isinstance(definition, dict) or not isinstance(definition.get("models"), list):
+        raise CheckpointError(f"{path}: not a bag of demucs (a mapping with a list of `models`)")
+    return definition
 
 
 def _bag(name: str, definition: dict[str, Any], places: list[Path], where: str) -> Bag:

@@ -21,7 +21,7 @@ from ..audio import Audio, resample
 from ..device import torch_device
 from ..separation import Stems
 from ..weights import Bag, demucs_bag
-from . import engine
+from . import engine, segments
 
 ACCOMPANIMENTS = ("residual", "stems")
 
@@ -75,7 +75,10 @@ class DemucsSeparator:
         """
         network = self._networks[0].module
         heard = [resample(mixture, network.samplerate) for mixture in mixtures]
-        answers = iter(self._separate([voice for audio in heard for voice in self._voices(audio, network.audio_channels)]))
+        # The identity of an input is that of its own samples, not of what a resampler makes of them.
+        contents = [segments.fingerprint(rows) for mixture in mixtures for rows in self._groups(mixture, network)]
+        voices = [self._voice(rows, network) for audio in heard for rows in self._groups(audio, network)]
+        answers = iter(self._separate(voices, contents))
         stems = []
         for mixture, audio in zip(mixtures, heard, strict=True):
             if audio.channels == network.audio_channels:
@@ -114,12 +117,15 @@ class DemucsSeparator:
             wanted = min(wanted, own)
         return int((own if wanted is None else wanted) * module.samplerate)
 
-    def _voices(self, audio: Audio, channels: int) -> list[Tensor]:
-        """What the networks are given of one mixture: waveforms `[channels, samples]` on their device."""
-        waveform = audio.waveform.to(torch_device(self.device))
-        return [waveform] if audio.channels == channels else [one.expand(channels, -1) for one in waveform]
+    def _groups(self, audio: Audio, network: Any) -> list[Tensor]:
+        """The channels that are heard together: all of them if the network takes as many, else each by itself."""
+        return [audio.waveform] if audio.channels == network.audio_channels else list(audio.waveform.split(1))
 
-    def _separate(self, waveforms: list[Tensor]) -> list[Tensor]:
+    def _voice(self, rows: Tensor, network: Any) -> Tensor:
+        """What the network is given of a group: `[its channels, samples]` on its device."""
+        return rows.to(torch_device(self.device)).expand(network.audio_channels, -1)
+
+    def _separate(self, waveforms: list[Tensor], contents: list[str]) -> list[Tensor]:
         """Speech and music of each waveform: `[channels, samples]` -> `[2, channels, samples]`."""
         # demucs' own command hands its networks the mixture at unit variance too.
         scales = [waveform.std(correction=0).clamp(min=1e-8) for waveform in waveforms]
@@ -127,7 +133,7 @@ class DemucsSeparator:
         schedule = engine.Schedule(self.shifts, self.overlap, self.batch_size, self.seed)
         both = [torch.zeros(2, *waveform.shape, device=waveform.device) for waveform in waveforms]
         for network in self._networks:
-            for sum_, answer in zip(both, engine.run(network, scaled, schedule), strict=True):
+            for sum_, answer in zip(both, engine.run(network, scaled, contents, schedule), strict=True):
                 sum_ += answer
         stems = []
         for waveform, scale, answer in zip(waveforms, scales, both, strict=True):

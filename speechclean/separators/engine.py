@@ -47,25 +47,26 @@ class Schedule:
     batch_size: int
     seed: int
 
-    def offsets(self, network: Network, waveform: Tensor) -> list[int | None]:
-        """Where each pass starts, in samples of shift; `[None]` for one pass without a shift."""
+    def offsets(self, network: Network, content: str) -> list[int | None]:
+        """Where each pass over an input of this `content` starts, in samples of shift; `[None]`: one pass without a shift."""
         if not self.shifts:
             return [None]
-        content, longest = segments.fingerprint(waveform), int(segments.MAX_SHIFT_S * network.module.samplerate)
+        longest = int(segments.MAX_SHIFT_S * network.module.samplerate)
         return [segments.shift_offset(self.seed, network.signature, content, k, longest) for k in range(self.shifts)]
 
 
-def run(network: Network, waveforms: Sequence[Tensor], schedule: Schedule) -> list[Tensor]:
+def run(network: Network, waveforms: Sequence[Tensor], contents: Sequence[str], schedule: Schedule) -> list[Tensor]:
     """Mean over the shifts, times the network's shares: speech and the sum of the other sources, per waveform.
 
-    Shape: each `[channels, samples]` -> `[2, channels, samples]`. Segments of one length share forward passes.
+    Shape: each `[channels, samples]` -> `[2, channels, samples]`. Segments of one length share forward passes. `contents` are
+    the fingerprints of the inputs.
     """
     longest = int(segments.MAX_SHIFT_S * network.module.samplerate)
     jobs: dict[int, list[tuple[Tensor, OverlapAdd, Segment]]] = {}
     passes: list[list[OverlapAdd]] = []
-    for waveform in waveforms:
+    for waveform, content in zip(waveforms, contents, strict=True):
         passes.append([])
-        for offset in schedule.offsets(network, waveform):
+        for offset in schedule.offsets(network, content):
             gathered = OverlapAdd((2, *waveform.shape), network.segment, waveform.device)
             passes[-1].append(gathered)
             for segment in segments.plan(waveform.shape[-1], offset, longest, network.segment, schedule.overlap):

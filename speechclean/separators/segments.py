@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -29,9 +29,27 @@ class Segment:
     length: int
 
 
+class Fingerprint:
+    """sha256 of a waveform's samples, fed in stretches `[channels, samples]`: the identity that its shift offsets hang on."""
+
+    def __init__(self) -> None:
+        self._hashes: list[Any] = []
+
+    def feed(self, waveform: Tensor) -> None:
+        self._hashes = self._hashes or [hashlib.sha256() for _ in waveform]
+        for channel, samples in zip(self._hashes, waveform.contiguous().cpu(), strict=True):
+            channel.update(samples.numpy().tobytes())
+
+    def hexdigest(self) -> str:
+        # Channel by channel, so that it does not matter where the stretches end.
+        return hashlib.sha256(b"".join(channel.digest() for channel in self._hashes)).hexdigest()
+
+
 def fingerprint(waveform: Tensor) -> str:
-    """sha256 of a waveform's samples: the identity that its shift offsets hang on."""
-    return hashlib.sha256(waveform.contiguous().cpu().numpy().tobytes()).hexdigest()
+    """The `Fingerprint` of a whole waveform `[channels, samples]`."""
+    whole = Fingerprint()
+    whole.feed(waveform)
+    return whole.hexdigest()
 
 
 def shift_offset(seed: int, model: str, content: str, index: int, max_shift: int) -> int:

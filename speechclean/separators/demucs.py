@@ -7,7 +7,7 @@ Noise" (TMLR 2022). Of a bag only those networks run whose weight for the speech
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,11 +19,14 @@ from torch import Tensor
 from .. import checkpoints
 from ..audio import Audio, resample
 from ..device import torch_device
+from ..long_audio import Forward, LongAudio, Moments
 from ..separation import Stems
 from ..weights import Bag, demucs_bag
-from . import engine, segments
+from . import engine, segments, streaming
 
 ACCOMPANIMENTS = ("residual", "stems")
+#: Length of what a stream answers at a time, in seconds.
+STEP_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,62 @@ class DemucsSeparator:
             stems.append(Stems(audio.with_waveform(speech), audio.with_waveform(music)))
         return stems
 
+    @torch.inference_mode()
+    def stream(self, sound: LongAudio) -> Iterator[Tensor]:
+        """Speech and music of a sound too long for memory, at the network's rate: pieces `[2, channels, some]`, in order.
+
+        The same samples as `__call__` gives, up to rounding: a first pass over the file takes its level and its identity.
+        """
+        network = self._networks[0].module
+        whole = sound.channels == network.audio_channels
+        groups = [slice(None)] if whole else [slice(channel, channel + 1) for channel in range(sound.channels)]
+        contents, scales, samples = self._survey(sound, groups, network)
+        streams = []
+        for rows, content, scale in zip(groups, contents, scales, strict=True):
+            passes = self._passes(sound, rows, scale, content, samples)
+            streams.append(streaming.mean_of_passes(passes, int(STEP_S * network.samplerate)))
+        heard = Forward(sound.at_rate(network.samplerate))
+        done = 0
+        for answers in zip(*streams, strict=True):
+            answer = torch.cat([answer if whole else answer.mean(1, keepdim=True) for answer in answers], 1)
+            mixture = heard.read(done, done + answer.shape[-1]).to(answer.device)
+            done += answer.shape[-1]
+            speech, others = answer
+            yield torch.stack([speech, mixture - speech if self.accompaniment == "residual" else others])
+
+    def _survey(self, sound: LongAudio, groups: list[slice], network: Any) -> tuple[list[str], list[float], int]:
+        """What has to be known of the whole sound first: fingerprints, standard deviations, samples at the network's rate."""
+        prints = [segments.Fingerprint() for _ in groups]
+        moments = [Moments() for _ in groups]
+        for chunk in sound.chunks():
+            for one, rows in zip(prints, groups, strict=True):
+                one.feed(chunk[rows])
+        samples = 0
+        for chunk in sound.at_rate(network.samplerate):
+            samples += chunk.shape[-1]
+            for moment, rows in zip(moments, groups, strict=True):
+                moment.feed(chunk[rows])
+        return [one.hexdigest() for one in prints], [moment.deviation() for moment in moments], samples
+
+    def _passes(self, sound: LongAudio, rows: slice, scale: float, content: str, samples: int) -> list[Iterator[Tensor]]:
+        """A stream per network and shift, each already weighed by its share in the mean."""
+        schedule, passes = self._schedule(), []
+        for network in self._networks:
+            offsets = schedule.offsets(network, content)
+            for offset in offsets:
+                chunks = (
+                    self._voice(chunk[rows], network.module) / max(scale, 1e-8)
+                    for chunk in sound.at_rate(network.module.samplerate)
+                )
+                source = Forward(chunks, history=network.segment)
+                pieces = streaming.one_pass(network, source, samples, offset, schedule)
+                # Digital silence stays silent here too: its scale is 0.
+                passes.append(_scaled(pieces, scale / len(offsets)))
+        return passes
+
+    def _schedule(self) -> engine.Schedule:
+        return engine.Schedule(self.shifts, self.overlap, self.batch_size, self.seed)
+
     @cached_property
     def _bag(self) -> Bag:
         return demucs_bag(self.name, self.repo)
@@ -130,7 +189,7 @@ class DemucsSeparator:
         # demucs' own command hands its networks the mixture at unit variance too.
         scales = [waveform.std(correction=0).clamp(min=1e-8) for waveform in waveforms]
         scaled = [waveform / scale for waveform, scale in zip(waveforms, scales, strict=True)]
-        schedule = engine.Schedule(self.shifts, self.overlap, self.batch_size, self.seed)
+        schedule = self._schedule()
         both = [torch.zeros(2, *waveform.shape, device=waveform.device) for waveform in waveforms]
         for network in self._networks:
             for sum_, answer in zip(both, engine.run(network, scaled, contents, schedule), strict=True):
@@ -145,3 +204,7 @@ class DemucsSeparator:
 
 def _load(path: Path) -> Any:
     return checkpoints.build(checkpoints.read(path), path)
+
+
+def _scaled(pieces: Iterator[Tensor], factor: float) -> Iterator[Tensor]:
+    return (piece * factor for piece in pieces)

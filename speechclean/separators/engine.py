@@ -30,6 +30,16 @@ class Network:
         """Index of the source that carries the voice."""
         return next(self.module.sources.index(name) for name in SPEECH_SOURCES if name in self.module.sources)
 
+    def answer(self, heard: Tensor) -> Tensor:
+        """The network's share of the speech and of the sum of the other sources.
+
+        Shape: `[batch, channels, samples]` -> `[batch, 2, channels, samples]`.
+        """
+        sources = self.module(heard)
+        weighted = sources * torch.tensor(self.shares, device=sources.device)[:, None, None]
+        speech = weighted[:, self.speech]
+        return torch.stack([speech, weighted.sum(1) - speech], 1)
+
     def input_length(self, segment: Segment) -> int:
         """How many samples the network is given for a segment."""
         if getattr(self.module, "use_train_segment", False):
@@ -71,13 +81,10 @@ def run(network: Network, waveforms: Sequence[Tensor], contents: Sequence[str], 
             passes[-1].append(gathered)
             for segment in segments.plan(waveform.shape[-1], offset, longest, network.segment, schedule.overlap):
                 jobs.setdefault(network.input_length(segment), []).append((waveform, gathered, segment))
-    shares = torch.tensor(network.shares, device=waveforms[0].device)[:, None, None] if waveforms else None
     for length, same in jobs.items():
         for batch in segments.batches(same, schedule.batch_size):
             heard = torch.stack([segments.cut(waveform, segment, length) for waveform, _, segment in batch])
-            for (_, gathered, segment), answer in zip(batch, network.module(heard), strict=True):
+            for (_, gathered, segment), answer in zip(batch, network.answer(heard), strict=True):
                 begin = segments.margin(segment, length)
-                answer = answer[..., begin : begin + segment.length] * shares
-                speech = answer[network.speech]
-                gathered.add(segment, torch.stack([speech, answer.sum(0) - speech]))
+                gathered.add(segment, answer[..., begin : begin + segment.length])
     return [torch.stack([gathered.mean() for gathered in shifts]).mean(0) for shifts in passes]

@@ -4,6 +4,7 @@ A run is a Hydra-composed config; it sends every input through separators -> fus
 what came out, and records it. From the ground up (a module imports only from below):
 
     audio           Audio; load, save, resample: the only file that touches sound files
+    long_audio      sounds too long for memory, read forward in chunks
     separation      Track, Stems, Separation: what flows
     spectral        STFT pair, ratio mask, apply mask: pure functions
     loudness        LUFS and true peak
@@ -16,6 +17,7 @@ what came out, and records it. From the ground up (a module imports only from be
     metrics/        metric(Separation, Track) -> float | None
     datasets/       dataset.tracks() -> [Track]
     pipeline        the four arrows
+    streaming       the same four over the disk, for files of any length
     cleaning        tracks -> finished files, one bad file never taking the rest down
     provenance      code, versions, hashes; the signature of a config
     tracking        runs in MLflow: the only file that imports it

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,10 @@ import soxr
 import torch
 from torch import Tensor
 
-#: Subtypes that a wav file can hold as they are; anything else (mp3, Vorbis, ...) is written as 16-bit PCM.
-KEPT_SUBTYPES = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+#: Subtypes that a wav file can hold as they are, with bytes per sample; anything else (mp3, Vorbis, ...) becomes 16-bit PCM.
+KEPT_SUBTYPES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+#: What the 32-bit lengths of a plain wav can hold, less room for headers.
+LONGEST_WAV = 2**32 - 4096
 
 
 class AudioError(ValueError):
@@ -130,14 +133,24 @@ def save(audio: Audio, path: str | Path, subtype: str = "PCM_16") -> Path:
 
     Raises `AudioError` for NaN or infinity (libsndfile would write a full-scale click).
     """
-    path = Path(path)
-    if not torch.isfinite(audio.waveform).all():
-        raise AudioError(f"{path}: refusing to write NaN or infinity")
+    return save_chunks([audio.waveform], Path(path), audio.sample_rate, audio.channels, subtype, audio.samples)
+
+
+def save_chunks(
+    chunks: Iterable[Tensor], path: Path, sample_rate: int, channels: int, subtype: str = "PCM_16", samples: int = 0
+) -> Path:
+    """`save` of a sound that comes in chunks `[channels, samples]`; `samples` in all decides when a wav has to be RF64."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
     os.close(handle)
     try:
-        soundfile.write(temporary, _quantised(audio.waveform.T.cpu().numpy(), subtype), audio.sample_rate, subtype=subtype)
+        long = samples * channels * KEPT_SUBTYPES.get(subtype, 2) > LONGEST_WAV and path.suffix == ".wav"
+        container = {"format": "RF64"} if long else {}
+        with soundfile.SoundFile(temporary, "w", sample_rate, channels, subtype, **container) as file:
+            for chunk in chunks:
+                if not torch.isfinite(chunk).all():
+                    raise AudioError(f"{path}: refusing to write NaN or infinity")
+                file.write(_quantised(chunk.T.cpu().numpy(), subtype))
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.chmod(temporary, 0o644)

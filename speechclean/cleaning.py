@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from .audio import Audio, AudioError, load, probe
+from .long_audio import LongAudio
 from .pipeline import Pipeline
 from .separation import Separation, Track
+from .streaming import LongSeparation, clean_long
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +38,32 @@ class StageClock:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one track: a separation, or the reason why there is none.
+    """What became of one track: a separation, in memory or on the disk, or the reason why there is none.
 
-    `seconds` per stage is the file's share, by duration, of the batch that it was in. `subtype` is that of the output.
+    `seconds` per stage is the file's share, by duration, of the batch that it was in. `subtype` is that of the output. A
+    `long` separation is gone when the next outcome is asked for.
     """
 
     track: Track
     separation: Separation | None = None
+    long: LongSeparation | None = None
     reason: str = ""
     subtype: str = "PCM_16"
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
-def clean(tracks: Sequence[Track], pipeline: Pipeline, batch_size: int, batch_seconds: float) -> Iterator[Outcome]:
+@dataclass(frozen=True)
+class Batching:
+    """How files share forward passes and memory: `batch_size` segments in a pass, `batch_seconds` of sound in memory at once,
+    files above `stream_above_s` seconds through the disk, by way of `scratch`."""
+
+    batch_size: int
+    batch_seconds: float
+    stream_above_s: float
+    scratch: Path
+
+
+def clean(tracks: Sequence[Track], pipeline: Pipeline, batching: Batching) -> Iterator[Outcome]:
     """Outcomes in the order of the tracks, each as soon as it is there.
 
     Files share forward passes only where a pass holds several segments, so `batch_size=1` goes file by file.
@@ -55,26 +71,45 @@ def clean(tracks: Sequence[Track], pipeline: Pipeline, batch_size: int, batch_se
     batch: list[tuple[Track, Audio]] = []
     for track in tracks:
         track = replace(track)  # its reference, once read, is let go with this copy
-        audio, reason = _read(track.path)
-        if audio is None:
-            yield from _run(batch, pipeline)
-            batch = []
+        audio, reason = _read(track.path, batching.stream_above_s)
+        if isinstance(audio, Audio):
+            batch.append((track, audio))
+            if batching.batch_size > 1 and sum(audio.seconds for _, audio in batch) < batching.batch_seconds:
+                continue
+        yield from _run(batch, pipeline)
+        batch = []
+        if isinstance(audio, LongAudio):
+            yield from _stream(track, audio, pipeline, batching.scratch)
+        elif audio is None:
             yield Outcome(track, reason=reason)
-            continue
-        batch.append((track, audio))
-        if batch_size == 1 or sum(audio.seconds for _, audio in batch) >= batch_seconds:
-            yield from _run(batch, pipeline)
-            batch = []
     yield from _run(batch, pipeline)
 
 
-def _read(path: Path) -> tuple[Audio | None, str]:
+def _read(path: Path, stream_above_s: float) -> tuple[Audio | LongAudio | None, str]:
+    """The sound, or the reason why there is none; of a long one only the header is read."""
     try:
+        info = probe(path)
+        if info.samples > stream_above_s * info.sample_rate:
+            return LongAudio.of(path), ""
         return load(path), ""
     except AudioError as error:
         return None, str(error)
     except (OSError, MemoryError) as error:
         return None, f"{path}: cannot be read ({error})"
+
+
+def _stream(track: Track, sound: LongAudio, pipeline: Pipeline, scratch: Path) -> Iterator[Outcome]:
+    clock = StageClock()
+    with TemporaryDirectory(dir=scratch, prefix=".streaming-") as folder:
+        try:
+            cleaned = clean_long(pipeline, sound, Path(folder), clock)
+        except AudioError as error:
+            yield Outcome(track, reason=str(error))
+        except Exception as error:
+            log.exception("%s", track.path)
+            yield Outcome(track, reason=f"{track.path}: {type(error).__name__}: {error}")
+        else:
+            yield Outcome(track, long=cleaned, subtype=probe(track.path).output_subtype, seconds=clock.seconds)
 
 
 def _run(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline) -> Iterator[Outcome]:

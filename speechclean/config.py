@@ -59,6 +59,7 @@ class Config:
     device: str = "auto"
     batch_size: int = 1
     batch_seconds: float = 120.0
+    stream_above_s: float = 300.0
 
 
 ConfigStore.instance().store(name="schema", node=Config)
@@ -82,6 +83,8 @@ def build(cfg: DictConfig) -> Experiment:
         problems.append("separators=[] leaves nothing to separate with; name one, e.g. separators=[embedded_htdemucs]")
     if cfg.batch_seconds <= 0:
         problems.append(f"batch_seconds={cfg.batch_seconds} must be above 0")
+    if cfg.stream_above_s < 1:
+        problems.append(f"stream_above_s={cfg.stream_above_s} must be at least 1")
     if cfg.output.ab_seconds < 0:
         problems.append(f"output.ab_seconds={cfg.output.ab_seconds} must be 0 or more")
     tracks: list[Track] = []

@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from . import listening, plots, provenance, report
-from .audio import save
-from .cleaning import Outcome, clean, measure
+from .audio import Audio, save, save_chunks
+from .cleaning import Batching, Outcome, clean, measure
 from .config import Experiment, build
+from .long_audio import LongAudio
 from .nodes import MANY, ONE
 from .tracking import NOTE_TAG
 
@@ -41,6 +42,7 @@ def run_experiment(cfg: DictConfig) -> Result:
     console = Console()
     experiment = build(cfg)
     folder = Path(cfg.output.dir)
+    batching = Batching(cfg.batch_size, cfg.batch_seconds, cfg.stream_above_s, folder)
     resolved: Any = OmegaConf.to_container(cfg, resolve=True)
     files = _write_config(cfg, folder)
     with experiment.tracking.run(cfg.name) as run:
@@ -52,7 +54,7 @@ def run_experiment(cfg: DictConfig) -> Result:
         files.append(report.write_json(origin | {"signature": signature}, folder / "provenance.json"))
         rows: list[dict[str, Any]] = []
         try:
-            for outcome in _with_progress(clean(experiment.tracks, experiment.pipeline, **_batches(cfg)), experiment, console):
+            for outcome in _with_progress(clean(experiment.tracks, experiment.pipeline, batching), experiment, console):
                 rows.append(_finish(outcome, cfg, experiment, folder))
                 run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
         finally:  # an interrupted run still says what it did
@@ -71,23 +73,32 @@ def run_experiment(cfg: DictConfig) -> Result:
 
 def _finish(outcome: Outcome, cfg: DictConfig, experiment: Experiment, folder: Path) -> dict[str, Any]:
     """Write one file's outputs and measure it; its row."""
-    track, separation = outcome.track, outcome.separation
+    track, shown = outcome.track, outcome.separation
     row: dict[str, Any] = {"alias": track.alias, "path": str(track.path), "status": "failed", "reason": outcome.reason}
-    if separation is None:
-        log.error("%s", outcome.reason)
-        return row
+    path = folder / "cleaned" / f"{track.alias}.wav"
     try:
-        save(separation.speech, folder / "cleaned" / f"{track.alias}.wav", outcome.subtype)
-        if cfg.output.ab_seconds:
-            listening.write_snippets(separation, track.alias, folder / "ab", cfg.output.ab_seconds)
-        if cfg.output.plots:
-            plots.write_spectrograms(separation, folder / "plots" / f"{track.alias}.png", track.alias)
+        if outcome.separation is not None:
+            sound: Audio | LongAudio = outcome.separation.mixture
+            save(outcome.separation.speech, path, outcome.subtype)
+            measures = measure(experiment.metrics, outcome.separation, track)
+        elif outcome.long is not None:
+            sound = outcome.long.mixture
+            save_chunks(outcome.long.cleaned(), path, sound.sample_rate, sound.channels, outcome.subtype, sound.samples)
+            # What needs the whole sound in memory is not measured; loudness and peak were on the way.
+            measures = {f"{name}_{state}": None for name in experiment.metrics for state in ("mixture", "cleaned")}
+            measures |= {name: level for name, level in outcome.long.levels.items() if name in measures}
+            shown = outcome.long.excerpt(max(cfg.output.ab_seconds, 1.0))
+        else:
+            log.error("%s", outcome.reason)
+            return row
+        if shown is not None and cfg.output.ab_seconds:
+            listening.write_snippets(shown, track.alias, folder / "ab", cfg.output.ab_seconds)
+        if shown is not None and cfg.output.plots:
+            plots.write_spectrograms(shown, folder / "plots" / f"{track.alias}.png", track.alias)
     except OSError as error:
         return row | {"reason": f"{track.path}: its outputs cannot be written ({error})"}
-    mixture = separation.mixture
-    row |= {"status": "cleaned", "reason": "", "seconds": mixture.seconds}
-    row |= {"sample_rate": mixture.sample_rate, "channels": mixture.channels}
-    row |= measure(experiment.metrics, separation, track)
+    row |= {"status": "cleaned", "reason": "", "seconds": sound.samples / sound.sample_rate}
+    row |= {"sample_rate": sound.sample_rate, "channels": sound.channels} | measures
     return row | {f"{stage}_s": seconds for stage, seconds in outcome.seconds.items()}
 
 
@@ -98,10 +109,6 @@ def _with_progress(outcomes: Iterator[Outcome], experiment: Experiment, console:
         for outcome in outcomes:
             yield outcome
             progress.advance(task)
-
-
-def _batches(cfg: DictConfig) -> dict[str, Any]:
-    return {"batch_size": cfg.batch_size, "batch_seconds": cfg.batch_seconds}
 
 
 def _write_config(cfg: DictConfig, folder: Path) -> list[Path]:

@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 import soxr
+from scipy.signal import lfilter
+from torch import Tensor
 
 from .audio import Audio
 
@@ -53,19 +55,90 @@ def true_peak_dbtp(audio: Audio, oversampling: int = 4) -> float | None:
 
     Shape: `[channels, samples]` -> a number.
     """
-    if oversampling < 4:
-        raise ValueError(f"oversampling must be at least 4 (BS.1770-4), got {oversampling}")
-    if not audio.samples or not np.isfinite(peak := float(audio.waveform.abs().max())) or peak == 0:
-        return None
-    stream = soxr.ResampleStream(
-        audio.sample_rate, audio.sample_rate * oversampling, audio.channels, dtype="float32", quality="HQ"
-    )
-    chunk = _CHUNK_S * audio.sample_rate
-    for start in range(0, audio.samples, chunk):
-        frames = np.ascontiguousarray(audio.waveform[:, start : start + chunk].T.detach().cpu().numpy())
-        dense = stream.resample_chunk(frames, last=start + chunk >= audio.samples)
-        peak = max(peak, float(np.abs(dense).max(initial=0)))
-    return 20 * math.log10(peak)
+    meter = TruePeakMeter(audio.sample_rate, audio.channels, oversampling)
+    for start in range(0, audio.samples, chunk := _CHUNK_S * audio.sample_rate):
+        meter.feed(audio.waveform[:, start : start + chunk])
+    return meter.dbtp()
+
+
+class TruePeakMeter:
+    """`true_peak_dbtp` of a sound that is fed in stretches `[channels, samples]`."""
+
+    def __init__(self, sample_rate: int, channels: int, oversampling: int = 4) -> None:
+        if oversampling < 4:
+            raise ValueError(f"oversampling must be at least 4 (BS.1770-4), got {oversampling}")
+        self._stream = soxr.ResampleStream(sample_rate, sample_rate * oversampling, channels, dtype="float32", quality="HQ")
+        self._peak, self._dense_peak, self._channels = 0.0, 0.0, channels
+
+    def feed(self, waveform: Tensor) -> None:
+        frames = np.ascontiguousarray(waveform.T.detach().cpu().numpy())
+        self._peak = max(self._peak, float(np.abs(frames).max(initial=0)))
+        self._advance(frames)
+
+    def dbtp(self) -> float | None:
+        """The true peak of all that was fed, which ends here; None for digital silence, NaN and infinity."""
+        self._advance(np.zeros((0, self._channels), np.float32), last=True)
+        if not self._peak or not np.isfinite(self._peak):
+            return None
+        return 20 * math.log10(max(self._peak, self._dense_peak))
+
+    def _advance(self, frames: np.ndarray, last: bool = False) -> None:
+        dense = self._stream.resample_chunk(frames, last=last)
+        self._dense_peak = max(self._dense_peak, float(np.abs(dense).max(initial=0)))
+
+
+class LoudnessMeter:
+    """`integrated_lufs` of a sound that is fed in stretches `[channels, samples]`; keeps one gating block in memory.
+
+    The filters are pyloudnorm's; the gating is BS.1770-4's again, since pyloudnorm wants the whole sound at once.
+    """
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        import pyloudnorm
+
+        self._rate, self._channels = sample_rate, channels
+        self._filters = list(pyloudnorm.Meter(sample_rate, filter_class="DeMan")._filters.values())
+        self._states = [np.zeros((max(len(one.a), len(one.b)) - 1, channels)) for one in self._filters]
+        self._squares = np.zeros((0, channels))
+        self._start = 0  # of the squares that are held
+        self._blocks: list[np.ndarray] = []
+
+    def feed(self, waveform: Tensor) -> None:
+        frames = waveform.T.detach().cpu().numpy().astype(np.float64)
+        for index, one in enumerate(self._filters):
+            frames, self._states[index] = lfilter(one.b, one.a, frames, axis=0, zi=self._states[index])
+            frames = frames * one.passband_gain
+        self._squares = np.concatenate([self._squares, np.square(frames)])
+        while (end := self._edge(len(self._blocks), 1)) <= self._start + len(self._squares):
+            first = self._edge(len(self._blocks), 0) - self._start
+            self._blocks.append(self._squares[first : end - self._start].sum(0) / (_BLOCK_S * self._rate))
+        drop = self._edge(len(self._blocks), 0) - self._start
+        self._squares, self._start = self._squares[drop:], self._start + drop
+
+    def lufs(self) -> float | None:
+        """The loudness of all that was fed; None for silence and anything under the gate."""
+        # A sound shorter than a block is one block of its own length.
+        blocks = self._blocks or ([self._squares.mean(0)] if len(self._squares) else [])
+        if not blocks or not np.isfinite(blocks).all():
+            return None
+        power = np.stack(blocks)
+        weights = np.array([1, 1, 1, 1.41, 1.41])[: self._channels]
+        alone = self._channels > WEIGHTED_CHANNELS
+        groups = list(power.T) if alone else [(power * weights).sum(1)]
+        levels = [level for group in groups if (level := _gated(group))]
+        return -0.691 + 10 * math.log10(sum(levels)) if levels else None
+
+    def _edge(self, block: int, whole: int) -> int:
+        """First sample of a block (`whole=0`), or the one after its last (`whole=1`), as pyloudnorm rounds them."""
+        return int(_BLOCK_S * (block * (_STEP_S / _BLOCK_S) + whole) * self._rate)
+
+
+def _gated(power: np.ndarray) -> float:
+    """Mean power of the blocks over both gates of BS.1770-4, absolute (-70 LUFS) and relative (-10 LU); 0 if none is."""
+    heard = power[power > 10 ** ((-70 + 0.691) / 10)]
+    if not len(heard):
+        return 0.0
+    return float(heard[heard > heard.mean() / 10].mean())
 
 
 def _whole_blocks(audio: Audio) -> np.ndarray:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from .audio import Audio
+from .long_audio import LongAudio
 from .separation import Separation, Stems
 
-Separator = Callable[[Sequence[Audio]], list[Stems]]
+
+class Separator(Protocol):
+    """What a pipeline wants of a separator."""
+
+    @property
+    def sample_rate(self) -> int: ...
+
+    def __call__(self, mixtures: Sequence[Audio]) -> list[Stems]: ...
+
+    def stream(self, sound: LongAudio) -> Iterator[Tensor]: ...
+
+
 Fusion = Callable[[Audio, Mapping[str, Stems]], Separation]
 Stage = Callable[[Separation], Separation]
 #: Opened around each stage with its name, so that a runner can time them.

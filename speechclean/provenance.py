@@ -39,6 +39,7 @@ SILENT = (
     "dataset",  # it only says which files; what is in them counts by their hashes
     "batch_size",  # held by a test: batches give what single files give
     "batch_seconds",
+    "stream_above_s",  # held by a test: streams give what memory gives
     "separators.*.batch_size",
     "device",  # the same samples up to rounding; provenance names the machine
     "separators.*.device",

@@ -7,6 +7,7 @@ into it, but as the gain |D| / |S| on the speech estimate's STFT; above 8 kHz it
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import Tensor
 from .. import checkpoints
 from ..audio import Audio, resample
 from ..device import torch_device
+from ..long_audio import Forward, LongAudio, Moments
 from ..separation import Separation
 from ..spectral import extend_mask, istft, stft, window_length
 from ..weights import denoiser_file
@@ -53,18 +55,47 @@ class Denoiser:
 
     def weight_files(self) -> dict[str, Path]:
         """The file that would be loaded; none with wet=0. Raises `MissingWeights`, before anything is loaded."""
-        return {self.model: denoiser_file(self.model)} if self.wet else {}
+        return {self.model: denoiser_file(self.model)} if not self.idle else {}
 
-    @torch.inference_mode()
+    @property
+    def idle(self) -> bool:
+        """Whether it changes nothing, and needs no network."""
+        return not self.wet
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate that the network works at, in Hz; loads it."""
+        return int(self._network.sample_rate)
+
     def __call__(self, separation: Separation) -> Separation:
         """The speech estimate, denoised; the same length, rate and channels."""
         speech = separation.speech
-        if not self.wet or not speech.waveform.any():
+        if self.idle or not speech.waveform.any():
+            return separation
+        heard = resample(speech, self.sample_rate)
+        pieces = list(self._answers(Forward(iter([heard.waveform])), heard.samples, heard.waveform.std(-1, correction=0)))
+        return self.apply(separation, heard.with_waveform(torch.cat(pieces, -1)))
+
+    def stream(self, speech: LongAudio) -> Iterator[Tensor]:
+        """The network's own output at its rate for a sound too long for memory: pieces `[channels, some]`, in order."""
+        samples, moments = 0, [Moments() for _ in range(speech.channels)]
+        for chunk in speech.at_rate(self.sample_rate):
+            samples += chunk.shape[-1]
+            for channel, one in zip(chunk, moments, strict=True):
+                one.feed(channel)
+        deviation = torch.tensor([one.deviation() for one in moments])
+        return self._answers(Forward(speech.at_rate(self.sample_rate)), samples, deviation)
+
+    @torch.inference_mode()
+    def apply(self, separation: Separation, denoised: Audio) -> Separation:
+        """Mix in the gain from the speech estimate to the network's output for it, which lasts as long."""
+        speech = separation.speech
+        if self.idle:
             return separation
         n_fft = window_length(speech.sample_rate, self.window_s)
         spectrum = stft(speech.waveform, n_fft)
-        denoised = stft(self._denoised(speech).waveform, n_fft)
-        gain = (denoised.abs() / spectrum.abs().clamp(min=1e-8)).clamp(max=1)
+        target = stft(resample(denoised, speech.sample_rate, speech.samples).waveform.to(spectrum.device), n_fft)
+        gain = (target.abs() / spectrum.abs().clamp(min=1e-8)).clamp(max=1)
         gain = extend_mask(gain, speech.sample_rate, HEARD_HZ)
         return separation.with_speech(istft(spectrum * (1 - self.wet + self.wet * gain), speech.samples))
 
@@ -79,31 +110,24 @@ class Denoiser:
         network: Any = checkpoints.build(package, path)
         return network.to(torch_device(self.device))
 
-    def _denoised(self, speech: Audio) -> Audio:
-        """The network's own output, back at the speech's rate and length."""
-        network = self._network
-        heard = resample(speech, network.sample_rate)
-        waveform = heard.waveform.to(torch_device(self.device))[:, None]
-        # The network would normalise each chunk by itself: do it for the whole file, as it was trained. Its own forward
-        # multiplies by the deviation without the floor, which would turn quiet files down: undone here what was done.
-        scale = network.floor + waveform.std(-1, keepdim=True) if network.normalize and heard.samples > 1 else 1.0
-        denoised = scale * self._in_chunks(waveform / scale)
-        return resample(heard.with_waveform(denoised[:, 0].to(speech.waveform.device)), speech.sample_rate, speech.samples)
+    @torch.inference_mode()
+    def _answers(self, speech: Forward, samples: int, deviation: Tensor) -> Iterator[Tensor]:
+        """The network over chunks with context, at its rate. Shape: pieces `[channels, some]`; `deviation` `[channels]`.
 
-    def _in_chunks(self, waveform: Tensor) -> Tensor:
-        """The network over chunks with context. Shape: `[channels, 1, samples]`, unchanged."""
-        network = self._network
+        The network would normalise each chunk by itself: it is done for the whole file, as it was trained. Its own forward
+        multiplies by the deviation without the floor, which would turn quiet files down: undone here is what was done.
+        """
+        network, place = self._network, torch_device(self.device)
         chunk, left, right = (int(seconds * network.sample_rate) for seconds in (CHUNK_S, *CONTEXT_S))
-        pieces = []
-        for start in range(0, waveform.shape[-1], chunk):
-            first, end = max(0, start - left), min(start + chunk, waveform.shape[-1])
-            heard = waveform[..., first : end + right]
-            # Its own normalisation is off: the scale is taken care of, and a chunk's level must not matter.
-            pieces.append(_forward(network, heard)[..., start - first : end - first])
-        return torch.cat(pieces, -1)
+        scale = network.floor + deviation.to(place)[:, None] if network.normalize else torch.ones(1, 1, device=place)
+        for start in range(0, samples, chunk):
+            first, end = max(0, start - left), min(start + chunk, samples)
+            heard = speech.read(first, end + right).to(place) / scale
+            yield scale * _forward(network, heard[:, None])[:, 0, start - first : end - first]
 
 
 def _forward(network: Any, waveform: Tensor) -> Tensor:
+    """The network's answer to `[batch, 1, samples]`, without its own normalisation."""
     network.normalize, normalize = False, network.normalize
     try:
         return network(waveform)

@@ -39,15 +39,19 @@ class Loudness:
 
     def gain_db(self, separation: Separation) -> float:
         """The change of level in dB; 0 where the loudness cannot be measured (silence)."""
-        speech, mixture = separation.speech, separation.mixture
-        loudness, ceiling = integrated_lufs(speech), self.ceiling_dbtp
-        if self.target_lufs is not None:
-            target: float | None = self.target_lufs
-        else:
-            target = integrated_lufs(mixture.with_waveform(apply_mask(mixture.waveform, separation.mask)))
-            own_peak = true_peak_dbtp(mixture)
-            ceiling = ceiling if own_peak is None else max(ceiling, own_peak)
-        peak = true_peak_dbtp(speech)
+        mixture, speech = separation.mixture, separation.speech
+        fused = mixture.with_waveform(apply_mask(mixture.waveform, separation.mask)) if self.target_lufs is None else mixture
+        return self.gain_for(integrated_lufs(speech), true_peak_dbtp(speech), integrated_lufs(fused), true_peak_dbtp(mixture))
+
+    def gain_for(
+        self, loudness: float | None, peak: float | None, fused_loudness: float | None, mixture_peak: float | None
+    ) -> float:
+        """The change of level in dB from the speech's loudness (LUFS) and true peak (dBTP), the fused estimate's loudness and
+        the mixture's true peak; None stands for silence."""
+        target, ceiling = self.target_lufs, self.ceiling_dbtp
+        if target is None:
+            target = fused_loudness
+            ceiling = ceiling if mixture_peak is None else max(ceiling, mixture_peak)
         if loudness is None or target is None or peak is None:
             return 0.0
         wanted = max(-self.max_gain_db, min(self.max_gain_db, target - loudness))

@@ -70,6 +70,11 @@ class DemucsSeparator:
         """The files that would be loaded, by signature. Raises `MissingWeights`, before anything is loaded."""
         return dict(self._bag.files)
 
+    @property
+    def sample_rate(self) -> int:
+        """Rate of the stems, in Hz; loads the network."""
+        return int(self._networks[0].module.samplerate)
+
     @torch.inference_mode()
     def __call__(self, mixtures: Sequence[Audio]) -> list[Stems]:
         """Stems at the network's own rate, one per mixture, each on its mixture's device.

@@ -126,6 +126,23 @@ def test_the_same_run_gives_the_same_bytes_in_any_order(speechclean: Command, tm
     assert names[0] == names[1]
 
 
+def test_long_files_go_through_the_disk_and_come_out_the_same(speechclean: Command, tmp_path: Path) -> None:
+    table = tmp_path / "set.csv"
+    track = Pilot().tracks()[0]
+    table.write_text(f"path,alias\n{track.path},a\n")
+    arguments = [*SMALL[:3], "metrics=[lufs,wer]", "tracking=none", "dataset=manifest", f"dataset.path={table}"]
+    for name, above in (("memory", 300), ("disk", 2)):
+        done = speechclean(*arguments, f"stream_above_s={above}", f"hydra.run.dir={name}", "output.ab_seconds=2")
+        assert done.returncode == 0, done.stderr
+    memory, disk = (load(tmp_path / name / "cleaned/a.wav").waveform for name in ("memory", "disk"))
+    assert (memory - disk).abs().max() <= 1.01 / 32768, "within one step of 16 bits"
+    assert probe(tmp_path / "disk/ab/a_cleaned.flac").samples
+    values = [float(rows(tmp_path / name)["a"]["lufs_cleaned"]) for name in ("memory", "disk")]
+    assert values[0] == pytest.approx(values[1], abs=0.01)
+    assert rows(tmp_path / "disk")["a"]["wer_cleaned"] == ""
+    assert not list((tmp_path / "disk").glob(".streaming*"))
+
+
 def test_a_sweep_makes_a_run_for_each_value(speechclean: Command, tmp_path: Path) -> None:
     table = tmp_path / "one.csv"
     table.write_text(f"path\n{Pilot().tracks()[0].path}\n")

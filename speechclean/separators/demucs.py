@@ -19,7 +19,7 @@ from torch import Tensor
 from .. import checkpoints
 from ..audio import Audio, resample
 from ..device import torch_device
-from ..long_audio import Forward, LongAudio, Moments
+from ..long_audio import Forward, LongAudio
 from ..separation import Stems
 from ..weights import Bag, demucs_bag
 from . import engine, segments, streaming
@@ -106,7 +106,7 @@ class DemucsSeparator:
         network = self._networks[0].module
         whole = sound.channels == network.audio_channels
         groups = [slice(None)] if whole else [slice(channel, channel + 1) for channel in range(sound.channels)]
-        contents, scales, samples = self._survey(sound, groups, network)
+        contents, scales, samples = streaming.survey(sound, groups, network.samplerate)
         streams = []
         for rows, content, scale in zip(groups, contents, scales, strict=True):
             passes = self._passes(sound, rows, scale, content, samples)
@@ -120,20 +120,6 @@ class DemucsSeparator:
             speech, others = answer
             yield torch.stack([speech, mixture - speech if self.accompaniment == "residual" else others])
 
-    def _survey(self, sound: LongAudio, groups: list[slice], network: Any) -> tuple[list[str], list[float], int]:
-        """What has to be known of the whole sound first: fingerprints, standard deviations, samples at the network's rate."""
-        prints = [segments.Fingerprint() for _ in groups]
-        moments = [Moments() for _ in groups]
-        for chunk in sound.chunks():
-            for one, rows in zip(prints, groups, strict=True):
-                one.feed(chunk[rows])
-        samples = 0
-        for chunk in sound.at_rate(network.samplerate):
-            samples += chunk.shape[-1]
-            for moment, rows in zip(moments, groups, strict=True):
-                moment.feed(chunk[rows])
-        return [one.hexdigest() for one in prints], [moment.deviation() for moment in moments], samples
-
     def _passes(self, sound: LongAudio, rows: slice, scale: float, content: str, samples: int) -> list[Iterator[Tensor]]:
         """A stream per network and shift, each already weighed by its share in the mean."""
         schedule, passes = self._schedule(), []
@@ -146,8 +132,7 @@ class DemucsSeparator:
                 )
                 source = Forward(chunks, history=network.segment)
                 pieces = streaming.one_pass(network, source, samples, offset, schedule)
-                # Digital silence stays silent here too: its scale is 0.
-                passes.append(_scaled(pieces, scale / len(offsets)))
+                passes.append(streaming.scaled(pieces, scale / len(offsets)))  # digital silence has the scale 0
         return passes
 
     def _schedule(self) -> engine.Schedule:
@@ -209,7 +194,3 @@ class DemucsSeparator:
 
 def _load(path: Path) -> Any:
     return checkpoints.build(checkpoints.read(path), path)
-
-
-def _scaled(pieces: Iterator[Tensor], factor: float) -> Iterator[Tensor]:
-    return (piece * factor for piece in pieces)

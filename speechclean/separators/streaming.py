@@ -9,9 +9,30 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..long_audio import Forward
+from ..long_audio import Forward, LongAudio, Moments
 from . import segments
 from .engine import Network, Schedule
+
+
+def survey(sound: LongAudio, groups: Sequence[slice], sample_rate: int) -> tuple[list[str], list[float], int]:
+    """What has to be known of a whole sound first, for each group of channels that is heard together: fingerprints, standard
+    deviations at a network's rate; and the samples at that rate."""
+    prints = [segments.Fingerprint() for _ in groups]
+    moments = [Moments() for _ in groups]
+    for chunk in sound.chunks():
+        for one, rows in zip(prints, groups, strict=True):
+            one.feed(chunk[rows])
+    samples = 0
+    for chunk in sound.at_rate(sample_rate):
+        samples += chunk.shape[-1]
+        for moment, rows in zip(moments, groups, strict=True):
+            moment.feed(chunk[rows])
+    return [one.hexdigest() for one in prints], [moment.deviation() for moment in moments], samples
+
+
+def scaled(pieces: Iterator[Tensor], factor: float) -> Iterator[Tensor]:
+    """Every piece times a factor."""
+    return (piece * factor for piece in pieces)
 
 
 def mean_of_passes(passes: Sequence[Iterator[Tensor]], step: int) -> Iterator[Tensor]:

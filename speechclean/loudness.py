@@ -9,7 +9,6 @@ import math
 
 import numpy as np
 import soxr
-from scipy.signal import lfilter
 from torch import Tensor
 
 from .audio import Audio
@@ -104,6 +103,8 @@ class LoudnessMeter:
         self._blocks: list[np.ndarray] = []
 
     def feed(self, waveform: Tensor) -> None:
+        from scipy.signal import lfilter
+
         frames = waveform.T.detach().cpu().numpy().astype(np.float64)
         for index, one in enumerate(self._filters):
             frames, self._states[index] = lfilter(one.b, one.a, frames, axis=0, zi=self._states[index])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from speechclean.separators.tuned import rows
 from speechclean.separators.tuned.attention import Attention, DecayingAttention
 from speechclean.separators.tuned.residual import Residual
 from speechclean.separators.tuned.rows import RowDecoder, RowEncoder
+from speechclean.separators.tuned.workers import spread
 from speechclean.weights import demucs_bag
 from tests.conftest import noise, tiny_hdemucs, tiny_htdemucs
 
@@ -172,3 +174,33 @@ def test_a_batch_that_does_not_fit_goes_through_in_halves() -> None:
     assert small.tried == [10, 5, 2, 2, 1, 2, 2, 1, 2, 2, 2, 2, 2]  # what has failed once is not tried again
     with pytest.raises(torch.OutOfMemoryError):
         engine.Network(SmallMemory(holds=0), (1.0, 1.0), 100, "any").answer(heard)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """The rest of the tests runs on one thread."""
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.mark.usefixtures("two_threads")
+@torch.inference_mode()
+@pytest.mark.parametrize("build", [full_htdemucs, hybrid_hdemucs, tiny_hdemucs])
+def test_threads_give_the_same_answer(build: Any) -> None:
+    network = trained(build())
+    heard = noise(2.0, 24000, 0.3, network.audio_channels).waveform[None]
+    plain = network(heard)
+    tuned.tune(network)
+    answers = [network(heard) for _ in range(2)]
+    assert agreement_db(plain, answers[0]) >= 100
+    assert torch.equal(*answers)
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_stretches_keep_their_order_and_their_errors() -> None:
+    stretches = [(index, index + 1) for index in range(9)]
+    assert spread(lambda first, last: (first, last, torch.get_num_threads()), stretches) == [(*one, 1) for one in stretches]
+    with pytest.raises(ValueError, match="four"):
+        spread(lambda first, _: (_ for _ in ()).throw(ValueError("four")) if first == 4 else first, stretches)

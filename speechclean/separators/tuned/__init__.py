@@ -8,6 +8,7 @@ head.py       the outputs of the asked-for source only
 attention.py  attention without the matrix of weights, norms without transposes, scales folded into weights
 residual.py   the residual branches (DConv) as matrix products
 rows.py       the layers over frequency in tiles of a few rows, which stay in the processor's cache
+workers.py    tiles spread over threads
 spectra.py    STFT and its inverse with window and envelope made once
 """
 

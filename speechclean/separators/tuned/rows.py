@@ -10,6 +10,7 @@ matrix `[channels, time]`, and the strided convolutions over frequency are matri
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,8 +18,10 @@ from demucs.hdemucs import HDecLayer, HEncLayer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .workers import spread
+
 #: What a tile's widest tensor may take: a few of them fit into the caches of current processors together.
-TILE_BYTES = 4194304
+TILE_BYTES = 2**20
 
 
 def tune_rows(network: Any) -> None:
@@ -98,16 +101,16 @@ class RowEncoder(nn.Module):
             windows = rows[item].as_strided(
                 (count, self.weight.shape[1], time), (self.stride * channels * time, time, 1), rows[item].storage_offset()
             )
-            for first, last in tiles(count, 4 * len(self.rewrite) * time):
-                out[item, first:last] = self._tile(windows[first:last], first, last)
+            spread(partial(self._tile, windows, out[item]), tiles(count, 4 * len(self.rewrite) * time))
         return out.permute(0, 2, 1, 3)
 
-    def _tile(self, windows: Tensor, first: int, last: int) -> Tensor:
-        y = functional.gelu(_product(self.bias, self.weight, windows))
+    def _tile(self, windows: Tensor, out: Tensor, first: int, last: int) -> None:
+        """Rows `first` to `last` of `out` `[rows, channels, time]`, from the windows of rows that they hear."""
+        y = functional.gelu(_product(self.bias, self.weight, windows[first:last]))
         if self.dconv is not None:
             y = self.dconv(y)
         y = functional.glu(_product(self.rewrite_bias, self.rewrite, y), 1)
-        return y if self.embedding is None else y.add_(self.embedding[first:last])
+        out[first:last] = y if self.embedding is None else y.add_(self.embedding[first:last])
 
 
 class RowDecoder(nn.Module):
@@ -130,21 +133,17 @@ class RowDecoder(nn.Module):
         out = x.new_empty(batch, freqs * self.stride, self.channels, time)
         x, skip = x.permute(0, 2, 1, 3), skip.permute(0, 2, 1, 3)
         for item in range(batch):
-            pending = (
-                self.bias[self.stride * self.channels :].view(self.stride, -1, 1).expand(-1, -1, time)
-            )  # above the first row
-            for first, last in tiles(freqs, 8 * channels * time):
-                grown = self._tile(x[item], skip[item], first, last).view(last - first, 2, self.stride, self.channels, time)
-                now = grown[:, 0]
-                now[0] += pending
-                now[1:] += grown[:-1, 1]
-                pending = grown[-1, 1]
-                self._write(now.flatten(0, 1), first * self.stride - self.pad, out[item])
-            self._write(pending, freqs * self.stride - self.pad, out[item])
+            ends = spread(partial(self._tile, x[item], skip[item], out[item]), tiles(freqs, 8 * channels * time))
+            above = self.bias[len(self.bias) // 2 :].view(self.stride, -1, 1)
+            for first, top, bottom in ends:
+                self._write(top + above, first * self.stride, out[item])
+                above = bottom
+            self._write(above, freqs * self.stride, out[item])
         return out.permute(0, 2, 1, 3), None
 
-    def _tile(self, x: Tensor, skip: Tensor, first: int, last: int) -> Tensor:
-        """Rows `first` to `last` up to the transposed convolution. Shape: `[rows, 2 * stride * channels out, time]`."""
+    def _tile(self, x: Tensor, skip: Tensor, out: Tensor, first: int, last: int) -> tuple[int, Tensor, Tensor]:
+        """Write what rows `first` to `last` alone decide of `out`; the first half of the first row's answer and the second half
+        of the last row's are left to those who know the neighbours."""
         context = self.rewrite.padding[0]
         start, end = max(0, first - context), min(len(x), last + context)
         y = (x[start:end] + skip[start:end]).transpose(0, 1)
@@ -153,10 +152,13 @@ class RowDecoder(nn.Module):
         y = functional.glu(y[0], 0).transpose(0, 1).contiguous()
         if self.dconv is not None:
             y = self.dconv(y)
-        return _product(self.bias, self.weight, y)
+        halves = _product(self.bias, self.weight, y).view(last - first, 2, self.stride, self.channels, -1)
+        self._write((halves[1:, 0] + halves[:-1, 1]).flatten(0, 1), (first + 1) * self.stride, out)
+        return first, halves[0, 0].clone(), halves[-1, 1].clone()
 
     def _write(self, rows: Tensor, position: int, out: Tensor) -> None:
         """Put rows of output in place, where there is one for them, through the activation."""
+        position -= self.pad
         begin, end = max(0, position), min(len(out), position + len(rows))
         rows = rows[begin - position : end - position]
         out[begin:end] = rows if self.last else functional.gelu(rows)

@@ -3,7 +3,7 @@
     python -m experiments.speed.clips FOLDER [--sample N]
 
 FOLDER is for the clips that are made there. Two ratios: of commands, where a call for every file starts Python and loads the
-models each time, and within one process whose models are loaded, which leaves the engines alone. The calls per file are timed on
+models each time, and within one process whose models are loaded, which leaves the engines alone. Calls per file are timed on
 `--sample` files and scaled to 40 (loaded: by length; commands: by number); the embedded pipeline runs on all 40. It also fuses,
 mixes, filters and normalises, which the calls per file do not.
 """

@@ -24,6 +24,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from experiments.embedded_models import networks
+from experiments.embedded_models.mixing import Recipe
 from experiments.embedded_models.muon import Muon, split_parameters
 from experiments.embedded_models.quantise import attach
 from experiments.embedded_models.tasks import DenoisingTask, SeparationTask
@@ -88,6 +89,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--crop-s", type=float, default=3.0)
     parser.add_argument("--lr", type=float, default=1.5e-3, help="AdamW's, for biases, norms and embeddings")
     parser.add_argument("--muon-lr", type=float, default=4e-3, help="Muon's, for everything with two or more axes")
+    parser.add_argument("--real", type=float, default=Recipe.real, help="share of crops from real recordings, 0 to 1")
     parser.add_argument("--diffq", type=float, default=0.0, help="penalty per MB; trains with DiffQ's noise if above 0")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--valid-every", type=float, default=5.0, help="minutes between validations")
@@ -102,7 +104,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     denoising = args.network == "denoiser"
-    task = DenoisingTask(args.data, args.crop_s) if denoising else SeparationTask(args.data, args.crop_s, args.valid_count)
+    recipe = Recipe(real=args.real)
+    task = (
+        DenoisingTask(args.data, args.crop_s) if denoising else SeparationTask(args.data, args.crop_s, args.valid_count, recipe)
+    )
     model, scorer = networks.build(args.network), networks.build(args.network)
     if hasattr(model, "use_train_segment"):
         model.use_train_segment = False  # crops are shorter than the segment; the scorer keeps the segment

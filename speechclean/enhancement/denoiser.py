@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import checkpoints
+from .. import checkpoints, runtime
 from ..audio import Audio, resample
 from ..device import torch_device
 from ..long_audio import Forward, LongAudio, Moments
@@ -108,7 +108,10 @@ class Denoiser:
 
             package = {"klass": Demucs, "args": (), "kwargs": {"hidden": HIDDEN[self.model]}, "state": package}
         network: Any = checkpoints.build(package, path)
-        return network.to(torch_device(self.device))
+        device = torch_device(self.device)
+        if device.type == "cpu":
+            runtime.keep_freed_memory()
+        return network.to(device)
 
     @torch.inference_mode()
     def _answers(self, speech: Forward, samples: int, deviation: Tensor) -> Iterator[Tensor]:

@@ -16,13 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import checkpoints
+from .. import checkpoints, runtime
 from ..audio import Audio, resample
 from ..device import torch_device
 from ..long_audio import Forward, LongAudio
 from ..separation import Stems
 from ..weights import Bag, demucs_bag
 from . import engine, segments, streaming
+from .tuned import tune
 
 ACCOMPANIMENTS = ("residual", "stems")
 #: Length of what a stream answers at a time, in seconds.
@@ -40,7 +41,7 @@ class DemucsSeparator:
     segment_s: length of a segment; None is the network's own, and a transformer can take less but not more
     accompaniment: `residual` (music = mixture - speech) or `stems` (the sum of the other sources; in a bag whose networks
         specialise, such as htdemucs_ft, it takes all of them)
-    batch_size: segments in one forward pass; 1 is best on a CPU
+    batch_size: segments in one forward pass, at most: fewer where a GPU's memory runs out; 1 is best on a CPU
     """
 
     name: str
@@ -145,6 +146,9 @@ class DemucsSeparator:
     @cached_property
     def _networks(self) -> list[engine.Network]:
         """Those networks of the bag whose estimates reach what is asked for; the others are not even loaded."""
+        device = torch_device(self.device)
+        if device.type == "cpu":
+            runtime.keep_freed_memory()
         files = list(self._bag.files.items())
         first = _load(files[0][1])
         speech = next((first.sources.index(name) for name in engine.SPEECH_SOURCES if name in first.sources), None)
@@ -155,8 +159,10 @@ class DemucsSeparator:
         for index, own in enumerate(weights / weights.sum(0)):
             if own[speech] or (self.accompaniment == "stems" and own.any()):
                 signature, path = files[index]
-                module = (_load(path) if index else first).to(torch_device(self.device))
-                found.append(engine.Network(module, tuple(own.tolist()), self._segment_samples(module), signature))
+                module = (_load(path) if index else first).to(device)
+                tune(module, speech if self.accompaniment == "residual" else None, device.type)
+                shares = own[speech : speech + 1] if len(module.sources) == 1 else own
+                found.append(engine.Network(module, tuple(shares.tolist()), self._segment_samples(module), signature))
         return found
 
     def _segment_samples(self, module: Any) -> int:

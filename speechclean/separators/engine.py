@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,12 +18,16 @@ SPEECH_SOURCES = ("speech", "vocals")
 
 @dataclass(frozen=True)
 class Network:
-    """One network of a bag: the module, its share in each source's estimate, its segment in samples, its signature."""
+    """One network of a bag: the module, its share in each source's estimate, its segment in samples, its signature.
+
+    `limits` remembers, by input length, how many inputs the memory of a GPU held at once where it did not hold all.
+    """
 
     module: Any
     shares: tuple[float, ...]
     segment: int
     signature: str
+    limits: dict[int, int] = field(default_factory=dict)
 
     @property
     def speech(self) -> int:
@@ -33,9 +37,22 @@ class Network:
     def answer(self, heard: Tensor) -> Tensor:
         """The network's share of the speech and of the sum of the other sources.
 
-        Shape: `[batch, channels, samples]` -> `[batch, 2, channels, samples]`.
+        Shape: `[batch, channels, samples]` -> `[batch, 2, channels, samples]`. A batch that memory does not hold goes through
+        in halves, and so do later ones of its size.
         """
-        sources = self.module(heard)
+        limit = self.limits.get(heard.shape[-1], len(heard))
+        if len(heard) > limit:
+            return torch.cat([self.answer(part) for part in heard.split(limit)])
+        try:
+            sources = self.module(heard)
+        except torch.OutOfMemoryError:
+            if len(heard) == 1:
+                raise
+            self.limits[heard.shape[-1]] = len(heard) // 2
+            sources = None
+        if sources is None:  # only out here nothing of the failed pass is alive any more
+            torch.cuda.empty_cache()
+            return self.answer(heard)
         weighted = sources * torch.tensor(self.shares, device=sources.device)[:, None, None]
         speech = weighted[:, self.speech]
         return torch.stack([speech, weighted.sum(1) - speech], 1)

@@ -1,0 +1,36 @@
+"""The allocator's setting is taken where there is one to take, and can be refused."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from speechclean import runtime
+
+
+def page_faults(allocator: str) -> int:
+    """How often the kernel had to give a fresh process a page while it filled 20 tensors of 64 MB, one after the other."""
+    code = (
+        "import resource, torch; from speechclean import runtime; runtime.keep_freed_memory()\n"
+        "for _ in range(20): torch.full((16_000_000,), 1.0)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)"
+    )
+    command = [sys.executable, "-c", code]
+    env = {runtime.ALLOCATOR_VARIABLE: allocator, "OMP_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)}
+    return int(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
+def test_freed_memory_is_used_again_unless_opted_out() -> None:
+    pages = 64_000_000 // 4096
+    assert page_faults("system") - page_faults("keep") > 10 * pages
+
+
+def test_another_libc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime.keep_freed_memory.cache_clear()
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("musl", "1.2"))
+    assert runtime.keep_freed_memory() is False
+    runtime.keep_freed_memory.cache_clear()

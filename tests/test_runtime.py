@@ -26,7 +26,8 @@ def page_faults(allocator: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
 def test_freed_memory_is_used_again_unless_opted_out() -> None:
     pages = 64_000_000 // 4096
-    assert page_faults("system") - page_faults("keep") > 10 * pages
+    # 19 of the 20 tensors could lie where the one before lay; where other blocks are in between, the heap grows instead.
+    assert page_faults("system") - page_faults("keep") > 4 * pages
 
 
 def test_another_libc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

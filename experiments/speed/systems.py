@@ -41,7 +41,7 @@ def speechclean(case: dict[str, Any]) -> tuple[Callable[[Tensor], Tensor], int, 
 
         return denoise, 1, 16000
     batch = 1 if device == "cpu" else 32
-    separator = DemucsSeparator(model, folder, shifts=case["shifts"], device=device, batch_size=batch)
+    separator = DemucsSeparator(model, folder, shifts=case["shifts"], device=device, batch_size=batch, tuned=True)
     network = separator._networks[0].module
     return (
         lambda waveform: separator([Audio(waveform, network.samplerate)])[0].speech.waveform,

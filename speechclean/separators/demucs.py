@@ -42,6 +42,7 @@ class DemucsSeparator:
     accompaniment: `residual` (music = mixture - speech) or `stems` (the sum of the other sources; in a bag whose networks
         specialise, such as htdemucs_ft, it takes all of them)
     batch_size: segments in one forward pass, at most: fewer where a GPU's memory runs out; 1 is best on a CPU
+    tuned: swap parts of the networks for faster ones (`tuned/`); off until `experiments/speed` has shown what it is worth
     """
 
     name: str
@@ -53,6 +54,7 @@ class DemucsSeparator:
     batch_size: int = 1
     seed: int = 0
     device: str = "auto"
+    tuned: bool = False
 
     def __post_init__(self) -> None:
         if self.shifts < 0:
@@ -160,7 +162,8 @@ class DemucsSeparator:
             if own[speech] or (self.accompaniment == "stems" and own.any()):
                 signature, path = files[index]
                 module = (_load(path) if index else first).to(device)
-                tune(module, speech if self.accompaniment == "residual" else None, device.type)
+                if self.tuned:
+                    tune(module, speech if self.accompaniment == "residual" else None, device.type)
                 shares = own[speech : speech + 1] if len(module.sources) == 1 else own
                 found.append(engine.Network(module, tuple(shares.tolist()), self._segment_samples(module), signature))
         return found

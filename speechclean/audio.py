@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import struct
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,8 @@ import soundfile
 import soxr
 import torch
 from torch import Tensor
+
+from .files import written_whole
 
 #: Subtypes that a wav file can hold as they are, with bytes per sample; anything else (mp3, Vorbis, ...) becomes 16-bit PCM.
 KEPT_SUBTYPES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
@@ -88,7 +89,7 @@ class SoundInfo:
 
 
 def probe(path: str | Path) -> SoundInfo:
-    """Header of a sound file. Raises `AudioError` when there is none to read."""
+    """Header of a sound file. Raises `AudioError` when there is none to read, or when it promises more than the file holds."""
     path = Path(path)
     if not path.is_file():
         raise AudioError(f"{path}: {'is not a regular file' if path.exists() else 'no such file'}")
@@ -98,6 +99,8 @@ def probe(path: str | Path) -> SoundInfo:
         info = soundfile.info(str(path))
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioError(f"{path}: not a sound file that libsndfile reads ({_reason(error)})") from error
+    if missing := _missing_riff_bytes(path):
+        raise AudioError(f"{path}: truncated, its header promises {missing} more bytes; copy or generate it again")
     return SoundInfo(info.samplerate, info.channels, info.frames, info.subtype)
 
 
@@ -108,9 +111,6 @@ def load(path: str | Path) -> Audio:
     """
     path = Path(path)
     info = probe(path)
-    missing = _missing_riff_bytes(path)
-    if missing:
-        raise AudioError(f"{path}: truncated, its header promises {missing} more bytes; copy or generate it again")
     if info.samples == 0:
         raise AudioError(f"{path}: a header without any samples")
     try:
@@ -140,24 +140,16 @@ def save_chunks(
     chunks: Iterable[Tensor], path: Path, sample_rate: int, channels: int, subtype: str = "PCM_16", samples: int = 0
 ) -> Path:
     """`save` of a sound that comes in chunks `[channels, samples]`; `samples` in all decides when a wav has to be RF64."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
-    os.close(handle)
-    try:
-        long = samples * channels * KEPT_SUBTYPES.get(subtype, 2) > LONGEST_WAV and path.suffix == ".wav"
-        container = {"format": "RF64"} if long else {}
-        with soundfile.SoundFile(temporary, "w", sample_rate, channels, subtype, **container) as file:
+    long = samples * channels * KEPT_SUBTYPES.get(subtype, 2) > LONGEST_WAV and path.suffix == ".wav"
+    container = {"format": "RF64"} if long else {}
+    with written_whole(path) as temporary:
+        with soundfile.SoundFile(str(temporary), "w", sample_rate, channels, subtype, **container) as file:
             for chunk in chunks:
                 if not torch.isfinite(chunk).all():
                     raise AudioError(f"{path}: refusing to write NaN or infinity")
                 file.write(_quantised(chunk.T.cpu().numpy(), subtype))
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
     return path
 
 

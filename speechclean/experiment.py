@@ -113,8 +113,7 @@ def _with_progress(outcomes: Iterator[Outcome], experiment: Experiment, console:
 
 def _write_config(cfg: DictConfig, folder: Path) -> list[Path]:
     """The resolved config, and Hydra's record of the overrides where Hydra started the run."""
-    path = folder / "config.yaml"
-    path.write_text(OmegaConf.to_yaml(cfg, resolve=True))
+    path = report.write_text(OmegaConf.to_yaml(cfg, resolve=True), folder / "config.yaml")
     overrides = folder / ".hydra" / "overrides.yaml"
     return [path, overrides] if overrides.is_file() else [path]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def folders() -> list[Path]:
     return [Path(place).expanduser() for place in places if place]
 
 
-@lru_cache(maxsize=256)
+@cache  # a batch of thousands is hashed for provenance and for its signature
 def _sha256(path: Path, _stamp: tuple[int, int]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

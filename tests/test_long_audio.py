@@ -61,6 +61,13 @@ def test_files_that_break_off_or_hold_nan_say_so(tmp_path: Path) -> None:
         list(LongAudio.of(tmp_path / "x.flac").chunks())
 
 
+def test_a_truncated_wav_is_refused_before_it_is_streamed(tmp_path: Path) -> None:
+    path = save(noise(2.0, 16000), tmp_path / "x.wav")
+    path.write_bytes(path.read_bytes()[:20000])
+    with pytest.raises(AudioError, match="truncated, its header promises"):
+        LongAudio.of(path)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.integers(0, 40), max_size=12),

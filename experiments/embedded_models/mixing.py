@@ -38,6 +38,7 @@ class Recipe:
     room: float = 0.15
     fade: float = 0.15
     cut: float = 0.08
+    lead: float = 0.12
     narrow: float = 0.12
     speech_eq_db: float = 3.0
     music_eq_db: float = 4.0
@@ -151,6 +152,13 @@ def envelope(rng: np.random.Generator, length: int, recipe: Recipe) -> np.ndarra
     return 1.0
 
 
+def lead(rng: np.random.Generator, length: int) -> np.ndarray:
+    """Gate of 0 and 1, `[length]`, 10 ms ramps: the voice comes in late (a lead-in of music alone) or stops early."""
+    at, width = rng.uniform(0.15, 0.6) * length, 0.01 * SAMPLE_RATE
+    ramp = np.clip((np.arange(length) - at) / width, 0, 1).astype(np.float32)
+    return ramp if rng.random() < 0.6 else ramp[::-1]
+
+
 def crop(rng: np.random.Generator, pools: dict[str, Pool], length: int, recipe: Recipe) -> Crop:
     """One mixture of `length` samples; the same generator state gives the same crop."""
     kind = rng.random()
@@ -164,6 +172,8 @@ def crop(rng: np.random.Generator, pools: dict[str, Pool], length: int, recipe: 
         spectrum = scipy.fft.rfft(speech)
         spectrum *= low_pass(np.arange(len(spectrum)) * (SAMPLE_RATE / length), cutoff)
         speech = scipy.fft.irfft(spectrum, length).astype(np.float32)
+    if rng.random() < recipe.lead:
+        speech = speech * lead(rng, length)
     music, _ = shape(rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff)
     if rng.random() < recipe.two_musics:
         other, _ = shape(rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff)

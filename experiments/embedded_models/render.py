@@ -11,25 +11,27 @@ from pathlib import Path
 
 import soundfile
 
-SOUNDFONTS = [Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"), Path("/usr/share/sounds/sf2/default-GM.sf2")]
+#: Debian packages fluid-soundfont-gm and musescore-general-soundfont, both MIT.
+FLUID = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+MUSESCORE = Path("/usr/share/sounds/sf3/MuseScore_General_Full.sf3")
 TAIL_S = 6.0  # room that a piece may ring on
 
 
-def soundfont() -> Path:
-    """The General MIDI soundfont of the Debian package fluid-soundfont-gm."""
-    for path in SOUNDFONTS:
-        if path.exists():
-            return path
-    raise FileNotFoundError("no General MIDI soundfont found: apt-get install fluidsynth fluid-soundfont-gm")
+def soundfonts() -> list[Path]:
+    """The General MIDI soundfonts that are installed."""
+    found = [path for path in (FLUID, MUSESCORE) if path.exists()]
+    if not found:
+        raise FileNotFoundError("no General MIDI soundfont found: apt-get install fluidsynth fluid-soundfont-gm")
+    return found
 
 
-def render(midi: Path, out: Path, seconds: float, rate: int = 24_000, timeout_s: float = 60.0) -> bool:
+def render(midi: Path, out: Path, seconds: float, rate: int = 24_000, font: Path = FLUID, timeout_s: float = 60.0) -> bool:
     """Write `out` (16-bit stereo wav of `seconds`) and say whether it worked; a run that does not end is stopped."""
     raw = out.with_suffix(".part")
     raw.unlink(missing_ok=True)
     options = ["-ni", "-q", "-g", "0.5", "-r", str(rate), "-O", "s16", "-T", "raw", "-F", str(raw)]
     process = subprocess.Popen(
-        ["fluidsynth", *options, str(soundfont()), str(midi)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ["fluidsynth", *options, str(font), str(midi)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     began, limit = time.monotonic(), int((seconds + TAIL_S) * rate) * 4
     while process.poll() is None:
@@ -56,9 +58,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="length of each piece, as composed")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
-    good = 0
-    for midi in sorted(args.midi.glob("*.mid")):
-        made = render(midi, args.out / f"{midi.stem}.wav", args.seconds)
+    good, fonts = 0, soundfonts()
+    # The styles follow one another by name: a font per piece within each style.
+    for index, midi in enumerate(sorted(args.midi.glob("*.mid"))):
+        made = render(midi, args.out / f"{midi.stem}.wav", args.seconds, font=fonts[index % len(fonts)])
         good += made
         if not made:
             print(f"{midi.name}: no render within the bounds, left out")

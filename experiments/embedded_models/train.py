@@ -28,6 +28,8 @@ from experiments.embedded_models.mixing import Recipe
 from experiments.embedded_models.muon import Muon, split_parameters
 from experiments.embedded_models.quantise import attach
 from experiments.embedded_models.tasks import DenoisingTask, SeparationTask
+from speechclean import checkpoints
+from speechclean.weights import demucs_bag, denoiser_file
 
 SAVE_EVERY = 3.0  # minutes
 
@@ -44,6 +46,18 @@ def rate(progress: float, warm: float = 0.02) -> float:
     if progress < warm:
         return progress / warm
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm) / (1 - warm))))
+
+
+def initial(source: str) -> dict[str, torch.Tensor]:
+    """Weights to start from: the average in the checkpoint of that path, or those of an embedded model of that name."""
+    if Path(source).exists():
+        content = torch.load(source, weights_only=True)["average"]
+        return {name: value for name, value in content.items() if not name.endswith("_diffq")}
+    if source == "embedded_denoiser":
+        path = denoiser_file(source)
+    else:
+        (path,) = demucs_bag(source, "embedded").files.values()
+    return checkpoints.build(checkpoints.read(path), path).state_dict()
 
 
 class Average:
@@ -83,7 +97,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder written by data.py (denoiser: remains.py)")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and learning curve")
     parser.add_argument("--minutes", type=float, required=True, help="wall-clock budget; the schedule hangs on it")
-    parser.add_argument("--init", type=Path, help="start from the averaged weights of this checkpoint")
+    parser.add_argument("--init", help="start from a checkpoint's averaged weights, or from a shipped model by its name")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt, schedule included")
     parser.add_argument("--batch", type=int, default=3)
     parser.add_argument("--crop-s", type=float, default=3.0)
@@ -112,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if hasattr(model, "use_train_segment"):
         model.use_train_segment = False  # crops are shorter than the segment; the scorer keeps the segment
     if args.init:
-        model.load_state_dict(torch.load(args.init, weights_only=True)["average"])
+        model.load_state_dict(initial(args.init))
     matrices, rest = split_parameters(model)
     muon = Muon([{"params": matrices, "peak": args.muon_lr}])
     adamw = torch.optim.AdamW([{"params": rest, "peak": args.lr}], lr=args.lr, betas=(0.9, 0.98), weight_decay=0.0)

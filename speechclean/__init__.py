@@ -8,6 +8,7 @@ what came out, and records it. From the ground up (a module imports only from be
     separation      Track, Stems, Separation: what flows
     spectral        STFT pair, ratio mask, apply mask: pure functions
     loudness        LUFS and true peak
+    cores           work side by side on a CPU, the same bits on one core or eight
     checkpoints     load networks without trusting their files
     weights         where networks' files lie, what is missing
     separators/     separator(mixtures) -> [Stems]

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 
+from . import cores
 from .audio import Audio, AudioError, load, probe
 from .long_audio import LongAudio
 from .pipeline import Pipeline
@@ -23,9 +25,10 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class StageClock:
-    """Seconds spent in each stage, by its name; a stage that runs again adds up."""
+    """Seconds spent in each stage, by its name; a stage that runs again adds up, files that run side by side share the time."""
 
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
@@ -33,7 +36,9 @@ class StageClock:
         try:
             yield
         finally:
-            self.seconds[stage] += time.perf_counter() - start
+            passed = (time.perf_counter() - start) / cores.beside()
+            with self._lock:
+                self.seconds[stage] += passed
 
 
 @dataclass(frozen=True)
@@ -54,27 +59,24 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Batching:
-    """How files share forward passes and memory: `batch_size` segments in a pass, `batch_seconds` of sound in memory at once,
-    files above `stream_above_s` seconds through the disk, by way of `scratch`."""
+    """How files share forward passes, cores and memory: at most `files` of them or `batch_seconds` of sound at once, and
+    those above `stream_above_s` seconds through the disk, by way of `scratch`."""
 
-    batch_size: int
+    files: int
     batch_seconds: float
     stream_above_s: float
     scratch: Path
 
 
 def clean(tracks: Sequence[Track], pipeline: Pipeline, batching: Batching) -> Iterator[Outcome]:
-    """Outcomes in the order of the tracks, each as soon as it is there.
-
-    Files share forward passes only where a pass holds several segments, so `batch_size=1` goes file by file.
-    """
+    """Outcomes in the order of the tracks, batch by batch."""
     batch: list[tuple[Track, Audio]] = []
     for track in tracks:
         track = replace(track)  # its reference, once read, is let go with this copy
         audio, reason = _read(track.path, batching.stream_above_s)
         if isinstance(audio, Audio):
             batch.append((track, audio))
-            if batching.batch_size > 1 and sum(audio.seconds for _, audio in batch) < batching.batch_seconds:
+            if len(batch) < batching.files and sum(audio.seconds for _, audio in batch) < batching.batch_seconds:
                 continue
         yield from _run(batch, pipeline)
         batch = []

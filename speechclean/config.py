@@ -57,7 +57,7 @@ class Config:
     overlap: float = 0.25
     seed: int = 0
     device: str = "auto"
-    batch_size: int = 1
+    batch_size: int | None = None
     batch_seconds: float = 120.0
     stream_above_s: float = 300.0
 

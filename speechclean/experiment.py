@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from . import listening, plots, provenance, report
+from . import cores, listening, plots, provenance, report
 from .audio import Audio, save, save_chunks
 from .cleaning import Batching, Outcome, clean, measure
 from .config import Experiment, build
@@ -42,7 +44,7 @@ def run_experiment(cfg: DictConfig) -> Result:
     console = Console()
     experiment = build(cfg)
     folder = Path(cfg.output.dir)
-    batching = Batching(cfg.batch_size, cfg.batch_seconds, cfg.stream_above_s, folder)
+    batching = Batching(_files_at_once(experiment.pipeline.device), cfg.batch_seconds, cfg.stream_above_s, folder)
     resolved: Any = OmegaConf.to_container(cfg, resolve=True)
     files = _write_config(cfg, folder)
     with experiment.tracking.run(cfg.name) as run:
@@ -109,6 +111,11 @@ def _with_progress(outcomes: Iterator[Outcome], experiment: Experiment, console:
         for outcome in outcomes:
             yield outcome
             progress.advance(task)
+
+
+def _files_at_once(device: torch.device) -> int:
+    """Enough files for every core to have work until the last one; a GPU takes as many as `batch_seconds` allows."""
+    return 4 * cores.at_once() if device.type == "cpu" else sys.maxsize
 
 
 def _write_config(cfg: DictConfig, folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from . import cores
 from .audio import Audio
 from .long_audio import LongAudio
 from .separation import Separation, Stems
@@ -49,10 +50,10 @@ class Pipeline:
         for name, separator in self.separators.items():
             with clock(f"separators.{name}"):
                 answers[name] = separator(mixtures)
-        return [
-            self._finish(mixture, {name: stems[index] for name, stems in answers.items()}, clock)
-            for index, mixture in enumerate(mixtures)
-        ]
+        stems = ({name: one[index] for name, one in answers.items()} for index in range(len(mixtures)))
+        pairs = zip(mixtures, stems, strict=True)
+        on_cpu = self.device.type == "cpu"
+        return [done for _, done in cores.ordered(lambda pair: self._finish(*pair, clock), pairs, parallel=on_cpu)]
 
     def _finish(self, mixture: Audio, stems: Mapping[str, Stems], clock: Clock) -> Separation:
         with clock("fusion"):

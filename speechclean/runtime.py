@@ -10,7 +10,7 @@ from functools import cache
 #: Set to `system` to leave the allocator alone.
 ALLOCATOR_VARIABLE = "SPEECHCLEAN_ALLOCATOR"
 #: Numbers of mallopt's parameters (glibc's malloc.h).
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8
 #: Freed memory up to this much at the heap's end is kept for the next tensor.
 KEEP_BYTES = 2**31 - 1
 
@@ -28,5 +28,6 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, KEEP_BYTES), (M_TOP_PAD, 2**26))
+    # One arena: those that other threads get of their own consist of pieces of 64 MB, which large tensors do not fit into.
+    settings = ((M_ARENA_MAX, 1), (M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, KEEP_BYTES), (M_TOP_PAD, 2**26))
     return all(mallopt(ctypes.c_int(name), ctypes.c_int(value)) == 1 for name, value in settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 
 
 def describe() -> dict[str, Any]:
-    """Processor, threads, versions, and how busy the machine was just before: other work makes times worthless."""
+    """Processor, threads, versions, and how busy the machine was just before: with other work on it, times mean nothing."""
     info = Path("/proc/cpuinfo")
     names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
     return {
@@ -20,8 +21,24 @@ def describe() -> dict[str, Any]:
         "capability": torch.backends.cpu.get_cpu_capability(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "torch": torch.__version__,
-        "load_1min_before": round(os.getloadavg()[0], 2),
+        "cores_busy_before": cores_busy(),
     }
+
+
+def cores_busy(seconds: float = 1.0) -> float | None:
+    """How many cores were at work over the next `seconds`, whoever's work it was; None where /proc does not tell."""
+
+    def ticks() -> tuple[int, int]:
+        rows = [line.split() for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu")]
+        whole = [int(value) for value in rows[0][1:9]]
+        return sum(whole), whole[3] + whole[4]
+
+    if not Path("/proc/stat").exists():
+        return None
+    before = ticks()
+    time.sleep(seconds)
+    total, idle = (after - start for start, after in zip(before, ticks(), strict=True))
+    return round((os.cpu_count() or 1) * (1 - idle / max(1, total)), 2)
 
 
 def line(machine: dict[str, Any]) -> str:
@@ -29,5 +46,5 @@ def line(machine: dict[str, Any]) -> str:
     gpu = f", {machine['gpu']}" if machine["gpu"] else ""
     return (
         f"{machine['processor']} ({machine['capability']}), {machine['threads']} threads{gpu}, torch {machine['torch']}; "
-        f"load average before: {machine['load_1min_before']}"
+        f"cores busy with other work before: {machine['cores_busy_before']}"
     )

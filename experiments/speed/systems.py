@@ -40,8 +40,7 @@ def speechclean(case: dict[str, Any]) -> tuple[Callable[[Tensor], Tensor], int, 
             return denoiser(Separation(audio, audio, torch.ones(1, 1, 1))).speech.waveform
 
         return denoise, 1, 16000
-    batch = 1 if device == "cpu" else 32
-    separator = DemucsSeparator(model, folder, shifts=case["shifts"], device=device, batch_size=batch, tuned=True)
+    separator = DemucsSeparator(model, folder, shifts=case["shifts"], device=device, tuned=case.get("tuned", False))
     network = separator._networks[0].module
     return (
         lambda waveform: separator([Audio(waveform, network.samplerate)])[0].speech.waveform,

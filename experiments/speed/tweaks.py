@@ -26,7 +26,7 @@ from speechclean import checkpoints, runtime
 from speechclean.separators import tuned
 from speechclean.weights import demucs_bag
 
-NAMES = ("head", *tuned.TWEAKS)
+NAMES = tuple(tuned.TWEAKS)
 
 
 @torch.inference_mode()

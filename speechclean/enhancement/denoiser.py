@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import checkpoints, runtime
+from .. import checkpoints, cores, runtime
 from ..audio import Audio, resample
 from ..device import torch_device
 from ..long_audio import Forward, LongAudio, Moments
@@ -108,6 +108,7 @@ class Denoiser:
 
             package = {"klass": Demucs, "args": (), "kwargs": {"hidden": HIDDEN[self.model]}, "state": package}
         network: Any = checkpoints.build(package, path)
+        network.normalizes, network.normalize = network.normalize, False  # done for whole files, in `_answers`
         device = torch_device(self.device)
         if device.type == "cpu":
             runtime.keep_freed_memory()
@@ -122,17 +123,12 @@ class Denoiser:
         """
         network, place = self._network, torch_device(self.device)
         chunk, left, right = (int(seconds * network.sample_rate) for seconds in (CHUNK_S, *CONTEXT_S))
-        scale = network.floor + deviation.to(place)[:, None] if network.normalize else torch.ones(1, 1, device=place)
-        for start in range(0, samples, chunk):
-            first, end = max(0, start - left), min(start + chunk, samples)
-            heard = speech.read(first, end + right).to(place) / scale
-            yield scale * _forward(network, heard[:, None])[:, 0, start - first : end - first]
+        scale = network.floor + deviation.to(place)[:, None] if network.normalizes else torch.ones(1, 1, device=place)
 
+        def pieces() -> Iterator[tuple[slice, Tensor]]:
+            for start in range(0, samples, chunk):
+                first, end = max(0, start - left), min(start + chunk, samples)
+                yield slice(start - first, end - first), speech.read(first, end + right).to(place) / scale
 
-def _forward(network: Any, waveform: Tensor) -> Tensor:
-    """The network's answer to `[batch, 1, samples]`, without its own normalisation."""
-    network.normalize, normalize = False, network.normalize
-    try:
-        return network(waveform)
-    finally:
-        network.normalize = normalize
+        for (wanted, _), answer in cores.ordered(lambda piece: network(piece[1][:, None]), pieces(), place.type == "cpu"):
+            yield scale * answer[:, 0, wanted]

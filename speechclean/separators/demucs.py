@@ -28,6 +28,8 @@ from .tuned import tune
 ACCOMPANIMENTS = ("residual", "stems")
 #: Length of what a stream answers at a time, in seconds.
 STEP_S = 10.0
+#: Where a GPU starts; a batch that its memory does not hold is halved, and the size that fitted is kept to.
+CUDA_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,9 @@ class DemucsSeparator:
     segment_s: length of a segment; None is the network's own, and a transformer can take less but not more
     accompaniment: `residual` (music = mixture - speech) or `stems` (the sum of the other sources; in a bag whose networks
         specialise, such as htdemucs_ft, it takes all of them)
-    batch_size: segments in one forward pass, at most: fewer where a GPU's memory runs out; 1 is best on a CPU
-    tuned: swap parts of the networks for faster ones (`tuned/`); off until `experiments/speed` has shown what it is worth
+    batch_size: segments in one forward pass, at most: fewer where a GPU's memory runs out; None is 1 on a CPU, whose cores take
+        a segment each, and `CUDA_BATCH` on a GPU
+    tuned: swap parts of the networks for faster ones with the same answers (`tuned/`)
     """
 
     name: str
@@ -51,10 +54,10 @@ class DemucsSeparator:
     overlap: float = 0.25
     segment_s: float | None = None
     accompaniment: str = "residual"
-    batch_size: int = 1
+    batch_size: int | None = None
     seed: int = 0
     device: str = "auto"
-    tuned: bool = False
+    tuned: bool = True
 
     def __post_init__(self) -> None:
         if self.shifts < 0:
@@ -65,8 +68,8 @@ class DemucsSeparator:
             raise ValueError(f"segment_s={self.segment_s} must be at least 1 second, or null for the network's own")
         if self.accompaniment not in ACCOMPANIMENTS:
             raise ValueError(f"accompaniment={self.accompaniment!r} must be one of {', '.join(ACCOMPANIMENTS)}")
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size={self.batch_size} must be 1 or more")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ValueError(f"batch_size={self.batch_size} must be 1 or more, or null for what suits the device")
         torch_device(self.device)
 
     def weight_files(self) -> dict[str, Path]:
@@ -139,7 +142,8 @@ class DemucsSeparator:
         return passes
 
     def _schedule(self) -> engine.Schedule:
-        return engine.Schedule(self.shifts, self.overlap, self.batch_size, self.seed)
+        own = 1 if torch_device(self.device).type == "cpu" else CUDA_BATCH
+        return engine.Schedule(self.shifts, self.overlap, self.batch_size or own, self.seed)
 
     @cached_property
     def _bag(self) -> Bag:
@@ -163,9 +167,8 @@ class DemucsSeparator:
                 signature, path = files[index]
                 module = (_load(path) if index else first).to(device)
                 if self.tuned:
-                    tune(module, speech if self.accompaniment == "residual" else None, device.type)
-                shares = own[speech : speech + 1] if len(module.sources) == 1 else own
-                found.append(engine.Network(module, tuple(shares.tolist()), self._segment_samples(module), signature))
+                    tune(module, device.type)
+                found.append(engine.Network(module, tuple(own.tolist()), self._segment_samples(module), signature))
         return found
 
     def _segment_samples(self, module: Any) -> int:
@@ -188,11 +191,7 @@ class DemucsSeparator:
         # demucs' own command hands its networks the mixture at unit variance too.
         scales = [waveform.std(correction=0).clamp(min=1e-8) for waveform in waveforms]
         scaled = [waveform / scale for waveform, scale in zip(waveforms, scales, strict=True)]
-        schedule = self._schedule()
-        both = [torch.zeros(2, *waveform.shape, device=waveform.device) for waveform in waveforms]
-        for network in self._networks:
-            for sum_, answer in zip(both, engine.run(network, scaled, contents, schedule), strict=True):
-                sum_ += answer
+        both = engine.run(self._networks, scaled, contents, self._schedule())
         stems = []
         for waveform, scale, answer in zip(waveforms, scales, both, strict=True):
             # A network's biases would answer digital silence with a faint hum.

@@ -1,14 +1,15 @@
-"""Run one network of the demucs family over many waveforms: segments of all files and shifts in common forward passes."""
+"""Run networks of the demucs family over many waveforms: segments of all files and shifts in common forward passes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .. import cores
 from . import segments
 from .segments import OverlapAdd, Segment
 
@@ -82,26 +83,64 @@ class Schedule:
         return [segments.shift_offset(self.seed, network.signature, content, k, longest) for k in range(self.shifts)]
 
 
-def run(network: Network, waveforms: Sequence[Tensor], contents: Sequence[str], schedule: Schedule) -> list[Tensor]:
-    """Mean over the shifts, times the network's shares: speech and the sum of the other sources, per waveform.
+@dataclass(frozen=True)
+class _Batch:
+    """Segments of one network that share a forward pass over `length` samples; each has where it comes from and goes to."""
 
-    Shape: each `[channels, samples]` -> `[2, channels, samples]`. Segments of one length share forward passes. `contents` are
-    the fingerprints of the inputs.
+    network: Network
+    length: int
+    members: Sequence[tuple[Tensor, OverlapAdd, Segment]]
+
+    def answer(self) -> Tensor:
+        return self.network.answer(torch.stack([segments.cut(waveform, one, self.length) for waveform, _, one in self.members]))
+
+    def gather(self, answers: Tensor) -> None:
+        for (_, gathered, segment), answer in zip(self.members, answers, strict=True):
+            begin = segments.margin(segment, self.length)
+            gathered.add(segment, answer[..., begin : begin + segment.length])
+
+
+class _Pass:
+    """One network over all waveforms: its batches, and the means over shifts once their answers are gathered."""
+
+    def __init__(self, network: Network, waveforms: Sequence[Tensor], contents: Sequence[str], schedule: Schedule) -> None:
+        longest = int(segments.MAX_SHIFT_S * network.module.samplerate)
+        self._shifts: list[list[OverlapAdd]] = []
+        same: dict[int, list[tuple[Tensor, OverlapAdd, Segment]]] = {}
+        for waveform, content in zip(waveforms, contents, strict=True):
+            self._shifts.append([])
+            for offset in schedule.offsets(network, content):
+                gathered = OverlapAdd((2, *waveform.shape), network.segment, waveform.device)
+                self._shifts[-1].append(gathered)
+                for segment in segments.plan(waveform.shape[-1], offset, longest, network.segment, schedule.overlap):
+                    same.setdefault(network.input_length(segment), []).append((waveform, gathered, segment))
+        self.batches = [
+            _Batch(network, length, members)
+            for length, jobs in same.items()
+            for members in segments.batches(jobs, schedule.batch_size)
+        ]
+
+    def means(self) -> list[Tensor]:
+        return [torch.stack([gathered.mean() for gathered in shifts]).mean(0) for shifts in self._shifts]
+
+
+def run(networks: Sequence[Network], waveforms: Sequence[Tensor], contents: Sequence[str], schedule: Schedule) -> list[Tensor]:
+    """Mean over the shifts, summed over the networks by their shares: speech and the other sources' sum, per waveform.
+
+    Shape: each `[channels, samples]` -> `[2, channels, samples]`. Segments of one length share forward passes; on a CPU, passes
+    of whatever network and file run side by side. `contents` are the fingerprints of the inputs.
     """
-    longest = int(segments.MAX_SHIFT_S * network.module.samplerate)
-    jobs: dict[int, list[tuple[Tensor, OverlapAdd, Segment]]] = {}
-    passes: list[list[OverlapAdd]] = []
-    for waveform, content in zip(waveforms, contents, strict=True):
-        passes.append([])
-        for offset in schedule.offsets(network, content):
-            gathered = OverlapAdd((2, *waveform.shape), network.segment, waveform.device)
-            passes[-1].append(gathered)
-            for segment in segments.plan(waveform.shape[-1], offset, longest, network.segment, schedule.overlap):
-                jobs.setdefault(network.input_length(segment), []).append((waveform, gathered, segment))
-    for length, same in jobs.items():
-        for batch in segments.batches(same, schedule.batch_size):
-            heard = torch.stack([segments.cut(waveform, segment, length) for waveform, _, segment in batch])
-            for (_, gathered, segment), answer in zip(batch, network.answer(heard), strict=True):
-                begin = segments.margin(segment, length)
-                gathered.add(segment, answer[..., begin : begin + segment.length])
-    return [torch.stack([gathered.mean() for gathered in shifts]).mean(0) for shifts in passes]
+    sums = [torch.zeros(2, *waveform.shape, device=waveform.device) for waveform in waveforms]
+
+    def batches() -> Iterator[tuple[_Pass, _Batch]]:
+        for network in networks:  # planned when their turn comes: what gathers a pass is as large as its stems
+            one = _Pass(network, waveforms, contents, schedule)
+            yield from ((one, batch) for batch in one.batches)
+
+    on_cpu = all(waveform.device.type == "cpu" for waveform in waveforms)
+    for (one, batch), answers in cores.ordered(lambda item: item[1].answer(), batches(), parallel=on_cpu):
+        batch.gather(answers)
+        if batch is one.batches[-1]:
+            for total, mean in zip(sums, one.means(), strict=True):
+                total += mean
+    return sums

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import count, groupby
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .. import cores
 from ..long_audio import Forward, LongAudio, Moments
 from . import segments
 from .engine import Network, Schedule
@@ -47,13 +48,10 @@ def mean_of_passes(passes: Sequence[Iterator[Tensor]], step: int) -> Iterator[Te
 
 def one_pass(network: Network, source: Forward, samples: int, offset: int | None, schedule: Schedule) -> Iterator[Tensor]:
     """One shift of one network over `samples` of a source `[channels, samples]`; yields `[2, channels, some]`, in order."""
-    longest = int(segments.MAX_SHIFT_S * network.module.samplerate)
     sums: Tensor | None = None
     done = 0
-    for segment in segments.plan(samples, offset, longest, network.segment, schedule.overlap):
-        length = network.input_length(segment)
-        answer = network.answer(_cut(source, segment, length, samples)[None])[0]
-        begin = segments.margin(segment, length)
+    for segment, answer in _answers(network, source, samples, offset, schedule):
+        begin = segments.margin(segment, network.input_length(segment))
         weighted = answer[..., begin : begin + segment.length]
         triangle = segments.triangle(network.segment, weighted.device)[: segment.length]
         # A last row carries the weights along with what they weigh.
@@ -70,6 +68,24 @@ def one_pass(network: Network, source: Forward, samples: int, offset: int | None
         sums[..., first - done : first - done + both.shape[-1]] += both
     if sums is not None and sums.shape[-1]:
         yield _mean(sums, torch.Size([2, (sums.shape[0] - 1) // 2]))
+
+
+def _answers(
+    network: Network, source: Forward, samples: int, offset: int | None, schedule: Schedule
+) -> Iterator[tuple[segments.Segment, Tensor]]:
+    """Each segment with the network's answer `[2, channels, its input's length]`, in order: batches of segments of one length,
+    on a CPU several at once."""
+    longest = int(segments.MAX_SHIFT_S * network.module.samplerate)
+    plan = segments.plan(samples, offset, longest, network.segment, schedule.overlap)
+
+    def batches() -> Iterator[tuple[Sequence[segments.Segment], Tensor]]:
+        for length, same in groupby(plan, network.input_length):
+            for batch in segments.batches(list(same), schedule.batch_size):
+                yield batch, torch.stack([_cut(source, segment, length, samples) for segment in batch])
+
+    on_cpu = next(network.module.parameters()).device.type == "cpu"
+    for (batch, _), answers in cores.ordered(lambda item: network.answer(item[1]), batches(), parallel=on_cpu):
+        yield from zip(batch, answers, strict=True)
 
 
 def _cut(source: Forward, segment: segments.Segment, length: int, samples: int) -> Tensor:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from denoiser.demucs import Demucs
 
+from speechclean import checkpoints
 from speechclean.audio import Audio
 from speechclean.enhancement.denoiser import CHUNK_S, Denoiser
 from speechclean.enhancement.identity import Identity
@@ -34,7 +35,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Scaled(torch.nn.Module):
     """Stands in for a network: answers with a fraction of what it hears."""
 
-    sample_rate, normalize, floor = 16000, True, 1e-3
+    sample_rate, normalize, normalizes, floor = 16000, False, True, 1e-3
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -100,10 +101,11 @@ def test_chunks_agree_with_the_whole(checkpoint: Path, monkeypatch: pytest.Monke
 
 def test_agrees_with_denoisers_own_forward(checkpoint: Path) -> None:
     denoiser, audio = Denoiser(str(checkpoint), wet=1.0, device="cpu"), noise(2.0, 16000)
+    plain = checkpoints.build(checkpoints.read(checkpoint), checkpoint)
+    assert plain.normalize
     with torch.no_grad():
         std = audio.waveform.std()
-        expected = denoiser._network(audio.waveform[:, None])[:, 0] * (denoiser._network.floor + std) / std
-    assert denoiser._network.normalize
+        expected = plain(audio.waveform[:, None])[:, 0] * (plain.floor + std) / std
     answers = denoiser._answers(Forward(iter([audio.waveform])), audio.samples, std[None])
     assert (torch.cat(list(answers), -1) - expected).abs().max() < 1e-5
 

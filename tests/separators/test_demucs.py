@@ -34,7 +34,7 @@ def test_parity_with_apply_model_on_its_own_draws(shifts: int, build: object, mo
         expected = apply_model(model, waveform[None], shifts=shifts, overlap=0.25)[0]
         monkeypatch.setattr(engine.Schedule, "offsets", lambda *_: draws or [None])
         network = engine.Network(model, (1.0, 1.0), 2 * 24000, "any")
-        speech, music = engine.run(network, [waveform], ["content"], engine.Schedule(shifts, 0.25, 1, 0))[0]
+        speech, music = engine.run([network], [waveform], ["content"], engine.Schedule(shifts, 0.25, 1, 0))[0]
     assert len(draws) == shifts
     assert (speech - expected[1]).abs().max() <= 1e-5
     assert (music - expected[0]).abs().max() <= 1e-5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,10 @@ from torch import Tensor
 from speechclean import checkpoints
 from speechclean.separators import engine, tuned
 from speechclean.separators.demucs import DemucsSeparator
-from speechclean.separators.tuned import rows
 from speechclean.separators.tuned.attention import Attention, DecayingAttention
 from speechclean.separators.tuned.residual import Residual
-from speechclean.separators.tuned.rows import RowDecoder, RowEncoder
-from speechclean.separators.tuned.workers import spread
 from speechclean.weights import demucs_bag
 from tests.conftest import noise, tiny_hdemucs, tiny_htdemucs
-
-TWEAKS = ("head", *tuned.TWEAKS)
 
 
 def full_htdemucs() -> torch.nn.Module:
@@ -70,29 +64,15 @@ def agreement_db(plain: Tensor, other: Tensor) -> float:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("alone", [*TWEAKS, None])
+@pytest.mark.parametrize("alone", [*tuned.TWEAKS, None])
 def test_each_tweak_and_all_together_keep_the_answer(name: str, alone: str | None) -> None:
     network = trained(NETWORKS[name]())
     heard = torch.stack([noise(1.7, 24000, 0.3, network.audio_channels, seed).waveform[:, :40013] for seed in (1, 2)])
     plain = network(heard)
-    speech = len(network.sources) - 1
-    tuned.tune(network, speech, without=frozenset(TWEAKS) - {alone} if alone else frozenset())
-    if len(network.sources) == 1:
-        plain = plain[:, speech:]
+    tuned.tune(network, without=frozenset(tuned.TWEAKS) - {alone} if alone else frozenset())
     answer = network(heard)
     assert answer.shape == plain.shape
     assert agreement_db(plain, answer) >= 100
-
-
-@torch.inference_mode()
-@pytest.mark.parametrize("tile_bytes", [1, 2**16, 2**30])
-def test_size_of_tiles_does_not_matter(tile_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = trained(full_htdemucs())
-    heard = noise(2.0, 24000, 0.3, 2).waveform[None]
-    plain = network(heard)
-    monkeypatch.setattr(rows, "TILE_BYTES", tile_bytes)
-    tuned.tune(network)
-    assert agreement_db(plain, network(heard)) >= 100
 
 
 @torch.inference_mode()
@@ -109,26 +89,19 @@ def test_tweaks_are_where_they_belong() -> None:
     """So that a change in demucs that makes one miss its place is noticed."""
     transformer, hybrid = trained(full_htdemucs()), trained(hybrid_hdemucs())
     for network in (transformer, hybrid):
-        tuned.tune(network, 3)
-        assert network.sources == ["vocals"]
+        tuned.tune(network)
     counts = [
         [sum(isinstance(module, cls) for module in network.modules()) for network in (transformer, hybrid)]
-        for cls in (Attention, DecayingAttention, Residual, RowEncoder, RowDecoder)
+        for cls in (Attention, DecayingAttention, Residual)
     ]
-    assert counts == [[6, 0], [0, 4], [16, 10], [4, 4], [4, 4]]
+    assert counts == [[6, 0], [0, 4], [16, 10]]
 
 
 def test_a_gpu_is_spared_the_tweaks_for_caches() -> None:
     network = trained(full_htdemucs())
     tuned.tune(network, device="cuda")
-    assert not any(isinstance(module, RowEncoder | Residual) for module in network.modules())
+    assert not any(isinstance(module, Residual) for module in network.modules())
     assert any(isinstance(module, Attention) for module in network.modules())
-
-
-def test_sources_that_need_one_another_are_all_computed() -> None:
-    network = trained(hybrid_hdemucs(hybrid=False, cac=False, wiener_iters=1, end_iters=1, nfft=1024, depth=4))
-    tuned.tune(network, 3)
-    assert len(network.sources) == 4
 
 
 @torch.inference_mode()
@@ -174,33 +147,3 @@ def test_a_batch_that_does_not_fit_goes_through_in_halves() -> None:
     assert small.tried == [10, 5, 2, 2, 1, 2, 2, 1, 2, 2, 2, 2, 2]  # what has failed once is not tried again
     with pytest.raises(torch.OutOfMemoryError):
         engine.Network(SmallMemory(holds=0), (1.0, 1.0), 100, "any").answer(heard)
-
-
-@pytest.fixture
-def two_threads() -> Iterator[None]:
-    """The rest of the tests runs on one thread."""
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(1)
-
-
-@pytest.mark.usefixtures("two_threads")
-@torch.inference_mode()
-@pytest.mark.parametrize("build", [full_htdemucs, hybrid_hdemucs, tiny_hdemucs])
-def test_threads_give_the_same_answer(build: Any) -> None:
-    network = trained(build())
-    heard = noise(2.0, 24000, 0.3, network.audio_channels).waveform[None]
-    plain = network(heard)
-    tuned.tune(network)
-    answers = [network(heard) for _ in range(2)]
-    assert agreement_db(plain, answers[0]) >= 100
-    assert torch.equal(*answers)
-    assert torch.get_num_threads() == 2
-
-
-@pytest.mark.usefixtures("two_threads")
-def test_stretches_keep_their_order_and_their_errors() -> None:
-    stretches = [(index, index + 1) for index in range(9)]
-    assert spread(lambda first, last: (first, last, torch.get_num_threads()), stretches) == [(*one, 1) for one in stretches]
-    with pytest.raises(ValueError, match="four"):
-        spread(lambda first, _: (_ for _ in ()).throw(ValueError("four")) if first == 4 else first, stretches)

@@ -62,13 +62,14 @@ class Spectra:
 
     def _envelope(self, device: torch.device, frames: int) -> Tensor:
         """Sum of the squared windows of all frames. Of a hybrid network's, two frames of silence on each side count too."""
-        key = (device, frames)
-        if key not in self._envelopes:
+        key, known = (device, frames), self._envelopes
+        if key not in known:
             outer = 2 if self.hybrid else 0
             squares = self._window(device).square().expand(frames + 2 * outer, -1)
             whole = _overlap_add(squares)
-            self._envelopes = {key: whole[outer * self.hop : math.ceil(whole.shape[-1] - outer * self.hop)]}
-        return self._envelopes[key]
+            known = {key: whole[outer * self.hop : math.ceil(whole.shape[-1] - outer * self.hop)]}
+            self._envelopes = known  # replaced, never changed: other threads may be reading
+        return known[key]
 
 
 def _overlap_add(frames: Tensor) -> Tensor:

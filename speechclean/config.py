@@ -58,6 +58,7 @@ class Config:
     seed: int = 0
     device: str = "auto"
     batch_size: int | None = None
+    precision: str = "fp32"
     batch_seconds: float = 120.0
     stream_above_s: float = 300.0
 

@@ -24,7 +24,7 @@ from .tracking import NOTE_TAG
 
 log = logging.getLogger(__name__)
 #: Keys that differ between stages of one run only by interpolation from the root: logged once, there.
-SHARED = ("_target_", "shifts", "overlap", "seed", "device", "batch_size", "eps", "uri")
+SHARED = ("_target_", "shifts", "overlap", "seed", "device", "batch_size", "precision", "eps", "uri")
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _write_config(cfg: DictConfig, folder: Path) -> list[Path]:
 
 def _params(cfg: DictConfig, experiment: Experiment) -> dict[str, object]:
     """The some thirty values that runs are compared by; the whole config is an artifact."""
-    params: dict[str, object] = {key: cfg[key] for key in ("name", "shifts", "overlap", "seed", "device", "batch_size")}
+    params: dict[str, object] = {key: cfg[key] for key in ("name", "shifts", "overlap", "seed", "device", "batch_size", "precision")}
     params["files"] = len(experiment.tracks)
     for group in ONE:
         params[group] = cfg[group]["_target_"].rsplit(".", 1)[1]

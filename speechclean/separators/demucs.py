@@ -22,7 +22,7 @@ from ..device import torch_device
 from ..long_audio import Forward, LongAudio
 from ..separation import Stems
 from ..weights import Bag, demucs_bag
-from . import engine, segments, streaming
+from . import engine, precision, segments, streaming
 from .tuned import tune
 
 ACCOMPANIMENTS = ("residual", "stems")
@@ -45,6 +45,7 @@ class DemucsSeparator:
         specialise, such as htdemucs_ft, it takes all of them)
     batch_size: segments in one forward pass, at most: fewer where a GPU's memory runs out; None is 1 on a CPU, whose cores take
         a segment each, and `CUDA_BATCH` on a GPU
+    precision: `fp32`, `tf32` or `fp16`, on a GPU that keeps 50 dB with it (`precision.py`); a CPU computes in fp32
     tuned: swap parts of the networks for faster ones with the same answers (`tuned/`)
     """
 
@@ -57,6 +58,7 @@ class DemucsSeparator:
     batch_size: int | None = None
     seed: int = 0
     device: str = "auto"
+    precision: str = "fp32"
     tuned: bool = True
 
     def __post_init__(self) -> None:
@@ -70,6 +72,8 @@ class DemucsSeparator:
             raise ValueError(f"accompaniment={self.accompaniment!r} must be one of {', '.join(ACCOMPANIMENTS)}")
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size={self.batch_size} must be 1 or more, or null for what suits the device")
+        if self.precision not in precision.PRECISIONS:
+            raise ValueError(f"precision={self.precision!r} must be one of {', '.join(precision.PRECISIONS)}")
         torch_device(self.device)
 
     def weight_files(self) -> dict[str, Path]:
@@ -168,7 +172,9 @@ class DemucsSeparator:
                 module = (_load(path) if index else first).to(device)
                 if self.tuned:
                     tune(module, device.type)
-                found.append(engine.Network(module, tuple(own.tolist()), self._segment_samples(module), signature))
+                samples = self._segment_samples(module)
+                bits = precision.admitted(module, self.precision, samples)
+                found.append(engine.Network(module, tuple(own.tolist()), samples, signature, bits))
         return found
 
     def _segment_samples(self, module: Any) -> int:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import cores
-from . import segments
+from . import precision, segments
 from .segments import OverlapAdd, Segment
 
 #: What the source that carries the voice is called: here, and in models for music.
@@ -21,13 +21,15 @@ SPEECH_SOURCES = ("speech", "vocals")
 class Network:
     """One network of a bag: the module, its share in each source's estimate, its segment in samples, its signature.
 
-    `limits` remembers, by input length, how many inputs the memory of a GPU held at once where it did not hold all.
+    `precision` is what a GPU computes in. `limits` remembers, by input length, how many inputs the memory of a GPU held at once
+    where it did not hold all.
     """
 
     module: Any
     shares: tuple[float, ...]
     segment: int
     signature: str
+    precision: str = "fp32"
     limits: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -45,7 +47,7 @@ class Network:
         if len(heard) > limit:
             return torch.cat([self.answer(part) for part in heard.split(limit)])
         try:
-            sources = self.module(heard)
+            sources = precision.answer(self.module, heard, self.precision)
         except torch.OutOfMemoryError:
             if len(heard) == 1:
                 raise

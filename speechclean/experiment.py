@@ -127,7 +127,8 @@ def _write_config(cfg: DictConfig, folder: Path) -> list[Path]:
 
 def _params(cfg: DictConfig, experiment: Experiment) -> dict[str, object]:
     """The some thirty values that runs are compared by; the whole config is an artifact."""
-    params: dict[str, object] = {key: cfg[key] for key in ("name", "shifts", "overlap", "seed", "device", "batch_size", "precision")}
+    own = ("name", "shifts", "overlap", "seed", "device", "batch_size", "precision")
+    params: dict[str, object] = {key: cfg[key] for key in own}
     params["files"] = len(experiment.tracks)
     for group in ONE:
         params[group] = cfg[group]["_target_"].rsplit(".", 1)[1]

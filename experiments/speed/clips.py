@@ -77,8 +77,7 @@ def engine(paths: list[Path]) -> float:
     pipeline = build(cfg).pipeline
     pipeline([load(paths[0])])
     start = time.perf_counter()
-    for path in paths:
-        pipeline([load(path)])
+    pipeline([load(path) for path in paths])
     return time.perf_counter() - start
 
 

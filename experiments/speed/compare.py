@@ -1,6 +1,6 @@
 """This engine against demucs and denoiser: same weights, same machine, one run.
 
-    python -m experiments.speed.compare WEIGHTS [--full] [--models NAME ...] [--lengths S ...] [--shifts N ...] [--repeats N]
+    python -m experiments.speed.compare WEIGHTS [--full] [--models NAME ...] [--lengths S ...] [--shifts N ...] [--clips N]
 
 WEIGHTS is a folder made by `experiments.speed.weights`. Every measurement is a fresh process, the two systems in turn, so that
 peak memory is its own; loading and one second of warm-up are not in the time. Without shifts the answers are compared as well.
@@ -24,21 +24,23 @@ from typing import Any
 import torch
 
 from experiments.speed import machine
-from experiments.speed.systems import DENOISERS
+from experiments.speed.systems import DENOISERS, PIPELINE, SEPARATORS
 from speechclean.weights import EMBEDDED
 
 RESULTS = Path(__file__).parent / "results"
-MODELS = ("htdemucs_ft", "mdx_extra_q", "dns64", "embedded_htdemucs", "embedded_hdemucs_q", "embedded_denoiser")
+MODELS = ("htdemucs_ft", "mdx_extra_q", "dns64", PIPELINE, "embedded_htdemucs", "embedded_hdemucs_q", "embedded_denoiser")
 QUICK, FULL = {"lengths": [6, 20], "shifts": [0, 1]}, {"lengths": [3, 6, 10, 20, 600], "shifts": [0, 1, 4]}
 
 
-def cases(models: list[str], lengths: list[float], shifts: list[int], repeats: int, weights: Path) -> Iterator[dict[str, Any]]:
+def cases(
+    models: list[str], lengths: list[float], shifts: list[int], clips: int, repeats: int, weights: Path
+) -> Iterator[dict[str, Any]]:
     """What to measure; a denoiser knows no shifts."""
     devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
     for device, model, seconds in itertools.product(devices, models, lengths):
         folder = EMBEDDED if model.startswith("embedded") else weights
         for count in [0] if model in DENOISERS else shifts:
-            case = {"device": device, "model": model, "seconds": seconds, "shifts": count}
+            case = {"device": device, "model": model, "seconds": seconds, "clips": clips, "shifts": count}
             yield case | {"repeats": repeats, "folder": str(folder)}
 
 
@@ -56,9 +58,12 @@ def compare(case: dict[str, Any]) -> dict[str, Any]:
         answers = [str(Path(folder) / f"{index}.pt") for index in range(2)]
         baseline = run(case | {"system": theirs, "answer": answers[0]})
         ours = run(case | {"system": "speechclean", "answer": answers[1]})
-        same = theirs == "demucs" and not case["shifts"]
+        same = theirs == "demucs" and case["model"] != PIPELINE and not case["shifts"]
         agreement = agreement_db(*(torch.load(path, weights_only=True) for path in answers)) if same else None
-    row = {key: case[key] for key in ("device", "model", "seconds", "shifts")} | {"baseline": theirs, "agreement_db": agreement}
+    row = {key: case[key] for key in ("device", "model", "seconds", "clips", "shifts")} | {
+        "baseline": theirs,
+        "agreement_db": agreement,
+    }
     for name, result in (("ours", ours), ("theirs", baseline)):
         row[f"{name}_s"] = statistics.median(result["times_s"])
         row[f"{name}_times_s"] = result["times_s"]
@@ -77,9 +82,8 @@ def agreement_db(one: torch.Tensor, other: torch.Tensor) -> float:
 def together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The ensemble of the two published separators, from its parts measured in this run."""
     found = []
-    both = {"htdemucs_ft", "mdx_extra_q"}
     for key in dict.fromkeys((row["device"], row["seconds"], row["shifts"]) for row in rows):
-        parts = [row for row in rows if (row["device"], row["seconds"], row["shifts"]) == key and row["model"] in both]
+        parts = [row for row in rows if (row["device"], row["seconds"], row["shifts"]) == key and row["model"] in SEPARATORS]
         if len(parts) == 2:
             sums = {f"{name}_s": sum(part[f"{name}_s"] for part in parts) for name in ("ours", "theirs")}
             peaks = {f"{name}_peak_rss_mb": max(part[f"{name}_peak_rss_mb"] for part in parts) for name in ("ours", "theirs")}
@@ -93,14 +97,21 @@ def together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as markdown; times are seconds of computing per second of audio."""
     lines = [
-        "| device | model | clip | shifts | theirs, s per s | ours, s per s | ratio | peak memory theirs | ours | agreement |",
+        "| device | model | clips | shifts | theirs, s per s | ours, s per s | ratio | peak memory theirs | ours | agreement |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
-        rates = (f"{row[f'{name}_s'] / row['seconds']:.3f}" for name in ("theirs", "ours"))
+        rates = (f"{row[f'{name}_s'] / row['seconds'] / row['clips']:.3f}" for name in ("theirs", "ours"))
         peaks = (f"{row[f'{name}_peak_rss_mb'] / 1024:.2f} GB" for name in ("theirs", "ours"))
         agreement = f"{row['agreement_db']:.0f} dB" if row["agreement_db"] is not None else ""
-        cells = [row["device"], row["model"], f"{row['seconds']:g} s", str(row["shifts"]), *rates, f"×{row['ratio']:.2f}"]
+        cells = [
+            row["device"],
+            row["model"],
+            f"{row['clips']} of {row['seconds']:g} s",
+            str(row["shifts"]),
+            *rates,
+            f"×{row['ratio']:.2f}",
+        ]
         lines.append("| " + " | ".join([*cells, *peaks, agreement]) + " |")
     return "\n".join(lines) + "\n"
 
@@ -112,13 +123,14 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--lengths", nargs="+", type=float)
     parser.add_argument("--shifts", nargs="+", type=int)
+    parser.add_argument("--clips", type=int, default=1, help="of each length: theirs one after the other, ours as one batch")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--name", default="compare", help="of the files in results/")
     options = parser.parse_args()
     chosen = FULL if options.full else QUICK
     lengths, shifts = options.lengths or chosen["lengths"], options.shifts if options.shifts is not None else chosen["shifts"]
     before, rows = machine.describe(), []
-    for case in cases(options.models, lengths, shifts, options.repeats, options.weights):
+    for case in cases(options.models, lengths, shifts, options.clips, options.repeats, options.weights):
         rows.append(compare(case))
         print(table(rows[-1:]).splitlines()[-1], flush=True)
     rows += together(rows)

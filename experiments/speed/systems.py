@@ -19,18 +19,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from speechclean import cores
+
 #: Models that denoise speech at 16 kHz, by their file; all others separate.
 DENOISERS = {"dns64": "dns64.th", "embedded_denoiser": "embedded_denoiser.th"}
+#: The two published separators, and what stands for the whole heavy pipeline with both of them and DNS64.
+SEPARATORS, PIPELINE = ("htdemucs_ft", "mdx_extra_q"), "heavy pipeline"
 
 
-def speechclean(case: dict[str, Any]) -> tuple[Callable[[Tensor], Tensor], int, int]:
-    """This engine: the speech of `[channels, samples]`; its channels and rate."""
+Run = Callable[[list[Tensor]], list[Tensor]]
+
+
+def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
+    """This engine: the speech of each of some waveforms `[channels, samples]`; their channels and rate."""
     from speechclean.audio import Audio
     from speechclean.enhancement.denoiser import Denoiser
     from speechclean.separation import Separation
     from speechclean.separators.demucs import DemucsSeparator
 
     folder, model, device = case["folder"], case["model"], case["device"]
+    if model == PIPELINE:
+        return heavy_pipeline(case), 2, 44100
     if model in DENOISERS:
         denoiser = Denoiser(str(Path(folder) / DENOISERS[model]), wet=1.0, device=device)
         denoiser.sample_rate  # noqa: B018 (loads it)
@@ -39,21 +48,41 @@ def speechclean(case: dict[str, Any]) -> tuple[Callable[[Tensor], Tensor], int, 
             audio = Audio(waveform, 16000)
             return denoiser(Separation(audio, audio, torch.ones(1, 1, 1))).speech.waveform
 
-        return denoise, 1, 16000
-    separator = DemucsSeparator(model, folder, shifts=case["shifts"], device=device, tuned=case.get("tuned", False))
+        on_cpu = device == "cpu"
+        return lambda waveforms: [done for _, done in cores.ordered(denoise, waveforms, on_cpu)], 1, 16000
+    separator = DemucsSeparator(model, folder, shifts=case["shifts"], device=device)
     network = separator._networks[0].module
     return (
-        lambda waveform: separator([Audio(waveform, network.samplerate)])[0].speech.waveform,
+        lambda waveforms: [
+            stems.speech.waveform for stems in separator([Audio(waveform, network.samplerate) for waveform in waveforms])
+        ],
         network.audio_channels,
         network.samplerate,
     )
 
 
-def demucs(case: dict[str, Any]) -> tuple[Callable[[Tensor], Tensor], int, int]:
-    """What `python -m demucs` does between reading and writing: all stems by `apply_model`."""
+def heavy_pipeline(case: dict[str, Any]) -> Run:
+    """`experiment=best_pipeline` on the weights in `case["folder"]`, with segments as demucs takes them."""
+    from speechclean.audio import Audio
+    from speechclean.compose import composed
+    from speechclean.config import build
+
+    folder = case["folder"]
+    overrides = [f"separators.{name}.repo={folder}" for name in SEPARATORS]
+    overrides += ["separators.htdemucs_ft.segment_s=null", f"shifts={case['shifts']}", f"device={case['device']}"]
+    overrides += [f"enhancement.model={Path(folder) / DENOISERS['dns64']}", "tracking=none", "metrics=[]"]
+    cfg: Any = composed(["experiment=best_pipeline", *overrides])
+    pipeline = build(cfg).pipeline
+    return lambda waveforms: [done.speech.waveform for done in pipeline([Audio(waveform, 44100) for waveform in waveforms])]
+
+
+def demucs(case: dict[str, Any]) -> tuple[Run, int, int]:
+    """What `python -m demucs` does between reading and writing: all stems by `apply_model`, file by file."""
     from demucs.apply import apply_model
     from demucs.pretrained import get_model
 
+    if case["model"] == PIPELINE:
+        return packages(case), 2, 44100
     model = get_model(case["model"], Path(case["folder"]))
     speech = next(model.sources.index(name) for name in ("speech", "vocals") if name in model.sources)
 
@@ -62,11 +91,11 @@ def demucs(case: dict[str, Any]) -> tuple[Callable[[Tensor], Tensor], int, int]:
         stems = apply_model(model, waveform[None] / scale, shifts=case["shifts"], overlap=0.25, device=case["device"])
         return stems[0, speech] * scale
 
-    return separate, model.audio_channels, model.samplerate
+    return lambda waveforms: [separate(waveform) for waveform in waveforms], model.audio_channels, model.samplerate
 
 
-def denoiser(case: dict[str, Any]) -> tuple[Callable[[Tensor], Tensor], int, int]:
-    """`denoiser.enhance` on one file; it sets itself to one thread."""
+def denoiser(case: dict[str, Any]) -> tuple[Run, int, int]:
+    """`denoiser.enhance`, file by file; it sets itself to one thread."""
     from denoiser.enhance import get_estimate
 
     from speechclean import checkpoints
@@ -74,24 +103,45 @@ def denoiser(case: dict[str, Any]) -> tuple[Callable[[Tensor], Tensor], int, int
     path = Path(case["folder"]) / DENOISERS[case["model"]]
     model = checkpoints.build(checkpoints.read(path), path).to(case["device"])
     options = argparse.Namespace(streaming=False, dry=0)
-    return lambda waveform: get_estimate(model, waveform[None].to(case["device"]), options)[0].cpu(), 1, 16000
+    return (
+        lambda waveforms: [get_estimate(model, one[:, None].to(case["device"]), options)[:, 0].cpu() for one in waveforms],
+        1,
+        16000,
+    )
+
+
+def packages(case: dict[str, Any]) -> Run:
+    """Both separators by demucs and the mean of their answers by denoiser, file by file: no fusion, no filter, no loudness."""
+    from speechclean.audio import Audio, resample
+
+    threads = torch.get_num_threads()
+    parts = [demucs(case | {"model": name})[0] for name in SEPARATORS]
+    denoise = denoiser(case | {"model": "dns64"})[0]
+
+    def clean(waveform: Tensor) -> Tensor:
+        torch.set_num_threads(threads)  # denoiser leaves one
+        mean = torch.stack([part([waveform])[0] for part in parts]).mean(0)
+        return denoise([resample(Audio(mean, 44100), 16000).waveform])[0]
+
+    return lambda waveforms: [clean(waveform) for waveform in waveforms]
 
 
 def measure(case: dict[str, Any]) -> dict[str, Any]:
-    """Seconds to load, seconds per pass, peak memory of the process in MB; the answer is left in `case["answer"]` if given."""
+    """Seconds to load, seconds per pass, peak memory of the process in MB; the answers go to `case["answer"]` if given."""
     start = time.perf_counter()
     run, channels, sample_rate = {"speechclean": speechclean, "demucs": demucs, "denoiser": denoiser}[case["system"]](case)
     loaded = time.perf_counter() - start
     generator = torch.Generator().manual_seed(0)
-    waveform = 0.1 * torch.randn(channels, int(case["seconds"] * sample_rate), generator=generator)
-    run(waveform[:, :sample_rate])
+    samples = int(case["seconds"] * sample_rate)
+    waveforms = [0.1 * torch.randn(channels, samples, generator=generator) for _ in range(case.get("clips", 1))]
+    run([waveform[:, :sample_rate] for waveform in waveforms[:2]])
     times = []
     for _ in range(case["repeats"]):
         start = time.perf_counter()
-        answer = run(waveform)
+        answers = run(waveforms)
         times.append(time.perf_counter() - start)
     if case.get("answer"):
-        torch.save(answer, case["answer"])
+        torch.save(torch.cat(answers, -1), case["answer"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     device_peak = torch.cuda.max_memory_allocated() / 2**20 if case["device"] != "cpu" else None
     return {"load_s": loaded, "times_s": times, "peak_rss_mb": peak, "peak_device_mb": device_peak}

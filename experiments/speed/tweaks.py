@@ -2,9 +2,9 @@
 
     python -m experiments.speed.tweaks WEIGHTS [--models htdemucs_ft mdx_extra_q] [--seconds S] [--repeats N]
 
-One network of each bag (the one that answers for the vocals) on one segment; the variants take turns within a process, and the
-best of the repeats counts. The allocator holds for a whole process, so with and without it are processes of their own. Writes
-`tweaks.json` and `tweaks.md` into results/.
+One network of each bag (the one that answers for the vocals) on as many segments at once as there are cores, as the engine
+does it; the variants take turns within a process, and the best of the repeats counts. The allocator holds for a whole process,
+so with and without it are processes of their own. Writes `tweaks.json` and `tweaks.md` into results/.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 
 from experiments.speed import machine
 from experiments.speed.compare import RESULTS, agreement_db
-from speechclean import checkpoints, runtime
+from speechclean import checkpoints, cores, runtime
 from speechclean.separators import tuned
 from speechclean.weights import demucs_bag
 
@@ -39,17 +39,18 @@ def measure(weights: Path, model: str, seconds: float, repeats: int) -> list[dic
     networks: dict[str, Any] = {}
     for variant, without in variants.items():
         networks[variant] = checkpoints.build(checkpoints.read(path), path)
-        tuned.tune(networks[variant], networks[variant].sources.index("vocals"), without=without)
+        tuned.tune(networks[variant], without=without)
     first = networks["plain"]
     generator = torch.Generator().manual_seed(0)
     heard = torch.randn(1, first.audio_channels, int(seconds * first.samplerate), generator=generator)
+    side_by_side = [heard] * cores.at_once()
     vocals = {variant: network(heard)[:, -1] for variant, network in networks.items()}  # the warm-up, too
     times: dict[str, list[float]] = {variant: [] for variant in networks}
     for _ in range(repeats):
         for variant, network in networks.items():
             start = time.perf_counter()
-            network(heard)
-            times[variant].append(time.perf_counter() - start)
+            list(cores.ordered(network, side_by_side))
+            times[variant].append((time.perf_counter() - start) / len(side_by_side))
     return [
         {
             "model": model,

@@ -29,7 +29,7 @@ from .separation import Separation, Stems
 from .spectral import stft, window_length
 
 #: Least length of a block and of its context on either side, in seconds; both are rounded up to the stages' common grid.
-BLOCK_S, FUSION_CONTEXT_S, STAGE_CONTEXT_S = 20.0, 0.5, 0.5
+BLOCK_S, FUSION_CONTEXT_S, STAGE_CONTEXT_S = 5.0, 0.5, 0.5
 #: Windows of this length are compared to find where most was taken out.
 ENERGY_STEP_S = 0.5
 

@@ -29,6 +29,7 @@ from speechclean.weights import EMBEDDED
 
 RESULTS = Path(__file__).parent / "results"
 MODELS = ("htdemucs_ft", "mdx_extra_q", "dns64", PIPELINE, "embedded_htdemucs", "embedded_hdemucs_q", "embedded_denoiser")
+DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 QUICK, FULL = {"lengths": [6, 20], "shifts": [0, 1]}, {"lengths": [3, 6, 10, 20, 600], "shifts": [0, 1, 4]}
 
 
@@ -36,8 +37,7 @@ def cases(
     models: list[str], lengths: list[float], shifts: list[int], clips: int, repeats: int, weights: Path
 ) -> Iterator[dict[str, Any]]:
     """What to measure; a denoiser knows no shifts."""
-    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
-    for device, model, seconds in itertools.product(devices, models, lengths):
+    for device, model, seconds in itertools.product(DEVICES, models, lengths):
         folder = EMBEDDED if model.startswith("embedded") else weights
         for count in [0] if model in DENOISERS else shifts:
             case = {"device": device, "model": model, "seconds": seconds, "clips": clips, "shifts": count}
@@ -56,8 +56,8 @@ def compare(case: dict[str, Any]) -> dict[str, Any]:
     theirs = "denoiser" if case["model"] in DENOISERS else "demucs"
     with tempfile.TemporaryDirectory() as folder:
         answers = [str(Path(folder) / f"{index}.pt") for index in range(2)]
-        baseline = run(case | {"system": theirs, "answer": answers[0]})
-        ours = run(case | {"system": "speechclean", "answer": answers[1]})
+        baseline = run(case | {"system": theirs, "answer": answers[0], "flops": False})
+        ours = run(case | {"system": "speechclean", "answer": answers[1], "flops": case["flops"]})
         same = theirs == "demucs" and case["model"] != PIPELINE and not case["shifts"]
         agreement = agreement_db(*(torch.load(path, weights_only=True) for path in answers)) if same else None
     row = {key: case[key] for key in ("device", "model", "seconds", "clips", "shifts")} | {
@@ -70,6 +70,7 @@ def compare(case: dict[str, Any]) -> dict[str, Any]:
         row[f"{name}_load_s"] = result["load_s"]
         row[f"{name}_peak_rss_mb"] = result["peak_rss_mb"]
         row[f"{name}_peak_device_mb"] = result["peak_device_mb"]
+    row["share_of_peak"] = ours["flops"] / row["ours_s"] / case["peak_flops"] if ours["flops"] else None
     return row | {"ratio": row["theirs_s"] / row["ours_s"]}
 
 
@@ -89,7 +90,8 @@ def together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             peaks = {f"{name}_peak_rss_mb": max(part[f"{name}_peak_rss_mb"] for part in parts) for name in ("ours", "theirs")}
             found.append(
                 parts[0] | sums | peaks
-                | {"model": "the two together", "agreement_db": None, "ratio": sums["theirs_s"] / sums["ours_s"]}
+                | {"model": "the two together", "agreement_db": None, "share_of_peak": None}
+                | {"ratio": sums["theirs_s"] / sums["ours_s"]}
             )  # fmt: skip
     return found
 
@@ -97,13 +99,15 @@ def together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as markdown; times are seconds of computing per second of audio."""
     lines = [
-        "| device | model | clips | shifts | theirs, s per s | ours, s per s | ratio | peak memory theirs | ours | agreement |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| device | model | clips | shifts | theirs, s per s | ours, s per s | ratio | peak memory theirs | ours "
+        "| agreement | of peak |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
         rates = (f"{row[f'{name}_s'] / row['seconds'] / row['clips']:.3f}" for name in ("theirs", "ours"))
         peaks = (f"{row[f'{name}_peak_rss_mb'] / 1024:.2f} GB" for name in ("theirs", "ours"))
         agreement = f"{row['agreement_db']:.0f} dB" if row["agreement_db"] is not None else ""
+        share = f"{100 * row['share_of_peak']:.0f} %" if row["share_of_peak"] else ""
         cells = [
             row["device"],
             row["model"],
@@ -112,7 +116,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             *rates,
             f"×{row['ratio']:.2f}",
         ]
-        lines.append("| " + " | ".join([*cells, *peaks, agreement]) + " |")
+        lines.append("| " + " | ".join([*cells, *peaks, agreement, share]) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -125,13 +129,15 @@ def main() -> None:
     parser.add_argument("--shifts", nargs="+", type=int)
     parser.add_argument("--clips", type=int, default=1, help="of each length: theirs one after the other, ours as one batch")
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--flops", action="store_true", help="what share of the hardware's peak is reached: a pass more each")
     parser.add_argument("--name", default="compare", help="of the files in results/")
     options = parser.parse_args()
     chosen = FULL if options.full else QUICK
     lengths, shifts = options.lengths or chosen["lengths"], options.shifts if options.shifts is not None else chosen["shifts"]
     before, rows = machine.describe(), []
+    peaks = {device: machine.peak_flops(device) for device in DEVICES} if options.flops else {}
     for case in cases(options.models, lengths, shifts, options.clips, options.repeats, options.weights):
-        rows.append(compare(case))
+        rows.append(compare(case | {"flops": options.flops, "peak_flops": peaks.get(case["device"])}))
         print(table(rows[-1:]).splitlines()[-1], flush=True)
     rows += together(rows)
     RESULTS.mkdir(exist_ok=True)

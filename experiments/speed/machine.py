@@ -25,6 +25,20 @@ def describe() -> dict[str, Any]:
     }
 
 
+def peak_flops(device: str, size: int = 4096, seconds: float = 2.0) -> float:
+    """Operations per second that a product of large fp32 matrices reaches: what the hardware can do at best, as it is set."""
+    one, other = (torch.randn(size, size, device=device) for _ in range(2))
+    synchronise = torch.cuda.synchronize if device != "cpu" else (lambda: None)
+    one @ other
+    synchronise()
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        one @ other
+        synchronise()
+        count += 1
+    return 2 * size**3 * count / (time.perf_counter() - start)
+
+
 def cores_busy(seconds: float = 1.0) -> float | None:
     """How many cores were at work over the next `seconds`, whoever's work it was; None where /proc does not tell."""
 

@@ -70,7 +70,7 @@ def heavy_pipeline(case: dict[str, Any]) -> Run:
     folder = case["folder"]
     overrides = [f"separators.{name}.repo={folder}" for name in SEPARATORS]
     overrides += ["separators.htdemucs_ft.segment_s=null", f"shifts={case['shifts']}", f"device={case['device']}"]
-    overrides += [f"enhancement.model={Path(folder) / DENOISERS['dns64']}", "tracking=none", "metrics=[]"]
+    overrides += [f"enhancement.model={Path(folder) / DENOISERS['dns64']}", "tracking=none", "metrics=[]", f"output.dir={folder}"]
     cfg: Any = composed(["experiment=best_pipeline", *overrides])
     pipeline = build(cfg).pipeline
     return lambda waveforms: [done.speech.waveform for done in pipeline([Audio(waveform, 44100) for waveform in waveforms])]
@@ -126,6 +126,16 @@ def packages(case: dict[str, Any]) -> Run:
     return lambda waveforms: [clean(waveform) for waveform in waveforms]
 
 
+def count_flops(run: Run, waveforms: list[Tensor]) -> int:
+    """Floating-point operations of products and convolutions in a pass; recurrent layers and transforms are not counted."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    torch.set_num_threads(1)  # a counter sees its own thread alone
+    with FlopCounterMode(display=False) as counter:
+        run(waveforms)
+    return counter.get_total_flops()
+
+
 def measure(case: dict[str, Any]) -> dict[str, Any]:
     """Seconds to load, seconds per pass, peak memory of the process in MB; the answers go to `case["answer"]` if given."""
     start = time.perf_counter()
@@ -143,8 +153,9 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     if case.get("answer"):
         torch.save(torch.cat(answers, -1), case["answer"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    operations = count_flops(run, waveforms) if case.get("flops") else None
     device_peak = torch.cuda.max_memory_allocated() / 2**20 if case["device"] != "cpu" else None
-    return {"load_s": loaded, "times_s": times, "peak_rss_mb": peak, "peak_device_mb": device_peak}
+    return {"load_s": loaded, "times_s": times, "peak_rss_mb": peak, "peak_device_mb": device_peak, "flops": operations}
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from ..weights import denoiser_file
 HIDDEN = {"dns48": 48, "dns64": 64, "master64": 64}
 #: Context left and right of a chunk: with it, chunks agree with the whole file to 141 dB (FACTS of the causal LSTM).
 CONTEXT_S = (1.0, 0.5)
-CHUNK_S = 20.0
+CHUNK_S = 10.0
 HEARD_HZ = 0.9 * 8000
 
 

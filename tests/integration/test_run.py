@@ -28,15 +28,12 @@ def rows(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def test_the_pilot_keeps_its_promises(speechclean: Command, tmp_path: Path) -> None:
-    """The default run takes music out: 10 dB in the pauses, fewer wrong words, more of the voice's own signal.
-
-    The first set of embedded models was measured at +4.0 dB of SI-SDR here, short of the 5 dB that are wanted of it.
-    """
+    """The default run takes music out: 5 dB more of the voice's own signal, 10 dB less in the pauses, fewer wrong words."""
     done = speechclean("hydra.run.dir=out", "experiment=pilot")
     assert done.returncode == 0, done.stderr
     assert "6 of 6 files cleaned" in done.stdout
     means = json.loads((tmp_path / "out/metrics.json").read_text())["means"]
-    assert means["si_sdr_improvement"] >= 3.5
+    assert means["si_sdr_improvement"] >= 5
     assert means["wer_cleaned"] < means["wer_mixture"]
     assert means["music_residual_db_mixture"] - means["music_residual_db_cleaned"] >= 10
     assert means["stoi_cleaned"] > means["stoi_mixture"]
@@ -50,7 +47,7 @@ def test_the_pilot_keeps_its_promises(speechclean: Command, tmp_path: Path) -> N
     assert "si_sdr" in (tmp_path / "out/summary.md").read_text()
     origin = json.loads((tmp_path / "out/provenance.json").read_text())
     assert len(origin["inputs"]) == 6
-    assert len(origin["weights"]) == 3
+    assert len(origin["weights"]) == 2
 
     import mlflow
 

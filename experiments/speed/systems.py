@@ -70,7 +70,8 @@ def heavy_pipeline(case: dict[str, Any]) -> Run:
     folder = case["folder"]
     overrides = [f"separators.{name}.repo={folder}" for name in SEPARATORS]
     overrides += ["separators.htdemucs_ft.segment_s=null", f"shifts={case['shifts']}", f"device={case['device']}"]
-    overrides += [f"enhancement.model={Path(folder) / DENOISERS['dns64']}", "tracking=none", "metrics=[]", f"output.dir={folder}"]
+    overrides += [f"enhancement.model={Path(folder) / DENOISERS['dns64']}"]
+    overrides += ["tracking=none", "metrics=[]", f"output.dir={folder}"]
     cfg: Any = composed(["experiment=best_pipeline", *overrides])
     pipeline = build(cfg).pipeline
     return lambda waveforms: [done.speech.waveform for done in pipeline([Audio(waveform, 44100) for waveform in waveforms])]

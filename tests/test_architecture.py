@@ -14,7 +14,7 @@ STAGES = ("separators", "fusion", "enhancement", "postprocess", "metrics", "data
 #: From the ground up; a module imports from lower floors, or from its own where that is named.
 FLOORS = [
     {"audio", "device", "checkpoints", "files", "runtime", "cores"},
-    {"separation", "spectral", "weights", "loudness", "long_audio"},
+    {"separation", "spectral", "weights", "loudness", "long_audio", "marks"},
     set(STAGES),
     {
         "pipeline",
@@ -25,6 +25,7 @@ FLOORS = [
         "labels",
         "alive",
         "provenance",
+        "recording",
         "report",
         "scores",
         "listening",

@@ -48,9 +48,9 @@ class StageClock:
 class Outcome:
     """What became of one track: a separation, in memory or on the disk, or the reason why there is none.
 
-    `seconds` per stage is the file's share, by duration, of the batch that it was in. `subtype` is that of the output. `marks` of
-    what passed each stage, beginning with the decoded `input`; loudness of a streamed file is a gain on writing and has none. A
-    `long` separation is gone when the next outcome is asked for.
+    `seconds` per stage is the file's share, by duration, of the batch that it was in. `subtype` is that of the output. `marks`
+    of what passed each stage begin with the decoded `input`; a streamed file's loudness, a gain on writing, has none. A `long`
+    separation is gone when the next outcome is asked for.
     """
 
     track: Track

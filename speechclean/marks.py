@@ -45,7 +45,7 @@ class Mark:
     @classmethod
     def from_json(cls, read: Mapping[str, Any]) -> Mark:
         sketch = np.frombuffer(base64.b64decode(read["sketch"]), "<f4")
-        return cls(tuple(read["shape"]), read["sha256"], float(read["energy"]), tuple(map(float, sketch)))  # type: ignore[arg-type]
+        return cls(tuple(read["shape"]), read["sha256"], float(read["energy"]), tuple(map(float, sketch)))
 
     def difference_db(self, other: Mark) -> float:
         """Estimated energy of the difference, relative to the louder of the two, in dB: -inf for the same samples, 0 or

@@ -63,7 +63,7 @@ def collect(inputs: Mapping[str, Path], weights: Mapping[str, Path], seed: int) 
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
-        "code": {"version": _version("speechclean"), "sha256": _code_sha256(), "git": git_state()},
+        "code": {"version": _version("speechclean"), "sha256": code_sha256(), "git": git_state()},
         "packages": {name: _version(name) for name in STACK},
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -115,8 +115,8 @@ def git_state() -> dict[str, Any] | None:
 
 
 def patch() -> bytes | None:
-    """What `git apply` needs to make the checkout's code from its commit, new files and weights included; None if nothing differs
-    or this is no checkout. Raises `ValueError` above `LARGEST_PATCH`.
+    """What `git apply` needs to make the checkout's code from its commit, new files and weights included; None if nothing
+    differs or this is no checkout. Raises `ValueError` above `LARGEST_PATCH`.
 
     Made in an index and an object store of its own: the user's are left alone.
     """
@@ -178,11 +178,12 @@ def file_hash(path: Path) -> str | None:
         return None  # a file that cannot be read has its own line among the failures
 
 
-def _code_sha256() -> str:
-    """One hash over the package's sources: tells versions apart where there is no git."""
+def code_sha256(package: Path | None = None) -> str:
+    """One hash over a package's sources (this one's): tells versions apart where there is no git."""
+    package = package or _PACKAGE
     total = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        total.update(f"{path.relative_to(_PACKAGE).as_posix()}\0{sha256(path)}\n".encode())
+    for path in sorted(package.rglob("*.py")):
+        total.update(f"{path.relative_to(package).as_posix()}\0{sha256(path)}\n".encode())
     return total.hexdigest()
 
 

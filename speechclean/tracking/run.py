@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..labels import PARAM_LENGTH, TAG_LENGTH, flat, keyed, measured, text
 from ..store import Store, TrackingError
@@ -93,13 +93,13 @@ class StoredRun:
         from mlflow.entities import Param
 
         for some in _chunks([Param(k, text(v, PARAM_LENGTH)) for k, v in keyed(flat(values)).items()], _PARAMS_PER_BATCH):
-            self._write(lambda client, run, some=some: client.log_batch(run, params=some))
+            self._batch(params=some)
 
     def tags(self, values: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
         for some in _chunks([RunTag(k, text(v, TAG_LENGTH)) for k, v in keyed(values).items()], _PARAMS_PER_BATCH):
-            self._write(lambda client, run, some=some: client.log_batch(run, tags=some))
+            self._batch(tags=some)
 
     def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None:
         from mlflow.entities import Metric
@@ -107,7 +107,7 @@ class StoredRun:
         now = int(time.time() * 1000)
         measures = [Metric(k, v, now, step or 0) for k, v in keyed(measured(values)).items()]
         for some in _chunks(measures, _METRICS_PER_BATCH):
-            self._write(lambda client, run, some=some: client.log_batch(run, metrics=some))
+            self._batch(metrics=some)
 
     def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -127,6 +127,9 @@ class StoredRun:
         if failure:
             self.tags({FAILURE_TAG: failure})
         self._write(lambda client, run: client.set_terminated(run, status))
+
+    def _batch(self, **values: Any) -> None:
+        self._write(lambda client, run: client.log_batch(run, **values))
 
     def _write(self, entry: Entry) -> None:
         with self._lock:

@@ -52,7 +52,7 @@ def _monitors() -> list[Any]:
     from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
     from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
 
-    monitors = [CPUMonitor()]
+    monitors: list[Any] = [CPUMonitor()]
     try:
         monitors.append(GPUMonitor())
     except Exception as error:  # no driver, no GPU

@@ -85,7 +85,7 @@ def signature(config: Mapping[str, Any], inputs: Mapping[str, Path], weights: Ma
     Neither the names nor the order of the inputs count, since neither changes what becomes of each of them.
     """
     identity = {
-        "config": _canonical(config),
+        "config": canonical(config),
         "inputs": sorted(str(file_hash(path)) for path in inputs.values()),
         "weights": {name: file_hash(path) for name, path in weights.items()},
     }
@@ -155,13 +155,13 @@ def _code_paths(top: str) -> list[str]:
     return [f":/{name}" for name in CODE if (Path(top) / name).exists()]
 
 
-def _canonical(config: Mapping[str, Any], path: str = "") -> Any:
+def canonical(config: Mapping[str, Any], path: str = "") -> Any:
     """A config without its silent keys; where order matters, pairs instead of keys that JSON would sort."""
     kept = {}
     for name, value in config.items():
         key = f"{path}{name}"
         if not any(fnmatchcase(key, pattern) for pattern in SILENT):
-            kept[str(name)] = _canonical(value, f"{key}.") if isinstance(value, Mapping) else value
+            kept[str(name)] = canonical(value, f"{key}.") if isinstance(value, Mapping) else value
     return list(kept.items()) if path.rstrip(".") in ORDERED else kept
 
 

@@ -97,7 +97,7 @@ def _announce(plan: Plan, differences: list[str], console: Console) -> None:
 def _print(plan: Plan, outcome: Reproduction, console: Console) -> None:
     table = Table(title=f"Reproduction of {escape(plan.record.name)}: {outcome.verdict}", title_justify="left")
     for column in ("file", "verdict", "first stage that differs", "largest step", "difference"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for file in outcome.files[:100]:
         table.add_row(*(escape(cell) for cell in _cells(file)))
     console.print(table)

@@ -27,8 +27,8 @@ SAME_NUMBER, NEAR_NUMBER = 1e-6, 1e-2
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two sounds: the largest step in LSB (of 16 bits, or of 8-bit files' own), the share of samples that differ, and the energy of the
-    difference relative to the first sound, in dB (-inf: none)."""
+    """Of two sounds: the largest step in LSB (of 16 bits, or of 8-bit files' own), the share of samples that differ, and the energy
+    of the difference relative to the first sound, in dB (-inf: none)."""
 
     lsb: float
     share: float
@@ -86,7 +86,7 @@ def judge(
 
     `then` and `now` are its marks by stage, `output` the difference of the written files if both are at hand, `numbers` the
     metrics of both. On the same machine the first unlike hash tells the stage; on another one every hash is unlike from the
-    first sum on, and it is the first stage beyond rounding. `tolerance_db`: how far below the sound a tolerable difference lies.
+    first sum on, and it is the first stage beyond rounding. `tolerance_db`: how far below the sound a difference is tolerable.
     """
     stages = {stage: now[stage].difference_db(then[stage]) for stage in then if stage in now}
     note = ""

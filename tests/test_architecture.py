@@ -32,8 +32,9 @@ FLOORS = [
         "plots",
     },
     {"config", "nodes"},
-    {"compose", "experiment"},
-    {"cli"},
+    {"compose", "experiment", "arguments"},
+    {"verdicts", "inputs", "worktree", "comparison", "reproduction", "promotion"},  # on what runs have left behind
+    {"cli", "reproduce", "compare", "promote"},
     {"__main__"},
 ]
 
@@ -79,7 +80,7 @@ def test_imports_go_downward(path: Path) -> None:
         ("soundfile", {"audio", "long_audio"}),
         ("soxr", {"audio", "long_audio", "loudness"}),
         ("hydra", {"cli", "compose", "config", "nodes"}),
-        ("omegaconf", {"cli", "compose", "config", "nodes", "experiment"}),
+        ("omegaconf", {"cli", "compose", "config", "nodes", "experiment", "reproduction", "promotion"}),
         ("pyloudnorm", {"loudness"}),
         ("matplotlib", {"plots"}),
     ],

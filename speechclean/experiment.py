@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -14,14 +15,15 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from . import cores, listening, plots, report
+from . import cores, listening, plots, report, serving
 from .audio import Audio, save, save_chunks
 from .cleaning import Batching, Outcome, clean, measure
 from .config import Experiment, build
 from .long_audio import LongAudio
 from .nodes import MANY, ONE
 from .recording import Recording
-from .tracking import NOTE_TAG
+from .tracking import NOTE_TAG, Run
+from .tracking.model import saved_model
 
 log = logging.getLogger(__name__)
 #: Keys that differ between stages of one run only by interpolation from the root: logged once, there.
@@ -70,7 +72,7 @@ def run_experiment(cfg: DictConfig, tags: Mapping[str, str] | None = None) -> Re
             if (folder / name).is_dir():
                 run.folder(folder / name, name)
         if experiment.tracking.log_model:
-            recording.model(resolved)
+            _log_model(run, resolved, experiment.weights)
     report.print_table(console, rows, means, experiment.metrics, folder, run.id)
     return Result(means, rows, [row["alias"] for row in rows if row["status"] == "failed"])
 
@@ -118,6 +120,14 @@ def _with_progress(outcomes: Iterator[Outcome], experiment: Experiment, console:
 def _files_at_once(device: torch.device) -> int:
     """Enough files for every core to have work until the last one; a GPU takes as many as `batch_seconds` allows."""
     return 4 * cores.at_once() if device.type == "cpu" else sys.maxsize
+
+
+def _log_model(run: Run, resolved: Mapping[str, Any], weights: Mapping[str, Path]) -> None:
+    """The pipeline as a model that can be served, below `model/` of the run."""
+    with TemporaryDirectory() as folder:
+        serving.pack(resolved, weights, Path(folder))
+        with saved_model(Path(folder)) as model:
+            run.folder(model, "model")
 
 
 def _params(cfg: DictConfig, experiment: Experiment) -> dict[str, object]:

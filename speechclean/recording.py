@@ -93,13 +93,6 @@ class Recording:
         self.run.metrics(timings(rows))
         return [report.write_json(self._marks, self.folder / "marks.json")] if self._marks else []
 
-    def model(self, config: Mapping[str, Any]) -> None:
-        """The pipeline as a model that can be served."""
-        from .tracking.model import saved_model
-
-        with saved_model(config) as folder:
-            self.run.folder(folder, "model")
-
     def _patch(self) -> list[Path]:
         path = self.folder / "code.patch"
         try:

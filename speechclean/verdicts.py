@@ -27,8 +27,8 @@ SAME_NUMBER, NEAR_NUMBER = 1e-6, 1e-2
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two sounds: the largest step in LSB (of 16 bits, or of 8-bit files' own), the share of samples that differ, and the energy
-    of the difference relative to the first sound, in dB (-inf: none)."""
+    """Of two sounds: the largest step in LSB (of 16 bits, or of 8-bit files' own), the share of samples that differ, and the
+    energy of the difference relative to the first sound, in dB (-inf: none)."""
 
     lsb: float
     share: float

@@ -32,7 +32,7 @@ FLOORS = [
         "plots",
     },
     {"config", "nodes"},
-    {"compose", "experiment", "arguments"},
+    {"compose", "experiment", "arguments", "serving"},
     {"verdicts", "inputs", "worktree", "comparison", "reproduction", "promotion"},  # on what runs have left behind
     {"cli", "reproduce", "compare", "promote"},
     {"__main__"},
@@ -80,7 +80,7 @@ def test_imports_go_downward(path: Path) -> None:
         ("soundfile", {"audio", "long_audio"}),
         ("soxr", {"audio", "long_audio", "loudness"}),
         ("hydra", {"cli", "compose", "config", "nodes"}),
-        ("omegaconf", {"cli", "compose", "config", "nodes", "experiment", "reproduction", "promotion"}),
+        ("omegaconf", {"cli", "compose", "config", "nodes", "experiment", "reproduction", "promotion", "serving"}),
         ("pyloudnorm", {"loudness"}),
         ("matplotlib", {"plots"}),
     ],

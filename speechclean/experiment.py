@@ -124,9 +124,11 @@ def _files_at_once(device: torch.device) -> int:
 
 def _log_model(run: Run, resolved: Mapping[str, Any], weights: Mapping[str, Path]) -> None:
     """The pipeline as a model that can be served, below `model/` of the run."""
-    with TemporaryDirectory() as folder:
-        serving.pack(resolved, weights, Path(folder))
-        with saved_model(Path(folder)) as model:
+    with TemporaryDirectory() as scratch:
+        packed = Path(scratch) / "pipeline"
+        packed.mkdir()
+        serving.pack(resolved, weights, packed)
+        with saved_model(packed) as model:
             run.folder(model, "model")
 
 

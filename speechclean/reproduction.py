@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from . import inputs, provenance, report, verdicts
 from .audio import AudioError
 from .config import ConfigError, build
+from .labels import text
 from .marks import Mark
 from .recording import OUTPUT_STAGE, mark_of
 from .tracking import NOTE_TAG, Record, Records
@@ -105,7 +106,7 @@ def change(config: DictConfig, changes: Sequence[str]) -> list[str]:
             raise CannotReproduce(f"{override}: the run's config has no key {key!r}; give key=value")
         value = OmegaConf.select(OmegaConf.from_dotlist([override]), key)
         OmegaConf.update(config, key, value)
-        told.append(f"{key}: {before} then, {value} now")
+        told.append(f"{key}: {text(before, 200)} then, {text(value, 200)} now")
         if key in SHARED:
             for node in [*config.separators.values(), *config.postprocess.values(), config.fusion, config.enhancement]:
                 if key in node and node[key] == before:

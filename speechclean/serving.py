@@ -19,7 +19,7 @@ from .separation import Track
 from .weights import EMBEDDED
 
 #: Stands in a portable config for the folder that its weights travel in.
-WEIGHTS = "weights:"
+WEIGHTS = "@weights@"
 
 
 class Cleaner:
@@ -27,7 +27,7 @@ class Cleaner:
 
     def __init__(self, folder: Path) -> None:
         weights = folder / "weights"
-        config = yaml.safe_load((folder / "config.yaml").read_text().replace(WEIGHTS, f"{weights}/"))
+        config = yaml.safe_load((folder / "config.yaml").read_text().replace(WEIGHTS, str(weights)))
         if weights.is_dir():
             os.environ["SPEECHCLEAN_WEIGHTS"] = str(weights)
         cfg = OmegaConf.merge(OmegaConf.structured(Config), config)
@@ -76,7 +76,7 @@ def _portable(node: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             _copy(definition, folder)
         made["repo"] = WEIGHTS
     if model and Path(str(model)).expanduser().is_file():
-        made["model"] = f"{WEIGHTS}{Path(str(model)).name}"
+        made["model"] = f"{WEIGHTS}/{Path(str(model)).name}"
     return made
 
 

@@ -5,6 +5,8 @@ tracker   MlflowTracker, NoTracker: open a store, record a run in it
 run       one run being recorded; where its store is lost, the rest goes to a local one
 pending   that local store, and how it is uploaded later
 records   runs that were recorded, read again
+stale     runs whose process died are marked as FAILED
+model     a pipeline as a model that can be served
 system    CPU, memory and GPU while a run goes
 """
 

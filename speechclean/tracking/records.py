@@ -14,6 +14,7 @@ from ..labels import TAG_LENGTH, text
 from ..store import Store, TrackingError
 from .client import connected, explained
 from .run import FAILURE_TAG
+from .stale import fail_dead_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,6 +81,9 @@ class Records:
             if len(found) > 1:
                 several = "\n".join(f"    {each.info.run_id}  {each.info.run_name}  {each.info.status}" for each in found[:20])
                 raise TrackingError(f"{len(found)} runs are called {run!r}; name one by its id:\n{several}")
+            if found[0].info.status == "RUNNING":
+                fail_dead_runs(self._client, found[0].info.experiment_id, self.store.running)
+                return self._record(self._client.get_run(found[0].info.run_id))
             return self._record(found[0])
 
     def by_process(self, experiment_id: str, pid: int, since: int) -> Record | None:

@@ -20,12 +20,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ..alive import alive, claim_if_dead, signals_as_exit
+from ..alive import alive, signals_as_exit
 from ..labels import TAG_LENGTH, keyed, text
 from ..store import Store, TrackingError
 from . import pending
 from .client import connected, experiment_of, explained
-from .run import FAILURE_TAG, NoRun, Run, StoredRun
+from .run import NoRun, Run, StoredRun
+from .stale import LOCK_TAG, fail_dead_runs
 from .system import watched
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: The name of the run's lock file.
-LOCK_TAG = "speechclean.lock"
 #: A sweep hands the id of its parent run to its trials in this environment variable.
 PARENT_VARIABLE = "SPEECHCLEAN_PARENT_RUN"
 
@@ -103,7 +102,7 @@ class MlflowTracker:
         """Create or reach the store, and mark as FAILED the runs whose process died. Raises `TrackingError`."""
         client, experiment_id, store = self._opened
         with explained(store):
-            _fail_dead_runs(client, experiment_id, store.running)
+            fail_dead_runs(client, experiment_id, store.running)
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
@@ -184,17 +183,6 @@ class MlflowTracker:
         client = connected(store, self.timeout_s)
         with explained(store):
             return client, experiment_of(client, store, self.experiment), store
-
-
-def _fail_dead_runs(client: MlflowClient, experiment_id: str, running: Path) -> None:
-    """Mark as FAILED what a kill -9, a crash of the interpreter or a power cut left RUNNING."""
-    for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
-        with claim_if_dead(running / run.data.tags.get(LOCK_TAG, "-")) as dead:
-            # It may have ended by itself between the search and the claim.
-            if dead and client.get_run(run.info.run_id).info.status == "RUNNING":
-                client.set_terminated(run.info.run_id, "FAILED")
-                client.set_tag(run.info.run_id, FAILURE_TAG, "its process ended without a word (killed, or no power)")
-                log.warning("run %s was left RUNNING by a process that died; marked FAILED", run.info.run_name)
 
 
 def _user() -> str:

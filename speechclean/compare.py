@@ -51,16 +51,16 @@ def _show_configs(runs: Sequence[Record], console: Console) -> None:
     if not unlike:
         console.print("\nThe configs are the same.")
         return
-    table = _table("config, what differs", "key", *_letters(runs))
+    console.print("\nConfig, what differs")
+    table = _table("key", *_letters(runs))
     for key, values in unlike.items():
         table.add_row(escape(key), *(escape("" if value is None else str(value)) for value in values))
     console.print(table)
 
 
 def _show_metrics(first: Record, second: Record, letter: str, console: Console) -> None:
-    table = _table(
-        f"metrics of the cleaned files, A and {letter}", "metric", "A", letter, "change", "95 %", "p", "up", "down", "n"
-    )
+    console.print(f"\nMetrics of the cleaned files, A and {letter}")
+    table = _table("metric", "A", letter, "change", "95 %", "p", "up", "down", "n")
     for each in comparison.metrics(first, second):
         low, high = each.interval
         interval = "" if math.isnan(low) else f"{low:+.3f} … {high:+.3f}"
@@ -77,7 +77,8 @@ def _show_sounds(first: Record, second: Record, letter: str, console: Console) -
         console.print("No marks or cleaned files are kept with both: where the sound differs cannot be told.")
         return
     stages = ", ".join(f"{stage} ({count})" for stage, count in comparison.parted(apart).most_common())
-    table = _table(f"sound, A and {letter}: parts at {stages}", "file", "first stage", "difference", "most at")
+    console.print(f"\nSound, A and {letter}: parts at {stages}")
+    table = _table("file", "first stage", "difference", "most at")
     for each in sorted(apart, key=lambda each: each.db if each.db is not None else math.inf, reverse=True)[:LISTED]:
         level = "not kept" if each.db is None else "same" if each.db == -math.inf else f"{each.db:.1f} dB"
         table.add_row(escape(each.alias), each.stage or "", level, "" if each.loudest_s is None else f"{each.loudest_s:.0f} s")
@@ -90,8 +91,8 @@ def _letters(runs: Sequence[Record]) -> list[str]:
     return [chr(ord("A") + index) if index < 26 else f"#{index + 1}" for index in range(len(runs))]
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=f"\n{title}", title_justify="left")
+def _table(*columns: str) -> Table:
+    table = Table()
     for column in columns:
         table.add_column(column, overflow="fold")
     return table

@@ -134,7 +134,7 @@ def _log_model(run: Run, resolved: Mapping[str, Any], weights: Mapping[str, Path
 
 def _params(cfg: DictConfig, experiment: Experiment) -> dict[str, object]:
     """The some thirty values that runs are compared by; the whole config is an artifact."""
-    own = ("name", "shifts", "overlap", "seed", "device", "batch_size", "precision")
+    own = ("shifts", "overlap", "seed", "device", "batch_size", "precision")
     params: dict[str, object] = {key: cfg[key] for key in own}
     params["files"] = len(experiment.tracks)
     for group in ONE:

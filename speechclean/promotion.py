@@ -86,7 +86,10 @@ def _choice(group: str, node: Mapping[str, Any]) -> str:
     for path in sorted((Path(conf_dir()) / group).glob("*.yaml")):
         candidate = yaml.safe_load(path.read_text()) or {}
         if candidate.get("_target_") == node.get("_target_"):
-            agreement = sum(candidate.get(key) == value for key, value in node.items())
+            # Words name what it is (a model), numbers only how it is set.
+            agreement = sum(
+                (100 if isinstance(value, str) else 1) * (candidate.get(key) == value) for key, value in node.items()
+            )
             best = max(best or (-1, ""), (agreement, path.stem))
     if best is None:
         raise PromotionError(f"{group}: no choice is a {node.get('_target_')}; see conf/{group}/")

@@ -122,10 +122,10 @@ def test_a_server_killed_in_the_middle(here: Path, caplog: pytest.LogCaptureFixt
 
 
 def test_a_pending_run_whose_password_is_not_written_down_asks_for_it(here: Path) -> None:
-    down = MlflowTracker("postgresql://me:secret@127.0.0.1:9/db", timeout_s=2, required=False, system_metrics_s=0)
+    down = MlflowTracker("postgresql://me:hunter2horse@127.0.0.1:9/db", timeout_s=2, required=False, system_metrics_s=0)
     with down.run("offline"):
         pass
-    assert b"secret" not in (here / pending.FILE).read_bytes()
+    assert b"hunter2horse" not in (here / pending.FILE).read_bytes()
     with pytest.raises(TrackingError, match=r"give it as tracking\.uri"):
         list(pending.sync())
 

@@ -53,11 +53,7 @@ def record(folder: Path, config: dict[str, Any]) -> Record:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ([], {}),
-        (["shifts=3"], {"shifts": 3}),
         (["device=cpu", "batch_size=4", "metrics=[lufs]", "output.plots=false"], {}),
-        (["postprocess.beta_wiener.beta=1.0"], {"postprocess": {"beta_wiener": {"beta": 1.0}}}),
-        (["postprocess=[loudness]"], {"defaults": [{"override /postprocess": ["loudness"]}]}),
         (
             ["postprocess=[]", "fusion=max_mask"],
             {"defaults": [{"override /fusion": "max_mask"}, {"override /postprocess": []}]},
@@ -70,12 +66,18 @@ def record(folder: Path, config: dict[str, Any]) -> Record:
                 "enhancement": {"wet": 0.25},
             },
         ),
-        (["fusion.weights={embedded_htdemucs: 2.0}"], {"fusion": {"weights": {"embedded_htdemucs": 2.0}}}),
         (
-            ["separators=[embedded_hdemucs_q,embedded_htdemucs]", "separators.embedded_htdemucs.segment_s=2.5"],
+            [
+                "separators=[embedded_hdemucs_q,embedded_htdemucs]",
+                "separators.embedded_htdemucs.segment_s=2.5",
+                "shifts=3",
+                "fusion.weights={embedded_htdemucs: 2.0}",
+            ],
             {
                 "defaults": [{"override /separators": ["embedded_hdemucs_q", "embedded_htdemucs"]}],
+                "shifts": 3,
                 "separators": {"embedded_htdemucs": {"segment_s": 2.5}},
+                "fusion": {"weights": {"embedded_htdemucs": 2.0}},
             },
         ),
     ],

@@ -41,10 +41,9 @@ class Network:
         """The network's share of the speech and of the sum of the other sources.
 
         Shape: `[batch, channels, samples]` -> `[batch, 2, channels, samples]`. A batch that memory does not hold goes through
-        in halves, and so do later ones of its size. On a CPU each item goes through alone: batches gain nothing there, and sums
-        in another order would round otherwise.
+        in halves, and so do later ones of its size.
         """
-        limit = self.limits.get(heard.shape[-1], 1 if heard.device.type == "cpu" else len(heard))
+        limit = self.limits.get(heard.shape[-1], len(heard))
         if len(heard) > limit:
             return torch.cat([self.answer(part) for part in heard.split(limit)])
         try:
@@ -86,6 +85,13 @@ class Schedule:
         return [segments.shift_offset(self.seed, network.signature, content, k, longest) for k in range(self.shifts)]
 
 
+def alone_on_cpu(network: Network, heard: Tensor) -> Tensor:
+    """`network.answer`, each item alone on a CPU: batches gain nothing there, and sums of another size round otherwise."""
+    if heard.device.type != "cpu":
+        return network.answer(heard)
+    return torch.cat([network.answer(item) for item in heard.split(1)])
+
+
 @dataclass(frozen=True)
 class _Batch:
     """Segments of one network that share a forward pass over `length` samples; each has where it comes from and goes to."""
@@ -95,7 +101,8 @@ class _Batch:
     members: Sequence[tuple[Tensor, OverlapAdd, Segment]]
 
     def answer(self) -> Tensor:
-        return self.network.answer(torch.stack([segments.cut(waveform, one, self.length) for waveform, _, one in self.members]))
+        heard = torch.stack([segments.cut(waveform, one, self.length) for waveform, _, one in self.members])
+        return alone_on_cpu(self.network, heard)
 
     def gather(self, answers: Tensor) -> None:
         for (_, gathered, segment), answer in zip(self.members, answers, strict=True):

@@ -31,7 +31,10 @@ lint: setup  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+reproduce: setup  ## run a logged run again and compare: RUN=id-or-name, ARGS='key=value ...'
+	$(BIN)/python -m speechclean.reproduce run_id=$(RUN) $(ARGS)
+
 ui: setup  ## MLflow's pages on the runs of this folder
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
 
-.PHONY: help setup run test test-slow lint ui
+.PHONY: help setup run test test-slow lint reproduce ui

@@ -13,9 +13,12 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
+from torch import Tensor
+
 from . import cores
 from .audio import Audio, AudioError, load, probe
 from .long_audio import LongAudio
+from .marks import Mark, Marker
 from .pipeline import Pipeline
 from .separation import Separation, Track
 from .streaming import LongSeparation, clean_long
@@ -45,8 +48,9 @@ class StageClock:
 class Outcome:
     """What became of one track: a separation, in memory or on the disk, or the reason why there is none.
 
-    `seconds` per stage is the file's share, by duration, of the batch that it was in. `subtype` is that of the output. A
-    `long` separation is gone when the next outcome is asked for.
+    `seconds` per stage is the file's share, by duration, of the batch that it was in. `subtype` is that of the output. `marks`
+    of what passed each stage begin with the decoded `input`; a streamed file's loudness, a gain on writing, has none. A `long`
+    separation is gone when the next outcome is asked for.
     """
 
     track: Track
@@ -55,17 +59,19 @@ class Outcome:
     reason: str = ""
     subtype: str = "PCM_16"
     seconds: Mapping[str, float] = field(default_factory=dict)
+    marks: Mapping[str, Mark] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Batching:
     """How files share forward passes, cores and memory: at most `files` of them or `batch_seconds` of sound at once, and
-    those above `stream_above_s` seconds through the disk, by way of `scratch`."""
+    those above `stream_above_s` seconds through the disk, by way of `scratch`. `marks`: note what passes each stage."""
 
     files: int
     batch_seconds: float
     stream_above_s: float
     scratch: Path
+    marks: bool = False
 
 
 def clean(tracks: Sequence[Track], pipeline: Pipeline, batching: Batching) -> Iterator[Outcome]:
@@ -78,13 +84,13 @@ def clean(tracks: Sequence[Track], pipeline: Pipeline, batching: Batching) -> It
             batch.append((track, audio))
             if len(batch) < batching.files and sum(audio.seconds for _, audio in batch) < batching.batch_seconds:
                 continue
-        yield from _run(batch, pipeline)
+        yield from _run(batch, pipeline, batching.marks)
         batch = []
         if isinstance(audio, LongAudio):
-            yield from _stream(track, audio, pipeline, batching.scratch)
+            yield from _stream(track, audio, pipeline, batching)
         elif audio is None:
             yield Outcome(track, reason=reason)
-    yield from _run(batch, pipeline)
+    yield from _run(batch, pipeline, batching.marks)
 
 
 def _read(path: Path, stream_above_s: float) -> tuple[Audio | LongAudio | None, str]:
@@ -100,43 +106,58 @@ def _read(path: Path, stream_above_s: float) -> tuple[Audio | LongAudio | None, 
         return None, f"{path}: cannot be read ({error})"
 
 
-def _stream(track: Track, sound: LongAudio, pipeline: Pipeline, scratch: Path) -> Iterator[Outcome]:
-    clock = StageClock()
-    with TemporaryDirectory(dir=scratch, prefix=".streaming-") as folder:
+def _stream(track: Track, sound: LongAudio, pipeline: Pipeline, batching: Batching) -> Iterator[Outcome]:
+    clock, marker = StageClock(), Marker()
+    with TemporaryDirectory(dir=batching.scratch, prefix=".streaming-") as folder:
         try:
-            cleaned = clean_long(pipeline, sound, Path(folder), clock)
+            if batching.marks:
+                for chunk in sound.chunks():
+                    marker.feed("input", chunk)
+                cleaned = clean_long(pipeline, sound, Path(folder), clock, marker.feed)
+            else:
+                cleaned = clean_long(pipeline, sound, Path(folder), clock)
         except AudioError as error:
             yield Outcome(track, reason=str(error))
         except Exception as error:
             log.exception("%s", track.path)
             yield Outcome(track, reason=f"{track.path}: {type(error).__name__}: {error}")
         else:
-            yield Outcome(track, long=cleaned, subtype=probe(track.path).output_subtype, seconds=clock.seconds)
+            subtype = probe(track.path).output_subtype
+            yield Outcome(track, long=cleaned, subtype=subtype, seconds=clock.seconds, marks=marker.marks())
 
 
-def _run(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline) -> Iterator[Outcome]:
+def _run(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool) -> Iterator[Outcome]:
     """The outcomes of one batch; if it fails as a whole, each file by itself, so that only the bad one is lost."""
     if not batch:
         return
-    clock = StageClock()
+    clock, markers = StageClock(), [Marker() for _ in batch]
+
+    def watch(index: int, stage: str, waveform: Tensor) -> None:
+        if marks:
+            with clock("marks"):
+                markers[index].feed(stage, waveform)
+
     try:
-        separations = pipeline([audio for _, audio in batch], clock)
+        for index, (_, audio) in enumerate(batch):
+            watch(index, "input", audio.waveform)
+        separations = pipeline([audio for _, audio in batch], clock, watch)
     except Exception as error:
         if len(batch) > 1:
             log.warning("a batch of %d files failed (%s), going on one by one", len(batch), error)
             for one in batch:
-                yield from _run([one], pipeline)
+                yield from _run([one], pipeline, marks)
         else:
             log.exception("%s", batch[0][0].path)
             yield Outcome(batch[0][0], reason=f"{batch[0][0].path}: {type(error).__name__}: {error}")
         return
     total = sum(audio.seconds for _, audio in batch)
-    for (track, audio), separation in zip(batch, separations, strict=True):
+    for (track, audio), separation, marker in zip(batch, separations, markers, strict=True):
         share = {stage: seconds * audio.seconds / total for stage, seconds in clock.seconds.items()}
         if not separation.speech.waveform.isfinite().all():
             yield Outcome(track, reason=f"{track.path}: the pipeline made NaN or infinity of it; please report this")
             continue
-        yield Outcome(track, separation, subtype=probe(track.path).output_subtype, seconds=share)
+        subtype = probe(track.path).output_subtype
+        yield Outcome(track, separation, subtype=subtype, seconds=share, marks=marker.marks())
 
 
 def measure(metrics: Mapping[str, Any], separation: Separation, track: Track) -> dict[str, float | None]:

@@ -6,14 +6,17 @@ import os
 import sys
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from .compose import conf_dir, problems_of
 from .config import ConfigError
 from .nodes import TRUSTED
+from .tracking import TrackingError
 
-#: 0 all well, 1 some files failed, 2 the config cannot run.
-FILES_FAILED, CONFIG_WRONG = 1, 2
+#: 0 all well, 1 some files failed, 2 the config cannot run, 3 the tracking store was lost on the way (all outputs are there).
+FILES_FAILED, CONFIG_WRONG, TRACKING_LOST = 1, 2, 3
 
 
 #: Aliases of files that failed in this process; in a sweep the other runs go on all the same.
@@ -24,7 +27,9 @@ _failed: list[str] = []
 def _run(cfg: DictConfig) -> float | None:
     from .experiment import run_experiment
 
-    result = run_experiment(cfg)
+    job = HydraConfig.get()
+    swept = {"sweep": str(job.sweep.dir), "trial": str(job.job.num)} if job.mode == RunMode.MULTIRUN else {}
+    result = run_experiment(cfg, swept)
     _failed.extend(result.failed)
     return result.means.get("si_sdr_improvement")
 
@@ -41,4 +46,7 @@ def main() -> None:
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(CONFIG_WRONG)
+    except TrackingError as error:
+        print(error, file=sys.stderr)
+        sys.exit(TRACKING_LOST)
     sys.exit(FILES_FAILED if _failed else 0)

@@ -38,6 +38,7 @@ class Output:
     dir: str = "outputs"
     ab_seconds: float = 8.0
     plots: bool = True
+    marks: bool = True
 
 
 @dataclass

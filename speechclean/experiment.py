@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -14,13 +15,15 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from . import cores, listening, plots, provenance, report
+from . import cores, listening, plots, report, serving
 from .audio import Audio, save, save_chunks
 from .cleaning import Batching, Outcome, clean, measure
 from .config import Experiment, build
 from .long_audio import LongAudio
 from .nodes import MANY, ONE
-from .tracking import NOTE_TAG
+from .recording import Recording
+from .tracking import NOTE_TAG, Run
+from .tracking.model import saved_model
 
 log = logging.getLogger(__name__)
 #: Keys that differ between stages of one run only by interpolation from the root: logged once, there.
@@ -36,32 +39,31 @@ class Result:
     failed: list[str]
 
 
-def run_experiment(cfg: DictConfig) -> Result:
-    """Clean, measure and record everything that a config says. Raises `ConfigError` before any work.
+def run_experiment(cfg: DictConfig, tags: Mapping[str, str] | None = None) -> Result:
+    """Clean, measure and record everything that a config says, under `tags`. Raises `ConfigError` before any work.
 
     A file that cannot be cleaned becomes a row with its reason; the others are finished.
     """
     console = Console()
     experiment = build(cfg)
     folder = Path(cfg.output.dir)
-    batching = Batching(_files_at_once(experiment.pipeline.device), cfg.batch_seconds, cfg.stream_above_s, folder)
+    files_at_once = _files_at_once(experiment.pipeline.device)
+    batching = Batching(files_at_once, cfg.batch_seconds, cfg.stream_above_s, folder, cfg.output.marks)
     resolved: Any = OmegaConf.to_container(cfg, resolve=True)
-    files = _write_config(cfg, folder)
-    with experiment.tracking.run(cfg.name) as run:
+    with experiment.tracking.run(cfg.name, tags) as run:
         run.params(_params(cfg, experiment))
-        inputs = {track.alias: track.path for track in experiment.tracks}
-        origin = provenance.collect(inputs, experiment.weights, cfg.seed)
-        signature = provenance.signature(resolved, inputs, experiment.weights)
-        run.tags({"signature": signature, "git_commit": (origin["code"]["git"] or {}).get("commit", "none")})
-        files.append(report.write_json(origin | {"signature": signature}, folder / "provenance.json"))
+        recording = Recording(run, folder, experiment.tracking.outputs_mib)
+        recording.begin(resolved, experiment.tracks, experiment.weights)
         rows: list[dict[str, Any]] = []
         try:
             for outcome in _with_progress(clean(experiment.tracks, experiment.pipeline, batching), experiment, console):
                 rows.append(_finish(outcome, cfg, experiment, folder))
                 run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
+                recording.output(outcome, rows[-1])
         finally:  # an interrupted run still says what it did
             means = report.means(rows, experiment.metrics)
-            files += report.write_all(rows, means, experiment.metrics, folder, resolved)
+            files = report.write_all(rows, means, experiment.metrics, folder, resolved)
+            files += recording.end(rows)
         run.metrics(means)
         run.tags({NOTE_TAG: (folder / "summary.md").read_text()})
         for path in files:
@@ -69,6 +71,8 @@ def run_experiment(cfg: DictConfig) -> Result:
         for name in ("ab", "plots"):
             if (folder / name).is_dir():
                 run.folder(folder / name, name)
+        if experiment.tracking.log_model:
+            _log_model(run, resolved, experiment.weights)
     report.print_table(console, rows, means, experiment.metrics, folder, run.id)
     return Result(means, rows, [row["alias"] for row in rows if row["status"] == "failed"])
 
@@ -118,16 +122,19 @@ def _files_at_once(device: torch.device) -> int:
     return 4 * cores.at_once() if device.type == "cpu" else sys.maxsize
 
 
-def _write_config(cfg: DictConfig, folder: Path) -> list[Path]:
-    """The resolved config, and Hydra's record of the overrides where Hydra started the run."""
-    path = report.write_text(OmegaConf.to_yaml(cfg, resolve=True), folder / "config.yaml")
-    overrides = folder / ".hydra" / "overrides.yaml"
-    return [path, overrides] if overrides.is_file() else [path]
+def _log_model(run: Run, resolved: Mapping[str, Any], weights: Mapping[str, Path]) -> None:
+    """The pipeline as a model that can be served, below `model/` of the run."""
+    with TemporaryDirectory() as scratch:
+        packed = Path(scratch) / "pipeline"
+        packed.mkdir()
+        serving.pack(resolved, weights, packed)
+        with saved_model(packed) as model:
+            run.folder(model, "model")
 
 
 def _params(cfg: DictConfig, experiment: Experiment) -> dict[str, object]:
     """The some thirty values that runs are compared by; the whole config is an artifact."""
-    own = ("name", "shifts", "overlap", "seed", "device", "batch_size", "precision")
+    own = ("shifts", "overlap", "seed", "device", "batch_size", "precision")
     params: dict[str, object] = {key: cfg[key] for key in own}
     params["files"] = len(experiment.tracks)
     for group in ONE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from . import cores
 from .audio import Audio
 from .long_audio import LongAudio
+from .marks import Watch
 from .separation import Separation, Stems
 
 
@@ -43,24 +45,36 @@ class Pipeline:
     postprocess: Mapping[str, Stage]
     device: torch.device
 
-    def __call__(self, mixtures: Sequence[Audio], clock: Clock = lambda _: nullcontext()) -> list[Separation]:
-        """Clean a ragged batch; each result is independent of what else is in it."""
+    def __call__(
+        self, mixtures: Sequence[Audio], clock: Clock = lambda _: nullcontext(), watch: Watch = lambda *_: None
+    ) -> list[Separation]:
+        """Clean a ragged batch; each result is independent of what else is in it. `watch` is told what each stage made."""
         mixtures = [mixture.with_waveform(mixture.waveform.to(self.device)) for mixture in mixtures]
         answers: dict[str, list[Stems]] = {}
         for name, separator in self.separators.items():
             with clock(f"separators.{name}"):
                 answers[name] = separator(mixtures)
-        stems = ({name: one[index] for name, one in answers.items()} for index in range(len(mixtures)))
-        pairs = zip(mixtures, stems, strict=True)
-        on_cpu = self.device.type == "cpu"
-        return [done for _, done in cores.ordered(lambda pair: self._finish(*pair, clock), pairs, parallel=on_cpu)]
+            for index, stems in enumerate(answers[name]):
+                watch(index, f"separators.{name}", torch.cat([stems.speech.waveform, stems.music.waveform]))
 
-    def _finish(self, mixture: Audio, stems: Mapping[str, Stems], clock: Clock) -> Separation:
+        def finish(index: int) -> Separation:
+            stems = {name: one[index] for name, one in answers.items()}
+            return self._finish(mixtures[index], stems, clock, partial(watch, index))
+
+        on_cpu = self.device.type == "cpu"
+        return [done for _, done in cores.ordered(finish, range(len(mixtures)), parallel=on_cpu)]
+
+    def _finish(
+        self, mixture: Audio, stems: Mapping[str, Stems], clock: Clock, watch: Callable[[str, Tensor], None]
+    ) -> Separation:
         with clock("fusion"):
             separation = self.fusion(mixture, stems)
-        with clock("enhancement"):
-            separation = self.enhancement(separation)
-        for name, stage in self.postprocess.items():
-            with clock(f"postprocess.{name}"):
+        watch("fusion", separation.speech.waveform)
+        for name, stage in {"enhancement": self.enhancement, **self._named_postprocess()}.items():
+            with clock(name):
                 separation = stage(separation)
+            watch(name, separation.speech.waveform)
         return separation.cpu()
+
+    def _named_postprocess(self) -> dict[str, Stage]:
+        return {f"postprocess.{name}": stage for name, stage in self.postprocess.items()}

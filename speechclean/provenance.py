@@ -11,7 +11,8 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from importlib import metadata
@@ -49,6 +50,11 @@ SILENT = (
 #: Mappings whose order is an order of work: [beta_wiener, loudness] is not [loudness, beta_wiener].
 ORDERED = ("separators", "postprocess")
 
+#: Of a checkout, what a run is made of.
+CODE = ("speechclean", "conf", "pyproject.toml", "constraints.txt")
+#: In bytes: a patch above this is not kept with a run.
+LARGEST_PATCH = 50 * 2**20
+
 _PACKAGE = Path(__file__).parent
 
 
@@ -57,7 +63,7 @@ def collect(inputs: Mapping[str, Path], weights: Mapping[str, Path], seed: int) 
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
-        "code": {"version": _version("speechclean"), "sha256": _code_sha256(), "git": git_state()},
+        "code": {"version": _version("speechclean"), "sha256": code_sha256(), "git": git_state()},
         "packages": {name: _version(name) for name in STACK},
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -68,8 +74,8 @@ def collect(inputs: Mapping[str, Path], weights: Mapping[str, Path], seed: int) 
             "threads": torch.get_num_threads(),  # sums in another order round otherwise
         },
         "cuda": _cuda(),
-        "inputs": {alias: {"path": str(path), "sha256": _hash(path)} for alias, path in inputs.items()},
-        "weights": {name: {"path": str(path), "sha256": _hash(path)} for name, path in weights.items()},
+        "inputs": {alias: {"path": str(path), "sha256": file_hash(path)} for alias, path in inputs.items()},
+        "weights": {name: {"path": str(path), "sha256": file_hash(path)} for name, path in weights.items()},
     }
 
 
@@ -79,9 +85,9 @@ def signature(config: Mapping[str, Any], inputs: Mapping[str, Path], weights: Ma
     Neither the names nor the order of the inputs count, since neither changes what becomes of each of them.
     """
     identity = {
-        "config": _canonical(config),
-        "inputs": sorted(str(_hash(path)) for path in inputs.values()),
-        "weights": {name: _hash(path) for name, path in weights.items()},
+        "config": canonical(config),
+        "inputs": sorted(str(file_hash(path)) for path in inputs.values()),
+        "weights": {name: file_hash(path) for name, path in weights.items()},
     }
     written = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return hashlib.sha256(written.encode()).hexdigest()
@@ -97,7 +103,7 @@ def git_state() -> dict[str, Any] | None:
     commit, top = _git("rev-parse", "HEAD"), _git("rev-parse", "--show-toplevel")
     if not commit or not top:
         return None
-    code = [f":/{name}" for name in ("speechclean", "conf", "pyproject.toml") if (Path(top) / name).exists()]
+    code = _code_paths(top)
     changed = (_git("status", "--porcelain", "--", *code) or "").splitlines()
     return {
         "commit": commit,
@@ -108,41 +114,92 @@ def git_state() -> dict[str, Any] | None:
     }
 
 
-def _canonical(config: Mapping[str, Any], path: str = "") -> Any:
+def patch() -> bytes | None:
+    """What `git apply` needs to make the checkout's code from its commit, new files and weights included; None if nothing
+    differs or this is no checkout. Raises `ValueError` above `LARGEST_PATCH`.
+
+    Made in an index and an object store of its own: the user's are left alone.
+    """
+    state = git_state()
+    top, objects = _git("rev-parse", "--show-toplevel"), _git("rev-parse", "--git-path", "objects")
+    if state is None or not state["dirty"] or not top or not objects:
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        (Path(scratch) / "objects").mkdir()
+        environment = {
+            "GIT_INDEX_FILE": f"{scratch}/index",
+            "GIT_OBJECT_DIRECTORY": f"{scratch}/objects",
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(_PACKAGE / objects),
+        }
+        code = _code_paths(top)
+        for arguments in (["read-tree", "HEAD"], ["add", "--all", "--", *code]):
+            if _git(*arguments, **environment) is None:
+                raise ValueError(f"git {arguments[0]} failed")
+        made = _git_bytes("diff", "--cached", "--binary", "HEAD", "--", *code, **environment)
+    if made is None:
+        raise ValueError("git diff failed")
+    if len(made) > LARGEST_PATCH:
+        raise ValueError(f"it has {len(made) / 2**20:.0f} MiB, more than {LARGEST_PATCH / 2**20:.0f}; commit large files")
+    return made
+
+
+def environment_file() -> str:
+    """Every installed distribution as `name==version`, a requirements file to make this environment again."""
+    found = {dist.metadata["Name"]: dist.version for dist in metadata.distributions() if dist.metadata["Name"]}
+    found.pop("speechclean", None)  # it is the code itself
+    lines = [f"{name}=={version}" for name, version in sorted(found.items(), key=lambda item: item[0].lower())]
+    return "\n".join([f"# Python {platform.python_version()}", *lines]) + "\n"
+
+
+def _code_paths(top: str) -> list[str]:
+    return [f":/{name}" for name in CODE if (Path(top) / name).exists()]
+
+
+def canonical(config: Mapping[str, Any], path: str = "") -> Any:
     """A config without its silent keys; where order matters, pairs instead of keys that JSON would sort."""
     kept = {}
     for name, value in config.items():
         key = f"{path}{name}"
         if not any(fnmatchcase(key, pattern) for pattern in SILENT):
-            kept[str(name)] = _canonical(value, f"{key}.") if isinstance(value, Mapping) else value
+            kept[str(name)] = canonical(value, f"{key}.") if isinstance(value, Mapping) else value
     return list(kept.items()) if path.rstrip(".") in ORDERED else kept
 
 
-def _hash(path: Path) -> str | None:
+def digest(hashes: Sequence[str]) -> str:
+    """One sha256 over hashes, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
+
+
+def file_hash(path: Path) -> str | None:
+    """sha256 of a file in hex; None if it cannot be read."""
     try:
         return sha256(Path(path))
     except OSError:
         return None  # a file that cannot be read has its own line among the failures
 
 
-def _code_sha256() -> str:
-    """One hash over the package's sources: tells versions apart where there is no git."""
+def code_sha256(package: Path | None = None) -> str:
+    """One hash over a package's sources (this one's): tells versions apart where there is no git."""
+    package = package or _PACKAGE
     total = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        total.update(f"{path.relative_to(_PACKAGE).as_posix()}\0{sha256(path)}\n".encode())
+    for path in sorted(package.rglob("*.py")):
+        total.update(f"{path.relative_to(package).as_posix()}\0{sha256(path)}\n".encode())
     return total.hexdigest()
 
 
-def _git(*arguments: str) -> str | None:
+def _git(*arguments: str, **environment: str) -> str | None:
     """What git says when asked in the package's folder; None when it fails, hangs or is not there."""
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    answer = _git_bytes(*arguments, **environment)
+    return None if answer is None else answer.decode(errors="replace").rstrip()
+
+
+def _git_bytes(*arguments: str, **environment: str) -> bytes | None:
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **environment}
     try:
-        answer = subprocess.run(
-            ["git", *arguments], cwd=_PACKAGE, env=environment, capture_output=True, text=True, timeout=10, check=True
-        )
+        answer = subprocess.run(["git", *arguments], cwd=_PACKAGE, env=environment, capture_output=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.rstrip()
+    return answer.stdout
 
 
 def _version(package: str) -> str | None:

@@ -12,7 +12,7 @@ and their context covers whatever a stage looks at.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -30,6 +30,8 @@ from .spectral import stft, window_length
 
 #: Least length of a block and of its context on either side, in seconds; both are rounded up to the stages' common grid.
 BLOCK_S, FUSION_CONTEXT_S, STAGE_CONTEXT_S = 5.0, 0.5, 0.5
+#: Told of each stretch `[channels, samples]` that a stage has made, by the stage's name.
+Told = Callable[[str, Tensor], None]
 #: Windows of this length are compared to find where most was taken out.
 ENERGY_STEP_S = 0.5
 
@@ -80,7 +82,9 @@ class LongSeparation:
 
 
 @torch.inference_mode()
-def clean_long(pipeline: Pipeline, mixture: LongAudio, scratch: Path, clock: Clock) -> LongSeparation:
+def clean_long(
+    pipeline: Pipeline, mixture: LongAudio, scratch: Path, clock: Clock, watch: Told = lambda *_: None
+) -> LongSeparation:
     """Clean a sound block by block; what the passes leave lies in `scratch`, 4 bytes per sample and channel each.
 
     Raises `ValueError` where loudness is not the last stage: what follows it would need the whole file once more.
@@ -90,8 +94,8 @@ def clean_long(pipeline: Pipeline, mixture: LongAudio, scratch: Path, clock: Clo
         raise ValueError("postprocess: loudness must come last for files that are streamed (or raise stream_above_s)")
     loudness = stages.pop()[1] if stages and isinstance(stages[-1][1], Loudness) else None
     meters = [_Meters(mixture) for _ in range(3)]
-    fused = _fuse(pipeline, mixture, scratch / "fused.f32", meters[:2], clock)
-    speech, energies = _finish(pipeline, dict(stages), mixture, fused, scratch / "speech.f32", meters[2], clock)
+    fused = _fuse(pipeline, mixture, scratch / "fused.f32", meters[:2], clock, watch)
+    speech, energies = _finish(pipeline, dict(stages), mixture, fused, scratch / "speech.f32", meters[2], clock, watch)
     of_mixture, of_fused, of_speech = (meter.levels() for meter in meters)
     gain_db = loudness.gain_for(*of_speech, of_fused[0], of_mixture[1]) if isinstance(loudness, Loudness) else 0.0
     levels = {"lufs_mixture": of_mixture[0], "true_peak_dbtp_mixture": of_mixture[1]}
@@ -119,12 +123,17 @@ class _Meters:
         return self._loudness.lufs(), self._peak.dbtp()
 
 
-def _fuse(pipeline: Pipeline, mixture: LongAudio, path: Path, meters: Sequence[_Meters], clock: Clock) -> LongAudio:
+def _fuse(
+    pipeline: Pipeline, mixture: LongAudio, path: Path, meters: Sequence[_Meters], clock: Clock, watch: Told
+) -> LongAudio:
     """The first pass: the fused speech; the meters hear the mixture and what was fused."""
     writer, rate = RawWriter(path), mixture.sample_rate
     streams = {name: separator.stream(mixture) for name, separator in pipeline.separators.items()}
     rates = {name: separator.sample_rate for name, separator in pipeline.separators.items()}
-    readers = {name: Forward(_timed(stream, clock, f"separators.{name}")) for name, stream in streams.items()}
+    readers = {
+        name: Forward(_told(_timed(stream, clock, f"separators.{name}"), watch, f"separators.{name}"))
+        for name, stream in streams.items()
+    }
     sound = Forward(mixture.chunks())
     for block in _grid(mixture, list(rates.values()), [pipeline.fusion], FUSION_CONTEXT_S):
         heard = Audio(sound.read(block.first, block.last), rate)
@@ -139,6 +148,7 @@ def _fuse(pipeline: Pipeline, mixture: LongAudio, path: Path, meters: Sequence[_
             speech = pipeline.fusion(on_device, stems).speech.waveform.cpu()
         for waveform, meter in ((heard.waveform, meters[0]), (speech, meters[1])):
             meter.feed(block.inner(waveform))
+        watch("fusion", block.inner(speech))
         writer.write(block.inner(speech))
     return writer.done(rate, mixture.channels)
 
@@ -151,6 +161,7 @@ def _finish(
     path: Path,
     meter: _Meters,
     clock: Clock,
+    watch: Told,
 ) -> tuple[LongAudio, Tensor]:
     """The second pass: the finished speech, and the energy of the residual per half second."""
     writer, rate, enhancement = RawWriter(path), mixture.sample_rate, pipeline.enhancement
@@ -170,9 +181,11 @@ def _finish(
                 separation = network.apply(separation, Audio(part, own_rate))
             else:
                 separation = enhancement(separation)
+        watch("enhancement", block.inner(separation.speech.waveform))
         for name, stage in postprocess.items():
             with clock(f"postprocess.{name}"):
                 separation = stage(separation)
+            watch(f"postprocess.{name}", block.inner(separation.speech.waveform))
         finished, residual = (block.inner(one.waveform).cpu() for one in (separation.speech, separation.residual))
         power = residual.double().square().sum(0)
         energies += torch.bincount(torch.arange(block.start, block.end) // step, power, len(energies))
@@ -204,6 +217,13 @@ def _grid(sound: LongAudio, rates: Sequence[int], stages: Sequence[Any], context
     for start in range(0, sound.samples, size):
         end = min(start + size, sound.samples)
         yield _Block(start, end, max(0, start - context), min(end + context, sound.samples))
+
+
+def _told(stream: Iterator[Tensor], watch: Told, stage: str) -> Iterator[Tensor]:
+    """A stream of `[2, channels, samples]` whose pieces are told of on the way."""
+    for piece in stream:
+        watch(stage, piece.flatten(0, 1))
+        yield piece
 
 
 def _timed(stream: Iterator[Tensor], clock: Clock, name: str) -> Iterator[Tensor]:

@@ -14,7 +14,7 @@ STAGES = ("separators", "fusion", "enhancement", "postprocess", "metrics", "data
 #: From the ground up; a module imports from lower floors, or from its own where that is named.
 FLOORS = [
     {"audio", "device", "checkpoints", "files", "runtime", "cores"},
-    {"separation", "spectral", "weights", "loudness", "long_audio"},
+    {"separation", "spectral", "weights", "loudness", "long_audio", "marks"},
     set(STAGES),
     {
         "pipeline",
@@ -25,14 +25,16 @@ FLOORS = [
         "labels",
         "alive",
         "provenance",
+        "recording",
         "report",
         "scores",
         "listening",
         "plots",
     },
     {"config", "nodes"},
-    {"compose", "experiment"},
-    {"cli"},
+    {"compose", "experiment", "arguments", "serving"},
+    {"verdicts", "inputs", "worktree", "comparison", "reproduction", "promotion"},  # on what runs have left behind
+    {"cli", "reproduce", "compare", "promote"},
     {"__main__"},
 ]
 
@@ -78,7 +80,7 @@ def test_imports_go_downward(path: Path) -> None:
         ("soundfile", {"audio", "long_audio"}),
         ("soxr", {"audio", "long_audio", "loudness"}),
         ("hydra", {"cli", "compose", "config", "nodes"}),
-        ("omegaconf", {"cli", "compose", "config", "nodes", "experiment"}),
+        ("omegaconf", {"cli", "compose", "config", "nodes", "experiment", "reproduction", "promotion", "serving"}),
         ("pyloudnorm", {"loudness"}),
         ("matplotlib", {"plots"}),
     ],

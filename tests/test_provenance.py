@@ -157,6 +157,24 @@ def test_git_state_tells_commit_and_changes(tmp_path, monkeypatch):
     assert dirty["dirty"]
     assert dirty["changed"] == [" M speechclean/provenance.py", "?? speechclean/new.py"]
     assert "provenance.py" in dirty["diff_stat"]
+    (tmp_path / "weights.bin").write_bytes(bytes(range(256)))  # no code: not in it
+    (package / "net.th").write_bytes(bytes(range(256)))
+    made = provenance.patch()
+    assert "new.py" in untracked(tmp_path), "the user's index is as it was"
+    clone = tmp_path / "clone"
+    git("clone", "-q", str(tmp_path), str(clone))
+    subprocess.run(["git", "apply", "--binary"], cwd=clone, input=made, check=True)
+    there = {path.name: path.read_bytes() for path in (clone / "speechclean").iterdir()}
+    assert there == {path.name: path.read_bytes() for path in package.iterdir()}
+    assert not (clone / "weights.bin").exists()
+    monkeypatch.setattr(provenance, "LARGEST_PATCH", 100)
+    with pytest.raises(ValueError, match="commit large files"):
+        provenance.patch()
+
+
+def untracked(folder):
+    line = ["git", "ls-files", "--others"]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 def test_without_git_nothing_fails(monkeypatch):

@@ -52,7 +52,8 @@ def processes(number: int, code: str, uri: str, cwd: Path = ROOT) -> Iterator[su
     """
     program = f"""
 import os, sys, time
-from speechclean.tracking import MlflowTracker, _quieten
+from speechclean.tracking import MlflowTracker
+from speechclean.tracking.client import quieten as _quieten
 _quieten()
 import mlflow.store.tracking.sqlalchemy_store
 def work():

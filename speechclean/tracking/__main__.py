@@ -1,0 +1,32 @@
+"""`speechclean-tracking sync [tracking.uri=…] [pending=mlflow-pending.db]`: upload the runs whose store was down."""
+
+from __future__ import annotations
+
+import sys
+
+from ..store import TrackingError
+from . import pending
+
+USAGE = "usage: speechclean-tracking sync [tracking.uri=URI] [pending=mlflow-pending.db]"
+
+
+def main() -> None:
+    """0: all uploaded; 1: a store is down, what was uploaded before it stays so; 2: wrong usage."""
+    command, *rest = sys.argv[1:] or [""]
+    options = dict(argument.partition("=")[::2] for argument in rest)
+    if command != "sync" or set(options) - {"tracking.uri", "pending"}:
+        print(USAGE, file=sys.stderr)
+        sys.exit(2)
+    done = 0
+    try:
+        for each in pending.sync(options.get("pending", pending.FILE), options.get("tracking.uri")):
+            print(f"{each.name}: uploaded to {each.store} as {each.run_id}")
+            done += 1
+    except TrackingError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    print(f"{done} run{'s' if done != 1 else ''} uploaded")
+
+
+if __name__ == "__main__":
+    main()

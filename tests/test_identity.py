@@ -1,0 +1,103 @@
+"""Every key of the real config flipped, one by one: the signature changes with those that can change the sound, with no other.
+
+A key that is new in conf/ counts until somebody says here, and in `provenance.SILENT`, that it cannot change a sample.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from speechclean.audio import Audio
+from speechclean.compose import composed
+from speechclean.config import build
+from speechclean.provenance import signature
+from tests.conftest import noise
+
+#: What a listener cannot hear: written here by hand, not taken from the code that is tested.
+UNHEARD = re.compile(
+    r"name|device|batch_size|batch_seconds|stream_above_s|(output|tracking|metrics|dataset)(\..+)?"
+    r"|separators\.\w+\.(device|batch_size)|enhancement\.device"
+)
+
+
+def resolved(overrides: list[str]) -> dict[str, Any]:
+    cfg = composed(overrides)
+    OmegaConf.set_struct(cfg, False)
+    cfg.output.dir, cfg.name = "outputs", "run"
+    found = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(found, dict)
+    return found
+
+
+def leaves(node: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in node.items():
+        yield from leaves(value, f"{prefix}{key}.") if isinstance(value, dict) and value else [f"{prefix}{key}"]
+
+
+def flipped(config: dict[str, Any], path: str) -> dict[str, Any]:
+    changed = copy.deepcopy(config)
+    *parents, last = path.split(".")
+    node = changed
+    for parent in parents:
+        node = node[parent]
+    value = node[last]
+    node[last] = not value if isinstance(value, bool) else value + 1 if isinstance(value, int | float) else f"{value} flipped"
+    return changed
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["experiment=best_pipeline"],
+        ["dataset=folder", "dataset.pattern=a", "tracking=none", "enhancement=identity", "fusion=median_mask"],
+    ],
+    ids=["default", "best_pipeline", "others"],
+)
+def test_every_key_goes_its_way(overrides: list[str]) -> None:
+    config = resolved(overrides)
+    before = signature(config, {}, {})
+    keys = list(leaves(config))
+    assert len(keys) > 40
+    changing = {key for key in keys if signature(flipped(config, key), {}, {}) != before}
+    silent = set(keys) - changing
+    assert {key for key in silent if not UNHEARD.fullmatch(key)} == set(), "these can change the sound and do not count"
+    assert {key for key in changing if UNHEARD.fullmatch(key)} == set(), "these cannot change the sound and count"
+    assert {"shifts", "overlap", "seed", "fusion.window_s"} <= changing or "fusion.window_s" not in keys
+
+
+def test_keys_that_do_not_count_do_not_change_a_sample() -> None:
+    """The pipeline of the default config with every unheard knob turned."""
+    sounds = [noise(seconds, 24000, level=0.2, seed=seed) for seed, seconds in enumerate((0.7, 1.3, 0.9))]
+    small = ["separators=[embedded_hdemucs_q]", "tracking=none", "metrics=[]"]
+
+    def cleaned(overrides: list[str], order: list[int]) -> list[Audio]:
+        cfg = composed([*small, *overrides])
+        cfg.output.dir, cfg.name = "outputs", "run"
+        answers = build(cfg).pipeline([sounds[index] for index in order])
+        return [answers[order.index(index)].speech for index in range(len(sounds))]
+
+    turned = ["device=cpu", "batch_size=7", "batch_seconds=1", "output.plots=false", "metrics=[lufs]"]
+    plain, other = cleaned([], [0, 1, 2]), cleaned(turned, [2, 0, 1])
+    for one, two in zip(plain, other, strict=True):
+        assert one.waveform.equal(two.waveform)
+
+
+def test_what_is_read_and_with_what_counts(tmp_path: Path) -> None:
+    config = resolved([])
+    (tmp_path / "a").write_bytes(b"1")
+    (tmp_path / "w").write_bytes(b"2")
+    before = signature(config, {"a": tmp_path / "a"}, {"w": tmp_path / "w"})
+    for name in "aw":
+        kept = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(kept + b"!")
+        assert signature(config, {"a": tmp_path / "a"}, {"w": tmp_path / "w"}) != before
+        (tmp_path / name).write_bytes(kept)
+    assert signature(config, {"other": tmp_path / "a"}, {"w": tmp_path / "w"}) == before

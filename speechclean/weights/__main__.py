@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
 from ..checkpoints import CheckpointError
@@ -77,7 +77,8 @@ def _needed(experiment: str) -> list[str]:
         raise ValueError(f"--experiment {experiment}: {str(error).splitlines()[0]}") from error
     if problems:
         raise ValueError("\n".join(problems))
-    names, present = [], set()
+    names: list[str] = []
+    present: set[Path | None] = set()
     for stage in stages.values():
         try:
             present |= set(stage.weight_files().values()) if hasattr(stage, "weight_files") else set()
@@ -152,8 +153,12 @@ def _fetch(chosen: list[Model]) -> bool:
                         continue
                     path.unlink()
                 task = progress.add_task(file.sources[0].name, total=None)
+
+                def advance(done: int, total: int | None, task: TaskID = task) -> None:
+                    progress.update(task, completed=done, total=total)
+
                 try:
-                    target = fetch(file, folder, lambda done, total, task=task: progress.update(task, completed=done, total=total))
+                    target = fetch(file, folder, advance)
                     progress.console.print(f"{model.name}: {target}", soft_wrap=True)
                 except FetchError as error:
                     problems.append(f"{model.name}: {error}")

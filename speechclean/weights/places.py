@@ -231,7 +231,8 @@ def _missing(name: str, urls: list[str]) -> MissingWeights:
         per_file = {source.url: file.size_mb for file in model.files for source in file.sources}
         sizes = [per_file.get(url) for url in urls]
         about = f"about {sum(size for size in sizes if size):.0f} MB" if all(sizes) else "of a size not known before asking"
-        text += f"Get {'them' if several else 'it'}, {about}, with\n    python -m speechclean.weights fetch {name}\n  or from\n{files}\n"
+        text += f"Get {'them' if several else 'it'}, {about}, with\n    python -m speechclean.weights fetch {name}\n"
+        text += f"  or from\n{files}\n"
     else:
         text += f"Get\n{files}\n"
     text += (

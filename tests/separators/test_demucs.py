@@ -164,3 +164,15 @@ def test_missing_and_wrong_models_say_so(models: Path, tmp_path: Path) -> None:
     damaged.write_bytes(damaged.read_bytes()[:-9] + b"123456789")
     with pytest.raises(CheckpointError, match="damaged"):
         separator(tmp_path, "drums").weight_files()
+
+
+def test_a_local_folder_is_a_choice_of_its_own(models: Path) -> None:
+    from speechclean.separators.local import LocalSeparator
+
+    own = LocalSeparator("two", path=str(models), device="cpu")
+    mixture = noise(1.0)
+    expected = DemucsSeparator("two", repo=str(models), device="cpu")([mixture])[0]
+    assert torch.equal(own([mixture])[0].speech.waveform, expected.speech.waveform)
+    assert set(own.weight_files()) == {"bbbb", "cccc"}
+    with pytest.raises(ValueError, match="path="):
+        LocalSeparator("two")

@@ -61,6 +61,8 @@ def demucs_bag(name: str, repo: str | None) -> Bag:
         return _bag(name, _definition(name, folder), [folder], f"the folder {folder}")
     from demucs.pretrained import REMOTE_ROOT
 
+    if name == "hdemucs_high":  # torchaudio's bundle: one file, no bag
+        return Bag(name, {name: published_file(name)}, None, None)
     places = [*folders(), *_hub_snapshots(name)]
     return _bag(name, _definition(name, REMOTE_ROOT), places, "any of the usual places")
 

@@ -36,6 +36,7 @@ def test_the_other_publishers() -> None:
     assert addresses("dns48") == [pretrained.DNS_48_URL]
     assert addresses("master64") == [pretrained.MASTER_64_URL]
     assert set(whisper._MODELS.values()) == {url for name in models() if name.startswith("whisper-") for url in addresses(name)}
+    assert addresses("hdemucs_high")[0].endswith(torchaudio.pipelines.HDEMUCS_HIGH_MUSDB_PLUS._model_path)
     assert addresses("squim_objective")[0].endswith(torchaudio.pipelines.SQUIM_OBJECTIVE._path)
 
 

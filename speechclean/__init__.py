@@ -10,7 +10,7 @@ what came out, and records it. From the ground up (a module imports only from be
     loudness        LUFS and true peak
     cores           work side by side on a CPU, the same bits on one core or eight
     checkpoints     load networks without trusting their files
-    weights         where networks' files lie, what is missing
+    weights/        published networks: where their files lie, what is missing, fetched on request
     separators/     separator(mixtures) -> [Stems]
     fusion/         fusion(mixture, {name: Stems}) -> Separation
     enhancement/    enhancement(Separation) -> Separation

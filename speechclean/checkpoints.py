@@ -55,6 +55,8 @@ def read(path: Path) -> dict[str, Any]:
 
 def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
     """The network of a package `{klass or class, args, kwargs, state}`, in evaluation mode, float32, gradients off."""
+    if "freq_encoder.0.conv.weight" in package:
+        package = _from_torchaudio(package)
     cls = package.get("klass", package.get("class"))
     if cls not in allowed_classes().values() or not inspect.isclass(cls) or not issubclass(cls, torch.nn.Module):
         raise CheckpointError(f"{path}: names {cls!r} as its network, which is not on the list of known networks")
@@ -72,6 +74,27 @@ def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
     except (KeyError, TypeError, RuntimeError, AttributeError) as error:
         raise CheckpointError(f"{path}: does not fit its own network {cls.__name__} ({error})") from error
     return freeze(model)
+
+
+def _from_torchaudio(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A package from the bare state of torchaudio's HDEMUCS_HIGH bundles: demucs' own network under other names, with a
+    normalisation in its last waveform encoder that neither of the two ever calls."""
+    from demucs.hdemucs import HDemucs
+
+    names = {"freq_encoder": "encoder", "freq_decoder": "decoder", "time_encoder": "tencoder", "time_decoder": "tdecoder"}
+    renamed = {}
+    for key, value in state.items():
+        branch, _, rest = key.partition(".")
+        renamed[f"{names.get(branch, branch)}.{rest}"] = value
+    for key in ("tencoder.4.norm1.weight", "tencoder.4.norm1.bias"):
+        renamed.pop(key, None)
+    sources = ["drums", "bass", "other", "vocals"]
+    return {
+        "klass": HDemucs,
+        "args": (),
+        "kwargs": {"sources": sources, "channels": 48, "depth": 6, "segment": 10},
+        "state": renamed,
+    }
 
 
 def freeze(model: torch.nn.Module) -> torch.nn.Module:

@@ -19,7 +19,7 @@ from .nodes import MANY, objects
 from .pipeline import Pipeline
 from .separation import Track
 from .tracking import TrackingError
-from .weights import MissingWeights
+from .weights import MissingWeights, prefer
 
 
 class ConfigError(ValueError):
@@ -42,6 +42,13 @@ class Output:
 
 
 @dataclass
+class Weights:
+    """Where published weights lie; None: SPEECHCLEAN_WEIGHTS and the usual caches."""
+
+    dir: str | None = None
+
+
+@dataclass
 class Config:
     """The root: one node per stage and what all of them share."""
 
@@ -53,6 +60,7 @@ class Config:
     metrics: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, Any] = field(default_factory=dict)
     output: Output = field(default_factory=Output)
+    weights: Weights = field(default_factory=Weights)
     name: str = "run"
     shifts: int = 1
     overlap: float = 0.25
@@ -81,6 +89,7 @@ class Experiment:
 def build(cfg: DictConfig) -> Experiment:
     """Objects from a config. Raises `ConfigError` with every problem at once; loads no weights and decodes no audio."""
     problems, stages = objects(cfg)
+    prefer(cfg.weights.dir)
     if not cfg.separators:
         problems.append("separators=[] leaves nothing to separate with; name one, e.g. separators=[embedded_htdemucs]")
     if cfg.batch_seconds <= 0:

@@ -7,6 +7,9 @@ no transcript, no pause, silence); a number is always finite. Each class tells i
 si_sdr.py               distance from the clean reference in dB
 stoi.py                 intelligibility against the clean reference, 0 to 1
 wer.py                  word error rate against the transcript, by pocketsphinx
+wer_whisper.py          the same by Whisper (published weights)
+music_presence.py       probability of music by PANNs' Cnn14 (published weights)
+squim.py                STOI, PESQ or SI-SDR guessed without a reference (published weights)
 lufs.py                 integrated loudness
 true_peak_dbtp.py       highest level between the samples
 music_to_speech_db.py   energy in the bins that the fused mask gives to music, over those it gives to speech

@@ -164,3 +164,32 @@ def test_missing_and_wrong_models_say_so(models: Path, tmp_path: Path) -> None:
     damaged.write_bytes(damaged.read_bytes()[:-9] + b"123456789")
     with pytest.raises(CheckpointError, match="damaged"):
         separator(tmp_path, "drums").weight_files()
+
+
+def test_a_local_folder_is_a_choice_of_its_own(models: Path) -> None:
+    from speechclean.separators.local import LocalSeparator
+
+    own = LocalSeparator("two", path=str(models), device="cpu")
+    mixture = noise(1.0)
+    expected = DemucsSeparator("two", repo=str(models), device="cpu")([mixture])[0]
+    assert torch.equal(own([mixture])[0].speech.waveform, expected.speech.waveform)
+    assert set(own.weight_files()) == {"bbbb", "cccc"}
+    with pytest.raises(ValueError, match="path="):
+        LocalSeparator("two")
+
+
+@pytest.mark.slow
+def test_torchaudios_bundle_is_the_same_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HDEMUCS_HIGH_MUSDB_PLUS at its full size with random weights: found, loaded, and it computes what torchaudio computes."""
+    from torchaudio.models import hdemucs_high
+
+    torch.manual_seed(0)
+    original = hdemucs_high(sources=["drums", "bass", "other", "vocals"]).eval()
+    torch.save(original.state_dict(), tmp_path / "hdemucs_high_trained.pt")
+    monkeypatch.setenv("SPEECHCLEAN_WEIGHTS", str(tmp_path))
+    separator = DemucsSeparator("hdemucs_high", device="cpu", tuned=False)
+    mixture = noise(2.0, 44100, channels=2).waveform[None]
+    with torch.no_grad():
+        expected = original(mixture)
+        found = separator._networks[0].module(mixture)
+    assert (found - expected).abs().max() < 1e-4 * expected.abs().max()

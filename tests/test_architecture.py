@@ -29,11 +29,16 @@ FLOORS = [
         "scores",
         "listening",
         "plots",
+        "verdict",
+        "guard",
+        "screening",
+        "finished",
+        "page",
     },
     {"config", "nodes"},
     {"compose", "experiment"},
     {"cli"},
-    {"__main__"},
+    {"__main__", "evaluate"},
 ]
 
 

@@ -6,7 +6,7 @@ no transcript, no pause, silence); a number is always finite. Each class tells i
 
 si_sdr.py               distance from the clean reference in dB
 sdr.py                  the same, but a short filter is forgiven (BSS Eval)
-si_sir.py, si_sar.py    SI-SDR's two halves: the music that is left, the damage that is new
+si_sir.py, si_sar.py    its two halves: the music that is left, the damage that is new
 stoi.py, estoi.py       intelligibility against the clean reference, 0 to 1
 pesq.py                 quality against the clean reference, 1 to 4.6
 lsd.py                  distance from the clean reference's spectrum in dB

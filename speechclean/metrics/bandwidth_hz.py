@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import ClassVar
@@ -44,7 +45,7 @@ class Bandwidth:
         nyquist = audio.sample_rate / 2
         hertz = torch.linspace(0, nyquist, len(power), dtype=torch.float64, device=power.device)
         edges = [nyquist * 2 ** (-step / 6) for step in range(40)]
-        bands = [(high, power[(hertz > low) & (hertz <= high)]) for high, low in zip(edges, edges[1:], strict=False)]
+        bands = [(high, power[(hertz > low) & (hertz <= high)]) for high, low in itertools.pairwise(edges)]
         densities = [(high, float(band.mean())) for high, band in bands if len(band) and high >= 50]
         floor = max(density for _, density in densities) * 10 ** (-self.drop_db / 10)
         return next(high for high, density in densities if density >= floor)

@@ -21,8 +21,8 @@ class Pesq:
     """Wideband perceptual evaluation of speech quality (ITU-T P.862.2), by the `pesq` package: MOS-LQO from 1.04 (bad) to
     4.64. Channels are averaged, the sound is heard at 16 kHz, and PESQ levels both sides itself.
 
-    None without a reference or with a silent one, for sounds under a quarter of a second, where PESQ finds no utterance, and for
-    more than `longest_s`: it was made for utterances, and its alignment grows with the square of their length. A silent
+    None without a reference or with a silent one, for sounds under a quarter of a second, where PESQ finds no utterance, and
+    for more than `longest_s`: it was made for utterances, and its alignment grows with the square of their length. A silent
     estimate reads None too: there is nothing to level.
     """
 

@@ -12,8 +12,11 @@ from .remains import decibels, split
 
 @dataclass(frozen=True)
 class SiSar:
-    """Scale-invariant signal-to-artefacts ratio in dB: target and interference over artefacts (`remains.split` gives the formula and its source). The part of
-    SI-SDR that less cleaning mends; the mixture has none and reads `cap_db`.
+    """Scale-invariant signal-to-artefacts ratio in dB: target and interference over artefacts.
+
+    `remains.split` gives the formula and its source.
+    The part of SI-SDR that less cleaning mends. The mixture has no artefacts and reads `cap_db`, so a change against it says
+    nothing: compare the value after cleaning between runs.
 
     Held within +-`cap_db`. None without a reference, with a silent one, or with one that equals the mixture.
     """
@@ -21,7 +24,7 @@ class SiSar:
     cap_db: float = 100.0
 
     unit: ClassVar[str] = "dB"
-    higher_is_better: ClassVar[bool | None] = True
+    higher_is_better: ClassVar[bool | None] = None
 
     def __post_init__(self) -> None:
         if not 0 < self.cap_db < math.inf:

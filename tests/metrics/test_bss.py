@@ -20,7 +20,8 @@ def tones(*levels_db: float) -> list[torch.Tensor]:
     """Sines of whole periods, at right angles to one another, at these levels: `[1, 16000]` each."""
     time = torch.arange(16000.0, dtype=torch.float64) / 16000
     return [
-        (0.3 * 10 ** (db / 20) * torch.sin(2 * torch.pi * (200 + 150 * k) * time)).float()[None] for k, db in enumerate(levels_db)
+        (0.3 * 10 ** (db / 20) * torch.sin(2 * torch.pi * (200 + 150 * k) * time)).float()[None]
+        for k, db in enumerate(levels_db)
     ]
 
 

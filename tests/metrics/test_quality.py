@@ -54,7 +54,7 @@ def test_estoi_is_pystois(clip, separation, track) -> None:
 
 
 def test_lsd_by_hand(separation, track, noise) -> None:
-    """Twice the upper half of the spectrum is 6.02 dB there: a root mean square of 6.02 / sqrt 2 once the level is matched out."""
+    """Twice the upper half of the spectrum is 6.02 dB there: a that is what is left once the level is matched out."""
     reference = track(Audio(noise(), 16000))
     assert Lsd()(separation(noise()), reference) == pytest.approx(0, abs=1e-9)
     assert Lsd()(separation(-3 * noise()), reference) == pytest.approx(0, abs=1e-4)

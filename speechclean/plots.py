@@ -62,7 +62,7 @@ def spectrogram_png(audio: Audio, loudest: float) -> bytes:
     picture = Image.fromarray(steps, mode="P")
     picture.putpalette([round(255 * part) for step in range(32) for part in colormaps["magma"](step / 31)[:3]])
     memory = io.BytesIO()
-    picture.save(memory, "PNG", optimize=True, bits=5)
+    picture.save(memory, "PNG", compress_level=6)
     return memory.getvalue()
 
 

@@ -64,7 +64,7 @@ def run_experiment(cfg: DictConfig) -> Result:
         finally:  # an interrupted run still says what it did
             means = report.means(rows, experiment.metrics)
             files += report.write_all(rows, means, experiment.metrics, folder, resolved)
-            files.append(page.write_page(rows, means, experiment.metrics, folder, cfg.name, cfg.seed))
+            files += _page(rows, means, experiment, cfg, folder)
         run.metrics(means | {f"files_{word.replace(' ', '_')}": float(n) for word, n in verdict.counts(rows).items()})
         run.tags({NOTE_TAG: (folder / "summary.md").read_text()})
         for path in files:
@@ -74,6 +74,17 @@ def run_experiment(cfg: DictConfig) -> Result:
                 run.folder(folder / name, name)
     report.print_table(console, rows, means, experiment.metrics, folder, run.id)
     return Result(means, rows, [row["alias"] for row in rows if row["status"] == "failed"])
+
+
+def _page(
+    rows: list[dict[str, Any]], means: Mapping[str, float], experiment: Experiment, cfg: DictConfig, folder: Path
+) -> list[Path]:
+    """report.html; a run's numbers and sounds are there without it, so that it may fail alone."""
+    try:
+        return [page.write_page(rows, means, experiment.metrics, folder, cfg.name, cfg.seed)]
+    except Exception as error:
+        log.warning("report.html could not be written (%s: %s)", type(error).__name__, error)
+        return []
 
 
 def _outcomes(experiment: Experiment, batching: Batching) -> Iterator[Outcome]:

@@ -19,18 +19,21 @@ what came out, and records it. From the ground up (a module imports only from be
     datasets/       dataset.tracks() -> [Track]
     pipeline        the four arrows
     streaming       the same four over the disk, for files of any length
+    screening       is there any music?
     cleaning        tracks -> finished files, one bad file never taking the rest down
     provenance      code, versions, hashes; the signature of a config
     marks           hashes and sketches of what passed each stage
     tracking/       runs in MLflow, recorded and read again: the only package that imports it
     recording       what a run leaves behind so that it can be run again
-    scores, report, listening, plots    what a run leaves behind
+    finished        the same from files that another tool cleaned
+    verdict, guard  improved or harmed, and what happens then
+    scores, report, page, listening, plots    what a run leaves behind
     nodes, config   a config's nodes -> objects, all that is wrong said at once
     compose         the command line, checked before Hydra starts
     experiment      run_experiment(cfg): all of the above in order
     reproduction, inputs, worktree, verdicts    run a recorded run again; did it come out the same?
     comparison, promotion, serving    hold runs against each other, make one a preset, serve one
-    cli             the entry point
+    cli, evaluate   the entry points
 
 `conf/` has one folder per config group, named like the package that it configures.
 """

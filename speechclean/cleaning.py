@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -20,10 +20,19 @@ from .audio import Audio, AudioError, load, probe
 from .long_audio import LongAudio
 from .marks import Mark, Marker
 from .pipeline import Pipeline
+from .screening import NoScreening, untouched
 from .separation import Separation, Track
-from .streaming import LongSeparation, clean_long
+from .streaming import LongSeparation, clean_long, untouched_long
 
 log = logging.getLogger(__name__)
+#: What of a long file is screened at once, in seconds.
+SCREENED_S = 60.0
+
+
+class Screening(Protocol):
+    """Says whether a mixture holds music."""
+
+    def finds_music(self, mixture: Audio) -> bool: ...
 
 
 @dataclass
@@ -60,6 +69,7 @@ class Outcome:
     subtype: str = "PCM_16"
     seconds: Mapping[str, float] = field(default_factory=dict)
     marks: Mapping[str, Mark] = field(default_factory=dict)
+    untouched: bool = False  #: no music was found in it
 
 
 @dataclass(frozen=True)
@@ -74,8 +84,11 @@ class Batching:
     marks: bool = False
 
 
-def clean(tracks: Sequence[Track], pipeline: Pipeline, batching: Batching) -> Iterator[Outcome]:
-    """Outcomes in the order of the tracks, batch by batch."""
+def clean(
+    tracks: Sequence[Track], pipeline: Pipeline, batching: Batching, screening: Screening | None = None
+) -> Iterator[Outcome]:
+    """Outcomes in the order of the tracks, batch by batch. What `screening` finds no music in passes through."""
+    screening = screening or NoScreening()
     batch: list[tuple[Track, Audio]] = []
     for track in tracks:
         track = replace(track)  # its reference, once read, is let go with this copy
@@ -84,13 +97,37 @@ def clean(tracks: Sequence[Track], pipeline: Pipeline, batching: Batching) -> It
             batch.append((track, audio))
             if len(batch) < batching.files and sum(audio.seconds for _, audio in batch) < batching.batch_seconds:
                 continue
-        yield from _run(batch, pipeline, batching.marks)
+        yield from _screened(batch, pipeline, batching.marks, screening)
         batch = []
         if isinstance(audio, LongAudio):
-            yield from _stream(track, audio, pipeline, batching)
+            yield from _stream(track, audio, pipeline, batching, screening)
         elif audio is None:
             yield Outcome(track, reason=reason)
-    yield from _run(batch, pipeline, batching.marks)
+    yield from _screened(batch, pipeline, batching.marks, screening)
+
+
+def _screened(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool, screening: Screening) -> Iterator[Outcome]:
+    """The outcomes of one batch, in its order; only those with music meet the pipeline."""
+    music = [_music(track, audio, screening) for track, audio in batch]
+    cleaned = _run([one for one, found in zip(batch, music, strict=True) if found], pipeline, marks)
+    for (track, audio), found in zip(batch, music, strict=True):
+        if found:
+            yield next(cleaned)
+        else:
+            yield Outcome(track, untouched(audio), subtype=probe(track.path).output_subtype, untouched=True)
+
+
+def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool:
+    """Whether there is music; where that cannot be told, a file is cleaned."""
+    try:
+        if isinstance(sound, Audio):
+            return screening.finds_music(sound)
+        length = int(SCREENED_S * sound.sample_rate)
+        stretches = (sound.read(start, min(start + length, sound.samples)) for start in range(0, sound.samples, length))
+        return any(screening.finds_music(Audio(stretch, sound.sample_rate)) for stretch in stretches)
+    except Exception as error:
+        log.warning("%s: could not be screened, so it is cleaned (%s)", track.alias, error)
+        return True
 
 
 def _read(path: Path, stream_above_s: float) -> tuple[Audio | LongAudio | None, str]:
@@ -106,11 +143,14 @@ def _read(path: Path, stream_above_s: float) -> tuple[Audio | LongAudio | None, 
         return None, f"{path}: cannot be read ({error})"
 
 
-def _stream(track: Track, sound: LongAudio, pipeline: Pipeline, batching: Batching) -> Iterator[Outcome]:
+def _stream(track: Track, sound: LongAudio, pipeline: Pipeline, batching: Batching, screening: Screening) -> Iterator[Outcome]:
     clock, marker = StageClock(), Marker()
+    music = _music(track, sound, screening)
     with TemporaryDirectory(dir=batching.scratch, prefix=".streaming-") as folder:
         try:
-            if batching.marks:
+            if not music:
+                cleaned = untouched_long(sound)
+            elif batching.marks:
                 for chunk in sound.chunks():
                     marker.feed("input", chunk)
                 cleaned = clean_long(pipeline, sound, Path(folder), clock, marker.feed)
@@ -122,8 +162,8 @@ def _stream(track: Track, sound: LongAudio, pipeline: Pipeline, batching: Batchi
             log.exception("%s", track.path)
             yield Outcome(track, reason=f"{track.path}: {type(error).__name__}: {error}")
         else:
-            subtype = probe(track.path).output_subtype
-            yield Outcome(track, long=cleaned, subtype=subtype, seconds=clock.seconds, marks=marker.marks())
+            subtype, marks = probe(track.path).output_subtype, marker.marks()
+            yield Outcome(track, long=cleaned, subtype=subtype, seconds=clock.seconds, marks=marks, untouched=not music)
 
 
 def _run(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool) -> Iterator[Outcome]:
@@ -160,11 +200,18 @@ def _run(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool) 
         yield Outcome(track, separation, subtype=subtype, seconds=share, marks=marker.marks())
 
 
-def measure(metrics: Mapping[str, Any], separation: Separation, track: Track) -> dict[str, float | None]:
-    """`<metric>_mixture` and `<metric>_cleaned` for every metric; None where it does not apply or fails, with a warning."""
-    values: dict[str, float | None] = {}
+def measure(
+    metrics: Mapping[str, Any], separation: Separation, track: Track, known: Mapping[str, float | None] | None = None
+) -> dict[str, float | None]:
+    """`<metric>_mixture` and `<metric>_cleaned` for every metric; None where it does not apply or fails, with a warning.
+
+    What is `known` is not measured again.
+    """
+    values: dict[str, float | None] = dict(known or {})
     for name, metric in metrics.items():
         for suffix, state in (("mixture", separation.before()), ("cleaned", separation)):
+            if f"{name}_{suffix}" in values:
+                continue
             try:
                 values[f"{name}_{suffix}"] = metric(state, track)
             except Exception as error:

@@ -58,6 +58,9 @@ class Config:
     enhancement: dict[str, Any] = field(default_factory=dict)
     postprocess: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    screening: dict[str, Any] = field(default_factory=dict)
+    verdict: dict[str, Any] = field(default_factory=dict)
+    guard: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, Any] = field(default_factory=dict)
     output: Output = field(default_factory=Output)
     weights: Weights = field(default_factory=Weights)
@@ -72,6 +75,10 @@ class Config:
     stream_above_s: float = 300.0
 
 
+#: Nodes that are no part of the pipeline, as fields of `Experiment`.
+LATE = ("screening", "verdict", "guard", "tracking")
+
+
 ConfigStore.instance().store(name="schema", node=Config)
 
 
@@ -82,6 +89,9 @@ class Experiment:
     tracks: list[Track]
     pipeline: Pipeline
     metrics: Mapping[str, Any]
+    screening: Any
+    verdict: Any
+    guard: Any
     tracking: Any
     weights: Mapping[str, Path]
 
@@ -90,7 +100,8 @@ def build(cfg: DictConfig) -> Experiment:
     """Objects from a config. Raises `ConfigError` with every problem at once; loads no weights and decodes no audio."""
     problems, stages = objects(cfg)
     prefer(cfg.weights.dir)
-    if not cfg.separators:
+    finished = str(cfg.dataset.get("_target_")).endswith(".Finished")  # already cleaned: nothing is separated
+    if not cfg.separators and not finished:
         problems.append("separators=[] leaves nothing to separate with; name one, e.g. separators=[embedded_htdemucs]")
     if cfg.batch_seconds <= 0:
         problems.append(f"batch_seconds={cfg.batch_seconds} must be above 0")
@@ -122,7 +133,7 @@ def build(cfg: DictConfig) -> Experiment:
         postprocess=several["postprocess"],
         device=torch_device(cfg.device),
     )
-    return Experiment(tracks, pipeline, several["metrics"], stages["tracking"], weights)
+    return Experiment(tracks, pipeline, several["metrics"], **{key: stages[key] for key in LATE}, weights=weights)
 
 
 def unwritable(folder: Path) -> list[str]:

@@ -15,13 +15,15 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from . import cores, listening, plots, report, serving
+from . import cores, listening, page, plots, report, serving, verdict
 from .audio import Audio, save, save_chunks
 from .cleaning import Batching, Outcome, clean, measure
 from .config import Experiment, build
+from .finished import finished
 from .long_audio import LongAudio
 from .nodes import MANY, ONE
 from .recording import Recording
+from .separation import Separation
 from .tracking import NOTE_TAG, Run
 from .tracking.model import saved_model
 
@@ -56,15 +58,16 @@ def run_experiment(cfg: DictConfig, tags: Mapping[str, str] | None = None) -> Re
         recording.begin(resolved, experiment.tracks, experiment.weights)
         rows: list[dict[str, Any]] = []
         try:
-            for outcome in _with_progress(clean(experiment.tracks, experiment.pipeline, batching), experiment, console):
+            for outcome in _with_progress(_outcomes(experiment, batching), experiment, console):
                 rows.append(_finish(outcome, cfg, experiment, folder))
                 run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
                 recording.output(outcome, rows[-1])
         finally:  # an interrupted run still says what it did
             means = report.means(rows, experiment.metrics)
             files = report.write_all(rows, means, experiment.metrics, folder, resolved)
+            files += _page(rows, means, experiment, cfg, folder)
             files += recording.end(rows)
-        run.metrics(means)
+        run.metrics(means | {f"files_{word.replace(' ', '_')}": float(n) for word, n in verdict.counts(rows).items()})
         run.tags({NOTE_TAG: (folder / "summary.md").read_text()})
         for path in files:
             run.file(path)
@@ -77,6 +80,51 @@ def run_experiment(cfg: DictConfig, tags: Mapping[str, str] | None = None) -> Re
     return Result(means, rows, [row["alias"] for row in rows if row["status"] == "failed"])
 
 
+def _page(
+    rows: list[dict[str, Any]], means: Mapping[str, float], experiment: Experiment, cfg: DictConfig, folder: Path
+) -> list[Path]:
+    """report.html; a run's numbers and sounds are there without it, so that it may fail alone."""
+    try:
+        return [page.write_page(rows, means, experiment.metrics, folder, cfg.name, cfg.seed)]
+    except Exception as error:
+        log.warning("report.html could not be written (%s: %s)", type(error).__name__, error)
+        return []
+
+
+def _outcomes(experiment: Experiment, batching: Batching) -> Iterator[Outcome]:
+    """What becomes of the tracks: files that are already cleaned are only read."""
+    if any(track.cleaned_path for track in experiment.tracks):
+        return finished(experiment.tracks)
+    return clean(experiment.tracks, experiment.pipeline, batching, experiment.screening)
+
+
+def _judged(outcome: Outcome, found: Separation, experiment: Experiment) -> tuple[Separation, dict[str, Any]]:
+    """What is kept of a separation; its measures, its verdict, and the share of cleaned speech in it."""
+    track, metrics = outcome.track, experiment.metrics
+    first = measure(metrics, found, track)
+    if outcome.untouched:
+        return found, first | {"verdict": verdict.PASSED, "wet": 0.0}
+    if track.cleaned_path is not None:
+        return found, first | {"verdict": experiment.verdict.judge(first, metrics)}
+    before = {name: value for name, value in first.items() if name.endswith("_mixture")}
+    last = (found, first)
+
+    def harms(candidate: Separation) -> bool:
+        nonlocal last
+        if candidate is not last[0]:
+            last = (candidate, measure(metrics, candidate, track, before))
+        return verdict.is_harm(experiment.verdict.judge(last[1], metrics))
+
+    kept, wet = experiment.guard(found, harms)
+    measures = last[1] if kept is last[0] else measure(metrics, kept, track, before)
+    judged = experiment.verdict.judge(measures, metrics) if wet else verdict.PASSED
+    if wet < 1:
+        log.warning(
+            "%s: %s; %.0f %% of it is mixture now", track.alias, experiment.verdict.judge(first, metrics), 100 * (1 - wet)
+        )
+    return kept, measures | {"verdict": judged, "wet": wet}
+
+
 def _finish(outcome: Outcome, cfg: DictConfig, experiment: Experiment, folder: Path) -> dict[str, Any]:
     """Write one file's outputs and measure it; its row."""
     track, shown = outcome.track, outcome.separation
@@ -85,14 +133,16 @@ def _finish(outcome: Outcome, cfg: DictConfig, experiment: Experiment, folder: P
     try:
         if outcome.separation is not None:
             sound: Audio | LongAudio = outcome.separation.mixture
-            save(outcome.separation.speech, path, outcome.subtype)
-            measures = measure(experiment.metrics, outcome.separation, track)
+            shown, measures = _judged(outcome, outcome.separation, experiment)
+            if track.cleaned_path is None:
+                save(shown.speech, path, outcome.subtype)
         elif outcome.long is not None:
             sound = outcome.long.mixture
             save_chunks(outcome.long.cleaned(), path, sound.sample_rate, sound.channels, outcome.subtype, sound.samples)
             # What needs the whole sound in memory is not measured; loudness and peak were on the way.
             measures = {f"{name}_{state}": None for name in experiment.metrics for state in ("mixture", "cleaned")}
             measures |= {name: level for name, level in outcome.long.levels.items() if name in measures}
+            measures |= {"verdict": verdict.PASSED if outcome.untouched else verdict.NOT_JUDGED}
             shown = outcome.long.excerpt(max(cfg.output.ab_seconds, 1.0))
         else:
             log.error("%s", outcome.reason)
@@ -138,6 +188,8 @@ def _params(cfg: DictConfig, experiment: Experiment) -> dict[str, object]:
     params: dict[str, object] = {key: cfg[key] for key in own}
     params["files"] = len(experiment.tracks)
     for group in ONE:
+        if group == "verdict":  # a dozen thresholds, which the config's own file tells
+            continue
         params[group] = cfg[group]["_target_"].rsplit(".", 1)[1]
         params |= {f"{group}.{key}": value for key, value in cfg[group].items() if key not in SHARED}
     for group in MANY:

@@ -18,7 +18,10 @@ from omegaconf.errors import OmegaConfBaseException
 #: The only code that a config may name.
 TRUSTED = ["speechclean.*"]
 #: Groups of which a config names several, and groups of which it names one.
-MANY, ONE = ("separators", "postprocess", "metrics"), ("fusion", "enhancement", "dataset", "tracking")
+MANY, ONE = (
+    ("separators", "postprocess", "metrics"),
+    ("fusion", "enhancement", "dataset", "screening", "verdict", "guard", "tracking"),
+)
 
 
 def objects(cfg: DictConfig) -> tuple[list[str], dict[str, Any]]:

@@ -5,6 +5,7 @@ Drawn through matplotlib's Figure objects, never pyplot: nothing is kept between
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from functools import lru_cache
@@ -44,6 +45,30 @@ def write_spectrograms(separation: Separation, path: Path, title: str) -> Path:
     mask = separation.mask[..., _columns(separation.mask.shape[-1]).to(separation.mask.device)].mean(0)
     _draw(panels, _mel_rows(mask, mixture.sample_rate), mixture, title, path)
     return path
+
+
+def loudest_db(audio: Audio) -> float:
+    """The level in dB of the brightest point of a sound's spectrogram."""
+    return float(_levels(audio).max())
+
+
+def spectrogram_png(audio: Audio, loudest: float) -> bytes:
+    """A bare spectrogram as a png of 32 colours, without axes; its scale ends at `loudest` dB."""
+    from matplotlib import colormaps
+    from PIL import Image
+
+    levels = ((_levels(audio) - loudest) / RANGE_DB + 1).clamp(0, 1).flip(0)
+    steps = (levels * 31).round().byte().numpy()
+    picture = Image.fromarray(steps, mode="P")
+    picture.putpalette([round(255 * part) for step in range(32) for part in colormaps["magma"](step / 31)[:3]])
+    memory = io.BytesIO()
+    picture.save(memory, "PNG", compress_level=6)
+    return memory.getvalue()
+
+
+def _levels(audio: Audio) -> Tensor:
+    """Levels in dB, `[ROWS, columns]`."""
+    return 10 * torch.log10(_mel_rows(_spectra(audio).abs().square().mean(0).T, audio.sample_rate) + 1e-12)
 
 
 def _spectra(audio: Audio) -> Tensor:

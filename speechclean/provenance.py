@@ -36,7 +36,6 @@ SILENT = (
     "name",
     "output",
     "tracking",
-    "metrics",  # they listen only
     "dataset",  # it only says which files; what is in them counts by their hashes
     "batch_size",  # held by a test: batches give what single files give
     "batch_seconds",
@@ -45,7 +44,11 @@ SILENT = (
     "device",  # the same samples up to rounding; provenance names the machine
     "separators.*.device",
     "enhancement.device",
+    "screening.device",
+    "weights.dir",  # where they lie; what is in them counts by their hashes
 )
+#: Silent too where nothing acts on them: a guard hears metrics and decides what is written.
+LISTENING = ("metrics", "verdict")
 
 #: Mappings whose order is an order of work: [beta_wiener, loudness] is not [loudness, beta_wiener].
 ORDERED = ("separators", "postprocess")
@@ -155,13 +158,18 @@ def _code_paths(top: str) -> list[str]:
     return [f":/{name}" for name in CODE if (Path(top) / name).exists()]
 
 
-def canonical(config: Mapping[str, Any], path: str = "") -> Any:
+def canonical(config: Mapping[str, Any]) -> Any:
     """A config without its silent keys; where order matters, pairs instead of keys that JSON would sort."""
+    guarded = not str((config.get("guard") or {}).get("_target_", "NoGuard")).endswith("NoGuard")
+    return _less(config, SILENT if guarded else (*SILENT, *LISTENING))
+
+
+def _less(config: Mapping[str, Any], silent: Sequence[str], path: str = "") -> Any:
     kept = {}
     for name, value in config.items():
         key = f"{path}{name}"
-        if not any(fnmatchcase(key, pattern) for pattern in SILENT):
-            kept[str(name)] = canonical(value, f"{key}.") if isinstance(value, Mapping) else value
+        if not any(fnmatchcase(key, pattern) for pattern in silent):
+            kept[str(name)] = _less(value, silent, f"{key}.") if isinstance(value, Mapping) else value
     return list(kept.items()) if path.rstrip(".") in ORDERED else kept
 
 

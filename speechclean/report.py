@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from . import verdict
 from .files import written_whole
 from .scores import Line, Metric, Row, failures, improvement, lines, means, worst
 
@@ -36,6 +37,7 @@ HEAD = ("alias", "path", "status", "reason", "seconds", "sample_rate", "channels
 BRIEF = ("name", "dataset", "separators", "fusion", "enhancement", "postprocess", "shifts", "overlap", "seed")
 #: What lies in the output folder, said at the end of a run.
 PLACES = {
+    "report.html": "everything on one page, with sounds to compare: open it in a browser",
     "cleaned": "the cleaned files",
     "ab": "mixture, cleaned and residual, the same seconds of each: listen here first",
     "plots": "spectrograms before and after",
@@ -99,6 +101,10 @@ def write_summary(
         unit = metrics[name].unit
         table = [(row["alias"], f"{gain:+.2f}") for row, gain in least]
         page += [f"## Gained least, by {name}", "", *_markdown(("file", f"gain in {unit}" if unit else "gain"), table), ""]
+    if judged := verdict.counts(rows):
+        page += ["## Against the mixture", "", ", ".join(f"{count} {word}" for word, count in judged.items()) + ".", ""]
+        table = [(row["alias"], row["verdict"]) for row in verdict.harmed(rows)]
+        page += [*_markdown(("file", "verdict"), table), ""] if table else []
     if failed:
         table = [(row["alias"], str(row["reason"])) for row in failed]
         page += ["## Failed", "", *_markdown(("file", "why"), table), ""]
@@ -141,6 +147,10 @@ def print_table(
         values[2] = f"[{'green' if gain > 0 else 'red'}]{values[2]}[/]" if gain else values[2]
         table.add_row(f"{name} [dim]{escape(unit)}[/dim]", *values)
     console.print(table)
+    if judged := verdict.counts(rows):
+        console.print("Against the mixture: " + ", ".join(f"{count} {word}" for word, count in judged.items()))
+    for row in verdict.harmed(rows)[:5]:
+        console.print(f"[yellow]{escape(row['verdict'])}[/] {escape(str(row['alias']))}", highlight=False, soft_wrap=True)
     for row in failed[:20]:
         reason = str(row["reason"]).encode(errors="backslashreplace").decode()  # as in `write_text`
         console.print(f"[red]failed[/] {escape(reason)}", highlight=False, soft_wrap=True)

@@ -77,13 +77,21 @@ def failures(rows: Iterable[Row]) -> list[Row]:
 
 def worst(rows: Iterable[Row], metrics: Mapping[str, Metric], number: int = 5) -> tuple[str, list[tuple[Row, float]]]:
     """The files that gained least, with their gain, by the first metric of the config that has a better and a value."""
+    name, order = ranked(rows, metrics)
+    return name, order[:number] if name else []
+
+
+def ranked(rows: Iterable[Row], metrics: Mapping[str, Metric]) -> tuple[str, list[tuple[Row, float]]]:
+    """The metric that files are ranked by, the first of the config that has a better and a value, and the files that it
+    applies to with their gain, least first. Without such a metric its name is empty and all files come as they are.
+    """
     rows = list(rows)
     for name, metric in metrics.items():
         pairs = [(row, pair) for row in rows if (pair := pair_of(row, name))]
         gains = [(row, gain) for row, pair in pairs if (gain := improvement(*pair, metric)) is not None]
         if gains:
-            return name, sorted(gains, key=lambda entry: entry[1])[:number]
-    return "", []
+            return name, sorted(gains, key=lambda entry: entry[1])
+    return "", [(row, 0.0) for row in rows]
 
 
 def pair_of(row: Row, name: str) -> tuple[float, float] | None:

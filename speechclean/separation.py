@@ -15,13 +15,15 @@ from .audio import Audio, load
 class Track:
     """One input of a run, as paths: nothing is read until it is asked for.
 
-    `alias` names its outputs. `reference_path` is the clean speech, `transcript` the spoken words, where they are known.
+    `alias` names its outputs. `reference_path` is the clean speech, `transcript` the spoken words, where they are known;
+    `cleaned_path` is what some tool already made of it, where only that is to be judged.
     """
 
     alias: str
     path: Path
     reference_path: Path | None = None
     transcript: str | None = None
+    cleaned_path: Path | None = None
 
     @cached_property
     def reference(self) -> Audio | None:

@@ -105,6 +105,17 @@ def clean_long(
     return LongSeparation(mixture, speech, 10 ** (gain_db / 20), levels, energies)
 
 
+def untouched_long(mixture: LongAudio) -> LongSeparation:
+    """A mixture that passes through: its speech is itself."""
+    meter = _Meters(mixture)
+    for chunk in mixture.chunks():
+        meter.feed(chunk)
+    levels = dict(zip(_NAMES, meter.levels(), strict=True))
+    both = {f"{name}_{state}": level for name, level in levels.items() for state in ("mixture", "cleaned")}
+    steps = max(1, math.ceil(mixture.samples / mixture.sample_rate / ENERGY_STEP_S))
+    return LongSeparation(mixture, mixture, 1.0, both, torch.zeros(steps, dtype=torch.float64))
+
+
 _NAMES = ("lufs", "true_peak_dbtp")
 
 

@@ -30,12 +30,17 @@ FLOORS = [
         "scores",
         "listening",
         "plots",
+        "verdict",
+        "guard",
+        "screening",
+        "finished",
+        "page",
     },
     {"config", "nodes"},
     {"compose", "experiment", "arguments", "serving"},
     {"verdicts", "inputs", "worktree", "comparison", "reproduction", "promotion"},  # on what runs have left behind
     {"cli", "reproduce", "compare", "promote"},
-    {"__main__"},
+    {"__main__", "evaluate"},
 ]
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..separation import Track
 from . import DatasetError, aliases
 
-COLUMNS = ("path", "reference", "transcript", "alias")
+COLUMNS = ("path", "reference", "transcript", "alias", "cleaned")
 #: The mixtures that ship with the package: synthesised speech over composed music (`experiments/pilot_data`).
 PILOT = Path(__file__).parent.parent / "assets" / "pilot" / "manifest.csv"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A csv or tsv file with the columns `path[,reference,transcript,alias]`; its paths are relative to itself.
+    """A csv or tsv file with the columns `path[,reference,transcript,alias,cleaned]`; its paths are relative to itself.
 
     path: the table; comma or tab is told by the header
     """
@@ -64,19 +64,21 @@ def _tracks(rows: list[dict[str, str]], columns: list[str], table: Path) -> list
         raise DatasetError(f"{table}: " + "; ".join(wrong))
     tracks, given = [], []
     for line, row in enumerate(rows, start=2):
-        path, reference = (_resolved(row.get(column), table) for column in ("path", "reference"))
+        path, reference, cleaned = (_resolved(row.get(column), table) for column in ("path", "reference", "cleaned"))
         if None in row:
             wrong.append(f"line {line}: more cells than columns; quote a transcript that holds commas")
         elif path is None:
             wrong.append(f"line {line}: no path")
         else:
-            wrong += [f"line {line}: no such file: {file}" for file in (path, reference) if file and not file.is_file()]
-            tracks.append(Track("", path, reference, (row.get("transcript") or "").strip() or None))
+            wrong += [
+                f"line {line}: no such file: {file}" for file in (path, reference, cleaned) if file and not file.is_file()
+            ]
+            tracks.append(Track("", path, reference, (row.get("transcript") or "").strip() or None, cleaned))
             given.append(aliases.safe(row.get("alias") or "") if row.get("alias") else aliases.safe(path.stem))
     if wrong:
         raise DatasetError(f"{table}:\n  " + "\n  ".join(wrong))
     names = aliases.unique(given, [str(track.path) for track in tracks])
-    return [Track(name, track.path, track.reference_path, track.transcript) for name, track in zip(names, tracks, strict=True)]
+    return [replace(track, alias=name) for name, track in zip(names, tracks, strict=True)]
 
 
 def _resolved(cell: str | None, table: Path) -> Path | None:

@@ -172,3 +172,49 @@ def test_a_killed_run_is_failed_and_leaves_nothing_half_written(tmp_path: Path) 
     for path in (tmp_path / "out/cleaned").iterdir():
         assert load(path).samples
     assert rows(tmp_path / "out")
+
+
+def test_finished_files_are_judged_without_separating(tmp_path: Path) -> None:
+    """The references stand for what a perfect tool made; one worse file beside them is found out."""
+    tracks = Pilot().tracks()[:2]
+    for track in tracks:
+        save(load(track.path), tmp_path / "in" / f"{track.alias}.wav")
+        save(track.reference, tmp_path / "ref" / f"{track.alias}.wav")
+    save(tracks[0].reference, tmp_path / "out" / f"{tracks[0].alias}.wav")
+    mixture = load(tracks[1].path)
+    save(
+        mixture.with_waveform(mixture.waveform + noise(20, mixture.sample_rate).waveform[:, : mixture.samples]),
+        tmp_path / "out" / f"{tracks[1].alias}.wav",
+    )
+    line = [sys.executable, "-m", "speechclean.evaluate", "in", "out", "ref", "metrics=[si_sdr,stoi]", "tracking=none"]
+    line += ["hydra.run.dir=judged"]
+    done = subprocess.run(line, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    found = rows(tmp_path / "judged")
+    assert found[tracks[0].alias]["verdict"] == "improved"
+    assert float(found[tracks[0].alias]["si_sdr_cleaned"]) > 60
+    assert found[tracks[1].alias]["verdict"].startswith("harmed: SI-SDR −")
+    assert (tmp_path / "judged/report.html").stat().st_size > 100_000
+    assert not (tmp_path / "judged/cleaned").exists()
+    assert "1 improved, 1 harmed" in done.stdout
+    assert "1 improved, 1 harmed" in (tmp_path / "judged/summary.md").read_text()
+
+
+def test_the_guard_gives_a_harmed_file_its_mixture_back(speechclean: Command, tmp_path: Path) -> None:
+    """With a threshold that nothing can meet, every file is passed through, to the last bit."""
+    track = Pilot().tracks()[0]
+    (tmp_path / "set.csv").write_text(f"path,reference,alias\n{track.path},{track.reference_path},a\n")
+    arguments = [one for one in SMALL if not one.startswith("metrics")]
+    done = speechclean(
+        *arguments,
+        "dataset=manifest",
+        "dataset.path=set.csv",
+        "hydra.run.dir=out",
+        "metrics=[si_sdr,lufs]",
+        "guard=fallback",
+        "+verdict.harm.lufs=0",
+    )
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path / "out")["a"]["verdict"] == "passed through"
+    assert float(rows(tmp_path / "out")["a"]["wet"]) == 0
+    assert torch.equal(load(tmp_path / "out/cleaned/a.wav").waveform, load(track.path).waveform)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import pytest
 import torch
 
@@ -23,6 +25,7 @@ from speechclean.metrics.wer import Wer, normalise, recognise, word_error_rate
 )
 def test_score_by_hand(separation, track, noise, monkeypatch, heard: str, expected: float) -> None:
     assert word_error_rate("the cat sat down", heard) == expected
+    monkeypatch.setattr(wer, "_answers", OrderedDict())
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: heard)  # noqa: ARG005
     assert Wer()(separation(noise()), track(transcript="The cat sat down.")) == expected
 

@@ -55,7 +55,7 @@ def test_only_files_with_music_meet_the_pipeline_and_the_order_is_kept(tmp_path,
         sound.waveform[0, 0] = first
         tracks.append(Track(name, save(sound, tmp_path / f"{name}.wav", "PCM_24")))
 
-    def pipeline(mixtures, clock):  # noqa: ARG001
+    def pipeline(mixtures, *_):
         seen.extend(mixtures)
         return [untouched(mixture).with_speech(mixture.waveform / 2) for mixture in mixtures]
 

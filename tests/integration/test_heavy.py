@@ -29,7 +29,7 @@ def test_all_that_is_missing_is_said_before_any_audio_is_read(tmp_path: Path) ->
     metrics = "metrics=[wer_whisper,music_presence,squim]"
     done = command(tmp_path, "speechclean", "experiment=best_pipeline", metrics, "dataset=folder", "dataset.pattern=*.wav")
     assert done.returncode == 2
-    for name in ("htdemucs_ft", "mdx_extra_q", "dns64", "whisper-base.en", "panns_cnn14", "squim_objective"):
+    for name in ("htdemucs_ft", "mdx_extra_q", "dns64", "whisper-base.en", "panns-cnn14", "squim_objective"):
         assert f"python -m speechclean.weights fetch {name}" in done.stderr
     assert "about 336 MB" in done.stderr
 

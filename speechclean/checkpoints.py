@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import pickle
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from importlib.util import find_spec
@@ -45,9 +46,11 @@ def read(path: Path) -> dict[str, Any]:
         with torch.serialization.safe_globals(list(allowed_classes().values())):
             package = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()
-        named = next((line.strip() for line in reason if "GLOBAL" in line), reason[0] if reason else type(error).__name__)
-        raise CheckpointError(f"{path}: refused, not a plain checkpoint of demucs or denoiser ({named})") from error
+        named = re.search(r"(?:GLOBAL|functional call to|instance of class) (\S+)", str(error))
+        lines = str(error).strip().splitlines()  # torch's own advice, to trust the file, is not passed on
+        other = "it holds more than tensors and plain values" if "weights_only" in str(error) or not lines else lines[0]
+        reason = f"it names {named[1]}" if named else other
+        raise CheckpointError(f"{path}: refused, nothing of it was run: not a plain checkpoint ({reason})") from error
     if not isinstance(package, dict):
         raise CheckpointError(f"{path}: holds a {type(package).__name__}, not the dictionary of a checkpoint")
     return package

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -65,8 +67,24 @@ def test_safetensors_in_demucs_layout(tmp_path: Path) -> None:
     assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in model.state_dict().items())
 
 
-@pytest.mark.parametrize("kind", ["system", "exec", "eval", "popen", "import", "getattr", "lambda_file", "in_state"])
-def test_hostile_pickles_run_nothing(kind: str, tmp_path: Path) -> None:
+NAMED = {
+    "system": "posix.system",
+    "exec": "exec",
+    "eval": "eval",
+    "popen": "commands.Popen",  # where protocol 2 has it
+    "import": "importlib.import_module",
+    "getattr": "getattr",
+    "lambda_file": "open",
+    "in_state": "posix.system",
+    "shutil": "shutil.rmtree",
+    "hub": "torch.hub",
+}
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("suffix", [".th", ".pt", ".pth"])
+@pytest.mark.parametrize("kind", list(NAMED))
+def test_hostile_pickles_run_nothing(kind: str, suffix: str, legacy: bool, tmp_path: Path) -> None:
     trace = tmp_path / "ran"
     code = f"open({str(trace)!r}, 'w')"
     import importlib
@@ -80,11 +98,30 @@ def test_hostile_pickles_run_nothing(kind: str, tmp_path: Path) -> None:
         "import": Attack(importlib.import_module, "antigravity"),
         "getattr": Attack(getattr, "text", "__class__"),
         "lambda_file": Attack(open, str(trace), "w"),
-        "in_state": package(tiny_htdemucs(), state={"weight": Attack(os.system, f"touch {trace}")}),
+        "in_state": {"args": (), "state": {"weight": Attack(os.system, f"touch {trace}")}},
+        "shutil": Attack(shutil.rmtree, str(tmp_path)),
+        "hub": Attack(torch.hub.load, str(tmp_path), "touch"),
     }
-    torch.save(attacks[kind], tmp_path / "x.th")
-    with pytest.raises(CheckpointError, match=r"x\.th: refused"):
-        checkpoints.read(tmp_path / "x.th")
+    path = tmp_path / f"x{suffix}"
+    torch.save(attacks[kind], path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(CheckpointError, match=rf"x\{suffix}: refused.*{NAMED[kind]}"):
+        checkpoints.read(path)
+    assert not trace.exists()
+    assert path.exists()
+
+
+def test_programs_and_bare_pickles_are_refused(tmp_path: Path) -> None:
+    """A TorchScript archive is code; a pickle without torch's envelope is what any program can write."""
+    path, trace = tmp_path / "x.pt", tmp_path / "ran"
+    torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), str(path))
+    with pytest.raises(CheckpointError, match="refused"):
+        checkpoints.read(path)
+    path.write_bytes(pickle.dumps(Attack(os.system, f"touch {trace}")))
+    with pytest.raises(CheckpointError, match="refused"):
+        checkpoints.read(path)
+    path.write_bytes(pickle.dumps(Attack(os.system, f"touch {trace}"), protocol=0))
+    with pytest.raises(CheckpointError, match="refused"):
+        checkpoints.read(path)
     assert not trace.exists()
 
 

@@ -121,8 +121,12 @@ def _download(url: str, part: BinaryIO, progress: Progress) -> str | None:
         told = told.strip('"')
         promised = told if len(told) == 64 else None
         if answer.status_code == 416:  # there is nothing after `done`: it is all there, or too much is
-            return promised
+            if answer.headers.get("Content-Range", "").endswith(f"/{done}"):
+                return promised
+            raise _WrongContentError("what was there from before is longer than the file")
         answer.raise_for_status()
+        if answer.headers.get("Content-Type", "").startswith("text/html"):  # a sign-in page, say
+            raise _WrongContentError("the server sent a web page")
         if done and answer.status_code != 206:  # the server knows no ranges
             part.truncate(0)
             done = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -176,14 +177,24 @@ def _definition(name: str, folder: Path) -> dict[str, Any]:
     path = folder / f"{name}.yaml"
     if not path.is_file():
         return {"models": [name]}
-    definition = yaml.safe_load(path.read_text())
+    try:
+        definition = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:  # also one that names something to be called
+        raise CheckpointError(f"{path}: refused, not plain yaml ({' '.join(str(error).split())})") from error
     if not isinstance(definition, dict) or not isinstance(definition.get("models"), list):
         raise CheckpointError(f"{path}: not a bag of demucs (a mapping with a list of `models`)")
     return definition
 
 
 def _bag(name: str, definition: dict[str, Any], places: list[Path], where: str) -> Bag:
-    found = {signature: _find(signature, places) for signature in definition["models"]}
+    signatures, weights = [str(one) for one in definition["models"]], definition.get("weights")
+    if weights and len(weights) != len(signatures):
+        raise CheckpointError(f"{name}: its bag has {len(signatures)} networks and weights for {len(weights)}")
+    counts = {signature: signatures.count(signature) for signature in signatures}
+    if len(set(counts.values())) > 1 or (weights and len(counts) < len(signatures)):
+        # In some published bags each network stands twice, which changes no mean; anything else would be lost.
+        raise CheckpointError(f"{name}: its bag names a network again; write its weight into `weights` instead")
+    found = {signature: _find(signature, places) for signature in counts}
     missing = [signature for signature, path in found.items() if path is None]
     if missing:
         urls = [_published_url(signature) for signature in missing]
@@ -195,6 +206,8 @@ def _bag(name: str, definition: dict[str, Any], places: list[Path], where: str) 
 
 
 def _find(signature: str, places: list[Path]) -> Path | None:
+    if not re.fullmatch(r"\w+", signature):  # it becomes part of a path and of a pattern
+        raise CheckpointError(f"a bag names the network {signature!r}: letters, digits and _ only, a file beside it")
     for folder in places:
         for pattern in (f"{signature}.th", f"{signature}-*.th", f"{signature}.safetensors"):
             for path in sorted(folder.glob(pattern)):

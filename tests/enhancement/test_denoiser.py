@@ -110,6 +110,20 @@ def test_agrees_with_denoisers_own_forward(checkpoint: Path) -> None:
     assert (torch.cat(list(answers), -1) - expected).abs().max() < 1e-5
 
 
+def test_the_published_layout_is_a_bare_state_at_full_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = Demucs(hidden=48, sample_rate=16000).eval()
+    torch.save(network.state_dict(), tmp_path / "dns48.th")
+    monkeypatch.setattr("speechclean.enhancement.denoiser.denoiser_file", lambda _: tmp_path / "dns48.th")
+    loaded = Denoiser("dns48", device="cpu")._network
+    assert sum(parameter.numel() for parameter in loaded.parameters()) > 18e6
+    heard = noise(0.2, 16000).waveform[None]
+    with torch.no_grad():
+        network.normalize = False  # done for whole files, outside the network
+        assert torch.equal(loaded(heard), network(heard))
+    assert Denoiser("dns48", wet=1.0, device="cpu")(separation(noise(0.2, 16000))).speech.waveform.isfinite().all()
+
+
 def test_silence_and_bad_arguments(checkpoint: Path) -> None:
     silent = separation(Audio(torch.zeros(2, 16000), 16000))
     assert not Denoiser(str(checkpoint), wet=1.0, device="cpu")(silent).speech.waveform.any()

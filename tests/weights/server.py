@@ -36,7 +36,10 @@ def serving(publisher: Publisher) -> Iterator[str]:
                 return
             start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and publisher.ranges else 0
             if start >= len(content) and start:
-                self.send_error(416)
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
                 return
             self.send_response(206 if start else 200)
             self.send_header("Content-Length", str(len(content) - start))

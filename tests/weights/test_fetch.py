@@ -82,6 +82,15 @@ def test_a_part_of_another_version_is_thrown_away(url: str, tmp_path: Path) -> N
         assert fetch(File((Source(f"{url}/x.th", SHA),)), tmp_path).read_bytes() == CONTENT
 
 
+def test_without_a_promise_only_a_part_of_the_right_length_is_taken(publisher: Publisher, url: str, tmp_path: Path) -> None:
+    (tmp_path / "x.th.part").write_bytes(CONTENT + b"!")
+    assert fetch(File((Source(f"{url}/x.th"),)), tmp_path).read_bytes() == CONTENT
+    publisher.headers["Content-Type"] = "text/html; charset=utf-8"
+    with pytest.raises(FetchError, match="sent a web page"):
+        fetch(File((Source(f"{url}/x.th"),)), tmp_path / "other")
+    assert only(tmp_path / "other") == []
+
+
 def test_the_hubs_header_is_believed(publisher: Publisher, url: str, tmp_path: Path) -> None:
     publisher.headers["X-Linked-Etag"] = f'"{"0" * 64}"'
     with pytest.raises(FetchError, match="wrong content"):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 from rich.progress import track as progress
 
+from experiments.texts import fill
 from speechclean.audio import Audio
 from speechclean.metrics.si_sar import SiSar
 from speechclean.metrics.si_sdr import SiSdr
@@ -147,17 +147,6 @@ def plot(scores: Scores, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def into_readme(name: str, lines: list[str]) -> None:
-    """Put lines between `<!-- name -->` and `<!-- end -->`."""
-    path = HERE / "README.md"
-    text = path.read_text()
-    block = f"<!-- {name} -->\n\n" + "\n".join(lines) + "\n\n<!-- end -->"
-    pattern = rf"<!-- {re.escape(name)} -->.*?<!-- end -->"
-    if not re.search(pattern, text, re.S):
-        print(f"README.md has no place for {name}; the table is in results/{name}.md")
-    path.write_text(re.sub(pattern, lambda _: block, text, flags=re.S))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--speech")
@@ -183,7 +172,7 @@ def main() -> None:
     (options.results / f"{options.name}.md").write_text("\n".join(lines) + "\n")
     plot(scores, options.results / f"{options.name}.png")
     if options.results == HERE / "results":
-        into_readme(options.name, lines)
+        fill(HERE / "README.md", {options.name: "\n".join(lines)})
     print("\n".join(lines))
 
 

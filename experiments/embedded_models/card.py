@@ -8,12 +8,13 @@ ships). Nothing between the marks is written by hand.
 
 import csv
 import hashlib
-import re
 from pathlib import Path
+
+from experiments.texts import fill
 
 HERE = Path(__file__).parent
 MODELS = HERE.parents[1] / "speechclean" / "assets" / "models"
-TEXTS = (HERE / "README.md", MODELS / "MODEL_CARD.md")
+TEXTS = (HERE / "README.md", MODELS / "MODEL_CARD.md", HERE.parents[1] / "README.md")
 
 
 def curves() -> str:
@@ -40,21 +41,11 @@ def files() -> str:
     return "\n".join(lines)
 
 
-def filled(text: str) -> str:
-    """The text with every marked place written anew."""
-
-    def content(match: re.Match[str]) -> str:
-        name = match.group(1)
-        made = {"curves": curves, "files": files}.get(name)
-        body = made() if made else (HERE / "results" / name).read_text().strip()
-        return f"<!-- {name} -->\n\n{body}\n\n<!-- end -->"
-
-    return re.sub(r"<!-- (?!end)([\w.]+) -->.*?<!-- end -->", content, text, flags=re.DOTALL)
-
-
 def main() -> None:
+    contents = {path.name: path.read_text() for path in (HERE / "results").glob("*.md")}
+    contents |= {"curves": curves(), "files": files()}
     for path in TEXTS:
-        path.write_text(filled(path.read_text()))
+        fill(path, contents)
         print(f"{path.name} written")
 
 

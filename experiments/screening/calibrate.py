@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from rich.progress import track as progress
 
 from experiments.benchmark.mixing import mixtures, sources
+from experiments.texts import fill
 from speechclean.screening import MusicFound
 
 HERE = Path(__file__).parent
@@ -57,9 +58,7 @@ def main() -> None:
         f"Threshold: {threshold} dB (seed {options.seed}). Of {len(asked)} mixtures at 10 dB and below, {passed} pass. ",
     ]
     lines[-1] += f"The clean clip nearest to being taken for music is `{loudest}`."
-    readme = HERE / "README.md"
-    block = "<!-- table -->\n\n" + "\n".join(lines) + "\n\n<!-- end -->"
-    readme.write_text(re.sub(r"<!-- table -->.*?<!-- end -->", lambda _: block, readme.read_text(), flags=re.S))
+    fill(HERE / "README.md", {"table": "\n".join(lines)})
     print("\n".join(lines))
 
 

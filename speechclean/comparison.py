@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import yaml
 
-from . import verdicts
+from . import sameness
 from .audio import AudioError, probe
 from .labels import flat
 from .long_audio import LongAudio
@@ -99,7 +99,7 @@ def sounds(first: Record, second: Record) -> Iterator[Apart]:
         before, after = one.get(alias, {}), two.get(alias, {})
         stages = {stage: after[stage].difference_db(mark) for stage, mark in before.items() if stage in after}
         new = [stage for stage in [*before, *after] if (stage in before) != (stage in after)]
-        stage = verdicts.parting(stages, same_machine=False) or next(iter(new), None)
+        stage = sameness.parting(stages, same_machine=False) or next(iter(new), None)
         level, where = stages.get("output"), None
         files = [record.artifact(f"cleaned/{alias}.wav") for record in (first, second)]
         if files[0] and files[1] and level != -math.inf:
@@ -117,7 +117,7 @@ def _loudest(first: Path, second: Path) -> tuple[float | None, float | None]:
     """Energy of the difference in dB relative to the first file, and the time in seconds where a second of it is largest."""
     try:
         info = probe(first)
-        whole = verdicts.difference(first, second)
+        whole = sameness.difference(first, second)
         if whole is None or not info.samples:
             return None, None
         energy = torch.cat(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from . import report, reproduction, verdicts, worktree
+from . import report, reproduction, sameness, worktree
 from .arguments import Arguments, UsageError, store_of
 from .reproduction import CannotReproduce, Plan, Reproduction
 from .tracking import Records, TrackingError
@@ -82,7 +82,7 @@ def _reproduce(arguments: Arguments, console: Console) -> bool:
     page = _write(plan, outcome, folder)
     reproduction.link(plan, outcome, records, page)
     _print(plan, outcome, console)
-    return verdicts.VERDICTS.index(outcome.verdict) <= REQUIRED[options["require"]]
+    return sameness.VERDICTS.index(outcome.verdict) <= REQUIRED[options["require"]]
 
 
 def _announce(plan: Plan, differences: list[str], console: Console) -> None:
@@ -111,15 +111,15 @@ def _print(plan: Plan, outcome: Reproduction, console: Console) -> None:
 
 
 def _meaning(outcome: Reproduction) -> str:
-    if outcome.verdict == verdicts.BIT_EXACT:
+    if outcome.verdict == sameness.BIT_EXACT:
         return "every sample of every file is the same, and so are the metrics"
     machine = [each for each in outcome.differences if each.startswith(("cpu", "cuda", "platform", "package", "python"))]
     because = f" ({'; '.join(machine)})" if machine else ""
-    if outcome.verdict == verdicts.ONE_LSB:
+    if outcome.verdict == sameness.ONE_LSB:
         return f"no sample differs by more than one step of 16 bits{because}"
-    if outcome.verdict == verdicts.TOLERABLE:
+    if outcome.verdict == sameness.TOLERABLE:
         return f"it differs by less than one hears{because}"
-    first = next((file.stage for file in outcome.files if file.verdict == verdicts.DIFFERENT and file.stage), None)
+    first = next((file.stage for file in outcome.files if file.verdict == sameness.DIFFERENT and file.stage), None)
     return f"it did not come out the same{f', first at the stage {first}' if first else ''}"
 
 
@@ -140,7 +140,7 @@ def _write(plan: Plan, outcome: Reproduction, folder: Path) -> Path:
     return report.write_text("\n".join(lines) + "\n", folder / "reproduction.md")
 
 
-def _cells(file: verdicts.FileVerdict) -> tuple[str, ...]:
+def _cells(file: sameness.FileVerdict) -> tuple[str, ...]:
     step = f"{file.output.lsb:.3g} LSB" if file.output and file.output.lsb else ""
     level = file.output.db if file.output else file.stages.get("output")
     return (file.alias, file.verdict, file.stage or "", step, "" if level in (None, -math.inf) else _db(level))

@@ -19,14 +19,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from . import inputs, provenance, report, verdicts
+from . import inputs, provenance, report, sameness
 from .audio import AudioError
 from .config import ConfigError, build
 from .labels import text
 from .marks import Mark
 from .recording import OUTPUT_STAGE, mark_of
+from .sameness import DIFFERENT, FileVerdict
 from .tracking import NOTE_TAG, Record, Records
-from .verdicts import DIFFERENT, FileVerdict
 
 #: Knobs at the root that stages refer to: in a resolved config the reference is gone, so that they are set in both places.
 SHARED = ("shifts", "overlap", "seed", "device", "batch_size")
@@ -61,7 +61,7 @@ class Reproduction:
 
     @property
     def verdict(self) -> str:
-        return verdicts.overall(self.files)
+        return sameness.overall(self.files)
 
 
 def plan(
@@ -171,12 +171,12 @@ def compare(plan: Plan, again: Record, tolerance_db: float = 60.0) -> Reproducti
         elif "failed" in (one["status"], two["status"]):
             same = one["status"] == two["status"]
             note = f"failed {'then and now' if same else 'then' if one['status'] == 'failed' else 'now'}: "
-            verdict = verdicts.BIT_EXACT if same else DIFFERENT
+            verdict = sameness.BIT_EXACT if same else DIFFERENT
             files.append(FileVerdict(alias, verdict, note=note + (two["reason"] or one["reason"])))
         else:
             marks = (then_marks.get(alias, {}), now_marks.get(alias, {}))
             output = _output_difference(plan, alias, marks[0].get(OUTPUT_STAGE))
-            files.append(verdicts.judge(alias, *marks, output, (one, two), same_machine, tolerance_db))
+            files.append(sameness.judge(alias, *marks, output, (one, two), same_machine, tolerance_db))
     differences += [told for told in plan.differences if told not in differences]
     return Reproduction(again.id, files, differences)
 
@@ -261,7 +261,7 @@ def _weights_differences(config: DictConfig, then: Mapping[str, Any]) -> list[st
     return told
 
 
-def _output_difference(plan: Plan, alias: str, mark: Mark | None) -> verdicts.Difference | None:
+def _output_difference(plan: Plan, alias: str, mark: Mark | None) -> sameness.Difference | None:
     """Between the written files, if that of then is kept with the run or still lies where it was written."""
     now = plan.folder / "cleaned" / f"{alias}.wav"
     kept = plan.record.artifact(f"cleaned/{alias}.wav")
@@ -270,7 +270,7 @@ def _output_difference(plan: Plan, alias: str, mark: Mark | None) -> verdicts.Di
     try:
         if kept is None and mark is not None and there.is_file() and there != now and mark_of(there) == mark:
             kept = there
-        return verdicts.difference(kept, now) if kept is not None else None
+        return sameness.difference(kept, now) if kept is not None else None
     except AudioError:
         return None
 

@@ -38,7 +38,7 @@ FLOORS = [
     },
     {"config", "nodes"},
     {"compose", "experiment", "arguments", "serving"},
-    {"verdicts", "inputs", "worktree", "comparison", "reproduction", "promotion"},  # on what runs have left behind
+    {"sameness", "inputs", "worktree", "comparison", "reproduction", "promotion"},  # on what runs have left behind
     {"cli", "reproduce", "compare", "promote"},
     {"__main__", "evaluate"},
 ]

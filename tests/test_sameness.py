@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from speechclean import verdicts
+from speechclean import sameness
 from speechclean.audio import Audio, save
 from speechclean.marks import Mark, Marker
 from tests.conftest import noise
@@ -24,10 +24,10 @@ def marks(**stages: torch.Tensor) -> dict[str, Mark]:
 def judged(tmp_path: Path, change: torch.Tensor, subtype: str = "PCM_16", numbers=({}, {}), same_machine: bool = True):
     sound = (noise(1.0).waveform * 32768).round() / 32768
     files = [save(Audio(each, 24000), tmp_path / f"{index}.wav", subtype) for index, each in enumerate((sound, sound + change))]
-    output = verdicts.difference(*files)
+    output = sameness.difference(*files)
     one = marks(input=sound, fusion=sound, loudness=sound)
     two = marks(input=sound, fusion=sound + change * 1e-3, loudness=sound + change)
-    return verdicts.judge("a", one, two, output, numbers, same_machine, 60.0)
+    return sameness.judge("a", one, two, output, numbers, same_machine, 60.0)
 
 
 def test_the_four_verdicts(tmp_path: Path) -> None:
@@ -56,9 +56,9 @@ def test_on_another_machine_rounding_is_not_the_stage_that_differs(tmp_path: Pat
 
 def test_one_sample_of_the_input_counts_on_any_machine() -> None:
     stages = {"input": -140.0, "fusion": -50.0}
-    assert verdicts.parting(stages, same_machine=False) == "input"
-    assert verdicts.parting({"input": -math.inf, "fusion": -130.0}, same_machine=False) == "fusion"
-    assert verdicts.parting({"input": -math.inf}, same_machine=True) is None
+    assert sameness.parting(stages, same_machine=False) == "input"
+    assert sameness.parting({"input": -math.inf, "fusion": -130.0}, same_machine=False) == "fusion"
+    assert sameness.parting({"input": -math.inf}, same_machine=True) is None
 
 
 def test_the_same_sound_measured_otherwise_is_told_by_the_metric(tmp_path: Path) -> None:
@@ -71,14 +71,14 @@ def test_the_same_sound_measured_otherwise_is_told_by_the_metric(tmp_path: Path)
 def test_without_the_file_its_mark_is_judged() -> None:
     sound = noise(1.0).waveform
     same, near, far = (marks(output=sound * gain) for gain in (1, 1 + 1e-4, 2))
-    assert verdicts.judge("a", same, same, None, ({}, {}), True, 60.0).verdict == "bit-exact"
-    found = verdicts.judge("a", same, near, None, ({}, {}), True, 60.0)
+    assert sameness.judge("a", same, same, None, ({}, {}), True, 60.0).verdict == "bit-exact"
+    found = sameness.judge("a", same, near, None, ({}, {}), True, 60.0)
     assert (found.verdict, "estimated" in found.note) == ("within tolerance", True)
-    assert verdicts.judge("a", same, far, None, ({}, {}), True, 60.0).verdict == "different"
-    assert verdicts.judge("a", {}, far, None, ({}, {}), True, 60.0).verdict == "different"
+    assert sameness.judge("a", same, far, None, ({}, {}), True, 60.0).verdict == "different"
+    assert sameness.judge("a", {}, far, None, ({}, {}), True, 60.0).verdict == "different"
 
 
 def test_the_overall_verdict_is_the_worst_and_nothing_proves_nothing() -> None:
-    files = [verdicts.FileVerdict("a", "bit-exact"), verdicts.FileVerdict("b", "within 1 LSB")]
-    assert verdicts.overall(files) == "within 1 LSB"
-    assert verdicts.overall([]) == "different"
+    files = [sameness.FileVerdict("a", "bit-exact"), sameness.FileVerdict("b", "within 1 LSB")]
+    assert sameness.overall(files) == "within 1 LSB"
+    assert sameness.overall([]) == "different"

@@ -20,6 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from . import runtime
 from .audio import Audio
 from .long_audio import Forward, LongAudio, RawWriter
 from .loudness import LoudnessMeter, TruePeakMeter
@@ -161,6 +162,7 @@ def _fuse(
             meter.feed(block.inner(waveform))
         watch("fusion", block.inner(speech))
         writer.write(block.inner(speech))
+        runtime.hand_back()
     return writer.done(rate, mixture.channels)
 
 
@@ -202,6 +204,7 @@ def _finish(
         energies += torch.bincount(torch.arange(block.start, block.end) // step, power, len(energies))
         meter.feed(finished)
         writer.write(finished)
+        runtime.hand_back()
     return writer.done(rate, mixture.channels), energies
 
 

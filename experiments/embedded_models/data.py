@@ -10,13 +10,15 @@ data set. Clips are split into train and valid by `id` (voice or track), so that
 import argparse
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
+
+from speechclean.config import ConfigError
 
 SAMPLE_RATE = 24_000
 VALID_SHARE = 0.08
@@ -84,12 +86,24 @@ def write_bank(folder: Path, name: str, files: Iterable[tuple[Path, str, str, st
             samples.tofile(out)
             rows.append(Clip(label, identity, origin, rate, position, len(samples), split_of(identity)))
             position += len(samples)
+    rows = _both_splits(rows)
     (folder / f"{name}.i16.part").rename(folder / f"{name}.i16")
     with open(folder / f"{name}.csv", "w", newline="") as out:
         writer = csv.DictWriter(out, [field.name for field in fields(Clip)])
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
     print(f"{name}: {len(rows)} clips, {position / SAMPLE_RATE / 60:.1f} min")
+
+
+def _both_splits(rows: list[Clip]) -> list[Clip]:
+    """Clips with something on both sides: of a few voices the draw may hold out none, or all. The last by its hash moves."""
+    identities = sorted({row.id for row in rows}, key=lambda one: hashlib.sha256(one.encode()).digest())
+    if len(identities) == 1:
+        return [replace(row, split="train") for row in rows]
+    missing = {"train", "valid"} - {row.split for row in rows}
+    if not missing or not rows:
+        return rows
+    return [replace(row, split=missing.copy().pop()) if row.id == identities[-1] else row for row in rows]
 
 
 def read_bank(folder: Path, name: str) -> Bank:
@@ -112,8 +126,22 @@ def from_manifest(source: Path, kind: str) -> list[tuple[Path, str, str, str]]:
 
 def from_folder(folder: Path) -> list[tuple[Path, str, str, str]]:
     """Rendered files named `<id>__<n>.wav|ogg`: everything before the double underscore is the voice or tune."""
-    paths = sorted(p for p in folder.rglob("*") if p.suffix in (".wav", ".ogg", ".flac"))
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".wav", ".ogg", ".flac", ".mp3"))
     return [(p, p.name, p.stem.split("__")[0], "synthetic") for p in paths]
+
+
+def bank_folders(banks: Path, folders: Mapping[str, Path]) -> None:
+    """Banks from folders of one's own, by kind. Raises `ConfigError` for a folder without two voices or tracks: one must be
+    held out."""
+    problems = []
+    for kind, folder in folders.items():
+        found = from_folder(folder)
+        if len({identity for _, _, identity, _ in found}) < (1 if kind == "noise" else 2):
+            problems.append(f"data.{kind}={folder}: needs sound files of two voices or tracks at least, to hold one out")
+    if problems:
+        raise ConfigError(problems)
+    for kind, folder in folders.items():
+        write_bank(banks, kind, from_folder(folder))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -44,20 +44,33 @@ def quantizer(model: nn.Module, content: dict) -> DiffQuantizer:
     return made
 
 
+def training_args(content: dict) -> dict:
+    """What is told of the training inside the weights: how long it was, how it ended, and its run in MLflow."""
+    told = {key: content[key] for key in ("network", "step", "elapsed", "heard_s")}
+    return told | {"run": content.get("run"), "valid": content["scores"]}
+
+
 def package(model: nn.Module, content: dict, quantise: bool) -> dict:
     """Demucs's package: class, arguments, state (half precision or DiffQ) and what is known of the training."""
     args, kwargs = model._init_args_kwargs
-    told = {key: content[key] for key in ("network", "step", "elapsed", "heard_s")} | {"valid": content["scores"]}
+    told = training_args(content)
     if quantise:
         told |= {"diffq_group_size": GROUP_SIZE, "diffq_min_size_mb": MIN_SIZE_MB}
     state = get_state(model, quantizer(model, content) if quantise else None, half=True)
     return {"klass": type(model), "args": args, "kwargs": kwargs, "state": state, "training_args": told}
 
 
-def export_separator(checkpoint: Path, out: Path) -> Path:
+def export_network(checkpoint: Path, out: Path, name: str) -> Path:
+    """What a checkpoint holds, as `name` in the folder `out` and the format of its own library. Returns the file of weights."""
+    out.mkdir(parents=True, exist_ok=True)
+    denoising = torch.load(checkpoint, "cpu", weights_only=True)["network"] == "denoiser"
+    return export_denoiser(checkpoint, out, name) if denoising else export_separator(checkpoint, out, name)
+
+
+def export_separator(checkpoint: Path, out: Path, name: str | None = None) -> Path:
     """Package and bag of one separator; an older package of the same bag is removed. Returns the package's path."""
     model, content = load(checkpoint)
-    name = BAGS[content["network"]]
+    name = name or BAGS[content["network"]]
     content_of = package(model, content, quantise=content["network"] == "hdemucs")
     signature = hashlib.sha256(json.dumps(content_of["training_args"], sort_keys=True).encode()).hexdigest()[:8]
     bag = out / f"{name}.yaml"
@@ -70,12 +83,13 @@ def export_separator(checkpoint: Path, out: Path) -> Path:
     return next(out.glob(f"{signature}-*.th"))
 
 
-def export_denoiser(checkpoint: Path, out: Path) -> Path:
+def export_denoiser(checkpoint: Path, out: Path, name: str = "embedded_denoiser") -> Path:
     """Denoiser's package in half precision."""
-    model, _ = load(checkpoint)
+    model, told = load(checkpoint)
     content = serialize_model(model)
-    content["state"] = {name: value.half() for name, value in content["state"].items()}
-    path = out / "embedded_denoiser.th"
+    content["state"] = {key: value.half() for key, value in content["state"].items()}
+    content["training_args"] = training_args(told)
+    path = out / f"{name}.th"
     torch.save(content, path)
     return path
 

@@ -14,6 +14,7 @@ import scipy.fft
 from experiments.embedded_models.data import SAMPLE_RATE, Bank, Clip
 
 PRE_ROLL = SAMPLE_RATE // 2  # read before the crop: circular filters wrap into it, then it is dropped
+SPEEDS = (0.88, 1.14)  # slower and faster than recorded, pitch included
 FRAME = SAMPLE_RATE // 50  # 20 ms, the frame in which speech counts as active
 
 
@@ -33,15 +34,16 @@ class Recipe:
     snr_db: tuple[float, float] = (-7.0, 17.0)
     speech_alone: float = 0.08
     music_alone: float = 0.05
-    two_musics: float = 0.08
+    two_musics: float = 0.25
     noise: float = 0.08
     room: float = 0.15
     fade: float = 0.15
     cut: float = 0.08
-    lead: float = 0.12
+    lead: float = 0.16
     narrow: float = 0.12
     speech_eq_db: float = 3.0
     music_eq_db: float = 4.0
+    music_speeds: tuple[float, float] = (0.75, 1.33)
     real: float = 0.8
 
 
@@ -103,10 +105,12 @@ def room(rng: np.random.Generator, size: int) -> np.ndarray:
     return scipy.fft.rfft(tail.astype(np.float32), size)
 
 
-def shape(rng: np.random.Generator, pool: Pool, length: int, eq_db: float, rooms: float, cutoff_hz: float | None):
+def shape(
+    rng: np.random.Generator, pool: Pool, length: int, eq_db: float, rooms: float, cutoff_hz: float | None, speeds=SPEEDS
+):
     """Draw a source and pass it through speed, equaliser, room and low-pass: `[length]` and its stored rate."""
     total = length + PRE_ROLL
-    size = scipy.fft.next_fast_len(int(total * rng.uniform(0.88, 1.14)), real=True)
+    size = scipy.fft.next_fast_len(int(total * rng.uniform(*speeds)), real=True)
     wave, rate = pool.draw(rng, size)
     spectrum = scipy.fft.rfft(wave)
     bins = total // 2 + 1
@@ -174,12 +178,12 @@ def crop(rng: np.random.Generator, pools: dict[str, Pool], length: int, recipe: 
         speech = scipy.fft.irfft(spectrum, length).astype(np.float32)
     if rng.random() < recipe.lead:
         speech = speech * lead(rng, length)
-    music, _ = shape(rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff)
+    music, _ = shape(rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff, recipe.music_speeds)
     if rng.random() < recipe.two_musics:
-        other, _ = shape(rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff)
+        other, _ = shape(rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff, recipe.music_speeds)
         music = music + other * gain_for(music, other, rng.uniform(0, 10))
     music = music * envelope(rng, length, recipe)
-    if rng.random() < recipe.noise:
+    if rng.random() < recipe.noise and "noise" in pools:
         other, _ = shape(rng, pools["noise"], length, recipe.music_eq_db, 0.0, cutoff)
         music = music + other * gain_for(music, other, rng.uniform(3, 20))
     snr_db = float(rng.uniform(*recipe.snr_db))
@@ -204,8 +208,7 @@ def make_pools(banks: dict[str, Bank], split: str, real: float) -> dict[str, Poo
     return {
         "speech": pool("speech", "voices"),
         "music": pool("music", "composed"),
-        "noise": Pool([(banks["noise"], 1.0)], "train"),
-    }
+    } | ({"noise": Pool([(banks["noise"], 1.0)], "train")} if "noise" in banks else {})
 
 
 def batch(rng: np.random.Generator, pools: dict[str, Pool], size: int, length: int, recipe: Recipe) -> np.ndarray:

@@ -64,8 +64,12 @@ def hdemucs() -> HDemucs:
 
 
 def denoiser() -> Denoiser:
-    """Causal waveform U-Net with an LSTM, the layout of DNS64 made small, about 0.7 M parameters."""
-    return Denoiser(hidden=16, max_hidden=112, depth=5, stride=4, kernel_size=8, resample=4, causal=True, sample_rate=16_000)
+    """Causal waveform U-Net with an LSTM, DNS64 made small and without its resampling, about 1.4 M parameters.
+
+    DNS64 works on four times as many samples as it is given. At this size that costs ten times the time of a second of
+    sound, in training too, and with four layers of stride 4 the LSTM steps every 16 ms either way.
+    """
+    return Denoiser(hidden=32, max_hidden=192, depth=4, stride=4, kernel_size=8, resample=1, causal=True, sample_rate=16_000)
 
 
 NETWORKS = {"htdemucs": htdemucs, "hdemucs": hdemucs, "denoiser": denoiser}

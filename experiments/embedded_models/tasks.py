@@ -9,9 +9,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from experiments.embedded_models.data import SAMPLE_RATE, Bank, read_bank
-from experiments.embedded_models.losses import compressed, log_error, separator_loss, si_sdr, stft
+from experiments.embedded_models.losses import compressed, log_error, power, separator_loss, si_sdr
 from experiments.embedded_models.mixing import Recipe, batch, make_pools
 from experiments.embedded_models.validate import score, valid_set
+from speechclean import spectral
+
+GAIN_FFT = spectral.window_length(16_000, 0.032)  # the window of speechclean.enhancement.denoiser
+SCORES = ("before_db", "after_db", "plain_db")
+
+
+def gained(answer: Tensor, spectrum: Tensor) -> Tensor:
+    """What ships of a denoiser's `answer`: its magnitude as a gain up to 1 on `spectrum`. Complex `[..., freqs, frames]`."""
+    gain = ((power(answer) + 1e-12) / (power(spectrum) + 1e-12)).sqrt()
+    return spectrum * gain.clamp(max=1)
 
 
 def open_banks(folder: Path) -> dict[str, Bank]:
@@ -29,17 +39,9 @@ class SeparationTask:
     recipe: Recipe = field(default_factory=Recipe)
 
     def __post_init__(self) -> None:
-        self.banks: dict[str, Bank] = {}
-        self.refresh()
-        held_out = make_pools(self.banks, "valid", 1.0)
-        self.held_out = valid_set(held_out, self.valid_count, 4 * SAMPLE_RATE)
-
-    def refresh(self) -> None:
-        """Take up banks that were written since."""
         banks = open_banks(self.folder)
-        if sorted(banks) != sorted(self.banks):
-            self.banks, self.pools = banks, make_pools(banks, "train", self.recipe.real)
-            print(f"banks {sorted(banks)}", flush=True)
+        self.pools = make_pools(banks, "train", self.recipe.real)
+        self.held_out = valid_set(make_pools(banks, "valid", 1.0), self.valid_count, 4 * SAMPLE_RATE)
 
     def batch(self, rng: np.random.Generator, size: int) -> Tensor:
         return torch.from_numpy(batch(rng, self.pools, size, int(self.crop_s * SAMPLE_RATE), self.recipe))
@@ -48,7 +50,7 @@ class SeparationTask:
         return separator_loss(model(sources.sum(1, keepdim=True)), sources)[0]
 
     def score(self, model: nn.Module) -> dict[str, float]:
-        return score(model, self.held_out, self.valid_count)
+        return score(model, self.held_out.to(next(model.parameters()).device), self.valid_count)
 
 
 @dataclass
@@ -62,12 +64,8 @@ class DenoisingTask:
     crop_s: float = 3.0
 
     def __post_init__(self) -> None:
-        self.refresh()
-        self.held_out = torch.from_numpy(np.load(self.folder / "pairs_valid.npy").astype(np.float32) / 32768)
-
-    def refresh(self) -> None:
-        """Take up pairs that were written since."""
         self.pairs = np.load(self.folder / "pairs_train.npy", mmap_mode="r")
+        self.held_out = torch.from_numpy(np.load(self.folder / "pairs_valid.npy").astype(np.float32) / 32768)
 
     def batch(self, rng: np.random.Generator, size: int) -> Tensor:
         length = min(int(self.crop_s * 16_000), self.pairs.shape[-1])
@@ -84,20 +82,25 @@ class DenoisingTask:
     def loss(self, model: nn.Module, pairs: Tensor) -> Tensor:
         separated, speech = pairs[:, 0], pairs[:, 1]
         estimate = model(separated[:, None])[:, 0]
-        energies = (x.square().sum(-1) for x in (estimate - speech, speech, separated))
-        total = log_error(*energies)
-        for size in (512, 1536):
-            guess, truth = stft(torch.cat([estimate, speech]), size, size // 3).unflatten(0, (2, -1))
-            wanted = compressed(truth)
-            total = total + F.l1_loss(compressed(guess), wanted) / (wanted.mean() + 1e-2)
-        return total
+        spectrum, truth = (spectral.stft(wave, GAIN_FFT) for wave in (separated, speech))
+        answer = spectral.stft(estimate, GAIN_FFT)
+        shipped = gained(answer, spectrum)
+        by_gain = log_error(*(power(x).sum((-1, -2)) for x in (shipped - truth, truth, spectrum)))
+        by_wave = log_error(*(x.square().sum(-1) for x in (estimate - speech, speech, separated)))
+        wanted = compressed(truth)
+        scale = compressed(spectrum).mean() + 1e-2
+        by_magnitude = (F.l1_loss(compressed(shipped), wanted) + F.l1_loss(compressed(answer), wanted)) / scale
+        return by_gain + 0.5 * by_wave + 2.0 * by_magnitude
 
     @torch.no_grad()
     def score(self, model: nn.Module) -> dict[str, float]:
-        """Mean SI-SDR in dB before and after, over the held-out pairs whose speech is not silent."""
-        before, after = [], []
-        for separated, speech in self.held_out:
+        """Mean SI-SDR in dB before and after the gain that ships, and of the plain output, where speech is not silent."""
+        before, after, plain = [], [], []
+        for separated, speech in self.held_out.to(next(model.parameters()).device):
             if speech.abs().max() > 0.01:
-                before.append(float(si_sdr(separated[None], speech[None])))
-                after.append(float(si_sdr(model(separated[None, None])[:, 0], speech[None])))
-        return {"before_db": float(np.mean(before)), "after_db": float(np.mean(after))}
+                estimate = model(separated[None, None])[:, 0]
+                spectrum = spectral.stft(separated[None], GAIN_FFT)
+                shipped = spectral.istft(gained(spectral.stft(estimate, GAIN_FFT), spectrum), separated.shape[-1])
+                for scores, wave in ((before, separated[None]), (after, shipped), (plain, estimate)):
+                    scores.append(float(si_sdr(wave, speech[None])))
+        return {name: float(np.mean(scores)) for name, scores in zip(SCORES, (before, after, plain), strict=True)}

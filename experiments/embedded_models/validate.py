@@ -1,13 +1,14 @@
 """Scores on held-out voices and tracks, the same crops every time: what chooses models and fusion weights."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from experiments.embedded_models.losses import istft, ratio_mask, si_sdr, stft
-from experiments.embedded_models.mixing import Pool, Recipe, crop
+from experiments.embedded_models.mixing import SPEEDS, Pool, Recipe, crop
 
 VALID_SEED = 20_261_123
 
@@ -15,7 +16,7 @@ VALID_SEED = 20_261_123
 def valid_set(pools: dict[str, Pool], count: int, length: int, low_db: float = -5.0, high_db: float = 15.0) -> Tensor:
     """`count` mixtures with evenly spread SNR, then `count // 8` of speech alone: `[crops, 2, length]`."""
     plain = {"speech_alone": 0.0, "music_alone": 0.0, "noise": 0.0, "room": 0.0, "fade": 0.0, "cut": 0.0, "lead": 0.0}
-    even = {"two_musics": 0.0, "narrow": 0.0, "speech_eq_db": 0.0, "music_eq_db": 0.0}
+    even: dict[str, Any] = {"two_musics": 0.0, "narrow": 0.0, "speech_eq_db": 0.0, "music_eq_db": 0.0, "music_speeds": SPEEDS}
     crops = []
     for index, snr in enumerate(np.linspace(low_db, high_db, count)):
         rng = np.random.default_rng((VALID_SEED, index))

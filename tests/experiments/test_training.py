@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -16,10 +18,13 @@ from denoiser.demucs import Demucs as Denoiser
 from denoiser.utils import deserialize_model
 from diffq import DiffQuantizer, UniformQuantizer
 
-from experiments.embedded_models import data, export, losses, muon, networks, train, transplant
+from experiments.embedded_models import data, export, losses, muon, networks, training, transplant
+from experiments.embedded_models.optimisers import Average, rate
 from experiments.embedded_models.quantise import attach
-from experiments.embedded_models.train import Average, rate
+from experiments.embedded_models.settings import Data, Settings
+from experiments.embedded_models.training import advance, train
 from experiments.embedded_models.validate import apply_mask
+from speechclean.tracking.run import NoRun
 
 TRUSTED = [HTDemucs, HDemucs, Demucs, Fraction, DiffQuantizer, UniformQuantizer, Denoiser]
 
@@ -99,23 +104,91 @@ def test_the_transplant_carries_the_spectral_layers_over():
     networks.build("htdemucs").load_state_dict(state)
 
 
-def test_a_tiny_training_runs_and_resumes(tmp_path):
-    rng = np.random.default_rng(0)
+@pytest.fixture(scope="module")
+def banks(tmp_path_factory):
+    """A few seconds of noise as speech, music and noise, split into voices to train on and to judge by."""
+    folder, rng = tmp_path_factory.mktemp("banks"), np.random.default_rng(0)
     names = {split: [n for n in (f"id{i}" for i in range(200)) if data.split_of(n) == split] for split in ("train", "valid")}
     for kind in ("speech", "music", "noise"):
         files = []
         for name in (names["train"][0], names["valid"][0]):
-            soundfile.write(tmp_path / f"{kind}{name}.wav", 0.1 * rng.standard_normal(6 * 24_000), 24_000)
-            files.append((tmp_path / f"{kind}{name}.wav", name, name, "made"))
-        data.write_bank(tmp_path / "banks", kind, files)
-    common = ["hdemucs", "--data", str(tmp_path / "banks"), "--out", str(tmp_path / "out"), "--crop-s", "0.5", "--batch", "1"]
-    train.main([*common, "--minutes", "0.01", "--valid-count", "8"])
-    first = torch.load(tmp_path / "out" / "last.pt", weights_only=True)
-    train.main([*common, "--minutes", "0.02", "--valid-count", "8", "--resume"])
-    last = torch.load(tmp_path / "out" / "last.pt", weights_only=True)
-    assert last["step"] > first["step"] > 0
-    assert last["heard_s"] == pytest.approx(0.5 * last["step"])
-    assert len((tmp_path / "out" / "curve.csv").read_text().splitlines()) == 3
+            soundfile.write(folder / f"{kind}{name}.wav", 0.1 * rng.standard_normal(6 * 24_000), 24_000)
+            files.append((folder / f"{kind}{name}.wav", name, name, "made"))
+        data.write_bank(folder / "banks", kind, files)
+    return folder / "banks"
+
+
+def tiny(**changes) -> Settings:
+    """A training of a few steps."""
+    told = {"network": "hdemucs", "batch": 1, "valid_count": 8, "steps": 4, "valid_every": 60.0, "seed": 3}
+    return Settings(**(told | changes))
+
+
+def test_a_training_that_was_stopped_ends_in_the_same_bits(tmp_path, banks, monkeypatch):
+    """Four steps at once, against two, a stop and two more, whose crops another process mixed."""
+    for name in ("whole", "halves"):
+        (tmp_path / name).mkdir()
+    train(tiny(data=Data(banks=str(banks), crop_s=0.5)), tmp_path / "whole", NoRun())
+    monkeypatch.setattr(training, "SAVE_EVERY_S", 0.0)
+    steps = []
+
+    def stopping(*arguments):
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+        steps.append(1)
+        return advance(*arguments)
+
+    monkeypatch.setattr(training, "advance", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(data=Data(banks=str(banks), crop_s=0.5)), tmp_path / "halves", NoRun())
+    monkeypatch.setattr(training, "advance", advance)
+    train(tiny(data=Data(banks=str(banks), crop_s=0.5, workers=1), resume=True), tmp_path / "halves", NoRun())
+    one, other = (torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("whole", "halves"))
+    assert one["step"] == other["step"] == 4
+    assert one["heard_s"] == 2.0
+    assert all(torch.equal(value, other["average"][name]) for name, value in one["average"].items())
+    assert one["scores"] == other["scores"]
+
+
+def test_all_that_is_wrong_with_a_training_is_said_at_once(tmp_path):
+    wrong = Settings(network="unet", resume=True, recipe={"rooms": 1}, data=Data(speech=str(tmp_path / "nowhere")))
+    said = "\n".join(wrong.problems(tmp_path))
+    for part in ("htdemucs", "minutes=60", "recipe.rooms", "no last.pt", "data.music must name", "there is no such folder"):
+        assert part in said
+
+
+def test_of_two_voices_one_is_held_out(tmp_path):
+    for name in ("anna__1", "anna__2", "bert"):
+        soundfile.write(tmp_path / f"{name}.wav", np.full(2400, 0.1), 24_000)
+    data.bank_folders(tmp_path / "banks", {"speech": tmp_path})
+    clips = data.read_bank(tmp_path / "banks", "speech").clips
+    assert {clip.split for clip in clips} == {"train", "valid"}
+    assert len({clip.split for clip in clips if clip.id == "anna"}) == 1
+
+
+@pytest.mark.slow
+def test_fine_tuning_on_folders_of_ones_own_makes_a_separator_that_a_run_uses(tmp_path):
+    """The README's two commands: train on two folders from the shipped weights, then clean with what came out."""
+    rng = np.random.default_rng(0)
+    for kind in ("speech", "music"):
+        (tmp_path / kind).mkdir()
+        for name in "abc":
+            soundfile.write(tmp_path / kind / f"{name}.wav", 0.1 * rng.standard_normal(3 * 24_000), 24_000)
+    out = f"hydra.run.dir={tmp_path / 'out'}"
+    common = ["network=htdemucs", "init=embedded_htdemucs", "steps=2", "batch=1", "valid_count=8", "tracking=none"]
+    own = [f"data.speech={tmp_path / 'speech'}", f"data.music={tmp_path / 'music'}", "data.crop_s=1", "lr_scale=0.3"]
+    export_to = [f"export.dir={tmp_path / 'models'}", "export.name=mine"]
+    command([sys.executable, "-m", "experiments.embedded_models.train", *common, *own, *export_to, out])
+    soundfile.write(tmp_path / "in.wav", 0.1 * rng.standard_normal(24_000), 24_000)
+    separator = ["separators=[local]", f"separators.local.path={tmp_path / 'models'}", "separators.local.name=mine"]
+    files = ["dataset=folder", f"dataset.pattern={tmp_path / 'in.wav'}", f"hydra.run.dir={tmp_path / 'cleaned'}"]
+    command([sys.executable, "-m", "speechclean", *separator, *files, "metrics=[lufs]", "tracking=none"])
+    assert list((tmp_path / "cleaned").rglob("*.wav"))
+
+
+def command(line: list[str]) -> None:
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_bits_are_learned_and_shipped(tmp_path):

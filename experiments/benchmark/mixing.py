@@ -94,6 +94,16 @@ def sources(speech: str | None, music: str | None) -> tuple[list[Audio], list[Au
     return sounds[0], sounds[1], [track.alias for track in tracks[0]], [track.alias for track in tracks[1]]
 
 
+def read(folder: Path) -> Iterator[tuple[Audio, Audio, str, str, float]]:
+    """Mixtures that lie in a folder already, with a `mixtures.tsv` (columns id, speech, music, snr_active_db) as
+    ../shared/data/dev/mix.py leaves it: mixture, reference, names of speech and music, level in dB."""
+    with open(folder / "mixtures.tsv", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    for row in rows:
+        mixture, reference = (load(next(folder.glob(f"{row['id']}_{kind}.*"))) for kind in ("mix", "speech"))
+        yield mixture, reference, Path(row["speech"]).stem, Path(row["music"]).stem, float(row["snr_active_db"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--speech")

@@ -1,7 +1,8 @@
 """Score every system on the same seeded mixtures, and write the table, the plot and the answer about fusion into the README.
 
     python -m experiments.benchmark.run                                             # what ships: the pilot's voices and music
-    python -m experiments.benchmark.run --speech DIR --music DIR --name dev         # any two folders
+    python -m experiments.benchmark.run --speech DIR --music DIR --name mine        # any two folders
+    python -m experiments.benchmark.run --mixtures DIR --name dev                   # mixtures that lie there already
     options: --count 60 --seed 20261124 --separators embedded_htdemucs,embedded_hdemucs_q
 
 Results go to `results/<name>.csv` (a row per mixture and system), `.md` and `.png`; the README takes them in.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from speechclean.metrics.si_sir import SiSir
 from speechclean.metrics.stoi import Stoi
 from speechclean.separation import Separation, Track
 
-from .mixing import mixtures, sources
+from .mixing import mixtures, read, sources
 from .systems import RULES, SAME_OF_TWO, stages, systems
 
 HERE = Path(__file__).parent
@@ -39,17 +41,25 @@ def score(options: argparse.Namespace) -> Scores:
     names = options.separators.split(",")
     made = stages([f"separators=[{options.separators}]", "device=cpu"])
     compared = systems(names, made)
-    voices, tunes, voice_names, tune_names = sources(options.speech, options.music)
     scores: Scores = defaultdict(list)
-    made_up = mixtures(voices, tunes, options.count, options.seed)
-    for mixture, reference, voice, tune, snr in progress(made_up, "mixtures", options.count):
+    for mixture, reference, voice, tune, snr in progress(named(options), "mixtures", options.count):
         answers = {name: made[f"separators.{name}"]([mixture])[0] for name in names}  # type: ignore[operator]
         for name, system in compared.items():
             with torch.inference_mode():
                 found = system(mixture, reference, answers)
-            row: dict[str, float] = {"snr_db": snr, "speech": voice_names[voice], "music": tune_names[tune]}  # type: ignore[dict-item]
+            row: dict[str, float] = {"snr_db": snr, "speech": voice, "music": tune}  # type: ignore[dict-item]
             scores[name].append(row | judged(found, reference))
     return scores
+
+
+def named(options: argparse.Namespace) -> Iterator[tuple[Audio, Audio, str, str, float]]:
+    """Mixture, reference, names of speech and music, level in dB: read, or mixed anew."""
+    if options.mixtures:
+        yield from read(options.mixtures)
+        return
+    voices, tunes, voice_names, tune_names = sources(options.speech, options.music)
+    for mixture, reference, voice, tune, snr in mixtures(voices, tunes, options.count, options.seed):
+        yield mixture, reference, voice_names[voice], tune_names[tune], snr
 
 
 def judged(found: Separation, reference: Audio) -> dict[str, float]:
@@ -121,7 +131,14 @@ def fusion(scores: Scores) -> list[str]:
     wholes = [name for name in scores if name.startswith("pipeline, ")]
     best = max(wholes, key=lambda name: np.mean([row["SI-SDR"] for row in scores[name]]))
     same = " (of two separators the median is the mean)" if SAME_OF_TWO else ""
-    return [*lines, "", f"Best by mean SI-SDR: **{best.removeprefix('pipeline, ')}**{same}."]
+    alone = [f"{single.removeprefix('pipeline, ')}: {difference(best, single, 'SI-SDR', 2)} dB" for single in singles]
+    tools = [f"{tool}: {difference(best, tool, 'SI-SDR', 2)} dB" for tool in ("spectral gating", "HPSS")]
+    return [
+        *lines,
+        "",
+        f"Best by mean SI-SDR: **{best.removeprefix('pipeline, ')}**{same}.",
+        f"It is ahead of one separator alone ({'; '.join(alone)}) and of simpler tools ({'; '.join(tools)}).",
+    ]
 
 
 def plot(scores: Scores, path: Path) -> None:
@@ -151,6 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--speech")
     parser.add_argument("--music")
+    parser.add_argument("--mixtures", type=Path, help="folder with mixtures.tsv, instead of speech and music")
     parser.add_argument("--name", default="shipped", help="of the results")
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=20261124)
@@ -158,6 +176,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     options = parser.parse_args()
     scores = score(options)
+    options.count = len(scores["mixture"])
     options.results.mkdir(exist_ok=True, parents=True)
     with open(options.results / f"{options.name}.csv", "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -167,7 +186,8 @@ def main() -> None:
                 values = [f"{row[metric]:.4f}" for metric in METRICS]
                 writer.writerow((name, number, f"{row['snr_db']:.2f}", row["speech"], row["music"], *values))
     tunes = len({row["music"] for row in scores["mixture"]})
-    lines = [f"{options.count} mixtures, {tunes} pieces of music, seed {options.seed}.", "", *table(scores), ""]
+    seeded = "" if options.mixtures else f", seed {options.seed}"
+    lines = [f"{options.count} mixtures, {tunes} pieces of music{seeded}.", "", *table(scores), ""]
     lines += [*fusion(scores), "", f"![SI-SDR improvement](results/{options.name}.png)"]
     (options.results / f"{options.name}.md").write_text("\n".join(lines) + "\n")
     plot(scores, options.results / f"{options.name}.png")

@@ -5,7 +5,8 @@
         --out experiments/embedded_models/results enhancement.wet=0
 
 What follows the options are overrides of conf/config.yaml. Prints and writes `<name>.md` (mean SI-SDR improvement and STOI
-before and after, by SNR of the mixture; clean speech through the pipeline) and `<name>.csv` (a row per mixture).
+before and after, by SNR of the mixture; how much quieter pauses became, of so many mixtures with a lead-in; clean speech
+through the pipeline) and `<name>.csv` (a row per mixture).
 """
 
 import argparse
@@ -24,16 +25,20 @@ from speechclean.audio import Audio, load
 from speechclean.compose import composed
 from speechclean.config import build
 from speechclean.loudness import integrated_lufs
+from speechclean.metrics.music_residual_db import MusicResidual
 from speechclean.metrics.si_sdr import si_sdr
 from speechclean.metrics.stoi import stoi
 from speechclean.pipeline import Pipeline
+from speechclean.separation import Track
 
+RESIDUAL = MusicResidual()
 BANDS_DB = [(-5.0, 0.0), (0.0, 5.0), (5.0, 10.0), (10.0, 15.0)]
 
 
 @dataclass(frozen=True)
 class Score:
-    """One mixture: its SNR over active speech in dB, SI-SDR in dB and STOI before and after cleaning."""
+    """One mixture: its SNR over active speech in dB, SI-SDR in dB and STOI before and after cleaning, and by how much
+    `music_residual_db` changed where it begins with music alone (else NaN)."""
 
     name: str
     snr_db: float
@@ -41,6 +46,7 @@ class Score:
     si_sdr_after: float
     stoi_before: float
     stoi_after: float
+    pauses_db: float
 
     @property
     def gain_db(self) -> float:
@@ -65,10 +71,14 @@ def judge(pipeline: Pipeline, folder: Path) -> Iterator[Score]:
         rows = list(csv.DictReader(file, delimiter="\t"))
     for row in rows:
         mixture, speech = (load(next(folder.glob(f"{row['id']}_{kind}.*"))) for kind in ("mix", "speech"))
-        cleaned = pipeline([mixture])[0].speech
+        separation = pipeline([mixture])[0]
+        cleaned = separation.speech
         values = [number(si_sdr(audio.waveform, speech.waveform)) for audio in (mixture, cleaned)]
         values += [number(stoi(audio.mono(), speech.mono())) for audio in (mixture, cleaned)]
-        yield Score(row["id"], float(row["snr_active_db"]), *values)
+        track = Track(row["id"], folder, next(folder.glob(f"{row['id']}_speech.*")))
+        quieter = [number(RESIDUAL(state, track)) for state in (separation.before(), separation)]
+        fall = quieter[1] - quieter[0] if float(row["lead_s"]) else math.nan
+        yield Score(row["id"], float(row["snr_active_db"]), *values, fall)
 
 
 def check_clean(pipeline: Pipeline, folder: Path) -> Iterator[tuple[str, float, float, float]]:
@@ -84,8 +94,8 @@ def check_clean(pipeline: Pipeline, folder: Path) -> Iterator[tuple[str, float, 
 def table(scores: Sequence[Score]) -> str:
     """Markdown, a row per SNR band and one for all."""
     lines = [
-        "| SNR of the mixture, dB | mixtures | SI-SDR improvement, dB | STOI before | STOI after |",
-        "|---|---|---|---|---|",
+        "| SNR of the mixture, dB | mixtures | SI-SDR improvement, dB | STOI before | STOI after | music in pauses, dB |",
+        "|---|---|---|---|---|---|",
     ]
     for low, high in [*BANDS_DB, (-math.inf, math.inf)]:
         inside = [s for s in scores if low <= s.snr_db < high or (s.snr_db == high == BANDS_DB[-1][1])]
@@ -94,7 +104,9 @@ def table(scores: Sequence[Score]) -> str:
         name = "all" if low == -math.inf else f"{low:.0f} to {high:.0f}"
         before, after = (np.nanmean([getattr(s, f"stoi_{when}") for s in inside]) for when in ("before", "after"))
         gain = np.mean([s.gain_db for s in inside])
-        lines.append(f"| {name} | {len(inside)} | {gain:+.2f} | {before:.3f} | {after:.3f} |")
+        falls = [s.pauses_db for s in inside if not math.isnan(s.pauses_db)]
+        fall = f"{np.mean(falls):+.1f} ({len(falls)})" if falls else ""
+        lines.append(f"| {name} | {len(inside)} | {gain:+.2f} | {before:.3f} | {after:.3f} | {fall} |")
     return "\n".join(lines)
 
 
@@ -130,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             args.out.mkdir(parents=True, exist_ok=True)
             with open(args.out / f"{args.name}.csv", "w", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(["id", "snr_db", "si_sdr_before", "si_sdr_after", "stoi_before", "stoi_after"])
+                writer.writerow(["id", "snr_db", "si_sdr_before", "si_sdr_after", "stoi_before", "stoi_after", "pauses_db"])
                 writer.writerows([s.name, *(f"{v:.4f}" for v in list(vars(s).values())[1:])] for s in scores)
     if args.clean:
         parts.append(clean_table(list(check_clean(pipeline, args.clean))))

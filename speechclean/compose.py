@@ -11,13 +11,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from .config import ConfigError, build, unwritable
-
-
-def conf_dir() -> str:
-    """The folder of config groups: beside the package in a checkout, inside it in an installed wheel."""
-    inside = Path(__file__).parent / "conf"
-    return str(inside if inside.is_dir() else Path(__file__).parent.parent / "conf")
+from .config import ConfigError, build, conf_dir, unwritable
 
 
 def composed(overrides: list[str], with_hydra: bool = False) -> DictConfig:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from .nodes import MANY, objects
 from .pipeline import Pipeline
 from .separation import Track
 from .tracking import TrackingError
+from .verdict import Thresholds
 from .weights import MissingWeights, prefer
 
 
@@ -122,6 +124,8 @@ def build(cfg: DictConfig) -> Experiment:
                 stage.check()
         except (MissingWeights, CheckpointError, DatasetError, TrackingError) as error:
             problems.append(str(error))
+    if isinstance(stages.get("verdict"), Thresholds):
+        problems += _unknown_metrics(stages["verdict"], cfg.metrics)
     problems += unwritable(Path(cfg.output.dir))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))  # a wrong device is every stage's problem, but said once
@@ -134,6 +138,24 @@ def build(cfg: DictConfig) -> Experiment:
         device=torch_device(cfg.device),
     )
     return Experiment(tracks, pipeline, several["metrics"], **{key: stages[key] for key in LATE}, weights=weights)
+
+
+def conf_dir() -> str:
+    """The folder of config groups: beside the package in a checkout, inside it in an installed wheel."""
+    inside = Path(__file__).parent / "conf"
+    return str(inside if inside.is_dir() else Path(__file__).parent.parent / "conf")
+
+
+def _unknown_metrics(thresholds: Thresholds, measured: Iterable[Any]) -> list[str]:
+    """Thresholds of metrics that do not exist: they would never be asked, and nobody would notice."""
+    known = sorted({path.stem for path in Path(conf_dir(), "metrics").glob("*.yaml")} | set(map(str, measured)))
+    named = [(side, name) for side in ("harm", "gain") for name in getattr(thresholds, side) if name not in known]
+    close = {name: difflib.get_close_matches(name, known, 1) for _, name in named}
+    return [
+        f"verdict.{side}.{name}: there is no metric {name!r}"
+        + (f"; did you mean {close[name][0]}?" if close[name] else f"; the choices are {', '.join(known)}")
+        for side, name in named
+    ]
 
 
 def unwritable(folder: Path) -> list[str]:

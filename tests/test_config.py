@@ -68,6 +68,8 @@ def test_stages_are_objects_with_their_fields() -> None:
         (["fusion.window_s=null"], "fusion.window_s=None"),
         (["fusion._target_=os.system"], "only classes of speechclean may be named"),
         (["fusion._target_=speechclean.weights.sha256"], "cannot be used"),
+        (["+verdict.harm.stio=0.1"], "verdict.harm.stio: there is no metric 'stio'; did you mean stoi?"),
+        (["+verdict.gain.loveliness=1"], "verdict.gain.loveliness: there is no metric 'loveliness'; the choices are"),
         (["hydra.run.dir=/proc/nowhere/x"], "cannot be written"),
         (["tracking.uri=http://127.0.0.1:9"], "127.0.0.1:9"),
         (["experiment=best_pipeline", "dataset=pilot"], "htdemucs_ft: 4 published weights files are missing"),

@@ -57,6 +57,7 @@ def steps(work: Path, source: Path, scale: float, device: str) -> list[Step]:
         Step("voices", "voices", ("--out", str(made["voices"]), "--minutes", some(120))),
         Step("tunes", "compose", ("--out", str(made["midi"]), "--count", some(420))),
         Step("music", "render", ("--midi", str(made["midi"]), "--out", str(made["composed"]))),
+        Step("textures", "textures", ("--out", str(made["composed"]), "--count", some(240))),
         Step("banks", "data", ("--banks", str(banks), "--voices", str(made["voices"]), "--composed", str(made["composed"]))),
         training("hdemucs", "hdemucs", 180, banks, "seed=2", "recipe.real=0.7"),
         Step("transplant", "transplant", ("--donor", best[1], "--out", str(work / "start.pt"))),

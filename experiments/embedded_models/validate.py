@@ -15,7 +15,16 @@ VALID_SEED = 20_261_123
 
 def valid_set(pools: dict[str, Pool], count: int, length: int, low_db: float = -5.0, high_db: float = 15.0) -> Tensor:
     """`count` mixtures with evenly spread SNR, then `count // 8` of speech alone: `[crops, 2, length]`."""
-    plain = {"speech_alone": 0.0, "music_alone": 0.0, "noise": 0.0, "room": 0.0, "fade": 0.0, "cut": 0.0, "lead": 0.0}
+    plain = {
+        "speech_alone": 0.0,
+        "music_alone": 0.0,
+        "noise": 0.0,
+        "room": 0.0,
+        "fade": 0.0,
+        "cut": 0.0,
+        "lead": 0.0,
+        "duck": 0.0,
+    }
     even: dict[str, Any] = {"two_musics": 0.0, "narrow": 0.0, "speech_eq_db": 0.0, "music_eq_db": 0.0, "music_speeds": SPEEDS}
     crops = []
     for index, snr in enumerate(np.linspace(low_db, high_db, count)):

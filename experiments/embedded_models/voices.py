@@ -1,11 +1,13 @@
 """Synthetic speech from free engines (flite, espeak-ng, RHVoice, festival), texts from templates written here.
 
-Engines that are not installed are skipped and named. Every clip is deterministic from the seed: text, voice, rate, pitch.
+Engines that are not installed are skipped and named. Every clip is deterministic from the seed: text, voice, rate,
+pitch, and whether it then goes through a codec.
 
     python -m experiments.embedded_models.voices --out /tmp/voices --minutes 60
 """
 
 import argparse
+import io
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -58,6 +60,11 @@ def text(rng: np.random.Generator) -> str:
     return " ".join(sentence(rng) for _ in range(int(rng.integers(1, 4))))
 
 
+#: Share of clips that have been through a codec; rates that MP3 knows.
+CODED = 0.3
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+
+
 def installed() -> list[tuple[str, str]]:
     """(engine, voice) pairs whose command is there."""
     accents, shapes = ESPEAK_ACCENTS.split("|"), ESPEAK_SHAPES.split("|")
@@ -98,6 +105,17 @@ def speak(engine: str, voice: str, words: str, rng: np.random.Generator, path: P
     return good
 
 
+def through_codec(path: Path, rng: np.random.Generator) -> None:
+    """Through MP3 or Vorbis at a low rate and back, as much of what is on the net has been: the file is replaced."""
+    wave, rate = soundfile.read(path, dtype="float32")
+    coded = io.BytesIO()
+    kind, most = ("MP3", 0.95) if rate in MP3_RATES and rng.random() < 0.7 else ("OGG", 0.99)
+    soundfile.write(coded, wave, rate, format=kind, compression_level=float(rng.uniform(0.6, most)))
+    coded.seek(0)
+    decoded, _ = soundfile.read(coded, dtype="float32")
+    soundfile.write(path, np.pad(decoded, (0, max(0, len(wave) - len(decoded))))[: len(wave)], rate)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
@@ -111,6 +129,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         rng = np.random.default_rng((args.seed, number))
         path = args.out / f"{engine}-{voice}__{number:05d}.wav"
         if speak(engine, voice, text(rng), rng, path):
+            if rng.random() < CODED:
+                through_codec(path, rng)
             made_s += soundfile.info(path).duration
         else:
             failed += 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from experiments.embedded_models import compose, data, mixing, voices
+from experiments.embedded_models import compose, data, everything, mixing, textures, voices
 
 
 @pytest.fixture
@@ -100,3 +100,62 @@ def test_variable_length_quantities_by_hand(value, coded):
 def test_texts_start_with_a_letter_since_engines_take_dashes_for_options():
     for seed in range(200):
         assert voices.text(np.random.default_rng(seed))[0].isalpha()
+
+
+@pytest.mark.parametrize("kind", textures.KINDS)
+def test_a_texture_is_the_same_from_its_seed_and_never_clips(monkeypatch, kind):
+    monkeypatch.setattr(textures, "SECONDS", 5.0)
+    one, again, other = textures.piece(kind, 3, 1), textures.piece(kind, 3, 1), textures.piece(kind, 3, 2)
+    assert one.shape == (5 * data.SAMPLE_RATE,)
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+    assert np.abs(one).max() == pytest.approx(0.708, abs=1e-3)
+    assert np.sqrt(np.mean(one**2)) > 0.01
+
+
+def test_no_partial_is_folded_back():
+    """Of twelve partials of 3 kHz the three below 10.8 kHz sound, and nothing else."""
+    wave = textures.oscillator(3000.0, 1.0, np.random.default_rng(0), 12)
+    power = np.abs(np.fft.rfft(wave * np.hanning(len(wave)))) ** 2
+    wanted = sum(power[n * 3000 - 5 : n * 3000 + 6].sum() for n in (1, 2, 3))
+    assert wanted / power.sum() > 0.999
+
+
+def test_ducked_music_steps_back_under_the_voice_and_comes_back():
+    speech = np.zeros(4 * data.SAMPLE_RATE, np.float32)
+    speech[data.SAMPLE_RATE : 2 * data.SAMPLE_RATE] = 0.1 * np.sin(np.arange(data.SAMPLE_RATE) / 10)
+    gain = 20 * np.log10(mixing.ducked(np.random.default_rng(1), speech))
+    rate = data.SAMPLE_RATE
+    assert gain[: rate // 2].max() == pytest.approx(0, abs=0.1)
+    assert -14 <= gain[2 * rate - 100] <= -3.5
+    assert gain[-1] > -1
+    assert np.abs(np.diff(gain)).max() < 0.02, "no clicks"
+
+
+def test_a_coded_voice_keeps_its_length_and_stays_itself(tmp_path):
+    time = np.arange(24_000) / 24_000
+    voice = 0.3 * np.sin(2 * np.pi * 300 * time)
+    soundfile.write(tmp_path / "v.wav", voice, 24_000)
+    voices.through_codec(tmp_path / "v.wav", np.random.default_rng(0))
+    coded, rate = soundfile.read(tmp_path / "v.wav")
+    assert (len(coded), rate) == (24_000, 24_000)
+    assert not np.array_equal(coded, voice)
+    spectrum = np.abs(np.fft.rfft(coded[4000:20_000] * np.hanning(16_000)))
+    assert spectrum.argmax() == pytest.approx(200, abs=1), "300 Hz, still"
+
+
+def test_the_whole_training_is_a_list_of_commands_that_goes_on_where_it_was(tmp_path):
+    planned = everything.steps(tmp_path, tmp_path / "train", 0.01, "cpu")
+    names = [step.name for step in planned]
+    assert (
+        names.index("banks")
+        < names.index("hdemucs")
+        < names.index("htdemucs")
+        < names.index("remains")
+        < names.index("denoiser")
+    )
+    (training,) = [step for step in planned if step.name == "hdemucs"]
+    assert "resume=true" not in training.line()
+    (tmp_path / "hdemucs").mkdir()
+    (tmp_path / "hdemucs" / "last.pt").touch()
+    assert "resume=true" in training.line()

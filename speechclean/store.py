@@ -83,7 +83,12 @@ class Store:
         """One attempt to log in: a wrong password is told now and not after ten attempts."""
         import sqlalchemy
 
-        engine = sqlalchemy.create_engine(self.uri)
+        try:
+            engine = sqlalchemy.create_engine(self.uri)
+        except ModuleNotFoundError as error:
+            raise TrackingError(
+                f"{self.shown}: its driver {error.name} is not installed; pip install 'speechclean[postgres]' brings Postgres'"
+            ) from error
         try:
             engine.connect().close()
         except sqlalchemy.exc.SQLAlchemyError as error:

@@ -28,6 +28,10 @@ _ENVIRONMENT = {
 }
 
 
+#: Any number, the same in every process.
+_POSTGRES_LOCK = 0x73706565636863  # "speechc"
+
+
 def connected(store: Store, timeout_s: int) -> MlflowClient:
     """A client of a store that was created if it was a missing sqlite file. Raises `TrackingError`, soon."""
     with explained(store):
@@ -36,18 +40,11 @@ def connected(store: Store, timeout_s: int) -> MlflowClient:
         from mlflow import MlflowClient
 
         with patience(0, timeout_s):
-            if store.sqlite is None:
-                client = MlflowClient(tracking_uri=store.uri)
-                client.search_experiments(max_results=1)
-                return client
-            # Several processes running mlflow's migrations on one file at once kill one another.
-            lock = store.sqlite.parent / "mlartifacts" / ".lock"
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock, timeout=120):
-                if not store.sqlite.exists() or not store.sqlite.stat().st_size:
+            with _alone(store):
+                if store.sqlite and (not store.sqlite.exists() or not store.sqlite.stat().st_size):
                     _create_sqlite(store.sqlite)
                 client = MlflowClient(tracking_uri=store.uri)
-                client.search_experiments(max_results=1)  # mlflow migrates an older store at its first use
+                client.search_experiments(max_results=1)  # mlflow makes or migrates a store at its first use
                 return client
 
 
@@ -114,6 +111,28 @@ def explained(store: Store) -> Iterator[None]:
         raise TrackingError(
             f"tracking in {store.shown} failed ({reason[:300]}); check tracking.uri and its server, or use tracking=none"
         ) from error
+
+
+@contextmanager
+def _alone(store: Store) -> Iterator[None]:
+    """One process at a time: several that run mlflow's migrations on one store at once kill one another. A server does its own."""
+    if store.sqlite:
+        lock = store.sqlite.parent / "mlartifacts" / ".lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock, timeout=120):
+            yield
+    elif store.uri.startswith("postgresql"):
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(store.uri)
+        try:
+            with engine.connect() as connection:  # the lock is the session's: whoever dies gives it back
+                connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({_POSTGRES_LOCK})"))
+                yield
+        finally:
+            engine.dispose()
+    else:
+        yield
 
 
 def _create_sqlite(path: Path) -> None:

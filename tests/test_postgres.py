@@ -1,0 +1,153 @@
+"""A real Postgres as the store: made on first use, by several processes at once; a wrong password is told at once."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from speechclean.tracking import MlflowTracker, TrackingError
+from tests.test_tracking_loss import free_port
+
+ROOT = Path(__file__).parents[1]
+
+
+def program(name: str) -> str | None:
+    """A program of Postgres: on the path, or where Debian keeps them."""
+    found = [shutil.which(name), *map(str, sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True))]
+    return next((path for path in found if path), None)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address, without a database, of a Postgres that lives as long as this module's tests; the password is `secret`."""
+    pytest.importorskip("psycopg", reason="no driver: pip install 'speechclean[postgres]'")
+    if not program("initdb") or not program("pg_ctl"):
+        pytest.skip("Postgres is not installed: apt-get install postgresql")
+    as_user: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(prefix="speechclean-postgres-", dir="/tmp") as folder:
+        if os.geteuid() == 0:  # Postgres refuses to run as root
+            try:
+                account = pwd.getpwnam("postgres")
+            except KeyError:
+                pytest.skip("Postgres does not run as root, and there is no user `postgres`")
+            os.chown(folder, account.pw_uid, account.pw_gid)
+            as_user = {"user": "postgres", "group": account.pw_gid, "extra_groups": []}  # type: ignore[dict-item]
+        data, password = Path(folder) / "data", Path(folder) / "password"
+        password.write_text("secret")
+        password.chmod(0o644)
+        port = free_port()
+
+        def run(*line: str) -> None:
+            subprocess.run(line, check=True, capture_output=True, cwd=folder, timeout=120, **as_user)  # type: ignore[call-overload]
+
+        control = program("pg_ctl") or ""
+        auth = ("--username=me", f"--pwfile={password}", "--auth=scram-sha-256")
+        run(program("initdb") or "", "--pgdata", str(data), "--no-sync", "--encoding=UTF8", "--locale=C", *auth)
+        options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off"
+        run(control, "--pgdata", str(data), "--log", f"{folder}/log", "--options", options, "--wait", "start")
+        try:
+            yield f"postgresql://me:secret@127.0.0.1:{port}"
+        finally:
+            run(control, "--pgdata", str(data), "--mode=immediate", "--wait", "stop")
+
+
+def new_database(server: str, name: str) -> str:
+    import psycopg
+
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return f"{server}/{name}"
+
+
+def counted(uri: str, query: str) -> list[tuple[object, ...]]:
+    import psycopg
+
+    with psycopg.connect(uri) as connection:
+        return connection.execute(query).fetchall()
+
+
+def together(uri: str, folder: Path, processes: int, runs: int) -> None:
+    """Each process opens the store, which is not there yet, at the same moment, and logs its runs."""
+    code = """
+import os, sys, time
+from pathlib import Path
+from speechclean.tracking import MlflowTracker
+from speechclean.tracking.client import quieten
+quieten()
+import mlflow.store.tracking.sqlalchemy_store
+uri, processes, runs = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+def work(process):
+    while not Path("go").exists():
+        time.sleep(0.01)
+    tracker = MlflowTracker(uri, system_metrics_s=0)
+    tracker.check()
+    for i in range(runs):
+        with tracker.run(f"run {i} of {process}") as run:
+            run.params({"p": i})
+            run.dataset("set", "d", "{}", "{}")
+            for step in range(5):
+                run.metrics({"m": step}, step=step)
+            run.file(Path("go"))
+children = []
+for process in range(processes):
+    child = os.fork()
+    if not child:
+        work(process)
+        sys.exit()
+    children.append(child)
+Path("go").write_text("now")
+sys.exit(any(os.waitpid(child, 0)[1] for child in children))
+"""
+    settings = os.environ | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder / "state")}
+    line = [sys.executable, "-c", code, uri, str(processes), str(runs)]
+    done = subprocess.run(line, cwd=folder, env=settings, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert counted(uri, "select status, count(*) from runs group by status") == [("FINISHED", processes * runs)]
+    assert counted(uri, "select count(*) from metrics where key = 'm'") == [(5 * processes * runs,)]
+    assert counted(uri, "select count(*) from params") == [(processes * runs,)]
+    assert counted(uri, "select count(*) from experiments where name = 'speechclean'") == [(1,)]
+    assert len(list(folder.glob("mlartifacts/speechclean/*/artifacts/go"))) == processes * runs
+
+
+def test_three_processes_make_one_store(server: str, tmp_path: Path) -> None:
+    together(new_database(server, "three"), tmp_path, 3, 2)
+
+
+@pytest.mark.slow
+def test_six_processes_log_ten_runs_each(server: str, tmp_path: Path) -> None:
+    together(new_database(server, "six"), tmp_path, 6, 10)
+
+
+def test_what_postgres_refuses_is_told_at_once(server: str) -> None:
+    for uri, advice in (
+        (server.replace(":secret@", ":swordfish@") + "/postgres", "password authentication failed"),
+        (f"{server}/nowhere", "does not exist"),
+    ):
+        started = time.monotonic()
+        with pytest.raises(TrackingError, match=advice) as raised:
+            MlflowTracker(uri, timeout_s=5).check()
+        assert time.monotonic() - started < 20
+        assert "swordfish" not in str(raised.value)
+        assert "secret" not in str(raised.value)
+
+
+def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sqlalchemy
+
+    def without(_uri: str) -> None:
+        raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
+
+    monkeypatch.setattr(sqlalchemy, "create_engine", without)
+    monkeypatch.setattr("speechclean.store._check_port", lambda *_: None)
+    with pytest.raises(TrackingError, match=r"psycopg is not installed; pip install 'speechclean\[postgres\]'"):
+        MlflowTracker("postgresql://me@127.0.0.1/db", timeout_s=2).check()

@@ -39,13 +39,12 @@ def connected(store: Store, timeout_s: int) -> MlflowClient:
         quieten()
         from mlflow import MlflowClient
 
-        with patience(0, timeout_s):
-            with _alone(store):
-                if store.sqlite and (not store.sqlite.exists() or not store.sqlite.stat().st_size):
-                    _create_sqlite(store.sqlite)
-                client = MlflowClient(tracking_uri=store.uri)
-                client.search_experiments(max_results=1)  # mlflow makes or migrates a store at its first use
-                return client
+        with patience(0, timeout_s), _alone(store):
+            if store.sqlite and (not store.sqlite.exists() or not store.sqlite.stat().st_size):
+                _create_sqlite(store.sqlite)
+            client = MlflowClient(tracking_uri=store.uri)
+            client.search_experiments(max_results=1)  # mlflow makes or migrates a store at its first use
+            return client
 
 
 def experiment_of(client: MlflowClient, store: Store, name: str) -> str:
@@ -115,7 +114,7 @@ def explained(store: Store) -> Iterator[None]:
 
 @contextmanager
 def _alone(store: Store) -> Iterator[None]:
-    """One process at a time: several that run mlflow's migrations on one store at once kill one another. A server does its own."""
+    """One process at a time: several that run mlflow's migrations on one store at once kill one another."""
     if store.sqlite:
         lock = store.sqlite.parent / "mlartifacts" / ".lock"
         lock.parent.mkdir(parents=True, exist_ok=True)

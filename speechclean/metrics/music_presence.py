@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import functools
 import importlib
 import sys
@@ -25,10 +26,18 @@ _RATE = 32000
 #: Windows shorter than this are padded: the network halves its time axis five times and fails on less.
 _LEAST_S = 1.0
 STATISTICS = ("mean", "max")
-#: AudioSet's 527 classes (Gemmeke et al., ICASSP 2017) in Cnn14's order: "Music" to "Scary music", which spans instruments,
-#: genres, roles and moods of music. Singing (27 to 36) is left out: a voice is what is to stay.
-MUSIC_CLASSES = range(137, 283)
+#: AudioSet's classes (Gemmeke et al., "Audio Set", ICASSP 2017), of which Cnn14 answers for all, in AudioSet's order.
 CLASSES = 527
+#: Those of them that are music, from AudioSet's `class_labels_indices.csv` (CC-BY-4.0): instruments, genres, roles and moods.
+#: Singing (27 to 36) is not among them: a voice is what is to stay.
+LABELS = Path(__file__).parent.parent / "assets" / "audioset_music.csv"
+
+
+@functools.cache
+def music_classes() -> dict[int, str]:
+    """Names of the classes that are music, by their index in the network's answer."""
+    with LABELS.open(newline="") as file:
+        return {int(row["index"]): row["display_name"] for row in csv.DictReader(file)}
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ class MusicPresence:
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
         if not separation.speech.waveform.any():
             return None
-        music = self.probabilities(separation.speech)[:, MUSIC_CLASSES].amax(1)
+        music = self.probabilities(separation.speech)[:, list(music_classes())].amax(1)
         return float(music.mean() if self.statistic == "mean" else music.max())
 
     @torch.inference_mode()

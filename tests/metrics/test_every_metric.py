@@ -20,6 +20,7 @@ from speechclean.metrics import (
     lsd,
     lufs,
     music_presence,
+    music_presence_max,
     music_residual_db,
     music_to_speech_db,
     pesq,
@@ -28,6 +29,8 @@ from speechclean.metrics import (
     si_sdr,
     si_sir,
     squim,
+    squim_pesq,
+    squim_si_sdr,
     stoi,
     true_peak_dbtp,
     wer,
@@ -56,7 +59,14 @@ METRICS = [
     wer_vs_mixture.WerVsMixture,
 ]
 #: Need published weights: what they do is in test_published_networks.py.
-PUBLISHED = [wer_whisper.WerWhisper, music_presence.MusicPresence, squim.Squim]
+PUBLISHED = [
+    wer_whisper.WerWhisper,
+    music_presence.MusicPresence,
+    music_presence_max.MusicPresenceMax,
+    squim.Squim,
+    squim_pesq.SquimPesq,
+    squim_si_sdr.SquimSiSdr,
+]
 every_metric = pytest.mark.parametrize("metric", METRICS)
 
 

@@ -56,6 +56,25 @@ def read(path: Path) -> dict[str, Any]:
     return package
 
 
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a bare state by name: a `.safetensors` file, or a pickled state, alone or below a trainer's key."""
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise CheckpointError(f"{path}: not a safetensors file ({error})") from error
+    content = read(path)
+    for key in ("state_dict", "state", "model_state_dict"):
+        if isinstance(content.get(key), dict):
+            content = content[key]
+    if not content or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise CheckpointError(f"{path}: holds no network's state (tensors by name)")
+    return content
+
+
 def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
     """The network of a package `{klass or class, args, kwargs, state}`, in evaluation mode, float32, gradients off."""
     if "freq_encoder.0.conv.weight" in package:

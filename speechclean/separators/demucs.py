@@ -159,23 +159,25 @@ class DemucsSeparator:
         device = torch_device(self.device)
         if device.type == "cpu":
             runtime.keep_freed_memory()
+        found = []
+        for signature, module, shares in self._members():
+            if self.tuned:
+                tune(module.to(device), device.type)
+            samples = self._segment_samples(module)
+            bits = precision.admitted(module.to(device), self.precision, samples)
+            found.append(engine.Network(module, shares, samples, signature, bits))
+        return found
+
+    def _members(self) -> Iterator[tuple[str, Any, tuple[float, ...]]]:
+        """Signature, module and share in each source's estimate of every network that runs."""
         files = list(self._bag.files.items())
         first = _load(files[0][1])
-        speech = next((first.sources.index(name) for name in engine.SPEECH_SOURCES if name in first.sources), None)
-        if speech is None:
-            raise checkpoints.CheckpointError(f"{self.name}: separates {first.sources}, none of which is speech or vocals")
+        speech = speech_source(first.sources, self.name)
         weights = torch.tensor(self._bag.weights or [[1.0] * len(first.sources)] * len(files))
-        found = []
         for index, own in enumerate(weights / weights.sum(0)):
             if own[speech] or (self.accompaniment == "stems" and own.any()):
                 signature, path = files[index]
-                module = (_load(path) if index else first).to(device)
-                if self.tuned:
-                    tune(module, device.type)
-                samples = self._segment_samples(module)
-                bits = precision.admitted(module, self.precision, samples)
-                found.append(engine.Network(module, tuple(own.tolist()), samples, signature, bits))
-        return found
+                yield signature, _load(path) if index else first, tuple(own.tolist())
 
     def _segment_samples(self, module: Any) -> int:
         own = float(module.segment)
@@ -204,6 +206,14 @@ class DemucsSeparator:
             speech, others = answer * scale if waveform.any() else torch.zeros_like(answer)
             stems.append(torch.stack([speech, waveform - speech if self.accompaniment == "residual" else others]))
         return stems
+
+
+def speech_source(sources: Sequence[str], name: str) -> int:
+    """Index of the source that carries the voice. Raises `CheckpointError` if none does."""
+    for index, source in enumerate(sources):
+        if source in engine.SPEECH_SOURCES:
+            return index
+    raise checkpoints.CheckpointError(f"{name}: separates {list(sources)}, none of which is speech or vocals")
 
 
 def _load(path: Path) -> Any:

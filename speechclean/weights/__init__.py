@@ -17,6 +17,7 @@ from .places import (
     locate,
     prefer,
     published_file,
+    published_files,
     sha256,
     verified,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "locate",
     "prefer",
     "published_file",
+    "published_files",
     "sha256",
     "verified",
 ]

@@ -121,6 +121,15 @@ def published_file(name: str) -> Path:
     raise _missing(name, [file.sources[-1].url for file in model.files])
 
 
+def published_files(name: str) -> list[Path]:
+    """All files of a published model, in the table's order. Raises `MissingWeights`, `CheckpointError` if one is damaged."""
+    model = table.models()[name]
+    found = [(file, locate(file)) for file in model.files]
+    if missing := [file.sources[-1].url for file, path in found if path is None]:
+        raise _missing(name, missing)
+    return [verified(path, file) for file, path in found if path]
+
+
 def locate(file: table.File) -> Path | None:
     """Where a file of the table lies, under the name of any of its sources; None if nowhere."""
     for source in file.sources:

@@ -4,7 +4,7 @@
 
 writes `htdemucs_ft` (four HTDemucs, each answering for one source), `mdx_extra_q` (four HDemucs, equal weights) and
 `dns64.th` into FOLDER, about 1 GB at half precision. The real mdx_extra_q is quantised by DiffQ, which changes its file and not
-its computation: here it is stored plain.
+its computation: here it is stored plain. `experiments.speed.published` writes it as it is published.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ def hdemucs() -> torch.nn.Module:
 def write(folder: Path) -> None:
     """Both bags and the denoiser, the same bytes every time."""
     from demucs.states import save_with_checksum, serialize_model
-    from denoiser.demucs import Demucs as Denoiser
     from omegaconf import OmegaConf
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +50,13 @@ def write(folder: Path) -> None:
             torch.manual_seed(seed)
             save_with_checksum(serialize_model(build(), OmegaConf.create({})), folder / f"{signature}.th")
         (folder / f"{name}.yaml").write_text(yaml.safe_dump({"models": list(signatures), **more}))
+    write_dns64(folder)
+
+
+def write_dns64(folder: Path) -> None:
+    """DNS64's architecture and format."""
+    from denoiser.demucs import Demucs as Denoiser
+
     torch.manual_seed(0)
     network = Denoiser(hidden=64)
     package = {"class": Denoiser, "args": (), "kwargs": {"hidden": 64}, "state": network.state_dict()}

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from experiments.speed import published
 from speechclean.audio import load, probe, save
+from speechclean.weights.table import models
 from tests.conftest import noise
 from tests.integration.conftest import environment
 
@@ -36,17 +38,37 @@ def test_all_that_is_missing_is_said_before_any_audio_is_read(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_best_pipeline_on_full_size_networks(tmp_path: Path) -> None:
-    from experiments.speed import weights
-
+    """In the files that are published: safetensors, DiffQ-quantised pickles and safetensors, the denoiser's pickle."""
     folder = tmp_path / "weights"
-    weights.write(folder)
+    published.write(folder)
     save(noise(5.0, 48000, channels=2), tmp_path / "clip.wav", "PCM_16")
     done = command(
         tmp_path, "speechclean", "experiment=best_pipeline", "dataset=folder", "dataset.pattern=*.wav", "device=cpu",
-        f"enhancement.model={folder / 'dns64.th'}", "metrics=[lufs]", "hydra.run.dir=out", "tracking=none", "shifts=1",
+        f"enhancement.model={folder / 'dns64.th'}", "metrics=[lufs]", "hydra.run.dir=out", "tracking=none",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert probe(tmp_path / "out/cleaned/clip.wav") == probe(tmp_path / "clip.wav")
     assert load(tmp_path / "out/cleaned/clip.wav").waveform.isfinite().all()
     origin = json.loads((tmp_path / "out/provenance.json").read_text())
     assert len(origin["weights"]) == 9
+    assert {Path(file["path"]).suffix for file in origin["weights"].values()} == {".th", ".safetensors"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(published.ROFORMERS))
+def test_a_full_size_roformer(name: str, tmp_path: Path) -> None:
+    """Random weights; the file is as large as the published one, to the percent: the architecture is the published one's."""
+    pytest.importorskip("bs_roformer", reason="pip install 'speechclean[roformer]'")
+    folder = tmp_path / "weights"
+    checkpoint, _ = published.write_roformer(folder, name)
+    assert checkpoint.stat().st_size == pytest.approx(models()[name].files[0].size_mb * 1e6, rel=1e-3)
+    checkpoint.rename(folder / "mine.ckpt")  # its published name would be held against its published sha256
+    save(noise(5.0, 44100, channels=2), tmp_path / "clip.wav", "PCM_16")
+    done = command(
+        tmp_path, "speechclean", "separators=[roformer]", f"separators.roformer.name={folder / 'mine.ckpt'}", "device=cpu",
+        "dataset=folder", "dataset.pattern=*.wav", "metrics=[lufs]", "hydra.run.dir=out", "tracking=none", "shifts=0",
+        "overlap=0",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert probe(tmp_path / "out/cleaned/clip.wav") == probe(tmp_path / "clip.wav")
+    assert load(tmp_path / "out/cleaned/clip.wav").waveform.isfinite().all()

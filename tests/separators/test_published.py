@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 from demucs.pretrained import REMOTE_ROOT
 from demucs.states import save_with_checksum, serialize_model
 from diffq import DiffQuantizer
 from omegaconf import OmegaConf
-from safetensors.torch import save_file
 
+from experiments.speed.published import save_safetensors
 from speechclean.checkpoints import CheckpointError
 from speechclean.compose import composed
 from speechclean.nodes import objects
@@ -39,12 +37,6 @@ def signatures(name: str) -> list[str]:
     return [Path(file.sources[0].name).stem for file in models()[name].files]
 
 
-def write_safetensors(model: torch.nn.Module, path: Path) -> None:
-    args, kwargs = model._init_args_kwargs
-    kind = f"{type(model).__module__}.{type(model).__name__}"
-    save_file(model.state_dict(), path, {"klass": kind, "args": json.dumps(args), "kwargs": json.dumps(kwargs)})
-
-
 def separator(name: str, *overrides: str) -> DemucsSeparator:
     """As the config builds it."""
     problems, stages = objects(composed([f"separators=[{name}]", "device=cpu", "dataset=pilot", *overrides]))
@@ -61,7 +53,7 @@ def test_every_published_bag_by_name(name: str, folder: Path) -> None:
         if index % 2:
             save_with_checksum(serialize_model(model, OmegaConf.create({})), folder / f"{signature}.th")
         else:
-            write_safetensors(model, folder / f"{signature}.safetensors")
+            save_safetensors(model, folder / f"{signature}.safetensors")
     known = name in ("htdemucs", "htdemucs_ft", "mdx_extra", "mdx_extra_q", "hdemucs_mmi")
     one = separator(name) if known else separator("htdemucs", f"separators.htdemucs.name={name}")
     assert list(one.weight_files()) == signatures(name)
@@ -79,7 +71,7 @@ def weights_of(name: str) -> list[list[float]]:
 
 
 def test_one_network_by_its_signature(folder: Path) -> None:
-    write_safetensors(tiny_htdemucs(FOUR, 2), folder / "04573f0d.safetensors")
+    save_safetensors(tiny_htdemucs(FOUR, 2), folder / "04573f0d.safetensors")
     assert list(demucs_bag("04573f0d", None).files) == ["04573f0d"]
     with pytest.raises(MissingWeights, match=r"04573f0e\.th not in any of the usual places"):
         demucs_bag("04573f0e", None)
@@ -89,22 +81,7 @@ def test_a_quantised_safetensors_as_the_hub_has_it(folder: Path) -> None:
     """DiffQ's packed state, flattened into tensors with its structure in the metadata."""
     model = tiny_hdemucs(FOUR, 2)
     state = DiffQuantizer(model, group_size=4, min_size=0.001).get_quantized_state() | {"__quantized": True}
-    tensors: dict[str, torch.Tensor] = {}
-
-    def flat(value: object) -> object:
-        if isinstance(value, torch.Tensor):
-            tensors[str(len(tensors))] = value.clone().contiguous()
-            return {"_tensor": str(len(tensors) - 1)}
-        if isinstance(value, dict):
-            return {"_dict": [[key, flat(item)] for key, item in value.items()]}
-        if isinstance(value, list | tuple):
-            return {"_list" if isinstance(value, list) else "_tuple": [flat(item) for item in value]}
-        return {"_class": f"{value.__module__}.{value.__qualname__}"} if isinstance(value, type) else value
-
-    structure = json.dumps(flat(state))
-    args, kwargs = model._init_args_kwargs
-    metadata = {"klass": "demucs.hdemucs.HDemucs", "args": json.dumps(args), "kwargs": json.dumps(kwargs)}
-    save_file(tensors, folder / "14fc6a69.safetensors", metadata | {"structure": structure})
+    save_safetensors(model, folder / "14fc6a69.safetensors", state)
     (module,) = [network.module for network in DemucsSeparator("14fc6a69", device="cpu", tuned=False)._networks]
     original = dict(model.named_parameters())
     name, weight = max(module.named_parameters(), key=lambda item: item[1].numel())
@@ -115,7 +92,7 @@ def test_a_local_folder(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     save_with_checksum(serialize_model(tiny_htdemucs(FOUR, 2), OmegaConf.create({})), mine / "abcd.th")
-    write_safetensors(tiny_hdemucs(FOUR, 2), mine / "ef01.safetensors")
+    save_safetensors(tiny_hdemucs(FOUR, 2), mine / "ef01.safetensors")
     (mine / "both.yaml").write_text(yaml.safe_dump({"models": ["abcd", "ef01"]}))
     one = separator("local", f"separators.local.path={mine}", "separators.local.name=both")
     assert one([noise(0.5, 44100, channels=2)])[0].speech.waveform.any()
@@ -135,7 +112,7 @@ def test_a_local_folder(tmp_path: Path) -> None:
 )
 def test_hostile_or_odd_bags_are_refused(definition: dict[str, object], message: str, tmp_path: Path) -> None:
     for signature in ("abcd", "ef01"):
-        write_safetensors(tiny_htdemucs(), tmp_path / f"{signature}.safetensors")
+        save_safetensors(tiny_htdemucs(), tmp_path / f"{signature}.safetensors")
     (tmp_path / "bag.yaml").write_text(yaml.safe_dump(definition))
     with pytest.raises(CheckpointError, match=message):
         demucs_bag("bag", str(tmp_path))

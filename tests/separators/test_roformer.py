@@ -192,7 +192,7 @@ class Attack:
         "!!python/name:os.system ''",
         "!!python/module:os ''",
         "!!python/object/apply:subprocess.check_call [[touch, '{ran}']]",
-        "!!python/object/apply:builtins.eval ['open(\"{ran}\", \"w\")']",
+        '!!python/object/apply:builtins.eval [\'open("{ran}", "w")\']',
     ],
 )
 def test_a_config_that_names_a_program_runs_nothing(tag: str, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 class CheckpointError(RuntimeError):
@@ -42,6 +43,8 @@ def read(path: Path) -> dict[str, Any]:
     """The content of a `.th`, `.pt` or `.safetensors` checkpoint. Raises `CheckpointError` for anything not on the list."""
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    import torch  # late: the command that lists and fetches weights needs none of it
+
     try:
         with torch.serialization.safe_globals(list(allowed_classes().values())):
             package = torch.load(path, map_location="cpu", weights_only=True)
@@ -66,6 +69,8 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
             return load_file(path)
         except SafetensorError as error:
             raise CheckpointError(f"{path}: not a safetensors file ({error})") from error
+    import torch
+
     content = read(path)
     for key in ("state_dict", "state", "model_state_dict"):
         if isinstance(content.get(key), dict):
@@ -77,6 +82,8 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 
 def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
     """The network of a package `{klass or class, args, kwargs, state}`, in evaluation mode, float32, gradients off."""
+    import torch
+
     if "freq_encoder.0.conv.weight" in package:
         package = _from_torchaudio(package)
     cls = package.get("klass", package.get("class"))

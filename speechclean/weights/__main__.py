@@ -18,12 +18,13 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
 from ..checkpoints import CheckpointError
 from . import places
-from .fetch import FetchError, fetch
+from .fetch import FetchError, NoNetwork, fetch
+from .missing import MissingWeights
 from .table import TABLE, File, Model, TableError, models
 
 FAILED, WRONG = 1, 2
@@ -82,7 +83,7 @@ def _needed(experiment: str) -> list[str]:
     for stage in stages.values():
         try:
             present |= set(stage.weight_files().values()) if hasattr(stage, "weight_files") else set()
-        except places.MissingWeights as error:
+        except MissingWeights as error:
             names += error.models
         except CheckpointError as error:
             raise ValueError(str(error)) from error
@@ -90,16 +91,18 @@ def _needed(experiment: str) -> list[str]:
 
 
 def _state(file: File) -> tuple[str, Path | None]:
-    """`missing`, `verified`, `unverified` (nothing is known to hold it against) or `damaged`, and where it is."""
+    """`missing`, `verified`, `as fetched` (what its publisher does not state was noted then), `unverified` (nothing is known to
+    hold it against) or `damaged`, and where it is."""
     path = places.locate(file)
     if path is None:
         return "missing", None
-    known = any(source.sha256 for source in file.sources if source.name == path.name)
     try:
         places.verified(path, file)
     except CheckpointError:
         return "damaged", path
-    return "verified" if known else "unverified", path
+    if any(source.sha256 for source in file.sources if source.name == path.name):
+        return "verified", path
+    return "as fetched" if places.known_sha256(path, file) else "unverified", path
 
 
 def _list(chosen: list[Model]) -> bool:
@@ -137,36 +140,33 @@ def _where(_chosen: list[Model]) -> bool:
 
 
 def _fetch(chosen: list[Model]) -> bool:
-    folder, problems = places.folders()[0], []
+    problems: list[str] = []
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_console(stderr=True)) as progress:
-        for model in chosen:
-            for file in model.files:
-                state, path = _state(file)
-                if state in ("verified", "unverified"):
-                    progress.console.print(f"{model.name}: {path} is here, {state}", soft_wrap=True)
-                    continue
-                if state == "damaged" and path:
-                    # Only a copy in our own folder is replaced: a cache belongs to somebody else.
-                    if path.parent != folder:
-                        problems.append(f"{model.name}: {path} is damaged; delete it and fetch again")
-                        continue
-                    path.unlink()
-                task = progress.add_task(file.sources[0].name, total=None)
-
-                def advance(done: int, total: int | None, task: TaskID = task) -> None:
-                    progress.update(task, completed=done, total=total)
-
-                try:
-                    target = fetch(file, folder, advance)
-                    progress.console.print(f"{model.name}: {target}", soft_wrap=True)
-                except FetchError as error:
-                    problems.append(f"{model.name}: {error}")
-                    if "no network" in str(error):  # the others would only wait for the same
-                        print("\n".join(problems), file=sys.stderr)
-                        return False
+    console = _console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        for model, file in [(one, file) for one in chosen for file in one.files]:
+            try:
+                told = _fetch_one(file, places.folders()[0], progress)
+                console.print(f"{model.name}: {told}", soft_wrap=True, markup=False, highlight=False)
+            except FetchError as error:
+                problems.append(f"{model.name}: {error}")
+                if isinstance(error, NoNetwork):  # the others would only wait for the same
+                    break
     print("\n".join(problems), file=sys.stderr, end="\n" if problems else "")
     return not problems
+
+
+def _fetch_one(file: File, folder: Path, progress: Progress) -> str:
+    """Get a file unless it is here; where it is now. Raises `FetchError`."""
+    state, path = _state(file)
+    if path and state != "damaged":
+        return f"{path} is here, {state}"
+    if path and path.parent != folder:  # a cache belongs to somebody else
+        raise FetchError(f"{path} is damaged; delete it and fetch again")
+    if path:
+        path.unlink()
+    task = progress.add_task(file.sources[0].name, total=None)
+    return str(fetch(file, folder, lambda done, total: progress.update(task, completed=done, total=total)))
 
 
 def _console(stderr: bool = False) -> Console:

@@ -6,18 +6,23 @@ import fcntl
 import hashlib
 import io
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
+from urllib.parse import urlsplit
 
 import requests
 
+from .places import note
 from .table import File, Source
 
 #: Seconds to connect, and to wait for the next bytes.
 TIMEOUT_S = (5.0, 20.0)
+#: Seconds until a source answers at all, names looked up and redirects followed; two sources stay below half a minute.
+ANSWER_S = 12.0
 ATTEMPTS = 4
 PIECE = 2**16
 Progress = Callable[[int, int | None], None]
@@ -25,6 +30,10 @@ Progress = Callable[[int, int | None], None]
 
 class FetchError(RuntimeError):
     """A file that could not be fetched; the message says from where and why."""
+
+
+class NoNetwork(FetchError):  # noqa: N818 (reads as what it says)
+    """No source could be reached at all."""
 
 
 class _WrongContentError(FetchError):
@@ -39,13 +48,15 @@ def fetch(file: File, folder: Path, progress: Progress | None = None) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     tell: Progress = progress or (lambda *_: None)
-    reasons = []
+    reasons, silent = [], True
     for source in file.sources:
         target = folder / source.name
         try:
             with _alone(target.with_name(target.name + ".part")) as part:
                 if not target.is_file():  # another process may have finished it meanwhile
-                    _complete(source, part, tell)
+                    found = _complete(source, part, tell)
+                    if not source.sha256:
+                        note(target, found)
                     Path(part.name).replace(target)
                 else:
                     Path(part.name).unlink()
@@ -54,8 +65,12 @@ def fetch(file: File, folder: Path, progress: Progress | None = None) -> Path:
             return target
         except FetchError as error:
             reasons.append(f"{source.url}: {error}")
+            silent &= isinstance(error, NoNetwork)
         except OSError as error:
             raise FetchError(f"{target}: cannot be written ({error})") from error
+    if silent:
+        hosts = dict.fromkeys(str(urlsplit(source.url).hostname) for source in file.sources)
+        raise NoNetwork(f"there is no network: {' and '.join(hosts)} cannot be reached")
     raise FetchError("; ".join(reasons))
 
 
@@ -81,13 +96,12 @@ def _inode(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_ino
 
 
-def _complete(source: Source, part: BinaryIO, progress: Progress) -> None:
-    """Bring the part to its full and right content, over several attempts."""
+def _complete(source: Source, part: BinaryIO, progress: Progress) -> str:
+    """Bring the part to its full and right content, over several attempts; its sha256."""
     for attempt in range(ATTEMPTS):
         try:
             promised = _download(source.url, part, progress)
-            _check(part, source.sha256 or promised)
-            return
+            return _checked(part, source.sha256 or promised)
         except _WrongContentError:
             part.truncate(0)  # once more from the start: what was resumed may have been another version
             if attempt:
@@ -101,7 +115,7 @@ def _complete(source: Source, part: BinaryIO, progress: Progress) -> None:
                 raise FetchError(reason) from error
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             if _unreachable(error):
-                raise FetchError("no network, or the server cannot be reached") from error
+                raise NoNetwork("no network, or the server cannot be reached") from error
             reason = "the connection was cut off"
         except requests.RequestException as error:
             reason = f"{type(error).__name__}: {error}"
@@ -114,7 +128,7 @@ def _download(url: str, part: BinaryIO, progress: Progress) -> str | None:
     """Append what is missing. Returns the sha256 that the hub tells of the file, if it does."""
     done = part.seek(0, 2)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
+    with _opened(url, headers) as answer:
         told = next(
             (seen.headers["X-Linked-Etag"] for seen in [*answer.history, answer] if "X-Linked-Etag" in seen.headers), ""
         )
@@ -143,13 +157,36 @@ def _download(url: str, part: BinaryIO, progress: Progress) -> str | None:
         return promised
 
 
-def _check(part: BinaryIO, expected: str | None) -> None:
+def _opened(url: str, headers: dict[str, str]) -> requests.Response:
+    """The answer, once its headers are there. Raises `NoNetwork` if that takes too long: a socket's own timeouts know nothing
+    of slow name servers or of many dead addresses."""
+    found: list[requests.Response | BaseException] = []
+
+    def ask() -> None:
+        try:
+            found.append(requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S))
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(ANSWER_S)
+    if not found:
+        raise NoNetwork(f"no answer within {ANSWER_S:.0f} s")
+    if isinstance(found[0], BaseException):
+        raise found[0]
+    return found[0]
+
+
+def _checked(part: BinaryIO, expected: str | None) -> str:
+    """The part's sha256. Raises `_WrongContentError`."""
     part.seek(0)
     found = hashlib.file_digest(cast(io.BufferedReader, part), "sha256").hexdigest()
     if not part.tell():
         raise _WrongContentError("the server sent nothing")
     if expected and not found.startswith(expected):
         raise _WrongContentError(f"wrong content: its sha256 is {found[:16]}…, promised is {expected[:16]}…")
+    return found
 
 
 def _unreachable(error: BaseException) -> bool:

@@ -11,8 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from experiments.speed.published import save_safetensors
+from speechclean.audio import probe, save
 from speechclean.weights import __main__ as command
+from tests.conftest import noise, tiny_htdemucs
 from tests.weights.server import Publisher, serving
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +57,7 @@ def test_fetch_verify_and_list(tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert (status, error.count("\n") >= 1, "404" in error, "a.th is here, verified" in error) == (1, True, True, True)
     status, out, _ = call(capsys, "list", *more)
     assert status == 0
-    assert [word in out for word in ("1 verified", "1 unverified", "1 missing", "separators=[a]")] == [True] * 4
+    assert [word in out for word in ("1 verified", "1 as fetched", "1 missing", "separators=[a]")] == [True] * 4
     assert call(capsys, "verify", *more)[0] == 0
     (tmp_path / "mine" / "a.th").write_bytes(b"changed")
     status, out, _ = call(capsys, "verify", *more)
@@ -82,14 +87,66 @@ def test_wrong_words(arguments: list[str], said: str, capsys: pytest.CaptureFixt
     assert said in error
 
 
-def test_without_a_network(tmp_path: Path) -> None:
-    """A proxy where nobody listens: `fetch` says so in one line, the rest works."""
+def test_what_no_publisher_states_is_noted_and_held_against_later(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As `sha256sum -c` reads it; a folder that is copied takes it along."""
+    publisher = Publisher()
+    publisher.files |= {"/a.pt": b"one" * 1000, "/b.pt": b"two" * 1000}
+    with serving(publisher) as url:
+        table = {name: {"files": [{"sources": [{"url": f"{url}/{name}.pt"}]}]} for name in "ab"}
+        (tmp_path / "table.yaml").write_text(yaml.safe_dump(table))
+        more = ("--table", tmp_path / "table.yaml", "--dir", tmp_path / "mine")
+        assert call(capsys, "fetch", "a", "b", *more)[0] == 0
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path / "mine", check=True)
+    (tmp_path / "mine").rename(tmp_path / "copied")
+    more = (*more[:3], tmp_path / "copied")
+    assert call(capsys, "list", *more)[1].count("1 as fetched") == 2
+    assert call(capsys, "verify", *more)[0] == 0
+    (tmp_path / "copied" / "b.pt").write_bytes(b"rotten")
+    status, out, _ = call(capsys, "verify", *more)
+    assert status == 1
+    assert "damaged    b:" in out
+
+
+def isolated() -> list[str]:
+    """A command that runs another one in a network namespace of its own, in which nothing is up."""
+    line = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
+    try:
+        possible = subprocess.run([*line, "true"], capture_output=True, timeout=10).returncode == 0
+    except OSError:
+        possible = False
+    if not possible:
+        pytest.skip("no network namespace can be made here (unshare)")
+    return line
+
+
+@pytest.mark.parametrize("how", ["dead proxy", "network namespace"])
+def test_without_a_network(how: str, tmp_path: Path) -> None:
+    """`fetch` says so in one line, within half a minute; `list`, `verify` and a run on weights that are here work."""
     dead = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-    environment = os.environ | dead | {"SPEECHCLEAN_WEIGHTS": str(tmp_path)}
-    run = [sys.executable, "-m", "speechclean.weights"]
-    done = subprocess.run([*run, "fetch", "htdemucs_ft"], env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    assert "no network" in done.stderr
-    assert list(tmp_path.glob("*.th*")) == []
-    for action in ("list", "verify"):
-        assert subprocess.run([*run, action], env=environment, capture_output=True, timeout=60).returncode == 0
+    without = [] if how == "dead proxy" else isolated()
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    environment = os.environ | (dead if how == "dead proxy" else {}) | {"SPEECHCLEAN_WEIGHTS": str(folder)}
+    environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        line = [*without, sys.executable, "-m", *arguments]
+        return subprocess.run(line, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    for names in (["htdemucs_ft"], ["--experiment", "best_pipeline"], ["whisper-base.en", "panns-cnn14"]):
+        done = subprocess.run(
+            [*without, sys.executable, "-m", "speechclean.weights", "fetch", *names],
+            env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=30,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert "there is no network: " in done.stderr
+        assert not list(folder.iterdir())
+    save_safetensors(tiny_htdemucs(("drums", "bass", "other", "vocals"), 2), folder / "955717e8.safetensors")
+    assert "1 unverified" in run("speechclean.weights", "list", "htdemucs").stdout
+    assert "955717e8.safetensors" in run("speechclean.weights", "verify", "htdemucs").stdout
+    save(noise(0.5, 16000), tmp_path / "in.wav")
+    small = ("enhancement=identity", "metrics=[]", "output.plots=false", "tracking=none", "hydra.run.dir=out")
+    done = run("speechclean", "separators=[htdemucs]", *small, "dataset=folder", "dataset.pattern=in.wav")
+    assert done.returncode == 0, done.stderr
+    assert probe(tmp_path / "out/cleaned/in.wav") == probe(tmp_path / "in.wav")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 from speechclean.weights import fetch as module
-from speechclean.weights.fetch import FetchError, fetch
+from speechclean.weights.fetch import FetchError, NoNetwork, fetch
 from speechclean.weights.table import File, Source
 from tests.weights.server import Publisher, serving
 
@@ -112,6 +113,17 @@ def test_the_next_source_is_tried(publisher: Publisher, url: str, tmp_path: Path
 def test_every_source_says_its_reason(url: str, tmp_path: Path) -> None:
     with pytest.raises(FetchError, match=r"no network.*; .*/gone\.th: the server answers 404"):
         fetch(File((Source("http://127.0.0.1:9/a.th"), Source(f"{url}/gone.th"))), tmp_path)
+
+
+def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It takes the connection, and that is all."""
+    monkeypatch.setattr(module, "ANSWER_S", 0.3)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as dead:
+        address = f"http://127.0.0.1:{dead.getsockname()[1]}/x.th"
+        with pytest.raises(NoNetwork, match=r"there is no network: 127\.0\.0\.1 cannot be reached"):
+            fetch(File((Source(address), Source(address))), tmp_path)
+    assert only(tmp_path) == []
 
 
 def test_killed_twenty_times(publisher: Publisher, url: str, tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
+HELP = ("-h", "--help")
+
+
 class UsageError(ValueError):
     """A command line that makes no sense; the message says what would."""
 
@@ -21,7 +24,7 @@ class Arguments:
 
     @classmethod
     def parse(cls, words: Sequence[str], defaults: Mapping[str, str], flags: Sequence[str], usage: str) -> Arguments:
-        """Raises `UsageError`, also for --help.
+        """Raises `UsageError`; `--help` prints the usage and ends the program well.
 
         >>> Arguments.parse(["threads=2", "--dry-run", "wet=1"], {"threads": ""}, ["--dry-run"], "").rest
         ['wet=1']
@@ -29,10 +32,13 @@ class Arguments:
         options, given, rest = dict(defaults), {}, []
         for word in words:
             key, _, value = word.partition("=")
+            if word in HELP:
+                print(usage)
+                raise SystemExit(0)
             if key in flags:
                 given[key] = value
             elif word.startswith("-"):
-                raise UsageError(usage)
+                raise UsageError(f"{word}: there is no such option\n\n{usage}")
             elif key in defaults and "=" in word:
                 options[key] = value
             else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 
+from .arguments import HELP
 from .cli import main as run
 
 FOLDERS = ("mixtures", "cleaned", "references")
@@ -40,6 +41,10 @@ def _quoted(value: str) -> str:
 
 def main() -> None:
     """The entry point."""
+    if set(HELP) & set(sys.argv[1:]):
+        print(__doc__)
+        print("The choices and keys are those of speechclean: `speechclean --help`, `speechclean experiment=evaluate --cfg job`.")
+        return
     sys.argv[1:] = as_overrides(sys.argv[1:])
     run()
 

@@ -7,12 +7,23 @@ import sys
 from ..store import TrackingError
 from . import pending
 
-USAGE = "usage: speechclean-tracking sync [tracking.uri=URI] [pending=mlflow-pending.db]"
+USAGE = """\
+usage: speechclean-tracking sync [tracking.uri=URI] [pending=mlflow-pending.db]
+
+Uploads the runs, and the rest of runs, that their store did not take, and completes them under their own ids.
+
+  tracking.uri=URI    another store than the one that each was meant for; needed where its address holds a password
+  pending=FILE        where they wait
+
+Exit status: 0 all uploaded, 1 a store is still down, 2 wrong usage. It can be interrupted and repeated."""
 
 
 def main() -> None:
     """0: all uploaded; 1: a store is down, what was uploaded before it stays so; 2: wrong usage."""
     command, *rest = sys.argv[1:] or [""]
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(USAGE)
+        return
     options = dict(argument.partition("=")[::2] for argument in rest)
     if command != "sync" or set(options) - {"tracking.uri", "pending"}:
         print(USAGE, file=sys.stderr)

@@ -31,7 +31,7 @@ what came out, and records it. From the ground up (a module imports only from be
     nodes, config   a config's nodes -> objects, all that is wrong said at once
     compose         the command line, checked before Hydra starts
     experiment      run_experiment(cfg): all of the above in order
-    reproduction, inputs, worktree, sameness    run a recorded run again; did it come out the same?
+    reproduction, aiming, differences, inputs, worktree, sameness    run a recorded run again; did it come out the same?
     comparison, promotion, serving    hold runs against each other, make one a preset, serve one
     cli, evaluate   the entry points
 

@@ -43,7 +43,9 @@ def main() -> None:
     """The entry point."""
     if set(HELP) & set(sys.argv[1:]):
         print(__doc__)
-        print("The choices and keys are those of speechclean: `speechclean --help`, `speechclean experiment=evaluate --cfg job`.")
+        print(
+            "The choices and keys are those of speechclean: `speechclean --help`, `speechclean experiment=evaluate --cfg job`."
+        )
         return
     sys.argv[1:] = as_overrides(sys.argv[1:])
     run()

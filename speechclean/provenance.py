@@ -46,7 +46,12 @@ SILENT = (
     "enhancement.device",
     "screening.device",
     "weights.dir",  # where they lie; what is in them counts by their hashes
+    "separators.*.repo",
+    "separators.*.path",
+    "separators.*.config",
 )
+#: Of these only the last part of a path counts, for the same reason.
+NAMES = ("separators.*.name", "enhancement.model", "metrics.*.model")
 #: Silent too where nothing acts on them: a guard hears metrics and decides what is written.
 LISTENING = ("metrics", "verdict")
 
@@ -68,6 +73,7 @@ def collect(inputs: Mapping[str, Path], weights: Mapping[str, Path], seed: int) 
         "seed": seed,
         "code": {"version": _version("speechclean"), "sha256": code_sha256(), "git": git_state()},
         "packages": {name: _version(name) for name in STACK},
+        "working_folder": str(Path.cwd()),  # what relative paths in the config start from
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": {
@@ -168,6 +174,8 @@ def _less(config: Mapping[str, Any], silent: Sequence[str], path: str = "") -> A
     kept = {}
     for name, value in config.items():
         key = f"{path}{name}"
+        if isinstance(value, str) and any(fnmatchcase(key, pattern) for pattern in NAMES):
+            value = Path(value).name
         if not any(fnmatchcase(key, pattern) for pattern in silent):
             kept[str(name)] = _less(value, silent, f"{key}.") if isinstance(value, Mapping) else value
     return list(kept.items()) if path.rstrip(".") in ORDERED else kept

@@ -25,6 +25,7 @@ usage: python -m speechclean.reproduce run_id=RUN [option=value ...] [--checkout
   tracking.uri=URI    the store that holds it; default: MLFLOW_TRACKING_URI, else mlflow.db in this folder
   hydra.run.dir=DIR   where the repetition's files go; default outputs/<date>/<time>
   inputs.root=FOLDER  where the inputs are now; they are told by their contents
+  weights.root=FOLDER where weights of your own, or published ones, are now
   threads=N           CPU threads; default: OMP_NUM_THREADS, else as many as then
   require=VERDICT     the worst verdict that still holds: bit-exact, 1lsb or tolerance (default)
   tolerance_db=60     how far below the sound a tolerable difference lies
@@ -35,8 +36,8 @@ usage: python -m speechclean.reproduce run_id=RUN [option=value ...] [--checkout
 
 Exit status: 0 it holds, 1 it does not, 2 it cannot be run."""
 OPTIONS = {
-    "run_id": "", "tracking.uri": "", "hydra.run.dir": "", "inputs.root": "", "threads": "", "require": "tolerance",
-    "tolerance_db": "60", "python": "",
+    "run_id": "", "tracking.uri": "", "hydra.run.dir": "", "inputs.root": "", "weights.root": "", "threads": "",
+    "require": "tolerance", "tolerance_db": "60", "python": "",
 }  # fmt: skip
 REQUIRED = {"bit-exact": 0, "1lsb": 1, "tolerance": 2}
 
@@ -61,11 +62,11 @@ def _reproduce(arguments: Arguments, console: Console) -> bool:
         raise UsageError(f"require={options['require']}: one of {', '.join(REQUIRED)}")
     folder = Path(options["hydra.run.dir"] or f"outputs/{datetime.now():%Y-%m-%d/%H-%M-%S}").absolute()
     records = Records(store_of(options))
-    root = Path(options["inputs.root"]).expanduser() if options["inputs.root"] else None
+    root, weights = (Path(options[key]).expanduser() if options[key] else None for key in ("inputs.root", "weights.root"))
     threads = arguments.number("threads")
     plan = reproduction.plan(
-        records, options["run_id"], folder, arguments.rest, root, int(threads) if threads else None
-    )  # fmt: skip
+        records, options["run_id"], folder, arguments.rest, root, weights, int(threads) if threads else None
+    )
     code, differences = None, plan.differences
     if "--checkout" in arguments.flags:
         code = Path(arguments.flags["--checkout"] or folder / "checkout").absolute()

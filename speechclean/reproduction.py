@@ -19,23 +19,17 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from . import inputs, provenance, report, sameness
+from . import aiming, inputs, provenance, report, sameness
+from .aiming import CannotReproduce
 from .audio import AudioError
-from .config import ConfigError, build
-from .labels import text
+from .differences import environment_differences, weights_differences
 from .marks import Mark
 from .recording import OUTPUT_STAGE, mark_of
 from .sameness import DIFFERENT, FileVerdict
 from .tracking import NOTE_TAG, Record, Records
 
-#: Knobs at the root that stages refer to: in a resolved config the reference is gone, so that they are set in both places.
-SHARED = ("shifts", "overlap", "seed", "device", "batch_size")
 #: Tags that link a run and its reproductions.
 REPRODUCES_TAG, REPRODUCED_TAG, VERDICT_TAG = "reproduces", "reproduced_by", "reproduction"
-
-
-class CannotReproduce(RuntimeError):  # noqa: N818 (reads as what it says)
-    """A run that cannot be run again from here; the message lists what is missing."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +59,18 @@ class Reproduction:
 
 
 def plan(
-    records: Records, run: str, folder: Path, changes: Sequence[str] = (), root: Path | None = None, threads: int | None = None
+    records: Records,
+    run: str,
+    folder: Path,
+    changes: Sequence[str] = (),
+    root: Path | None = None,
+    weights_root: Path | None = None,
+    threads: int | None = None,
 ) -> Plan:
     """Fetch a run and find out what differs now. Raises `CannotReproduce`, with everything that is missing.
 
-    changes: overrides, `key=value`, for what shall differ on purpose; root: where the inputs are now; threads: of the CPU, None
-    for as many as then.
+    changes: overrides, `key=value`, for what shall differ on purpose; root, weights_root: where inputs and weights are now;
+    threads: of the CPU, None for as many as then.
     """
     record = records.get(run)
     missing = _missing_record(record)
@@ -87,49 +87,14 @@ def plan(
         )
     config = OmegaConf.load(_need(record, "config.yaml"))
     assert isinstance(config, DictConfig)
-    knobs = change(config, changes)
+    knobs = aiming.change(config, changes)
     threads = threads or int(os.environ.get("OMP_NUM_THREADS") or then["cpu"]["threads"])
-    _aim(config, record, records, folder)
+    aiming.aim(config, record, records, folder)
+    aiming.relocate(config, then.get("working_folder"), weights_root)
     now = provenance.collect({}, {}, 0)
     now["cpu"]["threads"] = threads
-    differences = [*knobs, *environment_differences(then, now), *found.differences, *_weights_differences(config, then)]
+    differences = [*knobs, *environment_differences(then, now), *found.differences, *weights_differences(config, then)]
     return Plan(record, config, found, folder, threads, differences, then)
-
-
-def change(config: DictConfig, changes: Sequence[str]) -> list[str]:
-    """Apply overrides to a resolved config in place; what they change. Raises `CannotReproduce` for a key that is not there."""
-    told = []
-    for override in changes:
-        key, equals, _ = override.partition("=")
-        before = OmegaConf.select(config, key, default=None)
-        if not equals or (before is None and not _has(config, key)):
-            raise CannotReproduce(f"{override}: the run's config has no key {key!r}; give key=value")
-        value = OmegaConf.select(OmegaConf.from_dotlist([override]), key)
-        OmegaConf.update(config, key, value)
-        told.append(f"{key}: {text(before, 200)} then, {text(value, 200)} now")
-        if key in SHARED:
-            for node in [*config.separators.values(), *config.postprocess.values(), config.fusion, config.enhancement]:
-                if key in node and node[key] == before:
-                    node[key] = value
-    return told
-
-
-def environment_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Code, packages and machine: what is other now, in words."""
-    told = []
-    if then["code"]["sha256"] != now["code"]["sha256"]:
-        told.append(f"code: {_code(then)} then, {_code(now)} now")
-    for name in dict.fromkeys([*then["packages"], *now["packages"]]):
-        one, two = then["packages"].get(name), now["packages"].get(name)
-        if one != two:
-            told.append(f"package {name}: {one or 'none'} then, {two or 'none'} now")
-    told += [f"{key}: {then[key]} then, {now[key]} now" for key in ("python", "platform") if then[key] != now[key]]
-    for key in ("model", "capability", "threads"):
-        if then["cpu"].get(key) != now["cpu"].get(key):
-            told.append(f"cpu {key}: {then['cpu'].get(key)} then, {now['cpu'].get(key)} now")
-    if then.get("cuda") != now.get("cuda"):
-        told.append(f"cuda: {then.get('cuda') or 'none'} then, {now.get('cuda') or 'none'} now")
-    return told
 
 
 def run(plan: Plan, records: Records, code: Path | None = None, python: str | None = None) -> Record:
@@ -137,7 +102,7 @@ def run(plan: Plan, records: Records, code: Path | None = None, python: str | No
     work = plan.folder / "reproduce"
     code = code or Path(__file__).parent.parent
     report.write_text(plan.found.manifest(), work / "inputs.csv")
-    report.write_text(_primary(plan, code), work / "reproduced.yaml")
+    report.write_text(aiming.primary(plan.cfg, plan.folder, code), work / "reproduced.yaml")
     environment = {**os.environ, "PYTHONPATH": str(code), "OMP_NUM_THREADS": str(plan.threads)}
     environment.pop("SPEECHCLEAN_PARENT_RUN", None)
     line = [python or sys.executable, "-m", "speechclean", "--config-dir", str(work), "--config-name", "reproduced"]
@@ -218,49 +183,6 @@ def _missing_record(record: Record) -> list[str]:
     return missing
 
 
-def _aim(config: DictConfig, record: Record, records: Records, folder: Path) -> None:
-    """Point a run's config at the inputs, the folder and the store of now; none of it touches the sound."""
-    OmegaConf.set_struct(config, False)
-    manifest = str(folder / "reproduce" / "inputs.csv")
-    config.dataset = {"_target_": "speechclean.datasets.manifest.Manifest", "path": manifest}
-    known = config.tracking if "experiment" in config.tracking else {"_target_": "speechclean.tracking.MlflowTracker"}
-    config.tracking = {**known, "uri": records.store.uri, "experiment": record.experiment}
-    if "log_model" in config.tracking:
-        config.tracking.log_model = False
-    config.output.dir = str(folder)
-    config.name = f"reproduction of {record.name}"
-
-
-def _primary(plan: Plan, code: Path) -> str:
-    """The config as Hydra's primary one, on the schema of the code that will run it."""
-    defaults: list[Any] = ["schema"]
-    for group, name in (("hydra/job_logging", "plain"), ("hydra/output", "speechclean")):
-        if any((conf / group / f"{name}.yaml").is_file() for conf in (code / "conf", code / "speechclean" / "conf")):
-            defaults.append({f"override {group}": name})
-    hydra = {"run": {"dir": str(plan.folder)}}
-    config: Any = OmegaConf.to_container(plan.cfg)
-    return OmegaConf.to_yaml(OmegaConf.create({"defaults": [*defaults, "_self_"], "hydra": hydra, **config}))
-
-
-def _weights_differences(config: DictConfig, then: Mapping[str, Any]) -> list[str]:
-    """Weights that are others now. Raises `CannotReproduce` for what is missing."""
-    untracked = OmegaConf.merge(config, {"tracking": None, "dataset": None})
-    assert isinstance(untracked, DictConfig)
-    untracked.tracking = {"_target_": "speechclean.tracking.NoTracker"}
-    untracked.dataset = {"_target_": "speechclean.datasets.manifest.Pilot"}
-    try:
-        weights = build(untracked).weights
-    except ConfigError as error:
-        raise CannotReproduce(f"the run's config does not run here: {error}") from error
-    now = {name: provenance.file_hash(path) for name, path in weights.items()}
-    told = []
-    for name in dict.fromkeys([*then["weights"], *now]):
-        one, two = then["weights"].get(name, {}).get("sha256"), now.get(name)
-        if one != two:
-            told.append(f"weights {name}: sha256 {str(one)[:12]} then, {str(two)[:12]} now")
-    return told
-
-
 def _output_difference(plan: Plan, alias: str, mark: Mark | None) -> sameness.Difference | None:
     """Between the written files, if that of then is kept with the run or still lies where it was written."""
     now = plan.folder / "cleaned" / f"{alias}.wav"
@@ -291,16 +213,3 @@ def _marks(path: Path | None) -> dict[str, dict[str, Mark]]:
         return {}
     read = json.loads(path.read_text())
     return {alias: {stage: Mark.from_json(mark) for stage, mark in stages.items()} for alias, stages in read.items()}
-
-
-def _code(origin: Mapping[str, Any]) -> str:
-    git = origin["code"].get("git") or {}
-    if git.get("commit"):
-        return git["commit"][:10] + (" with changes" if git.get("dirty") else "")
-    return f"sources {origin['code']['sha256'][:10]}"
-
-
-def _has(config: DictConfig, key: str) -> bool:
-    parent, _, last = key.rpartition(".")
-    node = OmegaConf.select(config, parent) if parent else config
-    return isinstance(node, DictConfig) and last in node

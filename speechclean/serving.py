@@ -69,14 +69,16 @@ def pack(config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -
 def _portable(node: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """A stage's node for any machine: its device left open, folders and files of its own as those that travel along."""
     made = dict(node) | ({"device": "auto"} if "device" in node else {})
-    repo, model = node.get("repo"), node.get("model")
-    if repo not in (None, "embedded"):
-        definition = Path(str(repo)).expanduser() / f"{node['name']}.yaml"
-        if definition.is_file():
-            _copy(definition, folder)
-        made["repo"] = WEIGHTS
-    if model and Path(str(model)).expanduser().is_file():
-        made["model"] = f"{WEIGHTS}/{Path(str(model)).name}"
+    for key in ("repo", "path"):  # a folder of networks; its definition has to lie beside their files
+        if node.get(key) not in (None, "embedded"):
+            definition = Path(str(node[key])).expanduser() / f"{node['name']}.yaml"
+            if definition.is_file():
+                _copy(definition, folder)
+            made[key] = WEIGHTS
+    for key in ("model", "name", "config"):
+        if node.get(key) and (path := Path(str(node[key])).expanduser()).is_file():
+            _copy(path, folder)
+            made[key] = f"{WEIGHTS}/{path.name}"
     return made
 
 

@@ -38,7 +38,16 @@ FLOORS = [
     },
     {"config", "nodes"},
     {"compose", "experiment", "arguments", "serving"},
-    {"sameness", "inputs", "worktree", "comparison", "reproduction", "promotion"},  # on what runs have left behind
+    {
+        "sameness",
+        "inputs",
+        "worktree",
+        "comparison",
+        "aiming",
+        "differences",
+        "reproduction",
+        "promotion",
+    },  # on what runs have left behind
     {"cli", "reproduce", "compare", "promote"},
     {"__main__", "evaluate"},
 ]
@@ -86,7 +95,21 @@ def test_imports_go_downward(path: Path) -> None:
         ("soxr", {"audio", "long_audio", "loudness"}),
         ("hydra", {"cli", "compose", "config", "nodes", "__main__"}),
         ("requests", {"weights"}),
-        ("omegaconf", {"cli", "compose", "config", "nodes", "experiment", "reproduction", "promotion", "serving"}),
+        (
+            "omegaconf",
+            {
+                "cli",
+                "compose",
+                "config",
+                "nodes",
+                "experiment",
+                "aiming",
+                "differences",
+                "reproduction",
+                "promotion",
+                "serving",
+            },
+        ),
         ("pyloudnorm", {"loudness"}),
         ("matplotlib", {"plots"}),
     ],

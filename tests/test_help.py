@@ -21,10 +21,12 @@ COMMANDS = {
 @pytest.mark.parametrize("module", COMMANDS)
 def test_help(module: str, flag: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", [module, flag])
+    status = None
     try:
         importlib.import_module(module).main()
     except SystemExit as ended:
-        assert not ended.code
+        status = ended.code
+    assert not status
     said = capsys.readouterr()
     assert not said.err
     for word in COMMANDS[module]:

@@ -23,7 +23,7 @@ from tests.conftest import noise
 #: What a listener cannot hear: written here by hand, not taken from the code that is tested.
 UNHEARD = re.compile(
     r"name|device|batch_size|batch_seconds|stream_above_s|(output|tracking|dataset)(\..+)?"
-    r"|separators\.\w+\.(device|batch_size)|enhancement\.device|screening\.device|weights\.dir"
+    r"|separators\.\w+\.(device|batch_size|repo|path|config)|enhancement\.device|screening\.device|weights\.dir"
 )
 #: Nor these, unless a guard acts on them.
 HEARD_BY_A_GUARD = re.compile(r"(metrics|verdict)(\..+)?")
@@ -96,6 +96,20 @@ def test_keys_that_do_not_count_do_not_change_a_sample() -> None:
     plain, other = cleaned([], [0, 1, 2]), cleaned(turned, [2, 0, 1])
     for one, two in zip(plain, other, strict=True):
         assert one.waveform.equal(two.waveform)
+
+
+def test_where_weights_lie_does_not_count_but_which_they_are_does() -> None:
+    config = resolved(["separators=[local]", "separators.local.path=models", "separators.local.name=one", "enhancement=dns64"])
+    before = signature(config, {}, {})
+    moved = copy.deepcopy(config)
+    moved["separators"]["local"]["path"] = "/elsewhere/models"
+    assert signature(moved, {}, {}) == before
+    names = []
+    for path in ("dns64.th", "/a/dns64.th", "b/dns64.th", "b/dns48.th"):
+        moved["enhancement"]["model"] = path
+        names.append(signature(moved, {}, {}))
+    assert names[0] == names[1] == names[2]
+    assert len({before, *names}) == 3
 
 
 def test_what_is_read_and_with_what_counts(tmp_path: Path) -> None:

@@ -12,14 +12,23 @@ from speechclean.audio import AudioError, load, save
 from speechclean.compose import composed
 from speechclean.config import build
 from tests.conftest import noise
+from tests.separators.test_roformer import write
 from tests.test_identity import resolved
 
 
-def test_it_answers_as_the_pipeline_does_with_weights_that_travelled(models: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["repo", "local", "roformer"])
+def test_it_answers_as_the_pipeline_does_with_weights_that_travelled(kind: str, models: Path, tmp_path: Path) -> None:
     own = tmp_path / "own"
     shutil.copytree(models, own)
-    overrides = ["separators=[embedded_htdemucs]", "enhancement=identity", "tracking=none", "metrics=[]"]
-    overrides += ["separators.embedded_htdemucs.name=one", f"separators.embedded_htdemucs.repo={own}"]
+    overrides = ["enhancement=identity", "tracking=none", "metrics=[]"]
+    if kind == "repo":
+        overrides += ["separators=[embedded_htdemucs]", "separators.embedded_htdemucs.name=one"]
+        overrides += [f"separators.embedded_htdemucs.repo={own}"]
+    elif kind == "local":
+        overrides += ["separators=[local]", "separators.local.name=one", f"separators.local.path={own}"]
+    else:
+        pytest.importorskip("bs_roformer", reason="pip install 'speechclean[roformer]'")
+        overrides += ["separators=[roformer]", f"separators.roformer.name={write(own, 'bs')}"]
     cfg = composed(overrides)
     cfg.output.dir, cfg.name = str(tmp_path), "run"
     experiment = build(cfg)

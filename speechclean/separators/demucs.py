@@ -77,8 +77,9 @@ class DemucsSeparator:
         torch_device(self.device)
 
     def weight_files(self) -> dict[str, Path]:
-        """The files that would be loaded, by signature. Raises `MissingWeights`, before anything is loaded."""
-        return dict(self._bag.files)
+        """The files that would be loaded, by signature, and a local bag's definition. Raises `MissingWeights`, at once."""
+        own = {f"{self.name}.yaml": self._bag.definition} if self._bag.definition else {}
+        return self._bag.files | own
 
     @property
     def sample_rate(self) -> int:

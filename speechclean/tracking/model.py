@@ -68,7 +68,15 @@ def _code() -> list[Path]:
 
 
 def _requirements() -> list[str]:
-    """What this package requires, pinned to what is installed."""
-    required = [line for line in metadata.requires("speechclean") or [] if "extra ==" not in line]
-    names = [re.split(r"[ ;<>=!~\[(]", line, maxsplit=1)[0] for line in required]
-    return [f"{name}=={metadata.version(name)}" for name in names]
+    """What this package requires, pinned to what is installed; of what is optional, what a pipeline may stand on."""
+    lines = metadata.requires("speechclean") or []
+    required = [_name(line) for line in lines if "extra ==" not in line]
+    installed = {one.metadata["Name"] for one in metadata.distributions()}
+    optional = [
+        name for name in (_name(line) for line in lines if re.search(r"extra == .roformer.", line)) if name in installed
+    ]
+    return [f"{name}=={metadata.version(name)}" for name in (*required, *optional)]
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[ ;<>=!~\[(]", requirement, maxsplit=1)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,14 @@ class Bag:
     """One or several networks whose estimates are averaged.
 
     `files` by signature; `weights` is `[models][sources]` or None for equal ones; `segment_s` overrides the networks' own.
+    `definition` is the yaml that says so, where it is the user's.
     """
 
     name: str
     files: dict[str, Path]
     weights: list[list[float]] | None
     segment_s: float | None
+    definition: Path | None = None
 
 
 def demucs_bag(name: str, repo: str | None) -> Bag:
@@ -35,7 +37,8 @@ def demucs_bag(name: str, repo: str | None) -> Bag:
     """
     if repo is not None:
         folder = EMBEDDED if repo == "embedded" else Path(repo).expanduser()
-        return _bag(name, _definition(name, folder), [folder], f"the folder {folder}")
+        bag, definition = _bag(name, _definition(name, folder), [folder], f"the folder {folder}"), folder / f"{name}.yaml"
+        return replace(bag, definition=definition) if repo != "embedded" and definition.is_file() else bag
     from demucs.pretrained import REMOTE_ROOT
 
     if name == "hdemucs_high":  # torchaudio's bundle: one file, no bag

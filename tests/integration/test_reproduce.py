@@ -99,28 +99,44 @@ def test_a_changed_sample_of_one_input_is_told_and_the_other_file_holds(original
 
 
 @pytest.mark.slow
-def test_changed_weights_are_told_by_their_separator(tmp_path: Path) -> None:
-    """A byte of a network's weights, in a bag of a folder of its own."""
+def test_weights_of_ones_own_are_found_again_and_changed_ones_told_by_their_separator(tmp_path: Path) -> None:
+    """A bag in a folder that was named relative to where the run was started; then it moves, then a byte of it changes."""
     from tests.conftest import save_demucs, tiny_hdemucs
 
-    own = tmp_path / "models"
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    own = home / "nets" / "mine"
+    for folder in (own, elsewhere):
+        folder.mkdir(parents=True)
     network = tiny_hdemucs(seed=5)
     save_demucs(own, "net", {"eeee": network})
     table = tmp_path / "set.csv"
     table.write_text(f"path,alias\n{Pilot().tracks()[1].path},a\n")
-    separator = ("separators.embedded_hdemucs_q.name=net", f"separators.embedded_hdemucs_q.repo={own}")
-    arguments = (*PIPELINE, *separator, "dataset=manifest", f"dataset.path={table}", "name=first", "hydra.run.dir=out")
-    done = command(tmp_path, "speechclean", *arguments)
+    local = ("separators=[local]", "separators.local.name=net", "separators.local.path=nets/mine")
+    arguments = (*PIPELINE[1:], *local, "dataset=manifest", f"dataset.path={table}", "name=first", "hydra.run.dir=out")
+    done = command(home, "speechclean", *arguments)
     assert done.returncode == 0, done.stderr
+    done, report = reproduce(home, elsewhere, "require=bit-exact")
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = Records(f"sqlite:///{home}/mlflow.db")
+    assert records.get(report["run"]).tags["signature"] == records.get("first").tags["signature"]
+    shutil.rmtree(elsewhere / "again")
+    (home / "nets").rename(tmp_path / "moved")
+    done, _ = reproduce(home, elsewhere)
+    assert done.returncode == 2
+    assert "weights that have moved: weights.root=FOLDER" in done.stderr
+    done, _ = reproduce(home, elsewhere, f"weights.root={tmp_path}/moved", "require=bit-exact")
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.rmtree(elsewhere / "again")
+    own = tmp_path / "moved" / "mine"
     weight = next(parameter for parameter in network.parameters() if parameter.ndim > 1)
     weight.data.view(-1)[0] += 0.5
     for path in own.glob("eeee*"):
         path.unlink()
     save_demucs(own, "net", {"eeee": network})
-    done, report = reproduce(tmp_path, tmp_path)
+    done, report = reproduce(home, elsewhere, f"weights.root={tmp_path}/moved")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "differs  weights eeee: sha256" in done.stdout
-    assert stages(report) == {"a": "separators.embedded_hdemucs_q"}
+    assert stages(report) == {"a": "separators.local"}
 
 
 def test_a_killed_run_says_what_is_missing(tmp_path: Path) -> None:

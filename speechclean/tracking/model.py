@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from .client import quieten
 
@@ -68,15 +70,22 @@ def _code() -> list[Path]:
 
 
 def _requirements() -> list[str]:
-    """What this package requires, pinned to what is installed; of what is optional, what a pipeline may stand on."""
-    lines = metadata.requires("speechclean") or []
-    required = [_name(line) for line in lines if "extra ==" not in line]
-    installed = {one.metadata["Name"] for one in metadata.distributions()}
-    optional = [
-        name for name in (_name(line) for line in lines if re.search(r"extra == .roformer.", line)) if name in installed
-    ]
-    return [f"{name}=={metadata.version(name)}" for name in (*required, *optional)]
-
-
-def _name(requirement: str) -> str:
-    return re.split(r"[ ;<>=!~\[(]", requirement, maxsplit=1)[0]
+    """What this package stands on, and what that stands on in turn, pinned to what is installed."""
+    pinned: dict[str, str] = {}
+    # Of what is optional, a pipeline may stand on RoFormers.
+    waiting = [("speechclean", ""), ("speechclean", "roformer")]
+    while waiting:
+        name, extra = waiting.pop()
+        for line in metadata.requires(name) or []:
+            needed = Requirement(line)
+            if needed.marker and not needed.marker.evaluate({"extra": extra}):
+                continue
+            try:
+                version = metadata.version(needed.name)
+            except metadata.PackageNotFoundError:  # an option that is not there
+                continue
+            known = canonicalize_name(needed.name)
+            if known not in pinned:
+                pinned[known] = f"{needed.name}=={version}"
+                waiting += [(needed.name, one) for one in ("", *needed.extras)]
+    return sorted(pinned.values(), key=str.lower)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import math
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import torch
 
 from experiments.speed import machine
 from experiments.speed.systems import DENOISERS, PIPELINE, SEPARATORS
+from speechclean.separators.precision import snr_db
 from speechclean.weights import EMBEDDED
 
 RESULTS = Path(__file__).parent / "results"
@@ -59,7 +59,7 @@ def compare(case: dict[str, Any]) -> dict[str, Any]:
         baseline = run(case | {"system": theirs, "answer": answers[0], "flops": False})
         ours = run(case | {"system": "speechclean", "answer": answers[1], "flops": case["flops"]})
         same = theirs == "demucs" and case["model"] != PIPELINE and not case["shifts"]
-        agreement = agreement_db(*(torch.load(path, weights_only=True) for path in answers)) if same else None
+        agreement = snr_db(*(torch.load(path, weights_only=True) for path in answers)) if same else None
     row = {key: case[key] for key in ("device", "model", "seconds", "clips", "shifts")} | {
         "baseline": theirs,
         "agreement_db": agreement,
@@ -72,12 +72,6 @@ def compare(case: dict[str, Any]) -> dict[str, Any]:
         row[f"{name}_peak_device_mb"] = result["peak_device_mb"]
     row["share_of_peak"] = ours["flops"] / row["ours_s"] / case["peak_flops"] if ours["flops"] else None
     return row | {"ratio": row["theirs_s"] / row["ours_s"]}
-
-
-def agreement_db(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Power of a signal over that of its difference to another."""
-    difference = (one.double() - other.double()).square().sum().item()
-    return 10 * math.log10(one.double().square().sum().item() / difference) if difference else math.inf
 
 
 def together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -21,9 +21,10 @@ from typing import Any
 import torch
 
 from experiments.speed import machine
-from experiments.speed.compare import RESULTS, agreement_db
+from experiments.speed.compare import RESULTS
 from speechclean import checkpoints, cores, runtime
 from speechclean.separators import tuned
+from speechclean.separators.precision import snr_db
 from speechclean.weights import demucs_bag
 
 NAMES = tuple(tuned.TWEAKS)
@@ -58,7 +59,7 @@ def measure(weights: Path, model: str, seconds: float, repeats: int) -> list[dic
             "variant": variant,
             "best_s": min(times[variant]),
             "times_s": times[variant],
-            "agreement_db": agreement_db(vocals["plain"], vocals[variant]),
+            "agreement_db": snr_db(vocals["plain"], vocals[variant]),
         }
         for variant in networks
     ]

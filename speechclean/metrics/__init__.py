@@ -13,8 +13,8 @@ lsd.py                  distance from the clean reference's spectrum in dB
 wer.py, cer.py          error rates of words and characters against the transcript, by pocketsphinx
 wer_vs_mixture.py       without a transcript: other words than in the mixture
 wer_whisper.py          the same by Whisper (published weights)
-music_presence.py       probability of music by PANNs' Cnn14 (published weights)
-squim.py                STOI, PESQ or SI-SDR guessed without a reference (published weights)
+music_presence.py       probability of music by PANNs' Cnn14 (published weights); _max: in the worst window
+squim.py                STOI guessed without a reference (published weights); _pesq, _si_sdr: the other two
 lufs.py                 integrated loudness
 true_peak_dbtp.py       highest level between the samples
 bandwidth_hz.py         how far up the sound reaches
@@ -24,5 +24,6 @@ music_residual_db.py    level in the pauses of the speech, over the level in the
 Shared by several:
 reference.py            the clean reference, brought to the shape of what is judged
 remains.py              an estimate split into target, interference and artefacts
+decibels.py             ratios of energies within bounds
 vad.py                  where somebody speaks
 """

@@ -10,6 +10,7 @@ import torch
 
 from .. import spectral
 from ..separation import Separation, Track
+from .decibels import check_cap, decibels
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,7 @@ class MusicToSpeech:
     higher_is_better: ClassVar[bool | None] = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.cap_db < math.inf:
-            raise ValueError(f"cap_db must be a positive number of dB, got {self.cap_db}; 100 is beyond 16-bit audio")
+        check_cap(self.cap_db)
 
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
         mask = separation.mask
@@ -46,6 +46,4 @@ class MusicToSpeech:
             music += float(((1 - weight) * power).sum(dtype=torch.float64))
         if not 0 < music + speech < math.inf:
             return None
-        if music <= 0 or speech <= 0:
-            return -self.cap_db if music <= 0 else self.cap_db
-        return max(-self.cap_db, min(self.cap_db, 10 * math.log10(music) - 10 * math.log10(speech)))
+        return decibels(music, speech, self.cap_db)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -31,13 +29,6 @@ def split(separation: Separation, track: Track) -> tuple[float, float, float] | 
     m = m - (m @ s) / (s @ s) * s
     interference = (e @ m) / (m @ m) * m if m.any() else torch.zeros_like(m)
     return tuple(float(part.square().sum()) for part in (target, interference, e - target - interference))  # type: ignore[return-value]
-
-
-def decibels(wanted: float, unwanted: float, cap_db: float) -> float:
-    """10 log10 (wanted / unwanted) within +-`cap_db`; nothing wanted reads -`cap_db`."""
-    if wanted <= 0 or unwanted <= 0:
-        return -cap_db if wanted <= 0 else cap_db
-    return max(-cap_db, min(cap_db, 10 * math.log10(wanted) - 10 * math.log10(unwanted)))
 
 
 def _centred(waveform: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..separation import Separation, Track
+from .decibels import check_cap
 from .reference import aligned_reference, is_silent
 
 
@@ -31,8 +32,7 @@ class Sdr:
     def __post_init__(self) -> None:
         if self.taps < 1:
             raise ValueError(f"taps must be at least 1, got {self.taps}; BSS Eval's own is 512")
-        if not 0 < self.cap_db < math.inf:
-            raise ValueError(f"cap_db must be a positive number of dB, got {self.cap_db}; 100 is beyond 16-bit audio")
+        check_cap(self.cap_db)
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         reference = aligned_reference(separation, track)

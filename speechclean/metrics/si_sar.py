@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ..separation import Separation, Track
-from .remains import decibels, split
+from .decibels import check_cap, decibels
+from .remains import split
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,7 @@ class SiSar:
     higher_is_better: ClassVar[bool | None] = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.cap_db < math.inf:
-            raise ValueError(f"cap_db must be a positive number of dB, got {self.cap_db}; 100 is beyond 16-bit audio")
+        check_cap(self.cap_db)
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         parts = split(separation, track)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ..separation import Separation, Track
+from .decibels import check_cap, decibels
 from .reference import aligned_reference
 
 
@@ -32,8 +33,7 @@ class SiSdr:
     higher_is_better: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
-        if not 0 < self.cap_db < math.inf:
-            raise ValueError(f"cap_db must be a positive number of dB, got {self.cap_db}; 100 is beyond 16-bit audio")
+        check_cap(self.cap_db)
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         reference = aligned_reference(separation, track)
@@ -56,8 +56,4 @@ def si_sdr(estimate: Tensor, reference: Tensor, cap_db: float = 100.0) -> float 
     kept, lost = float(target.square().sum()), float((target - e).square().sum())
     if not math.isfinite(kept + lost):
         return None
-    if kept == 0:
-        return -cap_db
-    if lost == 0:
-        return cap_db
-    return max(-cap_db, min(cap_db, 10 * math.log10(kept) - 10 * math.log10(lost)))
+    return decibels(kept, lost, cap_db)

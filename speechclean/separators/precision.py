@@ -68,8 +68,13 @@ def agreement_db(module: Any, precision: str, samples: int) -> float:
     answers = []
     for one in ("fp32", precision):
         with computing(one, device.type):
-            answers.append(module(heard).double())
-    lost = (answers[1] - answers[0]).square().sum().item()
+            answers.append(module(heard))
+    return snr_db(*answers)
+
+
+def snr_db(signal: Tensor, other: Tensor) -> float:
+    """Power of a signal over that of the difference to another: inf for none, -inf where the other is not finite."""
+    lost = (other.double() - signal.double()).square().sum().item()
     if not math.isfinite(lost):
         return -math.inf
-    return 10 * math.log10(answers[0].square().sum().item() / lost) if lost else math.inf
+    return 10 * math.log10(signal.double().square().sum().item() / lost) if lost else math.inf

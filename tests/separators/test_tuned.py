@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from speechclean import checkpoints
 from speechclean.separators import engine, tuned
 from speechclean.separators.demucs import DemucsSeparator
+from speechclean.separators.precision import snr_db
 from speechclean.separators.tuned.attention import Attention, DecayingAttention
 from speechclean.separators.tuned.residual import Residual
 from speechclean.weights import demucs_bag
@@ -56,12 +56,6 @@ def trained(network: torch.nn.Module) -> Any:
     return checkpoints.freeze(network)
 
 
-def agreement_db(plain: Tensor, other: Tensor) -> float:
-    """Power of a signal over the power of the difference to it."""
-    difference = (plain.double() - other.double()).square().sum().item()
-    return 10 * math.log10(plain.double().square().sum().item() / difference) if difference else math.inf
-
-
 @torch.inference_mode()
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("alone", [*tuned.TWEAKS, None])
@@ -72,7 +66,7 @@ def test_each_tweak_and_all_together_keep_the_answer(name: str, alone: str | Non
     tuned.tune(network, without=frozenset(tuned.TWEAKS) - {alone} if alone else frozenset())
     answer = network(heard)
     assert answer.shape == plain.shape
-    assert agreement_db(plain, answer) >= 100
+    assert snr_db(plain, answer) >= 100
 
 
 @torch.inference_mode()
@@ -82,7 +76,7 @@ def test_lengths_that_no_frame_divides() -> None:
         heard = [noise(2.0, 24000, 0.3, network.audio_channels).waveform[None, :, :samples] for samples in lengths]
         plain = [network(one) for one in heard]
         tuned.tune(network)
-        assert all(agreement_db(a, network(one)) >= 100 for a, one in zip(plain, heard, strict=True))
+        assert all(snr_db(a, network(one)) >= 100 for a, one in zip(plain, heard, strict=True))
 
 
 def test_tweaks_are_where_they_belong() -> None:
@@ -119,8 +113,8 @@ def test_every_bag_answers_as_its_plain_networks_do(models: Path, name: str, acc
         for own, (signature, path) in zip(weights / weights.sum(0), bag.files.items(), strict=True)
     ]
     expected = plain([mixture])[0]
-    assert agreement_db(expected.speech.waveform, stems.speech.waveform) >= 100
-    assert agreement_db(expected.music.waveform, stems.music.waveform) >= 100
+    assert snr_db(expected.speech.waveform, stems.speech.waveform) >= 100
+    assert snr_db(expected.music.waveform, stems.music.waveform) >= 100
 
 
 class SmallMemory(torch.nn.Module):

@@ -56,13 +56,22 @@ class Store:
         """The URI without a password in it, for messages."""
         return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.uri)
 
-    def artifacts(self, experiment: str) -> str | None:
-        """Where an experiment's files go: below `mlartifacts`, beside a sqlite file or, for another database, here. A server
-        decides itself: None."""
+    def artifacts(self, experiment: str, root: str | None = None) -> str | None:
+        """Where an experiment's files go: below `root` (a folder, or an address that MLflow knows), else below `mlartifacts`,
+        beside a sqlite file or, for another database, here. A server decides itself: None.
+
+        >>> Store("postgresql://host/db").artifacts("my runs", "s3://bucket/files")
+        's3://bucket/files/my_runs'
+        """
+        name = re.sub(r"[^\w\-.]+|^\.+", "_", experiment)
+        if root and "://" in root:
+            return f"{root.rstrip('/')}/{name}"
+        if root:
+            return (Path(root).expanduser().absolute() / name).as_uri()
         if self.uri.startswith(("http:", "https:")):
             return None
         folder = self.sqlite.parent if self.sqlite else Path.cwd()
-        return (folder / "mlartifacts" / re.sub(r"[^\w\-.]+|^\.+", "_", experiment)).as_uri()
+        return (folder / "mlartifacts" / name).as_uri()
 
     @property
     def running(self) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from speechclean.tracking import MlflowTracker, TrackingError
+from speechclean.tracking import MlflowTracker, Records, TrackingError
 from tests.test_tracking_loss import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -126,6 +126,23 @@ def test_three_processes_make_one_store(server: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_six_processes_log_ten_runs_each(server: str, tmp_path: Path) -> None:
     together(new_database(server, "six"), tmp_path, 6, 10)
+
+
+def test_files_go_where_every_machine_reaches_them(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = new_database(server, "shared")
+    for name in ("one", "two"):  # two machines, in effect
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / name / "state"))
+        tracker = MlflowTracker(uri, artifacts=str(tmp_path / "share"), system_metrics_s=0)
+        with tracker.run(name) as run:
+            Path("kept.txt").write_text(name)
+            run.file(Path("kept.txt"))
+    assert len(list(tmp_path.glob("share/speechclean/*/artifacts/kept.txt"))) == 2
+    assert not (tmp_path / "one/mlartifacts").exists()
+    found = Records(uri).get("one").artifact("kept.txt")
+    assert found
+    assert found.read_text() == "one"
 
 
 def test_what_postgres_refuses_is_told_at_once(server: str) -> None:

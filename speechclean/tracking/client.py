@@ -47,14 +47,15 @@ def connected(store: Store, timeout_s: int) -> MlflowClient:
             return client
 
 
-def experiment_of(client: MlflowClient, store: Store, name: str) -> str:
-    """The id of an experiment, created where it is missing. Raises `TrackingError` for a deleted one."""
+def experiment_of(client: MlflowClient, store: Store, name: str, artifacts: str | None = None) -> str:
+    """The id of an experiment, created where it is missing, its files below `artifacts`. Raises `TrackingError` for a deleted
+    one."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return client.create_experiment(name, artifact_location=store.artifacts(name))
+            return client.create_experiment(name, artifact_location=store.artifacts(name, artifacts))
         except MlflowException:  # another process or machine may have been quicker
             found = client.get_experiment_by_name(name)
             if found is None:

@@ -74,6 +74,8 @@ class MlflowTracker:
         (`http://…`) or another database (`postgresql://…`)
     timeout_s: bounds the first attempt to reach it
     required: a store that cannot be used stops the run before its start; if false, the run is recorded in `pending` instead
+    artifacts: where the files of a new experiment go: a folder or an address (`s3://…`) that every machine reaches; None is
+        beside a sqlite file, a server's own place, and for another database the folder where the program was started
     pending: a sqlite file for what the store did not take, also when it is lost in the middle: `speechclean-tracking sync`
     outputs_mib: cleaned files are kept with the run up to this much in all; what is not kept can be compared by marks alone
     system_metrics_s: seconds between two looks at CPU, memory and GPU; 0 for none
@@ -84,6 +86,7 @@ class MlflowTracker:
     experiment: str = "speechclean"
     timeout_s: int = 10
     required: bool = True
+    artifacts: str | None = None
     pending: str = pending.FILE
     outputs_mib: int = 1000
     system_metrics_s: float = 10.0
@@ -182,7 +185,8 @@ class MlflowTracker:
     def _open(self, store: Store) -> tuple[MlflowClient, str, Store]:
         client = connected(store, self.timeout_s)
         with explained(store):
-            return client, experiment_of(client, store, self.experiment), store
+            artifacts = self.artifacts if store == self._store else None
+            return client, experiment_of(client, store, self.experiment, artifacts), store
 
 
 def _user() -> str:

@@ -140,7 +140,8 @@ def test_files_go_where_every_machine_reaches_them(server: str, tmp_path: Path, 
             run.file(Path("kept.txt"))
     assert len(list(tmp_path.glob("share/speechclean/*/artifacts/kept.txt"))) == 2
     assert not (tmp_path / "one/mlartifacts").exists()
-    found = Records(uri).get("one").artifact("kept.txt")
+    record = Records(uri).get("one")
+    found = record.artifact("kept.txt")
     assert found
     assert found.read_text() == "one"
 

@@ -173,7 +173,7 @@ def test_a_local_folder_is_a_choice_of_its_own(models: Path) -> None:
     mixture = noise(1.0)
     expected = DemucsSeparator("two", repo=str(models), device="cpu")([mixture])[0]
     assert torch.equal(own([mixture])[0].speech.waveform, expected.speech.waveform)
-    assert set(own.weight_files()) == {"bbbb", "cccc"}
+    assert set(own.weight_files()) == {"bbbb", "cccc", "two.yaml"}, "what weighs them is part of what they are"
     with pytest.raises(ValueError, match="path="):
         LocalSeparator("two")
 

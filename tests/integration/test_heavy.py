@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from experiments.speed import published
 from speechclean.audio import load, probe, save
@@ -34,6 +35,40 @@ def test_all_that_is_missing_is_said_before_any_audio_is_read(tmp_path: Path) ->
     for name in ("htdemucs_ft", "mdx_extra_q", "dns64", "whisper-base.en", "panns-cnn14", "squim_objective"):
         assert f"python -m speechclean.weights fetch {name}" in done.stderr
     assert "about 336 MB" in done.stderr
+
+
+def test_all_that_is_wrong_is_said_before_any_audio_is_read(tmp_path: Path) -> None:
+    """Files that are there under the right names: hostile, of another network, not even a checkpoint."""
+    (tmp_path / "a.wav").write_bytes(b"never opened")
+    (tmp_path / "nets").mkdir()
+    torch.save({"state": Attack(f"touch {tmp_path}/ran")}, tmp_path / "nets" / "abcd.th")
+    torch.save({"x": torch.zeros(1)}, tmp_path / "dns.th")
+    (tmp_path / "base.pt").write_bytes(b"<html>sign in</html>")
+    done = command(
+        tmp_path, "speechclean", "separators=[local]", "separators.local.path=nets", "separators.local.name=abcd",
+        "enhancement=dns64", "enhancement.model=dns.th", "metrics=[wer_whisper]", "metrics.wer_whisper.model=base.pt",
+        "dataset=folder", "dataset.pattern=*.wav", "tracking=none", "hydra.run.dir=out",
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "3 problems in the config, nothing was started" in done.stderr
+    assert (
+        "- separators.local: nets/abcd.th: refused, nothing of it was run: not a plain checkpoint (it names posix.system)"
+        in (done.stderr)
+    )
+    assert "- enhancement: dns.th: " in done.stderr
+    assert "- metrics.wer_whisper: base.pt: refused" in done.stderr
+    for unwanted in ("Traceback", "weights_only", "a.wav"):
+        assert unwanted not in done.stderr
+    assert not (tmp_path / "ran").exists()
+    assert not list(tmp_path.glob("out/*.csv"))
+
+
+class Attack:
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (self.command,)
 
 
 @pytest.mark.slow

@@ -79,7 +79,7 @@ def test_a_roformer_on_a_gpu(kind: str, precision: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_heavy_pipeline_end_to_end(tmp_path: Path) -> None:
-    """In the published formats, from files to files; its time and memory are `python -m experiments.speed.compare`'s to tell."""
+    """In the published formats, from files to files; time and memory are `python -m experiments.speed.compare`'s to tell."""
     published.write(tmp_path / "weights")
     for index in range(4):
         save(noise(7.0, 48000, channels=2, seed=index), tmp_path / "in" / f"{index}.wav", "PCM_24")

@@ -29,6 +29,7 @@ what came out, and records it. From the ground up (a module imports only from be
     verdict, guard  improved or harmed, and what happens then
     scores, report, page, listening, plots    what a run leaves behind
     nodes, config   a config's nodes -> objects, all that is wrong said at once
+    loading         networks loaded before any audio is read
     compose         the command line, checked before Hydra starts
     experiment      run_experiment(cfg): all of the above in order
     reproduction, aiming, differences, inputs, worktree, sameness    run a recorded run again; did it come out the same?

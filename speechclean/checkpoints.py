@@ -53,7 +53,7 @@ def read(path: Path) -> dict[str, Any]:
         lines = str(error).strip().splitlines()  # torch's own advice, to trust the file, is not passed on
         other = "it holds more than tensors and plain values" if "weights_only" in str(error) or not lines else lines[0]
         reason = f"it names {named[1]}" if named else other
-        raise CheckpointError(f"{path}: refused, nothing of it was run: not a plain checkpoint ({reason})") from error
+        raise CheckpointError(f"{path}: refused, nothing of it was run: not a plain checkpoint ({reason})") from None
     if not isinstance(package, dict):
         raise CheckpointError(f"{path}: holds a {type(package).__name__}, not the dictionary of a checkpoint")
     return package

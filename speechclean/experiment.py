@@ -20,6 +20,7 @@ from .audio import Audio, save, save_chunks
 from .cleaning import Batching, Outcome, clean, measure
 from .config import Experiment, build
 from .finished import finished
+from .loading import load
 from .long_audio import LongAudio
 from .nodes import MANY, ONE
 from .recording import Recording
@@ -48,6 +49,7 @@ def run_experiment(cfg: DictConfig, tags: Mapping[str, str] | None = None) -> Re
     """
     console = Console()
     experiment = build(cfg)
+    load(experiment)
     folder = Path(cfg.output.dir)
     files_at_once = _files_at_once(experiment.pipeline.device)
     batching = Batching(files_at_once, cfg.batch_seconds, cfg.stream_above_s, folder, cfg.output.marks)

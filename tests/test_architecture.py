@@ -37,7 +37,7 @@ FLOORS = [
         "page",
     },
     {"config", "nodes"},
-    {"compose", "experiment", "arguments", "serving"},
+    {"compose", "experiment", "arguments", "loading", "serving"},
     {
         "sameness",
         "inputs",

@@ -4,8 +4,8 @@
 
 writes into FOLDER, under the names that `speechclean-weights` would give them: `htdemucs_ft` as the hub's safetensors, two
 networks of `mdx_extra_q`, quantised by DiffQ, as the legacy server's pickles and two as the hub's safetensors, and `dns64.th`,
-since the published name holds a sha256 that random weights do not have. With `--roformers` also both published RoFormers with
-their configs (1.6 GB).
+since the published name holds a sha256 that random weights do not have. With `--metrics` also Whisper's `base.en.pt`, PANNs'
+Cnn14 and SQUIM (0.5 GB), with `--roformers` both published RoFormers with their configs (1.6 GB).
 
     speechclean experiment=best_pipeline weights.dir=FOLDER enhancement.model=FOLDER/dns64.th dataset=folder dataset.pattern=...
 """
@@ -126,6 +126,24 @@ def write(folder: Path) -> None:
     write_dns64(folder)
 
 
+def write_metrics(folder: Path) -> None:
+    """What `wer_whisper` (base.en), `music_presence` and `squim` need, in half or full precision as published."""
+    from torchaudio.models import squim_objective_base
+    from whisper.model import ModelDimensions, Whisper
+
+    from speechclean.metrics.music_presence import architecture
+
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    dims = ModelDimensions(80, 1500, 512, 8, 6, 51864, 448, 512, 8, 6)
+    torch.save({"dims": vars(dims), "model_state_dict": Whisper(dims).half().state_dict()}, folder / "base.en.pt")
+    for name, content in (
+        ("panns-cnn14", {"model": architecture().state_dict()}),
+        ("squim_objective", squim_objective_base().state_dict()),
+    ):
+        torch.save(content, folder / models()[name].files[0].sources[0].name)
+
+
 def write_roformer(folder: Path, name: str) -> tuple[Path, Path]:
     """A published RoFormer and its config, under their published names."""
     from speechclean.separators.roformer_network import RoformerConfig, RoformerNetwork
@@ -141,8 +159,11 @@ def write_roformer(folder: Path, name: str) -> tuple[Path, Path]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--metrics", action="store_true")
     parser.add_argument("--roformers", action="store_true")
     options = parser.parse_args()
     write(options.folder)
+    if options.metrics:
+        write_metrics(options.folder)
     for each in ROFORMERS if options.roformers else ():
         write_roformer(options.folder, each)

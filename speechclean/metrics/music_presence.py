@@ -75,6 +75,10 @@ class MusicPresence:
         """The file that would be loaded. Raises `MissingWeights`, before anything is loaded."""
         return {"panns-cnn14": self._file()}
 
+    def load(self) -> None:
+        """Load the network now. Raises `CheckpointError`, `MissingWeights`."""
+        _network(self._file(), str(torch_device(self.device)))
+
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
         if not separation.speech.waveform.any():
             return None

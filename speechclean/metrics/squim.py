@@ -51,6 +51,10 @@ class Squim:
         """The file that would be loaded. Raises `MissingWeights`, before anything is loaded."""
         return {"squim_objective": self._file()}
 
+    def load(self) -> None:
+        """Load the network now. Raises `CheckpointError`, `MissingWeights`."""
+        _network(self._file(), str(torch_device(self.device)))
+
     @torch.inference_mode()
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
         waveform = resample(separation.speech.mono(), _RATE).waveform.detach()

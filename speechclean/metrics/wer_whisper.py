@@ -49,6 +49,10 @@ class WerWhisper:
         """The file that would be loaded. Raises `MissingWeights`, before anything is loaded."""
         return {f"whisper-{self.model}": whisper_file(self.model)}
 
+    def load(self) -> None:
+        """Load the network now. Raises `CheckpointError`, `MissingWeights`."""
+        _network(whisper_file(self.model), str(torch_device(self.device)))
+
     def __call__(self, separation: Separation, track: Track) -> float | None:
         wanted = self._normal(track.transcript or "")
         if not wanted:

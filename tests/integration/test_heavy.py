@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from experiments.speed import published
 from speechclean.audio import load, probe, save
@@ -36,22 +37,67 @@ def test_all_that_is_missing_is_said_before_any_audio_is_read(tmp_path: Path) ->
     assert "about 336 MB" in done.stderr
 
 
+def test_all_that_is_wrong_is_said_before_any_audio_is_read(tmp_path: Path) -> None:
+    """Files that are there under the right names: hostile, of another network, not even a checkpoint."""
+    (tmp_path / "a.wav").write_bytes(b"never opened")
+    (tmp_path / "nets").mkdir()
+    torch.save({"state": Attack(f"touch {tmp_path}/ran")}, tmp_path / "nets" / "abcd.th")
+    torch.save({"x": torch.zeros(1)}, tmp_path / "dns.th")
+    (tmp_path / "base.pt").write_bytes(b"<html>sign in</html>")
+    done = command(
+        tmp_path, "speechclean", "separators=[local]", "separators.local.path=nets", "separators.local.name=abcd",
+        "enhancement=dns64", "enhancement.model=dns.th", "metrics=[wer_whisper]", "metrics.wer_whisper.model=base.pt",
+        "dataset=folder", "dataset.pattern=*.wav", "tracking=none", "hydra.run.dir=out",
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "3 problems in the config, nothing was started" in done.stderr
+    assert (
+        "- separators.local: nets/abcd.th: refused, nothing of it was run: not a plain checkpoint (it names posix.system)"
+        in (done.stderr)
+    )
+    assert "- enhancement: dns.th: " in done.stderr
+    assert "- metrics.wer_whisper: base.pt: refused" in done.stderr
+    for unwanted in ("Traceback", "weights_only", "a.wav"):
+        assert unwanted not in done.stderr
+    assert not (tmp_path / "ran").exists()
+    assert not list(tmp_path.glob("out/*.csv"))
+
+
+class Attack:
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (self.command,)
+
+
 @pytest.mark.slow
 def test_best_pipeline_on_full_size_networks(tmp_path: Path) -> None:
-    """In the files that are published: safetensors, DiffQ-quantised pickles and safetensors, the denoiser's pickle."""
+    """In the files that are published: safetensors, DiffQ-quantised pickles and safetensors, the denoiser's pickle; judged by
+    Whisper, Cnn14 and SQUIM of full size."""
     folder = tmp_path / "weights"
     published.write(folder)
+    published.write_metrics(folder)
+    for name in ("whisper-base.en", "panns-cnn14", "squim_objective"):
+        (file,) = models()[name].files
+        assert (folder / file.sources[0].name).stat().st_size == pytest.approx(file.size_mb * 1e6, rel=0.03)
     save(noise(5.0, 48000, channels=2), tmp_path / "clip.wav", "PCM_16")
+    (tmp_path / "set.csv").write_text("path,transcript\nclip.wav,what nobody said\n")
+    metrics = "metrics=[lufs,wer_whisper,music_presence,music_presence_max,squim,squim_pesq,squim_si_sdr]"
     done = command(
-        tmp_path, "speechclean", "experiment=best_pipeline", "dataset=folder", "dataset.pattern=*.wav", "device=cpu",
-        f"enhancement.model={folder / 'dns64.th'}", "metrics=[lufs]", "hydra.run.dir=out", "tracking=none",
+        tmp_path, "speechclean", "experiment=best_pipeline", "dataset=manifest", "dataset.path=set.csv", "device=cpu", metrics,
+        f"enhancement.model={folder / 'dns64.th'}", f"metrics.wer_whisper.model={folder / 'base.en.pt'}", "hydra.run.dir=out",
+        "tracking=none",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert probe(tmp_path / "out/cleaned/clip.wav") == probe(tmp_path / "clip.wav")
     assert load(tmp_path / "out/cleaned/clip.wav").waveform.isfinite().all()
     origin = json.loads((tmp_path / "out/provenance.json").read_text())
-    assert len(origin["weights"]) == 9
-    assert {Path(file["path"]).suffix for file in origin["weights"].values()} == {".th", ".safetensors"}
+    assert len(origin["weights"]) == 12
+    assert {Path(file["path"]).suffix for file in origin["weights"].values()} == {".th", ".safetensors", ".pt", ".pth"}
+    (row,) = json.loads((tmp_path / "out/metrics.json").read_text())["rows"]
+    for name in ("wer_whisper", "music_presence", "music_presence_max", "squim", "squim_pesq", "squim_si_sdr"):
+        assert row[f"{name}_cleaned"] is not None
 
 
 @pytest.mark.slow

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from experiments.speed import published
 from experiments.speed.weights import write
-from speechclean.audio import Audio
+from speechclean.audio import Audio, probe, save
 from speechclean.separators.demucs import DemucsSeparator
+from speechclean.separators.roformer import RoformerSeparator
 from tests.conftest import level_db, noise
+from tests.integration.conftest import environment
+from tests.separators.test_roformer import write as write_roformer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
@@ -56,3 +62,32 @@ def test_the_heavy_separators_fit_a_small_card(heavy: Path, name: str, segment_s
     stems = DemucsSeparator(name, str(heavy), shifts=4, segment_s=segment_s, device="cuda")(clips)
     assert all(one.speech.waveform.isfinite().all() for one in stems)
     assert torch.cuda.max_memory_reserved() <= SMALL_CARD
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("kind", ["bs", "mel"])
+def test_a_roformer_on_a_gpu(kind: str, precision: str, tmp_path: Path) -> None:
+    pytest.importorskip("bs_roformer", reason="pip install 'speechclean[roformer]'")
+    path = str(write_roformer(tmp_path, kind))
+    clips = [noise(1.3, 44100, channels=2), noise(0.4, 44100, channels=2, seed=1)]
+    expected = RoformerSeparator(path, shifts=2, device="cpu")(clips)
+    answers = RoformerSeparator(path, shifts=2, device="cuda", precision=precision)(clips)
+    for one, other in zip(expected, answers, strict=True):
+        difference = one.speech.waveform - other.speech.waveform.cpu()
+        assert level_db(difference) < level_db(one.speech.waveform) - (80 if precision == "fp32" else 40)
+
+
+@pytest.mark.slow
+def test_the_heavy_pipeline_end_to_end(tmp_path: Path) -> None:
+    """In the published formats, from files to files; time and memory are `python -m experiments.speed.compare`'s to tell."""
+    published.write(tmp_path / "weights")
+    for index in range(4):
+        save(noise(7.0, 48000, channels=2, seed=index), tmp_path / "in" / f"{index}.wav", "PCM_24")
+    line = [sys.executable, "-m", "speechclean", "experiment=best_pipeline", "dataset=folder", "dataset.pattern=in"]
+    line += [f"weights.dir={tmp_path}/weights", f"enhancement.model={tmp_path}/weights/dns64.th", "device=cuda"]
+    line += ["metrics=[lufs]", "tracking=none", "hydra.run.dir=out"]
+    settings = environment() | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(line, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for index in range(4):
+        assert probe(tmp_path / f"out/cleaned/{index}.wav") == probe(tmp_path / f"in/{index}.wav")

@@ -116,7 +116,8 @@ def test_every_source_says_its_reason(url: str, tmp_path: Path) -> None:
 
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """It takes the connection, and that is all."""
+    """It takes the connection, and that is all: half a minute for both sources of a file, and no more for all others."""
+    assert 2 * module.ANSWER_S < 30
     monkeypatch.setattr(module, "ANSWER_S", 0.3)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as dead:

@@ -118,10 +118,13 @@ def screened(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bo
 
 
 def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool:
-    """Whether there is music; where that cannot be told, a file is cleaned."""
+    """Whether there is music; where that cannot be told, a file is cleaned. Digital silence holds none, whatever the screening:
+    models would only make it of itself, at the price of hours."""
     try:
         if isinstance(sound, Audio):
-            return screening.finds_music(sound)
+            return bool(sound.waveform.any()) and screening.finds_music(sound)
+        if not any(chunk.any() for chunk in sound.chunks()):
+            return False
         length = int(SCREENED_S * sound.sample_rate)
         stretches = (sound.read(start, min(start + length, sound.samples)) for start in range(0, sound.samples, length))
         return any(screening.finds_music(Audio(stretch, sound.sample_rate)) for stretch in stretches)

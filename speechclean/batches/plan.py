@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .. import provenance
 from ..audio import AudioError, probe
@@ -37,13 +39,21 @@ class Plan:
 
 
 def plan(
-    tracks: Sequence[Track], entries: Mapping[str, Entry], identity: Identity, folder: Path, layout: str, only: str, force: bool
+    tracks: Sequence[Track],
+    entries: Mapping[str, Entry],
+    identity: Identity,
+    output: Mapping[str, Any],
+    stream_above_s: float,
+    only: str,
+    force: bool,
 ) -> Plan:
     """What is finished by the same config, weights and input, and still there, is kept; so is what failed by the same.
 
+    output: the config's node; stream_above_s: longer files come last
     only: `failed` does those again that failed, and leaves what has not been done undone; force: everything anew.
     """
-    outputs = {track.alias: cleaned_path(track, layout) for track in tracks}
+    outputs = {track.alias: cleaned_path(track, output["layout"]) for track in tracks}
+    folder = Path(output["dir"])
 
     def holds(track: Track) -> bool:
         entry = entries.get(track.alias)
@@ -58,8 +68,9 @@ def plan(
         open_tracks = [track for track, done in zip(tracks, settled, strict=True) if not done]
         tasks = list(pool.map(lambda track: _task(track, outputs[track.alias]), open_tracks))
     kept = {t.alias: entries[t.alias] for t, done in zip(tracks, settled, strict=True) if done and t.alias in entries}
-    # The longest first: at the end no core waits for another one's hour. Files of like length share a GPU's batches well.
-    return Plan(sorted(tasks, key=lambda task: (-task.seconds, task.alias)), kept)
+    # Files of like length share a GPU's batches well, and at the end no core waits long for another one. What streams comes
+    # last: it takes all cores, and a kill costs the whole of it.
+    return Plan(sorted(tasks, key=lambda task: (task.seconds > stream_above_s, -task.seconds, task.alias)), kept)
 
 
 def _is_there(entry: Entry, folder: Path, output: str) -> bool:
@@ -77,6 +88,8 @@ def _same_input(path: Path, entry: Entry) -> bool:
     try:
         now = path.stat()
     except OSError:
+        return entry.input.sha256 is None
+    if not stat.S_ISREG(now.st_mode):  # a pipe would be waited for
         return entry.input.sha256 is None
     if (now.st_size, now.st_mtime_ns) == (entry.input.size, entry.input.mtime_ns):
         return True

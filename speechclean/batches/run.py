@@ -44,7 +44,8 @@ def run_batch(
         signed = record.identity(config, experiment.weights)
         layout = config["output"]["layout"]
         with Ledger(folder) as ledger:
-            planned = plan(experiment.tracks, ledger.entries, signed, folder, layout, batch.only, batch.force)
+            longest = config["stream_above_s"]
+            planned = plan(experiment.tracks, ledger.entries, signed, config["output"], longest, batch.only, batch.force)
             results.write_map(experiment.tracks, layout, folder)
             console.print(_greeting(planned, experiment.tracks), highlight=False)
             with experiment.tracking.run(config["name"], tags) as run:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -95,10 +96,12 @@ class Worker:
     def _take_in(self, job: _Job) -> None:
         """Reader: the sound and its identity."""
         job.started = time.monotonic()
+        log.info("begun: %s", job.task.alias)
         path = Path(job.task.path)
         try:
             facts = path.stat()
-            job.input = Input(provenance.file_hash(path), facts.st_size, facts.st_mtime_ns)
+            digest = provenance.file_hash(path) if stat.S_ISREG(facts.st_mode) else None  # a pipe would be waited for
+            job.input = Input(digest, facts.st_size, facts.st_mtime_ns)
         except OSError:
             job.input = Input(None, None, None)
         try:

@@ -20,7 +20,7 @@ from .batches.run import run_batch
 from .cleaning import Batching, Outcome, clean
 from .config import Experiment, build
 from .finished import finished
-from .finishing import Leaving, finish
+from .finishing import Leaving, cleaned_path, finish
 from .nodes import MANY, ONE
 from .recording import Recording
 from .tracking import NOTE_TAG, Run
@@ -50,7 +50,7 @@ def run_experiment(cfg: DictConfig, tags: Mapping[str, str] | None = None) -> Re
     folder = Path(cfg.output.dir)
     files_at_once = _files_at_once(experiment.pipeline.device)
     batching = Batching(files_at_once, cfg.batch_seconds, cfg.stream_above_s, folder, cfg.output.marks)
-    leaving = Leaving(folder, cfg.output.layout, cfg.output.ab_seconds, cfg.output.plots)
+    leaving = Leaving(folder, cfg.output.ab_seconds, cfg.output.plots)
     resolved: Any = OmegaConf.to_container(cfg, resolve=True)
     if experiment.batch is not None:
         return _batch(cfg, resolved, experiment, tags, console)
@@ -61,7 +61,7 @@ def run_experiment(cfg: DictConfig, tags: Mapping[str, str] | None = None) -> Re
         rows: list[dict[str, Any]] = []
         try:
             for outcome in _with_progress(_outcomes(experiment, batching), experiment, console):
-                rows.append(_finish(outcome, experiment, leaving))
+                rows.append(_finish(outcome, experiment, leaving, cfg.output.layout))
                 run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
                 recording.output(outcome, rows[-1])
         finally:  # an interrupted run still says what it did
@@ -108,10 +108,10 @@ def _outcomes(experiment: Experiment, batching: Batching) -> Iterator[Outcome]:
     return clean(experiment.tracks, experiment.pipeline, batching, experiment.screening)
 
 
-def _finish(outcome: Outcome, experiment: Experiment, leaving: Leaving) -> dict[str, Any]:
+def _finish(outcome: Outcome, experiment: Experiment, leaving: Leaving, layout: str) -> dict[str, Any]:
     """`finish`, a file whose outputs cannot be written being one that failed."""
     try:
-        return finish(outcome, experiment, leaving)
+        return finish(outcome, experiment, leaving, cleaned_path(outcome.track, layout))
     except OSError as error:
         track, reason = outcome.track, f"{outcome.track.path}: its outputs cannot be written ({error})"
         return {"alias": track.alias, "path": str(track.path), "status": "failed", "reason": reason}

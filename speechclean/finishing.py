@@ -35,10 +35,9 @@ class Judging(Protocol):
 
 @dataclass(frozen=True)
 class Leaving:
-    """What a file leaves in `folder`: the cleaned sound by `layout`, snippets of `ab_seconds` (0: none), `plots`."""
+    """What a file leaves in `folder` beside the cleaned sound: snippets of `ab_seconds` (0: none), `plots`."""
 
     folder: Path
-    layout: str = "flat"
     ab_seconds: float = 0.0
     plots: bool = False
 
@@ -49,11 +48,12 @@ def cleaned_path(track: Track, layout: str) -> str:
     return f"cleaned/{place}.wav"
 
 
-def finish(outcome: Outcome, judging: Judging, leaving: Leaving) -> dict[str, Any]:
-    """Write one file's outputs and measure it; its row. What cannot be written raises `OSError`."""
+def finish(outcome: Outcome, judging: Judging, leaving: Leaving, output: str) -> dict[str, Any]:
+    """Write one file's outputs, the cleaned sound to `output` in the folder, and measure it; its row. What cannot be written
+    raises `OSError`."""
     track, shown, folder = outcome.track, outcome.separation, leaving.folder
     row: dict[str, Any] = {"alias": track.alias, "path": str(track.path), "status": "failed", "reason": outcome.reason}
-    path = folder / cleaned_path(track, leaving.layout)
+    path = folder / output
     if outcome.separation is not None:
         sound: Audio | LongAudio = outcome.separation.mixture
         shown, measures = judged(outcome, outcome.separation, judging)

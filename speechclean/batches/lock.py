@@ -16,8 +16,9 @@ from filelock import FileLock, Timeout
 from . import Occupied
 
 NAME = ".lock"
-#: A killed process is gone for its parent before the kernel has closed its files: so long its lock is waited for.
-DYING_S = 10.0
+#: A killed process takes a moment until the kernel has closed its files: so long its lock is waited for, in seconds, when it is
+#: gone and when it can still be seen.
+GONE_S, SEEN_S = 10.0, 2.0
 
 
 @contextmanager
@@ -25,14 +26,14 @@ def held(folder: Path) -> Iterator[None]:
     """Hold the folder for the length of the block. Raises `Occupied`, with who is at work there."""
     folder.mkdir(parents=True, exist_ok=True)
     lock, owner = FileLock(folder / NAME), folder / ".owner"
-    deadline = time.monotonic() + DYING_S
+    began = time.monotonic()
     while True:
         try:
             lock.acquire(blocking=False)
             break
         except Timeout:
             who = _read(owner)
-            if time.monotonic() > deadline or _lives(who):
+            if time.monotonic() - began > (SEEN_S if _lives(who) else GONE_S):
                 raise Occupied(
                     f"{folder}: another process is at work there{_shown(who)}. Wait for its end, or give this one a folder of "
                     "its own with batch.out=..."

@@ -60,7 +60,7 @@ class Worker:
         self._experiment: Experiment = build(cfg)
         self._signature, self._weights = signature, weights
         self._folder = folder.resolve()
-        self._leaving = Leaving(folder, cfg.output.layout, cfg.output.ab_seconds, cfg.output.plots)
+        self._leaving = Leaving(folder, cfg.output.ab_seconds, cfg.output.plots)
         self._batching = Batching(1, cfg.batch_seconds, cfg.stream_above_s, folder, marks=False)
         self._threads, self._gate = torch.get_num_threads(), Gate()
         on_cpu = self._experiment.pipeline.device.type == "cpu"
@@ -177,7 +177,7 @@ class Worker:
         digest = size = None
         try:
             _check_inside(output, self._folder)
-            row = finish(outcome, self._experiment, self._leaving)
+            row = finish(outcome, self._experiment, self._leaving, task.output)
             status, reason = str(row["status"]), str(row["reason"])
             if status == CLEANED:
                 digest, size = provenance.file_hash(output), output.stat().st_size

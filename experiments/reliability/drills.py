@@ -48,6 +48,7 @@ class Site:
     seed: int = 0
     startup_s: float = 8.0
     per_file_s: float = 0.1
+    sparse_s: float = files.SPARSE_S
 
     def inputs(self, count: int | None = None) -> tuple[Path, dict[str, str | None]]:
         """A data set of so many files, made once."""
@@ -55,7 +56,7 @@ class Site:
         folder, known = self.folder / f"in{count}", self.folder / f"in{count}.json"
         if not known.is_file():
             shutil.rmtree(folder, ignore_errors=True)
-            known.write_text(json.dumps(files.make(folder, count, self.seed)))
+            known.write_text(json.dumps(files.make(folder, count, self.seed, self.sparse_s)))
         return folder, json.loads(known.read_text())
 
     def command(self, out: Path, inputs: Path, *more: str) -> list[str]:

@@ -90,18 +90,21 @@ LATE = ("screening", "verdict", "guard", "tracking")
 ConfigStore.instance().store(name="schema", node=Config)
 
 
-def batch_name(dataset: Mapping[str, Any]) -> str:
-    """What a batch's folder is called: readable, and the same for the same choice of data.
+def batch_name(dataset: Mapping[str, Any], number: int | None = None) -> str:
+    """What a batch's folder is called: readable, and the same for the same choice of data; for one of a sweep that is no shard,
+    with its number.
 
     >>> batch_name({"_target_": "speechclean.datasets.folder.Folder", "pattern": "my/tts/*.wav", "shard": None})
-    'my_tts_.wav-4f0ce5c6'
+    'my_tts_.wav-59fdbb27'
     """
     own = {str(key): dataset[key] for key in dataset if dataset[key] is not None}
     shard = own.pop("shard", None)
     written = json.dumps(own, sort_keys=True, default=str)
     shown = aliases.safe(str(own.get("pattern") or own.get("path") or own.get("_target_")).replace("*", ""))[-40:].strip("._-")
     name = f"{shown}-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
-    return name if shard is None else f"{name}-shard-{str(shard).replace('/', '-of-')}"
+    if shard is not None:
+        return f"{name}-shard-{str(shard).replace('/', '-of-')}"
+    return name if number is None else f"{name}-{number}"
 
 
 OmegaConf.register_resolver("batch_name", batch_name, replace=True)

@@ -296,11 +296,11 @@ def memory(site: Site) -> tuple[str, bool]:
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
-    status = site.start(out, heavy, "stream_above_s=10000", preexec_fn=limited).wait(900)
+    status = site.start(out, heavy, "stream_above_s=1000", preexec_fn=limited).wait(900)
     found = checks.look(out, heavy, {**expected, "huge.wav": ""}, {**reference})
     rows = {row["path"]: row for row in checks.table(out / "metrics.csv")}
     reason = rows[str(heavy / "huge.wav")]["reason"].partition(": ")[2]
-    text = f"{limit / 2**30:.1f} GiB: the file is named ({reason[:70]}...); {found}"
+    text = f"{limit / 2**30:.1f} GiB: the file is named ({reason[:60]}...); {found}"
     return text, found.whole and status == 1
 
 

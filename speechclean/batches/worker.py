@@ -34,8 +34,16 @@ from .tasks import CLEANED, FAILED, LOST, Entry, Input, Task
 log = logging.getLogger(__name__)
 
 READERS = 2
-#: How reasons of failures for want of memory read: Python's, torch's on a CPU and on a GPU.
-MEMORY_WORDS = ("memoryerror", "can't allocate memory", "out of memory", "outofmemoryerror", "cannot allocate memory")
+#: How reasons of failures for want of memory read: Python's, oneDNN's, torch's on a CPU and on a GPU.
+MEMORY_WORDS = (
+    "memoryerror",
+    "could not create a primitive",
+    "could not create a memory",
+    "can't allocate memory",
+    "out of memory",
+    "outofmemoryerror",
+    "cannot allocate memory",
+)
 
 
 @dataclass

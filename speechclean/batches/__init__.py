@@ -15,7 +15,7 @@ The run is the same as any other; an executor hands its files to workers, and a 
     progress    how far, how fast, how long
     results     tables, summary and failed.csv of a batch
     record      its one run in the tracking store
-    delivery    zip or tar for whoever asked for it
+    delivery    zip or tar for whoever asked for it; `deliver` is the command that packs several batches
     run         all of it in order
 """
 

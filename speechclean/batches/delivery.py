@@ -22,6 +22,8 @@ from .tasks import CLEANED, Entry
 
 #: 1 January 1980, the earliest date that a zip can hold; the seconds of it for tar.
 ZIP_DATE, TAR_SECONDS = (1980, 1, 1, 0, 0, 0), 315532800
+#: A finished file: the batch's folder and its entry.
+Delivered = tuple[Path, Entry]
 MANIFEST = ("file", "alias", "status", "reason", "seconds", "sample_rate", "channels", "sha256", "sha256_of_input")
 
 
@@ -34,12 +36,12 @@ class Zip:
 
     path: str | None = None
 
-    def pack(self, folder: Path, entries: Sequence[Entry]) -> list[Path]:
+    def pack(self, files: Sequence[Delivered]) -> list[Path]:
         """The archive. Raises `OSError` where there is no room."""
-        target = Path(self.path) if self.path else folder / "delivery.zip"
+        target = Path(self.path) if self.path else files[0][0] / "delivery.zip"
         with written_whole(target) as temporary:
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-                for name, content in _contents(folder, entries):
+                for name, content in _contents(files):
                     info = zipfile.ZipInfo(name, ZIP_DATE)
                     info.external_attr = 0o644 << 16
                     size = len(content) if isinstance(content, bytes) else content.stat().st_size
@@ -69,14 +71,14 @@ class Tar:
         if self.shard_mib < 1:
             raise ValueError(f"shard_mib={self.shard_mib} must be 1 or more")
 
-    def pack(self, folder: Path, entries: Sequence[Entry]) -> list[Path]:
+    def pack(self, files: Sequence[Delivered]) -> list[Path]:
         """The shards; those of an earlier and longer delivery are removed. Raises `OSError` where there is no room."""
-        target = Path(self.path) if self.path else folder / "delivery"
+        target = Path(self.path) if self.path else files[0][0] / "delivery"
         written = []
-        for number, some in enumerate(_shards(entries, self.shard_mib * 2**20)):
+        for number, some in enumerate(_shards(files, self.shard_mib * 2**20)):
             with written_whole(target / f"{number:05d}.tar") as temporary:
                 with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as archive:
-                    for name, content in _contents(folder, some):
+                    for name, content in _contents(some):
                         info = tarfile.TarInfo(name)
                         info.mtime, info.mode = TAR_SECONDS, 0o644
                         if isinstance(content, bytes):
@@ -94,29 +96,30 @@ class Tar:
         return written
 
 
-def _shards(entries: Sequence[Entry], most: int) -> Iterator[list[Entry]]:
-    shard: list[Entry] = []
+def _shards(files: Sequence[Delivered], most: int) -> Iterator[list[Delivered]]:
+    shard: list[Delivered] = []
     size = 0
-    for entry in sorted(entries, key=lambda entry: entry.output):
+    for folder, entry in sorted(files, key=lambda one: one[1].output):
         if shard and size + (entry.output_size or 0) > most:
             yield shard
             shard, size = [], 0
-        shard.append(entry)
+        shard.append((folder, entry))
         size += entry.output_size or 0
     if shard:
         yield shard
 
 
-def _contents(folder: Path, entries: Sequence[Entry]) -> Iterator[tuple[str, bytes | Path]]:
+def _contents(files: Sequence[Delivered]) -> Iterator[tuple[str, bytes | Path]]:
     """Names and contents in order: tables, their checksums, the cleaned files."""
-    entries = sorted(entries, key=lambda entry: (entry.output, entry.alias))
-    cleaned = [entry for entry in entries if entry.status == CLEANED]
+    files = sorted(files, key=lambda one: (one[1].output, one[1].alias))
+    entries = [entry for _, entry in files]
+    cleaned = [(folder, entry) for folder, entry in files if entry.status == CLEANED]
     tables = {"manifest.csv": _manifest(entries), "metrics.csv": _metrics(entries)}
     sums = [(sha256(content).hexdigest(), name) for name, content in tables.items()]
-    sums += [(str(entry.output_sha256), entry.output) for entry in cleaned]
+    sums += [(str(entry.output_sha256), entry.output) for _, entry in cleaned]
     yield "checksums.sha256", "".join(f"{digest}  {name}\n" for digest, name in sums).encode()
     yield from tables.items()
-    for entry in cleaned:
+    for folder, entry in cleaned:
         yield entry.output, folder / entry.output
 
 

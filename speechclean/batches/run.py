@@ -61,8 +61,8 @@ def run_batch(
                     written = True
                     record.end(run, rows, means, experiment.metrics, files, folder)
                     if experiment.delivery is not None and not lost and not asked and not means["files_open"]:
-                        known = [ledger.entries[track.alias] for track in experiment.tracks]
-                        for path in experiment.delivery.pack(folder, known):
+                        known = [(folder, ledger.entries[track.alias]) for track in experiment.tracks]
+                        for path in experiment.delivery.pack(known):
                             console.print(f"delivery: {path}", highlight=False, soft_wrap=True)
                 except OSError as error:
                     if not lost:

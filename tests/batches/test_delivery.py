@@ -6,20 +6,24 @@ import csv
 import io
 import os
 import subprocess
+import sys
 import tarfile
 import zipfile
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from speechclean.batches.delivery import Tar, Zip
-from speechclean.batches.tasks import FAILED, Entry
+from speechclean.batches import deliver
+from speechclean.batches.delivery import Delivered, Tar, Zip
+from speechclean.batches.ledger import Ledger
+from speechclean.batches.tasks import FAILED
 from tests.batches.conftest import entry
 
 
-def batch(folder: Path, mtime: int = 1) -> list[Entry]:
+def batch(folder: Path, mtime: int = 1) -> list[Delivered]:
     entries = []
     for number, name in enumerate(("b", "sub/ünï 音", "a")):
         path = folder / "cleaned" / f"{name}.wav"
@@ -33,7 +37,7 @@ def batch(folder: Path, mtime: int = 1) -> list[Entry]:
         )
     reason = f"{folder}/in/bad.wav: truncated"
     entries.append(entry("bad", FAILED, path=f"{folder}/in/bad.wav", reason=reason, row={"alias": "bad", "status": "failed"}))
-    return entries
+    return [(folder, one) for one in entries]
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
@@ -42,13 +46,13 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path, kind: str) -> Non
     for number, folder in enumerate((tmp_path / "one", tmp_path / "other")):
         entries = batch(folder, mtime=1_000_000 * (number + 1))
         delivery = Zip() if kind == "zip" else Tar(shard_mib=1)
-        made.append([path.read_bytes() for path in delivery.pack(folder, entries[::-1] if number else entries)])
+        made.append([path.read_bytes() for path in delivery.pack(entries[::-1] if number else entries)])
     assert made[0] == made[1]
     assert str(tmp_path).encode() not in b"".join(made[0])
 
 
 def test_a_zip_is_whole_and_can_be_checked(tmp_path: Path) -> None:
-    (path,) = Zip(str(tmp_path / "to" / "x.zip")).pack(tmp_path, batch(tmp_path))
+    (path,) = Zip(str(tmp_path / "to" / "x.zip")).pack(batch(tmp_path))
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         archive.extractall(tmp_path / "there")
@@ -63,7 +67,7 @@ def test_a_zip_is_whole_and_can_be_checked(tmp_path: Path) -> None:
 def test_shards_hold_each_file_once_with_the_tables_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "delivery").mkdir()
     (tmp_path / "delivery" / "00009.tar").write_bytes(b"of a longer one")
-    paths = Tar(shard_mib=1).pack(tmp_path, batch(tmp_path))
+    paths = Tar(shard_mib=1).pack(batch(tmp_path))
     assert [path.name for path in paths] == ["00000.tar", "00001.tar", "00002.tar"]
     assert sorted(path.name for path in (tmp_path / "delivery").iterdir()) == [path.name for path in paths]
     sounds = []
@@ -80,7 +84,25 @@ def test_shards_hold_each_file_once_with_the_tables_of_their_own(tmp_path: Path)
 
 def test_what_was_damaged_since_is_not_delivered(tmp_path: Path) -> None:
     entries = batch(tmp_path)
-    entries[0] = replace(entries[0], output="cleaned/gone.wav")
+    entries[0] = (tmp_path, replace(entries[0][1], output="cleaned/gone.wav"))
     with pytest.raises(OSError, match="gone"):
-        Zip().pack(tmp_path, entries)
+        Zip().pack(entries)
     assert not list(tmp_path.rglob("*.zip"))
+
+
+def test_batches_of_several_shards_in_one_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    for number, some in enumerate((slice(0, 2), slice(2, 4))):
+        folder = tmp_path / f"shard{number}"
+        entries = [one for _, one in batch(folder)[some]]
+        with Ledger(folder) as ledger:
+            ledger.append(entries)
+    (whole,) = Zip(str(tmp_path / "whole.zip")).pack(batch(tmp_path / "whole"))
+    shards = [str(tmp_path / "shard1"), str(tmp_path / "shard0")]
+    monkeypatch.setattr(sys, "argv", ["deliver", str(tmp_path / "parts.zip"), *shards])
+    deliver.main()
+    assert (tmp_path / "parts.zip").read_bytes() == whole.read_bytes()
+    monkeypatch.setattr(sys, "argv", ["deliver", str(tmp_path / "twice.zip"), *shards, shards[0]])
+    with pytest.raises(SystemExit):
+        deliver.main()
+    assert "in 2 of these folders" in capsys.readouterr().err
+    assert not (tmp_path / "twice.zip").exists()

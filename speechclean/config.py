@@ -139,9 +139,9 @@ def build(cfg: DictConfig) -> Experiment:
         problems.append(f"stream_above_s={cfg.stream_above_s} must be at least 1")
     if cfg.output.ab_seconds < 0:
         problems.append(f"output.ab_seconds={cfg.output.ab_seconds} must be 0 or more")
-    if cfg.output.layout not in LAYOUTS:
-        problems.append(f"output.layout={cfg.output.layout!r} must be one of {', '.join(LAYOUTS)}")
-    if cfg.delivery and not cfg.batch:
+    if (layout := cfg.output.get("layout", LAYOUTS[0])) not in LAYOUTS:  # a recorded config may be older than this key
+        problems.append(f"output.layout={layout!r} must be one of {', '.join(LAYOUTS)}")
+    if cfg.get("delivery") and not cfg.get("batch"):
         problems.append("delivery: packs what a batch made; add batch=local")
     tracks: list[Track] = []
     weights: dict[str, Path] = {}

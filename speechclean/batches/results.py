@@ -6,6 +6,7 @@ failed.csv     what failed and why; itself a manifest: dataset=manifest dataset.
 map.csv        which input is which output
 inputs.csv     what was read, with hashes
 files.json     metrics.csv as MLflow shows tables
+marks.json     of the outputs, by which a repetition is judged
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from .. import report
 from ..finishing import cleaned_path
-from ..recording import INPUT_COLUMNS
+from ..recording import INPUT_COLUMNS, OUTPUT_STAGE
 from ..separation import Track
 from .tasks import FAILED, Entry
 
@@ -32,7 +33,12 @@ def write_all(
     means["files_open"] = float(len(tracks) - len(rows))
     files = report.write_all(rows, means, metrics, folder, config)
     files += [write_failed(tracks, entries, folder), write_inputs(tracks, entries, folder), write_table(rows, folder)]
-    return rows, means, files
+    marks = {
+        track.alias: {OUTPUT_STAGE: entries[track.alias].mark}
+        for track in tracks
+        if track.alias in entries and entries[track.alias].mark
+    }
+    return rows, means, files + ([report.write_json(marks, folder / "marks.json")] if marks else [])
 
 
 def write_map(tracks: Sequence[Track], layout: str, folder: Path) -> Path:

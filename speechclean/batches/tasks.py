@@ -51,7 +51,8 @@ class Entry:
     """What became of one file: a line of the ledger.
 
     `signature` is of the config that it was cleaned by, `weights` of the models' files. `row` is its line in metrics.csv,
-    `took_s` the time from its reading to its writing, `finished` a date for people: nothing is decided by it.
+    `took_s` the time from its reading to its writing, `finished` a date for people: nothing is decided by it. `mark`
+    is the output's (`marks`), where marks are asked for.
     """
 
     alias: str
@@ -67,6 +68,7 @@ class Entry:
     took_s: float = 0.0
     finished: str = ""
     row: Mapping[str, Any] = field(default_factory=dict)
+    mark: Mapping[str, Any] | None = None
 
     def to_json(self) -> str:
         """One line, without its end. Numbers that are none become null."""

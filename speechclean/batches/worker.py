@@ -27,6 +27,7 @@ from ..cleaning import Batching, Outcome, read, screened, stream
 from ..config import Config, Experiment, build
 from ..finishing import Leaving, finish
 from ..long_audio import LongAudio
+from ..recording import mark_of
 from .gate import Gate
 from .losses import loss
 from .tasks import CLEANED, FAILED, LOST, Entry, Input, Task
@@ -60,20 +61,20 @@ class _Job:
 
 
 class Worker:
-    """A pipeline that takes files as they come. `config` is a run's resolved one; outputs go to `folder`."""
+    """A pipeline that takes files as they come. `config` is a run's resolved one; outputs go to `folder`; `pack` puts files into
+    common passes, None where that gains something: on a GPU."""
 
-    def __init__(self, config: Mapping[str, Any], folder: Path, signature: str, weights: str) -> None:
+    def __init__(self, config: Mapping[str, Any], folder: Path, signature: str, weights: str, pack: bool | None = None) -> None:
         cfg = OmegaConf.merge(OmegaConf.structured(Config), _own(config, folder))
         assert isinstance(cfg, DictConfig)
         self._experiment: Experiment = build(cfg)
-        self._signature, self._weights = signature, weights
+        self._signature, self._weights, self._marks = signature, weights, bool(cfg.output.marks)
         self._folder = folder.resolve()
         self._leaving = Leaving(folder, cfg.output.ab_seconds, cfg.output.plots)
         self._batching = Batching(1, cfg.batch_seconds, cfg.stream_above_s, folder, marks=False)
         self._threads, self._gate = torch.get_num_threads(), Gate()
-        on_cpu = self._experiment.pipeline.device.type == "cpu"
-        self._side_by_side = cores.at_once() if on_cpu else 1
-        self._pack = not on_cpu
+        self._pack = self._experiment.pipeline.device.type != "cpu" if pack is None else pack
+        self._side_by_side = 1 if self._pack else cores.at_once()
         self._read: queue.Queue[_Job | None] = queue.Queue()
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._finishers = ThreadPoolExecutor(max(2, cores.at_once()), "finisher", torch.set_num_threads, (1,))
@@ -182,13 +183,14 @@ class Worker:
         """Finisher: outputs and the line of the ledger."""
         task, output = job.task, self._folder / job.task.output
         status, reason, row = FAILED, outcome.reason, {}
-        digest = size = None
+        digest = size = mark = None
         try:
             _check_inside(output, self._folder)
             row = finish(outcome, self._experiment, self._leaving, task.output)
             status, reason = str(row["status"]), str(row["reason"])
             if status == CLEANED:
                 digest, size = provenance.file_hash(output), output.stat().st_size
+                mark = mark_of(output).to_json() if self._marks else None
             else:
                 output.unlink(missing_ok=True)  # one of an earlier config or input is none of this
                 if isinstance(job.sound, LongAudio) and (lost := loss(None, self._folder, 8 * task.weight)):
@@ -205,7 +207,7 @@ class Worker:
         entry = Entry(
             task.alias, task.path, status, reason, task.output, self._signature, self._weights,
             job.input or Input(None, None, None), digest, size, round(time.monotonic() - job.started, 3),
-            datetime.now(UTC).isoformat(timespec="seconds"), row,
+            datetime.now(UTC).isoformat(timespec="seconds"), row, mark,
         )  # fmt: skip
         job.sound = None
         if not job.future.done():

@@ -21,12 +21,12 @@ from tests.batches.conftest import SMALL
 from tests.conftest import noise
 
 
-def work(config: dict[str, Any], tasks: list[Task], threads: int = 2) -> dict[str, Entry]:
+def work(config: dict[str, Any], tasks: list[Task], threads: int = 2, pack: bool | None = None) -> dict[str, Entry]:
     """The entries of a worker that has so many threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        made = worker.Worker(config, Path(config["output"]["dir"]), "s", "w")
+        made = worker.Worker(config, Path(config["output"]["dir"]), "s", "w", pack)
         futures = [made.submit(task) for task in tasks]
         made.close()
     finally:
@@ -43,8 +43,8 @@ def test_the_same_samples_as_the_pipelines_however_many_threads(config: dict[str
     cfg = composed(SMALL)
     cfg.output.dir, cfg.name = str(tmp_path), "x"
     expected = build(cfg).pipeline([load(path) for path in paths])
-    for threads in (1, 2):
-        entries = work(config, [task(path) for path in paths], threads)
+    for threads, pack in ((1, False), (2, False), (2, True)):
+        entries = work({**config, "batch_seconds": 2.0}, [task(path) for path in paths], threads, pack)
         for path, separation in zip(paths, expected, strict=True):
             written = save(separation.speech, tmp_path / "expected.wav")
             assert entries[path.stem].status == CLEANED

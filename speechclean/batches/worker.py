@@ -61,8 +61,8 @@ class _Job:
 
 
 class Worker:
-    """A pipeline that takes files as they come. `config` is a run's resolved one; outputs go to `folder`; `pack` puts files into
-    common passes, None where that gains something: on a GPU."""
+    """A pipeline that takes files as they come. `config` is a run's resolved one; outputs go to `folder`; `pack` puts files in
+    common passes, None: where that gains something, on a GPU."""
 
     def __init__(self, config: Mapping[str, Any], folder: Path, signature: str, weights: str, pack: bool | None = None) -> None:
         cfg = OmegaConf.merge(OmegaConf.structured(Config), _own(config, folder))

@@ -143,6 +143,8 @@ def build(cfg: DictConfig) -> Experiment:
         problems.append(f"output.layout={layout!r} must be one of {', '.join(LAYOUTS)}")
     if cfg.get("delivery") and not cfg.get("batch"):
         problems.append("delivery: packs what a batch made; add batch=local")
+    if finished and cfg.get("batch"):
+        problems.append("batch: cleans files, and dataset=finished only judges them; use batch=none")
     tracks: list[Track] = []
     weights: dict[str, Path] = {}
     # What lies outside the config: weights, inputs, the tracking store, the output folder.

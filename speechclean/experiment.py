@@ -86,7 +86,12 @@ def _batch(
     cfg: DictConfig, resolved: Mapping[str, Any], experiment: Experiment, tags: Mapping[str, str] | None, console: Console
 ) -> Result:
     """The same by an executor, file by file into a ledger (`batches`)."""
-    rows, means = run_batch(resolved, experiment, _params(cfg, experiment), tags, console)
+
+    def log_model(run: Run) -> None:
+        if experiment.tracking.log_model:
+            _log_model(run, resolved, experiment.weights)
+
+    rows, means = run_batch(resolved, experiment, _params(cfg, experiment), tags, console, log_model)
     return Result(means, rows, [row["alias"] for row in rows if row["status"] == "failed"])
 
 

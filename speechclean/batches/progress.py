@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from .tasks import FAILED, Entry, Task
+from .tasks import FAILED, Entry
 
 
 @dataclass
@@ -85,11 +85,6 @@ def shown(pace: Pace, console: Console, interval_s: float) -> Iterator[Callable[
             print(pace.line(), file=console.file, flush=True)
 
     yield tick
-
-
-def planned(tasks: list[Task]) -> dict[str, float]:
-    """Seconds of sound by alias, as the headers say."""
-    return {task.alias: task.seconds for task in tasks}
 
 
 def _spoken(seconds: float) -> str:

@@ -26,11 +26,13 @@ what came out, and records it. From the ground up (a module imports only from be
     tracking/       runs in MLflow, recorded and read again: the only package that imports it
     recording       what a run leaves behind so that it can be run again
     finished        the same from files that another tool cleaned
+    finishing       an outcome measured, judged, guarded and written
     verdict, guard  improved or harmed, and what happens then
-    scores, report, page, listening, plots    what a run leaves behind
+    scores, report, page, listening, plots, histograms    what a run leaves behind
     nodes, config   a config's nodes -> objects, all that is wrong said at once
     loading         networks loaded before any audio is read
     compose         the command line, checked before Hydra starts
+    batches/        thousands of files by one machine or many: ledger, executors, deliveries
     experiment      run_experiment(cfg): all of the above in order
     reproduction, aiming, differences, inputs, worktree, sameness    run a recorded run again; did it come out the same?
     comparison, promotion, serving    hold runs against each other, make one a preset, serve one

@@ -51,6 +51,10 @@ def aim(config: DictConfig, record: Record, records: Records, folder: Path) -> N
     if "log_model" in config.tracking:
         config.tracking.log_model = False
     config.output.dir = str(folder)
+    if "layout" in config.output:
+        config.output.layout = "flat"  # files are found by their aliases
+    for key in ("batch", "delivery"):  # they change nothing of what becomes of a file
+        config.pop(key, None)
     config.name = f"reproduction of {record.name}"
 
 

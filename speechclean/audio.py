@@ -151,6 +151,7 @@ def save_chunks(
                 if not torch.isfinite(chunk).all():
                     raise AudioError(f"{path}: refusing to write NaN or infinity")
                 file.write(_quantised(chunk.T.cpu().numpy(), subtype))
+        _take_date_out(temporary)
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
     return path
@@ -204,6 +205,21 @@ def _quantised(frames: np.ndarray, subtype: str) -> np.ndarray:
     top = 2 ** (bits - 1)
     steps = np.clip(np.rint(frames.astype(np.float64) * top), -top, top - 1).astype(np.int32)
     return steps.astype(np.int16) if bits == 16 else steps << 8  # soundfile takes 24 bits from the top of 32
+
+
+def _take_date_out(path: Path) -> None:
+    """Zero the time of writing that libsndfile puts into the PEAK chunk of a wav of floats: the same sound, the same bytes."""
+    with open(path, "r+b") as file:
+        head = file.read(12)
+        if head[:4] not in (b"RIFF", b"RF64"):
+            return
+        while len(chunk := file.read(8)) == 8 and chunk[:4] != b"data":
+            length = struct.unpack("<I", chunk[4:])[0]
+            if chunk[:4] == b"PEAK":
+                file.seek(4, os.SEEK_CUR)  # its version
+                file.write(b"\0\0\0\0")
+                return
+            file.seek(length + length % 2, os.SEEK_CUR)
 
 
 def _missing_riff_bytes(path: Path) -> int:

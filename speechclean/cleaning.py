@@ -92,21 +92,21 @@ def clean(
     batch: list[tuple[Track, Audio]] = []
     for track in tracks:
         track = replace(track)  # its reference, once read, is let go with this copy
-        audio, reason = _read(track.path, batching.stream_above_s)
+        audio, reason = read(track.path, batching.stream_above_s)
         if isinstance(audio, Audio):
             batch.append((track, audio))
             if len(batch) < batching.files and sum(audio.seconds for _, audio in batch) < batching.batch_seconds:
                 continue
-        yield from _screened(batch, pipeline, batching.marks, screening)
+        yield from screened(batch, pipeline, batching.marks, screening)
         batch = []
         if isinstance(audio, LongAudio):
-            yield from _stream(track, audio, pipeline, batching, screening)
+            yield from stream(track, audio, pipeline, batching, screening)
         elif audio is None:
             yield Outcome(track, reason=reason)
-    yield from _screened(batch, pipeline, batching.marks, screening)
+    yield from screened(batch, pipeline, batching.marks, screening)
 
 
-def _screened(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool, screening: Screening) -> Iterator[Outcome]:
+def screened(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool, screening: Screening) -> Iterator[Outcome]:
     """The outcomes of one batch, in its order; only those with music meet the pipeline."""
     music = [_music(track, audio, screening) for track, audio in batch]
     cleaned = _run([one for one, found in zip(batch, music, strict=True) if found], pipeline, marks)
@@ -118,10 +118,13 @@ def _screened(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: b
 
 
 def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool:
-    """Whether there is music; where that cannot be told, a file is cleaned."""
+    """Whether there is music; where that cannot be told, a file is cleaned. Digital silence holds none, whatever the screening:
+    models would only make it of itself, at the price of hours."""
     try:
         if isinstance(sound, Audio):
-            return screening.finds_music(sound)
+            return bool(sound.waveform.any()) and screening.finds_music(sound)
+        if not any(chunk.any() for chunk in sound.chunks()):
+            return False
         length = int(SCREENED_S * sound.sample_rate)
         stretches = (sound.read(start, min(start + length, sound.samples)) for start in range(0, sound.samples, length))
         return any(screening.finds_music(Audio(stretch, sound.sample_rate)) for stretch in stretches)
@@ -130,7 +133,7 @@ def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool
         return True
 
 
-def _read(path: Path, stream_above_s: float) -> tuple[Audio | LongAudio | None, str]:
+def read(path: Path, stream_above_s: float) -> tuple[Audio | LongAudio | None, str]:
     """The sound, or the reason why there is none; of a long one only the header is read."""
     try:
         info = probe(path)
@@ -143,7 +146,7 @@ def _read(path: Path, stream_above_s: float) -> tuple[Audio | LongAudio | None, 
         return None, f"{path}: cannot be read ({error})"
 
 
-def _stream(track: Track, sound: LongAudio, pipeline: Pipeline, batching: Batching, screening: Screening) -> Iterator[Outcome]:
+def stream(track: Track, sound: LongAudio, pipeline: Pipeline, batching: Batching, screening: Screening) -> Iterator[Outcome]:
     clock, marker = StageClock(), Marker()
     music = _music(track, sound, screening)
     with TemporaryDirectory(dir=batching.scratch, prefix=".streaming-") as folder:

@@ -10,14 +10,17 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from .batches import BatchError
 from .compose import conf_dir, problems_of
 from .config import ConfigError
 from .nodes import TRUSTED
 from .tracking import TrackingError
 
 #: 0 all well, 1 some files failed, 2 the config cannot run, 3 the tracking store was lost on the way (all outputs are there).
+#: Batches add 4 to 6 and 130 (`batches`).
 FILES_FAILED, CONFIG_WRONG, TRACKING_LOST = 1, 2, 3
-
+#: What users type for a batch, and what Hydra is told.
+SHORT = {"--force": "batch.force=true", "only=failed": "batch.only=failed", "force=true": "batch.force=true"}
 
 #: Aliases of files that failed in this process; in a sweep the other runs go on all the same.
 _failed: list[str] = []
@@ -38,6 +41,7 @@ def main() -> None:
     """`speechclean [key=value ...]` and `python -m speechclean`: one run, or with -m a sweep."""
     # Hydra prints its own short trace and exits with 1 unless told to let exceptions pass.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    sys.argv[1:] = [SHORT.get(argument, argument) for argument in sys.argv[1:]]
     try:
         problems = problems_of(sys.argv[1:])
         if problems:
@@ -49,4 +53,7 @@ def main() -> None:
     except TrackingError as error:
         print(error, file=sys.stderr)
         sys.exit(TRACKING_LOST)
+    except BatchError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.status)
     sys.exit(FILES_FAILED if _failed else 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -11,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from .checkpoints import CheckpointError
-from .datasets import DatasetError
+from .datasets import DatasetError, aliases
 from .device import torch_device
-from .nodes import MANY, objects
+from .finishing import LAYOUTS
+from .nodes import MANY, MAYBE, objects
 from .pipeline import Pipeline
 from .separation import Track
 from .tracking import TrackingError
@@ -41,6 +44,7 @@ class Output:
     ab_seconds: float = 8.0
     plots: bool = True
     marks: bool = True
+    layout: str = "flat"
 
 
 @dataclass
@@ -64,6 +68,8 @@ class Config:
     verdict: dict[str, Any] = field(default_factory=dict)
     guard: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, Any] = field(default_factory=dict)
+    batch: dict[str, Any] = field(default_factory=dict)
+    delivery: dict[str, Any] = field(default_factory=dict)
     output: Output = field(default_factory=Output)
     weights: Weights = field(default_factory=Weights)
     name: str = "run"
@@ -84,6 +90,26 @@ LATE = ("screening", "verdict", "guard", "tracking")
 ConfigStore.instance().store(name="schema", node=Config)
 
 
+def batch_name(dataset: Mapping[str, Any], number: int | None = None) -> str:
+    """What a batch's folder is called: readable, and the same for the same choice of data; for one of a sweep that is no shard,
+    with its number.
+
+    >>> batch_name({"_target_": "speechclean.datasets.folder.Folder", "pattern": "my/tts/*.wav", "shard": None})
+    'my_tts_.wav-59fdbb27'
+    """
+    own = {str(key): dataset[key] for key in dataset if dataset[key] is not None}
+    shard = own.pop("shard", None)
+    written = json.dumps(own, sort_keys=True, default=str)
+    shown = aliases.safe(str(own.get("pattern") or own.get("path") or own.get("_target_")).replace("*", ""))[-40:].strip("._-")
+    name = f"{shown}-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
+    if shard is not None:
+        return f"{name}-shard-{str(shard).replace('/', '-of-')}"
+    return name if number is None else f"{name}-{number}"
+
+
+OmegaConf.register_resolver("batch_name", batch_name, replace=True)
+
+
 @dataclass(frozen=True)
 class Experiment:
     """A config turned into objects, ready to run."""
@@ -96,6 +122,8 @@ class Experiment:
     guard: Any
     tracking: Any
     weights: Mapping[str, Path]
+    batch: Any = None
+    delivery: Any = None
 
 
 def build(cfg: DictConfig) -> Experiment:
@@ -111,6 +139,12 @@ def build(cfg: DictConfig) -> Experiment:
         problems.append(f"stream_above_s={cfg.stream_above_s} must be at least 1")
     if cfg.output.ab_seconds < 0:
         problems.append(f"output.ab_seconds={cfg.output.ab_seconds} must be 0 or more")
+    if (layout := cfg.output.get("layout", LAYOUTS[0])) not in LAYOUTS:  # a recorded config may be older than this key
+        problems.append(f"output.layout={layout!r} must be one of {', '.join(LAYOUTS)}")
+    if cfg.get("delivery") and not cfg.get("batch"):
+        problems.append("delivery: packs what a batch made; add batch=local")
+    if finished and cfg.get("batch"):
+        problems.append("batch: cleans files, and dataset=finished only judges them; use batch=none")
     tracks: list[Track] = []
     weights: dict[str, Path] = {}
     # What lies outside the config: weights, inputs, the tracking store, the output folder.
@@ -120,9 +154,9 @@ def build(cfg: DictConfig) -> Experiment:
                 weights |= stage.weight_files()
             if key == "dataset":
                 tracks = stage.tracks()
-            if key == "tracking":
+            if key in ("tracking", "batch"):
                 stage.check()
-        except (MissingWeights, CheckpointError, DatasetError, TrackingError) as error:
+        except (MissingWeights, CheckpointError, DatasetError, TrackingError, ImportError) as error:
             problems.append(str(error))
     if isinstance(stages.get("verdict"), Thresholds):
         problems += _unknown_metrics(stages["verdict"], cfg.metrics)
@@ -137,7 +171,8 @@ def build(cfg: DictConfig) -> Experiment:
         postprocess=several["postprocess"],
         device=torch_device(cfg.device),
     )
-    return Experiment(tracks, pipeline, several["metrics"], **{key: stages[key] for key in LATE}, weights=weights)
+    late = {key: stages[key] for key in LATE} | {key: stages.get(key) for key in MAYBE}
+    return Experiment(tracks, pipeline, several["metrics"], **late, weights=weights)
 
 
 def conf_dir() -> str:

@@ -45,6 +45,20 @@ def beside() -> int:
     return _here.beside
 
 
+@contextmanager
+def among(count: int) -> Iterator[None]:
+    """Within it the calling thread is one of `count` pieces of work side by side: what it does, it does alone, on its share of
+    torch's threads. For threads of one's own that stand in for those of `ordered`; the samples are the same."""
+    before = _here.beside, torch.get_num_threads()
+    _here.beside = count
+    torch.set_num_threads(max(1, before[1] // count))
+    try:
+        yield
+    finally:
+        _here.beside = before[0]
+        torch.set_num_threads(before[1])
+
+
 def ordered(work: Callable[[T], R], items: Iterable[T], parallel: bool = True) -> Iterator[tuple[T, R]]:
     """Each item with `work(item)`, in order; several at once, a few ahead of what is asked for, unless not `parallel`.
 

@@ -15,16 +15,15 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from . import cores, listening, page, plots, report, serving, verdict
-from .audio import Audio, save, save_chunks
-from .cleaning import Batching, Outcome, clean, measure
+from . import cores, page, report, serving, verdict
+from .batches.run import run_batch
+from .cleaning import Batching, Outcome, clean
 from .config import Experiment, build
 from .finished import finished
+from .finishing import Leaving, cleaned_path, finish
 from .loading import load
-from .long_audio import LongAudio
 from .nodes import MANY, ONE
 from .recording import Recording
-from .separation import Separation
 from .tracking import NOTE_TAG, Run
 from .tracking.model import saved_model
 
@@ -49,19 +48,23 @@ def run_experiment(cfg: DictConfig, tags: Mapping[str, str] | None = None) -> Re
     """
     console = Console()
     experiment = build(cfg)
-    load(experiment)
+    # A batch's networks live in its workers: here they are only tried, and let go.
+    load(experiment if experiment.batch is None else build(cfg))
     folder = Path(cfg.output.dir)
     files_at_once = _files_at_once(experiment.pipeline.device)
     batching = Batching(files_at_once, cfg.batch_seconds, cfg.stream_above_s, folder, cfg.output.marks)
+    leaving = Leaving(folder, cfg.output.ab_seconds, cfg.output.plots)
     resolved: Any = OmegaConf.to_container(cfg, resolve=True)
+    if experiment.batch is not None:
+        return _batch(cfg, resolved, experiment, tags, console)
     with experiment.tracking.run(cfg.name, tags) as run:
         run.params(_params(cfg, experiment))
-        recording = Recording(run, folder, experiment.tracking.outputs_mib)
+        recording = Recording(run, folder, experiment.tracking.outputs_mib, cfg.output.layout)
         recording.begin(resolved, experiment.tracks, experiment.weights)
         rows: list[dict[str, Any]] = []
         try:
             for outcome in _with_progress(_outcomes(experiment, batching), experiment, console):
-                rows.append(_finish(outcome, cfg, experiment, folder))
+                rows.append(_finish(outcome, experiment, leaving, cfg.output.layout))
                 run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
                 recording.output(outcome, rows[-1])
         finally:  # an interrupted run still says what it did
@@ -79,6 +82,19 @@ def run_experiment(cfg: DictConfig, tags: Mapping[str, str] | None = None) -> Re
         if experiment.tracking.log_model:
             _log_model(run, resolved, experiment.weights)
     report.print_table(console, rows, means, experiment.metrics, folder, run.id)
+    return Result(means, rows, [row["alias"] for row in rows if row["status"] == "failed"])
+
+
+def _batch(
+    cfg: DictConfig, resolved: Mapping[str, Any], experiment: Experiment, tags: Mapping[str, str] | None, console: Console
+) -> Result:
+    """The same by an executor, file by file into a ledger (`batches`)."""
+
+    def log_model(run: Run) -> None:
+        if experiment.tracking.log_model:
+            _log_model(run, resolved, experiment.weights)
+
+    rows, means = run_batch(resolved, experiment, _params(cfg, experiment), tags, console, log_model)
     return Result(means, rows, [row["alias"] for row in rows if row["status"] == "failed"])
 
 
@@ -100,64 +116,13 @@ def _outcomes(experiment: Experiment, batching: Batching) -> Iterator[Outcome]:
     return clean(experiment.tracks, experiment.pipeline, batching, experiment.screening)
 
 
-def _judged(outcome: Outcome, found: Separation, experiment: Experiment) -> tuple[Separation, dict[str, Any]]:
-    """What is kept of a separation; its measures, its verdict, and the share of cleaned speech in it."""
-    track, metrics = outcome.track, experiment.metrics
-    first = measure(metrics, found, track)
-    if outcome.untouched:
-        return found, first | {"verdict": verdict.PASSED, "wet": 0.0}
-    if track.cleaned_path is not None:
-        return found, first | {"verdict": experiment.verdict.judge(first, metrics)}
-    before = {name: value for name, value in first.items() if name.endswith("_mixture")}
-    last = (found, first)
-
-    def harms(candidate: Separation) -> bool:
-        nonlocal last
-        if candidate is not last[0]:
-            last = (candidate, measure(metrics, candidate, track, before))
-        return verdict.is_harm(experiment.verdict.judge(last[1], metrics))
-
-    kept, wet = experiment.guard(found, harms)
-    measures = last[1] if kept is last[0] else measure(metrics, kept, track, before)
-    judged = experiment.verdict.judge(measures, metrics) if wet else verdict.PASSED
-    if wet < 1:
-        log.warning(
-            "%s: %s; %.0f %% of it is mixture now", track.alias, experiment.verdict.judge(first, metrics), 100 * (1 - wet)
-        )
-    return kept, measures | {"verdict": judged, "wet": wet}
-
-
-def _finish(outcome: Outcome, cfg: DictConfig, experiment: Experiment, folder: Path) -> dict[str, Any]:
-    """Write one file's outputs and measure it; its row."""
-    track, shown = outcome.track, outcome.separation
-    row: dict[str, Any] = {"alias": track.alias, "path": str(track.path), "status": "failed", "reason": outcome.reason}
-    path = folder / "cleaned" / f"{track.alias}.wav"
+def _finish(outcome: Outcome, experiment: Experiment, leaving: Leaving, layout: str) -> dict[str, Any]:
+    """`finish`, a file whose outputs cannot be written being one that failed."""
     try:
-        if outcome.separation is not None:
-            sound: Audio | LongAudio = outcome.separation.mixture
-            shown, measures = _judged(outcome, outcome.separation, experiment)
-            if track.cleaned_path is None:
-                save(shown.speech, path, outcome.subtype)
-        elif outcome.long is not None:
-            sound = outcome.long.mixture
-            save_chunks(outcome.long.cleaned(), path, sound.sample_rate, sound.channels, outcome.subtype, sound.samples)
-            # What needs the whole sound in memory is not measured; loudness and peak were on the way.
-            measures = {f"{name}_{state}": None for name in experiment.metrics for state in ("mixture", "cleaned")}
-            measures |= {name: level for name, level in outcome.long.levels.items() if name in measures}
-            measures |= {"verdict": verdict.PASSED if outcome.untouched else verdict.NOT_JUDGED}
-            shown = outcome.long.excerpt(max(cfg.output.ab_seconds, 1.0))
-        else:
-            log.error("%s", outcome.reason)
-            return row
-        if shown is not None and cfg.output.ab_seconds:
-            listening.write_snippets(shown, track.alias, folder / "ab", cfg.output.ab_seconds)
-        if shown is not None and cfg.output.plots:
-            plots.write_spectrograms(shown, folder / "plots" / f"{track.alias}.png", track.alias)
+        return finish(outcome, experiment, leaving, cleaned_path(outcome.track, layout))
     except OSError as error:
-        return row | {"reason": f"{track.path}: its outputs cannot be written ({error})"}
-    row |= {"status": "cleaned", "reason": "", "seconds": sound.samples / sound.sample_rate}
-    row |= {"sample_rate": sound.sample_rate, "channels": sound.channels} | measures
-    return row | {f"{stage}_s": seconds for stage, seconds in outcome.seconds.items()}
+        track, reason = outcome.track, f"{outcome.track.path}: its outputs cannot be written ({error})"
+        return {"alias": track.alias, "path": str(track.path), "status": "failed", "reason": reason}
 
 
 def _with_progress(outcomes: Iterator[Outcome], experiment: Experiment, console: Console) -> Iterator[Outcome]:

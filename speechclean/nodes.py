@@ -17,10 +17,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 #: The only code that a config may name.
 TRUSTED = ["speechclean.*"]
-#: Groups of which a config names several, and groups of which it names one.
-MANY, ONE = (
+#: Groups of which a config names several, groups of which it names one, and groups of which it may name one.
+MANY, ONE, MAYBE = (
     ("separators", "postprocess", "metrics"),
     ("fusion", "enhancement", "dataset", "screening", "verdict", "guard", "tracking"),
+    ("batch", "delivery"),
 )
 
 
@@ -43,6 +44,9 @@ def _nodes(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
     """Every node that becomes an object, by its dotted key."""
     for group in ONE:
         yield group, cfg[group]
+    for group in MAYBE:
+        if cfg.get(group):
+            yield group, cfg[group]
     for group in MANY:
         for name in cfg[group]:
             yield f"{group}.{name}", cfg[group][name]

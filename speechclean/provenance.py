@@ -36,6 +36,8 @@ SILENT = (
     "name",
     "output",
     "tracking",
+    "batch",  # by whom and in which order
+    "delivery",
     "dataset",  # it only says which files; what is in them counts by their hashes
     "batch_size",  # held by a test: batches give what single files give
     "batch_seconds",

@@ -22,6 +22,7 @@ import yaml
 from . import provenance, report
 from .cleaning import Outcome
 from .files import written_whole
+from .finishing import cleaned_path
 from .long_audio import LongAudio
 from .marks import Mark, Marker
 from .separation import Track
@@ -42,13 +43,24 @@ class Recording:
     run: Run
     folder: Path
     outputs_mib: float
+    layout: str = "flat"
     _marks: dict[str, dict[str, Any]] = field(default_factory=dict)
     _kept_bytes: int = 0
     _not_kept: int = 0
 
     def begin(self, config: Mapping[str, Any], tracks: Sequence[Track], weights: Mapping[str, Path]) -> None:
         """What is known before any work."""
-        inputs = {track.alias: track.path for track in tracks}
+        self.origin(config, {track.alias: track.path for track in tracks}, weights)
+        table, rows = _inputs(tracks)
+        self.run.file(report.write_text(table, self.folder / "inputs.csv"))
+        digest = provenance.digest([str(row["sha256"]) for row in rows])
+        source = json.dumps({"manifest": "inputs.csv", "dataset": config["dataset"].get("_target_", "")})
+        profile = {"files": len(rows), "bytes": sum(row["bytes"] or 0 for row in rows)}
+        name = str(config["dataset"].get("_target_", "inputs")).rpartition(".")[2].lower()
+        self.run.dataset(name, digest, source, json.dumps(profile))
+
+    def origin(self, config: Mapping[str, Any], inputs: Mapping[str, Path], weights: Mapping[str, Path]) -> None:
+        """Code, environment, config and weights; the signature is over these and the `inputs`."""
         origin = provenance.collect(inputs, weights, config["seed"])
         signature = provenance.signature(config, inputs, weights)
         named = ", ".join(f"{name}={str(file['sha256'])[:12]}" for name, file in origin["weights"].items())
@@ -58,23 +70,16 @@ class Recording:
             yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), self.folder / "config.yaml"
         )
         files = [written, report.write_json(origin | {"signature": signature}, self.folder / "provenance.json")]
-        table, rows = _inputs(tracks)
-        files.append(report.write_text(table, self.folder / "inputs.csv"))
         files.append(report.write_text(provenance.environment_file(), self.folder / "environment.txt"))
         files += self._patch()
         if (overrides := self.folder / ".hydra" / "overrides.yaml").is_file():
             files.append(overrides)
         for path in files:
             self.run.file(path)
-        digest = provenance.digest([str(row["sha256"]) for row in rows])
-        source = json.dumps({"manifest": "inputs.csv", "dataset": config["dataset"].get("_target_", "")})
-        profile = {"files": len(rows), "bytes": sum(row["bytes"] or 0 for row in rows)}
-        name = str(config["dataset"].get("_target_", "inputs")).rpartition(".")[2].lower()
-        self.run.dataset(name, digest, source, json.dumps(profile))
 
     def output(self, outcome: Outcome, row: Mapping[str, Any]) -> None:
         """One file's marks and, while the budget lasts, the cleaned file."""
-        path = self.folder / "cleaned" / f"{outcome.track.alias}.wav"
+        path = self.folder / cleaned_path(outcome.track, self.layout)
         if row["status"] == "failed" or not path.is_file():
             return
         if outcome.marks:
@@ -82,7 +87,7 @@ class Recording:
             self._marks[outcome.track.alias] = {stage: mark.to_json() for stage, mark in marks.items()}
         if self._kept_bytes + path.stat().st_size <= self.outputs_mib * 2**20:
             self._kept_bytes += path.stat().st_size
-            self.run.file(path, "cleaned")
+            self.run.file(path, str(path.parent.relative_to(self.folder)))
         else:
             self._not_kept += 1
 

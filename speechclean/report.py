@@ -42,6 +42,9 @@ PLACES = {
     "ab": "mixture, cleaned and residual, the same seconds of each: listen here first",
     "plots": "spectrograms before and after",
     "metrics.csv": "every metric of every file",
+    "histograms.png": "their distributions",
+    "failed.csv": "what failed and why; again with only=failed, or as a data set of its own: dataset=manifest",
+    "map.csv": "which input is which output",
     "summary.md": "this table, the worst files, the config",
 }
 
@@ -108,10 +111,17 @@ def write_summary(
     if failed:
         table = [(row["alias"], str(row["reason"])) for row in failed]
         page += ["## Failed", "", *_markdown(("file", "why"), table), ""]
-    page += ["## Where to look next", "", *(f"- `{place}`: {meaning}" for place, meaning in PLACES.items()), ""]
+    page += ["## Where to look next", "", *_places(path.parent, config), ""]
     if config:
         page += ["## Config in brief", "", *(f"- {key}: {_brief(value)}" for key, value in config.items() if key in BRIEF), ""]
     return write_text("\n".join(page), path)
+
+
+def _places(folder: Path, config: Mapping[str, Any] | None) -> list[str]:
+    """What there is to look at; a batch and an ordinary run leave different things, some of them after this page is written."""
+    batch = bool(config and config.get("batch"))
+    late = {"summary.md", "histograms.png", "failed.csv"} if batch else {"summary.md", "report.html", "cleaned", "ab", "plots"}
+    return [f"- `{place}`: {meaning}" for place, meaning in PLACES.items() if place in late or (folder / place).exists()]
 
 
 def write_json(content: Any, path: Path) -> Path:

@@ -16,7 +16,8 @@ class Track:
     """One input of a run, as paths: nothing is read until it is asked for.
 
     `alias` names its outputs. `reference_path` is the clean speech, `transcript` the spoken words, where they are known;
-    `cleaned_path` is what some tool already made of it, where only that is to be judged.
+    `cleaned_path` is what some tool already made of it, where only that is to be judged. `relative` is where it lies below the
+    data set's folder, made safe and without its extension: `a/b/c`.
     """
 
     alias: str
@@ -24,6 +25,7 @@ class Track:
     reference_path: Path | None = None
     transcript: str | None = None
     cleaned_path: Path | None = None
+    relative: str | None = None
 
     @cached_property
     def reference(self) -> Audio | None:

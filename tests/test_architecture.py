@@ -34,10 +34,12 @@ FLOORS = [
         "guard",
         "screening",
         "finished",
+        "finishing",
+        "histograms",
         "page",
     },
     {"config", "nodes"},
-    {"compose", "experiment", "arguments", "loading", "serving"},
+    {"compose", "experiment", "arguments", "loading", "serving", "batches"},
     {
         "sameness",
         "inputs",
@@ -108,10 +110,12 @@ def test_imports_go_downward(path: Path) -> None:
                 "reproduction",
                 "promotion",
                 "serving",
+                "batches",
             },
         ),
         ("pyloudnorm", {"loudness"}),
-        ("matplotlib", {"plots"}),
+        ("matplotlib", {"plots", "histograms"}),
+        ("ray", {"batches"}),
     ],
 )
 def test_each_library_has_its_place(library: str, places: set[str]) -> None:

@@ -22,7 +22,7 @@ from tests.conftest import noise
 
 #: What a listener cannot hear: written here by hand, not taken from the code that is tested.
 UNHEARD = re.compile(
-    r"name|device|batch_size|batch_seconds|stream_above_s|(output|tracking|dataset)(\..+)?"
+    r"name|device|batch_size|batch_seconds|stream_above_s|(output|tracking|dataset|batch|delivery)(\..+)?"
     r"|separators\.\w+\.(device|batch_size|repo|path|config)|enhancement\.device|screening\.device|weights\.dir"
 )
 #: Nor these, unless a guard acts on them.
@@ -61,8 +61,9 @@ def flipped(config: dict[str, Any], path: str) -> dict[str, Any]:
         ["experiment=best_pipeline"],
         ["dataset=folder", "dataset.pattern=a", "tracking=none", "enhancement=identity", "fusion=median_mask"],
         ["guard=fallback", "screening=music"],
+        ["batch=local", "delivery=zip"],
     ],
-    ids=["default", "best_pipeline", "others", "guarded"],
+    ids=["default", "best_pipeline", "others", "guarded", "batch"],
 )
 def test_every_key_goes_its_way(overrides: list[str]) -> None:
     config = resolved(overrides)

@@ -22,6 +22,17 @@ def from_relative(path: PurePath) -> str:
     return safe("__".join(path.with_suffix("").parts))
 
 
+def place(path: PurePath) -> str:
+    """A relative path without its extension, every part of it safe; what leads upwards or to a root is left out.
+
+    >>> place(PurePath("run 1/../../etc/x.wav")), place(PurePath("/abs/y.wav"))
+    ('run_1/etc/x', 'abs/y')
+    """
+    path = path.with_suffix("") if path.name else path
+    parts = [part for part in path.parts if part not in ("..", ".", path.anchor)]
+    return "/".join(safe(part) for part in parts) or "unnamed"
+
+
 def safe(name: str) -> str:
     """The name without what a file system or a shell would trip over; letters of every script stay.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..separation import Track
-from . import DatasetError, aliases
+from . import DatasetError, aliases, shards
 
 #: What libsndfile reads and people keep speech in.
 EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".w64", ".rf64", ".opus")
@@ -19,11 +19,14 @@ class Folder:
     """The files that `pattern` matches, in the order of their paths.
 
     pattern: a path with `*`, `?`, `[...]` and `**`, e.g. `tts/**/*.wav`; a plain folder stands for everything in and below it
+    shard: `i/n` for a share of them (`shards.py`)
     """
 
     pattern: str
+    shard: str | None = None
 
     def __post_init__(self) -> None:
+        shards.check(self.shard)
         if not self.pattern.strip():
             raise ValueError("pattern is empty; give one, e.g. dataset.pattern='tts/**/*.wav'")
 
@@ -33,7 +36,7 @@ class Folder:
         if os.path.isdir(pattern):
             pattern = os.path.join(glob.escape(pattern), "**", "*")
         found = sorted(path for path in glob.glob(pattern, recursive=True) if path.lower().endswith(EXTENSIONS))
-        files = [Path(path) for path in found]
+        files = [Path(path) for path in found if not _goes_round(path)]
         if not files:
             raise DatasetError(
                 f"dataset.pattern={self.pattern!r} matches no sound file ({', '.join(EXTENSIONS)}) "
@@ -42,7 +45,17 @@ class Folder:
         base = _fixed_part(pattern)
         relative = [path.relative_to(base) for path in files]
         names = aliases.unique([aliases.from_relative(path) for path in relative], [str(path) for path in relative])
-        return [Track(alias, path) for alias, path in zip(names, files, strict=True)]
+        places = aliases.unique([aliases.place(path) for path in relative], [str(path) for path in relative])
+        tracks = [Track(alias, path, relative=at) for alias, path, at in zip(names, files, places, strict=True)]
+        return shards.share(tracks, lambda track: track.path.relative_to(base).as_posix(), self.shard)
+
+
+def _goes_round(path: str) -> bool:
+    """Whether a path passes through a link that leads back to a folder above it: glob would follow it forty times."""
+    for folder in Path(path).parents:
+        if folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve()):
+            return True
+    return False
 
 
 def _fixed_part(pattern: str) -> Path:

@@ -122,3 +122,55 @@ def test_the_pilot_is_there() -> None:
     tracks = Pilot().tracks()
     assert len(tracks) == 6
     assert all(track.reference is not None and track.transcript for track in tracks)
+
+
+def test_shards_are_stable_and_never_overlap(tmp_path: Path) -> None:
+    names = [f"run{number % 3}/file {number}.wav" for number in range(40)] + ["é.wav", "e\u0301.flac"]
+    touch(tmp_path / "one", *names)
+    whole = {track.alias for track in Folder(str(tmp_path / "one")).tracks()}
+    shards = [{track.alias for track in Folder(str(tmp_path / "one"), f"{number}/3").tracks()} for number in range(3)]
+    assert set().union(*shards) == whole
+    assert sum(map(len, shards)) == len(whole)
+    assert min(map(len, shards)) > 5
+    touch(tmp_path / "one", "later.wav")
+    touch(tmp_path / "two/elsewhere", *names)
+    for number, shard in enumerate(shards):
+        grown = {track.alias for track in Folder(str(tmp_path / "one"), f"{number}/3").tracks()}
+        assert grown - {"later"} == shard, "files that come later move no others"
+        moved = {track.alias for track in Folder(str(tmp_path / "two/elsewhere"), f"{number}/3").tracks()}
+        assert moved == shard, "wherever the folder is"
+
+
+def test_shards_of_a_table_and_what_is_none(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{number}.wav" for number in range(10)))
+    (tmp_path / "set.csv").write_text("path\n" + "".join(f"{number}.wav\n" for number in range(10)))
+    table = str(tmp_path / "set.csv")
+    parts = [Manifest(table, f"{number}/2").tracks() for number in (0, 1)]
+    assert sorted(track.alias for part in parts for track in part) == [str(number) for number in range(10)]
+    for wrong in ("2/2", "-1/2", "1", "a/b"):
+        with pytest.raises(ValueError, match="shard"):
+            Folder(str(tmp_path), wrong)
+    with pytest.raises(DatasetError, match="fewer shards"):
+        Folder(str(tmp_path / "0.wav"), "0/1000").tracks()
+
+
+@given(st.text(max_size=300))
+def test_any_path_has_a_safe_place(path: str) -> None:
+    place = PurePath(aliases.place(PurePath(path)))
+    assert not place.is_absolute()
+    assert ".." not in place.parts
+    assert all(aliases.safe(part) == part for part in place.parts)
+
+
+def test_a_link_that_leads_back_is_not_followed_round(tmp_path: Path) -> None:
+    touch(tmp_path, "a/b/x.wav")
+    (tmp_path / "a/b/back").symlink_to(tmp_path / "a")
+    (tmp_path / "beside").symlink_to(tmp_path / "a/b")
+    assert [track.alias for track in Folder(str(tmp_path / "**" / "*.wav")).tracks()] == ["a__b__x", "beside__x"]
+
+
+def test_a_folder_in_a_table_is_its_rows_own_failure(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav")
+    (tmp_path / "b.wav").mkdir()
+    (tmp_path / "set.csv").write_text("path\na.wav\nb.wav\n")
+    assert [track.alias for track in Manifest(str(tmp_path / "set.csv")).tracks()] == ["a", "b"]

@@ -1,0 +1,244 @@
+"""Thousands of short clips through the embedded pipeline: how fast, how busy, in how much memory.
+
+    python -m experiments.reliability.throughput FOLDER [--count 2000] [--data ../shared/data/dev] [--sample 6] [--write]
+
+FOLDER is scratch. Clips of 2 to 6 s are cut from the recordings of `--data` (speech under music, seeded). Then
+
+1. a batch over all of them with its defaults, watched from outside: share of the time in which a network's pass was going on,
+   memory of all its processes;
+2. a loop of a shell over a sample: `demucs`-like and `denoiser`-like commands for each file (`experiments.speed.clips`: demucs'
+   `apply_model` for each separator and denoiser's estimate, in a process per file), scaled by the number of files;
+3. with `--ray`, one Ray worker against two, one core each, on a part of the clips, taken in turns.
+
+`--write` puts the figures into README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Event, Thread
+
+import numpy as np
+import psutil
+import soundfile
+
+from experiments import texts
+from experiments.reliability import checks
+from experiments.speed import machine
+
+HERE = Path(__file__).parent
+SHORTEST_S, LONGEST_S, RATE = 2.0, 6.0, 24000
+#: Of the clips, for the comparison of Ray workers.
+RAY_CLIPS = 120
+
+
+def make(folder: Path, data: Path, count: int, seed: int = 0) -> float:
+    """Cut `count` clips; seconds of sound in all."""
+    from speechclean.audio import load, resample
+
+    generator = np.random.default_rng(seed)
+    sounds = {
+        kind: [resample(load(path).mono(), RATE).waveform[0].numpy() for path in sorted((data / kind).glob("*.*"))[:12]
+               if path.suffix in (".wav", ".flac", ".ogg", ".mp3")]
+        for kind in ("speech", "music")
+    }  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    total = 0.0
+    for number in range(count):
+        seconds = float(generator.uniform(SHORTEST_S, LONGEST_S))
+        speech, music = (_cut(sounds[kind][generator.integers(len(sounds[kind]))], seconds, generator) for kind in sounds)
+        level = np.sqrt(np.mean(speech**2) / max(np.mean(music**2), 1e-9)) * 10 ** (-generator.uniform(0, 15) / 20)
+        mixed = speech + level * music
+        path = folder / f"seed_{number % 10}_run{number % 7}__text_{number:05d}_generated.wav"
+        soundfile.write(path, 0.5 * mixed / max(np.abs(mixed).max(), 1e-9), RATE)
+        total += len(mixed) / RATE
+    return total
+
+
+def _cut(sound: np.ndarray, seconds: float, generator: np.random.Generator) -> np.ndarray:
+    length = int(seconds * RATE)
+    start = int(generator.integers(max(1, len(sound) - length)))
+    return np.resize(sound[start : start + length], length)
+
+
+class Watch:
+    """Memory of a process and all below it, from outside, as they go: sum of proportional set sizes, so that what they share is
+    counted once."""
+
+    def __init__(self, pid: int) -> None:
+        self.seen: list[tuple[float, int]] = []
+        self._ended, self._process = Event(), psutil.Process(pid)
+        self._thread = Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        start = time.monotonic()
+        while not self._ended.wait(1.0):
+            total = 0
+            try:
+                for one in [self._process, *self._process.children(recursive=True)]:
+                    total += one.memory_full_info().pss
+            except psutil.Error:
+                continue
+            self.seen.append((time.monotonic() - start, total))
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    @property
+    def peak(self) -> int:
+        return max(total for _, total in self.seen)
+
+    def growth(self) -> float:
+        """Memory in the last fifth over that in the second: 1 is flat; the first fifth loads and warms up."""
+        fifth = max(1, len(self.seen) // 5)
+        early, late = self.seen[fifth : 2 * fifth], self.seen[-fifth:]
+        return float(np.median([total for _, total in late]) / np.median([total for _, total in early]))
+
+
+def batch(folder: Path, clips: Path, seconds: float) -> dict[str, float]:
+    """The default batch over all clips."""
+    out, passes = folder / "out", folder / "passes.txt"
+    subprocess.run(["rm", "-rf", str(out), str(passes)], check=True)
+    line = [sys.executable, "-m", "speechclean", "batch=local", "tracking=none", "dataset=folder", f"dataset.pattern={clips}"]
+    # Passes are noted by the worker itself: this module's own folder comes first on its path, and there `sitecustomize` waits.
+    noted = {"PYTHONPATH": f"{HERE / 'noting'}:{os.environ.get('PYTHONPATH', '')}", "SPEECHCLEAN_PASSES": str(passes)}
+    start = time.monotonic()
+    process = subprocess.Popen([*line, f"batch.out={out}"], env={**os.environ, **noted}, stdout=subprocess.DEVNULL)
+    watch = Watch(process.pid)
+    status = process.wait()
+    wall = time.monotonic() - start
+    watch.end()
+    entries = checks.ledger(out)
+    spans = np.array([[float(word) for word in row.split()] for row in passes.read_text().splitlines()])
+    going, working, whole = (
+        _union(spans),
+        float((spans[:, 1] - spans[:, 0]).sum()),
+        float(spans[:, 1].max() - spans[:, 0].min()),
+    )
+    models = sum(
+        value for one in entries for key, value in one["row"].items() if key.startswith(("separators.", "enhancement"))
+    )
+    stages = sum(value for one in entries for key, value in one["row"].items() if key.endswith("_s"))
+    return {
+        "status": status, "files": len(entries), "failed": sum(one["status"] != "cleaned" for one in entries),
+        "audio_s": seconds, "wall_s": wall, "speed": seconds / wall,
+        "going_share_of_wall": going / wall, "going_share_of_work": going / whole,
+        "cores_in_passes": working / whole, "models_share_of_stages": models / stages,
+        "peak_gb": watch.peak / 1e9, "growth": watch.growth(),
+    }  # fmt: skip
+
+
+def _union(spans: np.ndarray) -> float:
+    """Length of a union of intervals `[n, 2]`."""
+    total, end = 0.0, -np.inf
+    for start, stop in spans[np.argsort(spans[:, 0])]:
+        total += max(0.0, stop - max(start, end))
+        end = max(end, stop)
+    return total
+
+
+def loop(clips: Path, count: int, sample: int) -> float:
+    """Seconds that a shell's loop of commands for each file would take for all of them."""
+    paths = sorted(clips.iterdir())
+    chosen = paths[:: max(1, len(paths) // sample)][:sample]
+    spent = 0.0
+    for path in chosen:
+        start = time.monotonic()
+        subprocess.run([sys.executable, "-m", "experiments.speed.clips", str(clips), "--one", str(path)], check=True)
+        spent += time.monotonic() - start
+    return spent * count / len(chosen)
+
+
+def ray_workers(folder: Path, clips: Path) -> dict[str, object]:
+    """One Ray worker and two, a core each, in turns: seconds of work between the first and the last file, and the bytes."""
+    part = folder / "ray_clips"
+    part.mkdir(exist_ok=True)
+    for path in sorted(clips.iterdir())[:RAY_CLIPS]:
+        (part / path.name).unlink(missing_ok=True)
+        (part / path.name).symlink_to(path)
+    spent: dict[int, list[float]] = {1: [], 2: []}
+    found = {}
+    for turn in range(2):
+        for workers in (1, 2) if turn % 2 == 0 else (2, 1):
+            out = folder / f"ray{workers}"
+            subprocess.run(["rm", "-rf", str(out)], check=True)
+            line = [sys.executable, "-m", "speechclean", "batch=ray", "tracking=none", "dataset=folder", f"batch.out={out}"]
+            line += [f"dataset.pattern={part}", f"batch.workers={workers}"]
+            threads = {"OMP_NUM_THREADS": str(workers)}  # the embedded cluster has so many cores
+            process = subprocess.Popen(
+                line, env={**os.environ, **threads}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            while process.poll() is None and not checks.ledger(out):
+                time.sleep(0.05)
+            start = time.monotonic()
+            while process.poll() is None and len(checks.ledger(out)) < RAY_CLIPS:
+                time.sleep(0.05)
+            spent[workers].append(time.monotonic() - start)
+            process.wait()
+            found[workers] = checks.hashes(out)
+    one, two = min(spent[1]), min(spent[2])
+    return {"one_s": one, "two_s": two, "ratio": one / two, "same": found[1] == found[2], "clips": len(found[1])}
+
+
+def markdown(result: dict) -> str:
+    run = result["batch"]
+    rows = [
+        ("clips, hours of sound", f"{run['files']}, {run['audio_s'] / 3600:.2f} h; {run['failed']} failed", ""),
+        ("time, start of Python included", f"{run['wall_s']:.0f} s", ""),
+        ("speed", f"{run['speed']:.1f} × real time", ""),
+        ("share of all the time in which a network's pass was going on", f"{100 * run['going_share_of_wall']:.1f} %", "≥ 85 %"),
+        ("the same from the first pass to the last", f"{100 * run['going_share_of_work']:.1f} %", ""),
+        ("cores in passes, from the first to the last", f"{run['cores_in_passes']:.2f} of {result['machine']['threads']}", ""),
+        ("networks' share of the time that stages took", f"{100 * run['models_share_of_stages']:.1f} %", ""),
+        ("peak memory of all processes", f"{run['peak_gb']:.2f} GB", "≤ 2.5 GB"),
+        ("memory at the end over that near the beginning", f"× {run['growth']:.2f}", "flat"),
+        ("a shell's loop of commands, a process per file", f"{result['loop_s']:.0f} s, × {result['ratio']:.1f}", "≥ × 4"),
+    ]
+    if "ray" in result:
+        two = result["ray"]
+        rows.append((
+            f"two Ray workers against one, {two['clips']} clips",
+            f"× {two['ratio']:.2f}, {'the same bytes' if two['same'] else 'OTHER BYTES'}", "≥ × 1.6, the same bytes",
+        ))  # fmt: skip
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([machine.line(result["machine"]), "", "| | measured | wanted |", "|---|---:|---:|", *lines])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/dev"))
+    parser.add_argument("--sample", type=int, default=6)
+    parser.add_argument("--ray", action="store_true")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    folder, before = options.folder.resolve(), machine.describe()
+    clips = folder / f"clips{options.count}"
+    known = folder / f"clips{options.count}.json"
+    if not known.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        known.write_text(json.dumps(make(clips, options.data, options.count)))
+    result: dict = {"machine": before, "batch": batch(folder, clips, json.loads(known.read_text()))}
+    print(json.dumps(result["batch"], indent=1), flush=True)
+    result["loop_s"] = loop(clips, options.count, options.sample)
+    result["ratio"] = result["loop_s"] / result["batch"]["wall_s"]
+    if options.ray:
+        result["ray"] = ray_workers(folder, clips)
+    print(markdown(result))
+    if options.write:
+        (HERE / "results").mkdir(exist_ok=True)
+        (HERE / "results" / "throughput.json").write_text(json.dumps(result, indent=1) + "\n")
+        texts.fill(HERE / "README.md", {"throughput": markdown(result)})
+
+
+if __name__ == "__main__":
+    main()

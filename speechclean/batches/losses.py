@@ -1,0 +1,40 @@
+"""Is it this file, or does the folder take no more?"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+#: A folder that takes nothing more: a quota is reached, it was made read-only, the medium is gone.
+LOSSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENODEV, errno.ESTALE)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+#: Beyond what a file needs, in bytes: what else is written, and blocks that begin.
+SLACK = 2**20
+
+
+def loss(error: Exception | None, folder: Path, needed: int) -> str:
+    """Why a folder takes no more, after an `error` at a file that needs so many bytes in it; empty if it still does.
+
+    By trying: libsndfile and numpy keep the number of a failed write to themselves.
+    """
+    number = error.errno if isinstance(error, OSError) and error.errno in FULL else _tried(folder)
+    if not number:
+        with suppress(OSError):
+            number = errno.ENOSPC if shutil.disk_usage(folder).free < needed + SLACK else 0
+    return f"{folder} takes no more: {os.strerror(number)}" if number in LOSSES else ""
+
+
+def _tried(folder: Path) -> int:
+    """The number of the error that writing here gives; 0 for none."""
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        probe.write_bytes(b"\0" * 2**16)
+    except OSError as error:
+        return error.errno or 0
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return 0

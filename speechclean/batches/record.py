@@ -1,0 +1,87 @@
+"""A batch's one run in the tracking store: aggregates, distributions, worst files, failures, and one table of all files."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import histograms, provenance, report, verdict
+from ..files import written_whole
+from ..recording import Recording, timings
+from ..scores import worst
+from ..tracking import NOTE_TAG, Run
+from .plan import Identity
+
+#: The tag under which MLflow looks for tables, and the tags by which the sessions of one batch are found.
+TABLES_TAG, BATCH_TAG, CONTINUES_TAG = "mlflow.loggedArtifacts", "batch", "batch.continues"
+#: Which batch a folder holds, and its last run.
+NAME = "batch.json"
+#: So many of the files that gained least are named with the run.
+WORST = 20
+
+
+def identity(config: Mapping[str, Any], weights: Mapping[str, Path]) -> Identity:
+    """By what a file is known to be finished: all that changes its samples, and what its row says beside them.
+
+    The place of the output counts by being looked for there (`plan`).
+    """
+    listening = {key: config[key] for key in provenance.LISTENING}
+    both = json.dumps([provenance.signature(config, {}, {}), listening], sort_keys=True, default=str)
+    hashes = [f"{name}={provenance.file_hash(path)}" for name, path in sorted(weights.items())]
+    return Identity(provenance.digest([both])[:32], provenance.digest(hashes)[:32])
+
+
+def begin(run: Run, config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -> None:
+    """What is known before any work."""
+    Recording(run, folder, 0).origin(config, {}, weights)
+    before = _read(folder / NAME)
+    batch = before.get("batch") or uuid.uuid4().hex
+    run.tags({BATCH_TAG: batch} | ({CONTINUES_TAG: before["run"]} if before.get("run") else {}))
+    report.write_json({"batch": batch, "run": run.id}, folder / NAME)
+
+
+def end(
+    run: Run,
+    rows: Sequence[Mapping[str, Any]],
+    means: Mapping[str, float],
+    metrics: Mapping[str, Any],
+    files: Sequence[Path],
+    folder: Path,
+) -> None:
+    """What came of it, of all its sessions."""
+    counted = {f"files_{word.replace(' ', '_')}": float(number) for word, number in verdict.counts(rows).items()}
+    run.metrics({**means, **counted, **histograms.percentiles(rows, metrics), **timings(rows)})
+    name, least = worst(rows, metrics, WORST)
+    if least:
+        listed = "alias,path,gain\n" + "".join(f'"{row["alias"]}","{row["path"]}",{gain}\n' for row, gain in least)
+        with written_whole(folder / "worst.csv") as temporary:
+            temporary.write_text(listed, encoding="utf-8", errors="backslashreplace")
+        run.file(folder / "worst.csv")
+        run.tags({"worst_by": name})
+    if picture := histograms.write_histograms(rows, metrics, folder / "histograms.png"):
+        run.file(picture)
+    for path in files:
+        run.file(path)
+    known = [{"path": "files.json", "type": "table"}]
+    run.tags({TABLES_TAG: json.dumps(known), NOTE_TAG: (folder / "summary.md").read_text()})
+    hashes = [str(row.get("sha256")) for row in _csv(folder / "inputs.csv")]
+    profile = {"files": len(hashes), "seconds": sum(row.get("seconds") or 0 for row in rows)}
+    run.dataset("batch", provenance.digest(hashes), json.dumps({"manifest": "inputs.csv"}), json.dumps(profile))
+
+
+def _csv(path: Path) -> list[dict[str, str]]:
+    import csv
+
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,40 @@
+"""Ctrl-C: once finishes what is at work, twice stops."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+
+@dataclass
+class Stop:
+    """Whether the end was `asked` for."""
+
+    asked: bool = False
+
+
+@contextmanager
+def on_interrupt() -> Iterator[Stop]:
+    """Within it a first SIGINT asks, a second raises `KeyboardInterrupt`. Outside of the main thread nothing asks."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        if stop.asked:
+            raise KeyboardInterrupt
+        stop.asked = True
+        print("\nstopping: what is at work is finished; Ctrl-C again stops at once", file=sys.stderr, flush=True)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

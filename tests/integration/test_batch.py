@@ -1,0 +1,106 @@
+"""Batches as users run them: killed, continued, fed back, delivered. `experiments/reliability` holds what is checked."""
+
+from __future__ import annotations
+
+import json
+import signal
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from experiments.reliability import checks, drills, files
+from speechclean.datasets.manifest import Manifest
+from tests.integration.conftest import SMALL, Command, environment
+
+#: One separator, little sound: a few seconds of work beside the start of Python.
+FAST = ["tracking=none", "batch=local", SMALL[0], SMALL[1]]
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> drills.Site:
+    for key, value in environment().items():
+        monkeypatch.setenv(key, value)
+    return drills.Site(tmp_path, count=34, kills=2, few=34, arguments=FAST, startup_s=6, sparse_s=400)
+
+
+def test_a_batch_ends_well_killed_or_not(site: drills.Site) -> None:
+    """All good files, all bad ones named; the same bytes after kill -9; the same command again does nothing."""
+    text, fine = drills.uninterrupted(site)
+    assert fine, text
+    text, fine = drills.kills(site)
+    assert fine, text
+    out = site.folder / "killed"
+    lines = len(checks.ledger(out))
+    assert site.run(out, site.inputs()[0]) == 1, "some files failed, in whatever session"
+    assert len(checks.ledger(out)) == lines
+    assert "0 to clean" in site.said(out)
+
+
+def test_failures_are_fed_back_mended_and_delivered(speechclean: Command, tmp_path: Path) -> None:
+    expected = files.make(tmp_path / "in", 32, sparse_s=400)
+    bad = [name for name, reason in expected.items() if reason is not None]
+    line = [*FAST, "dataset=folder", "dataset.pattern=in", "batch.out=out", "batch.interval_s=0.5"]
+    done = speechclean(*line, "delivery=zip")
+    assert done.returncode == 1, done.stderr
+    assert "× real time" in done.stdout
+    assert zipfile.ZipFile(tmp_path / "out/delivery.zip").testzip() is None
+    tracks = Manifest(str(tmp_path / "out/failed.csv")).tracks()
+    assert {str(track.path) for track in tracks} == {str(tmp_path / "in" / name) for name in bad}
+    for name in bad:  # mended
+        path = tmp_path / "in" / name
+        path.unlink() if not path.is_dir() else path.rmdir()
+        path.write_bytes((tmp_path / "in/odd/plain.wav").read_bytes())
+    done = speechclean(*line, "only=failed")
+    assert done.returncode == 0, done.stderr
+    assert f"{len(bad)} to clean" in done.stdout
+    assert not checks.table(tmp_path / "out/failed.csv")
+    look = checks.look(tmp_path / "out", tmp_path / "in", dict.fromkeys(expected))
+    assert look.whole, look.wrong
+
+
+def test_a_batch_is_one_run_with_a_table(speechclean: Command, tmp_path: Path) -> None:
+    files.make(tmp_path / "in", 30, sparse_s=1)
+    (tmp_path / "in/text.wav").write_text("none")
+    done = speechclean(*FAST[1:], "dataset=folder", "dataset.pattern=in", "batch.out=out", "dataset.shard=0/2")
+    assert done.returncode in (0, 1), done.stderr
+
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    (run,) = client.search_runs(experiments)
+    rows = checks.table(tmp_path / "out/metrics.csv")
+    assert 5 < len(rows) < 26, "a share of the files"
+    assert run.data.metrics["files_cleaned"] + run.data.metrics["files_failed"] == len(rows)
+    assert run.data.metrics["lufs_change.p05"] <= run.data.metrics["lufs_change.p95"]
+    assert {"batch", "mlflow.loggedArtifacts"} <= run.data.tags.keys()
+    names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert {"metrics.csv", "failed.csv", "histograms.png", "worst.csv", "inputs.csv", "files.json", "summary.md"} <= names
+    assert not names & {"cleaned", "ab", "plots"}
+    table = json.loads((tmp_path / "out/files.json").read_text())
+    assert len(table["data"]) == len(rows)
+    assert set(table["columns"]) >= {"alias", "status", "music_to_speech_db_cleaned"}
+
+
+def test_ctrl_c_leaves_a_batch_that_goes_on(site: drills.Site) -> None:
+    inputs, expected = site.inputs()
+    out = site.folder / "stopped"
+    process = site.start(out, inputs)
+    drills.wait_for(lambda: len(checks.ledger(out)) > 2, process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(120) == 130
+    assert "The same command continues." in site.said(out)
+    done = len(checks.ledger(out))
+    assert 2 < done < len(expected)
+    assert len(checks.begun(out)) == done, "what was at work was finished"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(drills.DRILLS))
+def test_drills(name: str, site: drills.Site) -> None:
+    site.count, site.few, site.kills, site.sparse_s = 130, 60, 5, 3000
+    row = drills.drill(name, site)
+    if row["fine"] is None:
+        pytest.skip(str(row["found"]))
+    assert row["fine"], row["found"]

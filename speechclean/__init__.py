@@ -9,6 +9,7 @@ what came out, and records it. From the ground up (a module imports only from be
     spectral        STFT pair, ratio mask, apply mask: pure functions
     loudness        LUFS and true peak
     cores           work side by side on a CPU, the same bits on one core or eight
+    cache/          what networks have answered, kept: the same bits without the work
     checkpoints     load networks without trusting their files
     weights/        published networks: where their files lie, what is missing, fetched on request
     separators/     separator(mixtures) -> [Stems]

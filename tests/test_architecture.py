@@ -14,6 +14,7 @@ STAGES = ("separators", "fusion", "enhancement", "postprocess", "metrics", "data
 #: From the ground up; a module imports from lower floors, or from its own where that is named.
 FLOORS = [
     {"audio", "device", "checkpoints", "files", "runtime", "cores"},
+    {"cache"},
     {"separation", "spectral", "weights", "loudness", "long_audio", "marks"},
     set(STAGES),
     {

@@ -20,7 +20,7 @@ class Tally:
 
     forwards: dict[str, int] = field(default_factory=dict)  #: computed, by kind
     spared: dict[str, int] = field(default_factory=dict)  #: forwards that entries stood in for, by kind
-    found: int = 0
+    found: int = 0  #: estimates that were there; measures, which are no forwards, do not count
     missed: int = 0
     seconds: float = 0.0  #: spent on what was computed
     saved_s: float = 0.0  #: what the entries took when they were made
@@ -29,21 +29,22 @@ class Tally:
     def computed(self, kind: str, cost: Cost) -> None:
         """An estimate was computed."""
         with self._lock:
-            self.missed += 1
+            self.missed += bool(cost.forwards)
             self.seconds += cost.seconds
             self.forwards[kind] = self.forwards.get(kind, 0) + cost.forwards
 
     def reused(self, kind: str, cost: Cost) -> None:
         """An estimate was there."""
         with self._lock:
-            self.found += 1
+            self.found += bool(cost.forwards)
             self.saved_s += cost.seconds
             self.spared[kind] = self.spared.get(kind, 0) + cost.forwards
 
     def metrics(self) -> dict[str, float]:
         """All of it under names for a table of runs."""
-        counts = {f"reuse.{kind}_forwards": float(count) for kind, count in self.forwards.items()}
-        counts |= {f"reuse.{kind}_forwards_spared": float(count) for kind, count in self.spared.items()}
+        kinds = [kind for kind in {**self.forwards, **self.spared} if self.forwards.get(kind, 0) + self.spared.get(kind, 0)]
+        counts = {f"reuse.{kind}_forwards": float(self.forwards.get(kind, 0)) for kind in kinds}
+        counts |= {f"reuse.{kind}_forwards_spared": float(self.spared.get(kind, 0)) for kind in kinds}
         return counts | {
             "reuse.found": float(self.found),
             "reuse.missed": float(self.missed),

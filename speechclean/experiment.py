@@ -54,13 +54,13 @@ class Trial:
     """What a sweep wants of a run that is one of its trials.
 
     order: seed of the order in which the files are cleaned, the same in all trials
-    after_file: told of each row and of all so far; True ends the run early
+    after_file: told of each file's own means, {} if it failed; True ends the run early
     scored: what the means (times and costs among them) are worth, and the tags that go with it, recorded with the run; whatever
         it raises fails the run
     """
 
     order: int
-    after_file: Callable[[Row], bool]
+    after_file: Callable[[Mapping[str, float]], bool]
     scored: Callable[[Mapping[str, float], bool], tuple[Mapping[str, float], Mapping[str, str]]]
 
 
@@ -92,7 +92,7 @@ def run_experiment(
                 rows.append(_finish(outcome, cfg, experiment, folder))
                 run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
                 recording.output(outcome, rows[-1])
-                if trial is not None and (stopped := trial.after_file(rows[-1])):
+                if trial is not None and (stopped := trial.after_file(report.means(rows[-1:], experiment.metrics))):
                     break
         finally:  # an interrupted run still says what it did
             means = report.means(rows, experiment.metrics)

@@ -90,7 +90,8 @@ def run_experiment(
         try:
             for outcome in _with_progress(_outcomes(experiment, batching), experiment, console):
                 rows.append(_finish(outcome, cfg, experiment, folder))
-                run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
+                if trial is None:  # dozens of trials are compared by their means; metrics.csv has the files
+                    run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
                 recording.output(outcome, rows[-1])
                 if trial is not None and (stopped := trial.after_file(report.means(rows[-1:], experiment.metrics))):
                     break

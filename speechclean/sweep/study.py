@@ -97,7 +97,6 @@ class Study:
                 raise StudyError(f"{self._named}: has other objectives; take another sweep.study=NAME")
             if ID not in found.user_attrs:
                 found.set_user_attr(ID, uuid.uuid4().hex)
-        found.set_metric_names([one.name for one in self.goals.objectives])
         return found
 
     def _pruner(self) -> optuna.pruners.BasePruner:

@@ -35,6 +35,7 @@ what came out, and records it. From the ground up (a module imports only from be
     experiment      run_experiment(cfg): all of the above in order
     reproduction, aiming, differences, inputs, worktree, sameness    run a recorded run again; did it come out the same?
     comparison, promotion, serving    hold runs against each other, make one a preset, serve one
+    sweep/          searches over knobs: studies, trials, findings
     cli, evaluate   the entry points
 
 `conf/` has one folder per config group, named like the package that it configures.

@@ -15,11 +15,8 @@ from omegaconf import DictConfig
 from .compose import conf_dir, problems_of
 from .config import ConfigError
 from .nodes import TRUSTED
-from .sweep.study import StudyError
-from .sweep.sweeper import StudySweeper
+from .sweep.settings import StudyError
 from .tracking import TrackingError
-
-Plugins.instance().register(StudySweeper)
 
 #: 0 all well, 1 some files failed, 2 the config cannot run, 3 the tracking store was lost on the way (all outputs are there).
 FILES_FAILED, CONFIG_WRONG, TRACKING_LOST = 1, 2, 3
@@ -50,6 +47,10 @@ def main() -> None:
     # Hydra prints its own short trace and exits with 1 unless told to let exceptions pass.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     try:
+        if {"-m", "--multirun"} & set(sys.argv[1:]):
+            from .sweep.sweeper import StudySweeper  # here, since Optuna takes a second
+
+            Plugins.instance().register(StudySweeper)
         problems = problems_of(sys.argv[1:])
         if problems:
             raise ConfigError(problems)

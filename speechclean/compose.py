@@ -44,6 +44,8 @@ def problems_of(arguments: list[str]) -> list[str]:
         cfg = composed(overrides, with_hydra=True)
     except (HydraException, OmegaConfBaseException):
         return _one_by_one(overrides)
+    if cfg.sweep:
+        return ["sweep=… searches only with -m, e.g. python -m speechclean -m sweep=optuna"]
     # Hydra makes the folder before the run can say anything about it.
     return _one_by_one(overrides) if unwritable(Path(cfg.hydra.run.dir)) else []
 

@@ -49,6 +49,7 @@ FLOORS = [
         "reproduction",
         "promotion",
     },  # on what runs have left behind
+    {"sweep"},
     {"cli", "reproduce", "compare", "promote"},
     {"__main__", "evaluate"},
 ]
@@ -94,7 +95,9 @@ def test_imports_go_downward(path: Path) -> None:
         ("mlflow", {"tracking"}),
         ("soundfile", {"audio", "long_audio"}),
         ("soxr", {"audio", "long_audio", "loudness"}),
-        ("hydra", {"cli", "compose", "config", "nodes", "__main__"}),
+        ("hydra", {"cli", "compose", "config", "nodes", "sweep", "__main__"}),
+        ("optuna", {"sweep"}),
+        ("plotly", {"sweep"}),
         ("requests", {"weights"}),
         (
             "omegaconf",
@@ -109,6 +112,7 @@ def test_imports_go_downward(path: Path) -> None:
                 "reproduction",
                 "promotion",
                 "serving",
+                "sweep",
             },
         ),
         ("pyloudnorm", {"loudness"}),

@@ -13,6 +13,10 @@ from omegaconf.errors import OmegaConfBaseException
 SAMPLERS = ("tpe", "nsgaii", "random", "grid")
 
 
+class StudyError(RuntimeError):
+    """A study that cannot be gone on with; the message says what to do."""
+
+
 @dataclass
 class Settings:
     """What conf/sweep/*.yaml says.

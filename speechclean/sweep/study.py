@@ -23,7 +23,7 @@ from filelock import FileLock
 from .objective import Goals
 from .owners import CLAIMED_BY, SEEN, Owners
 from .sampling import next_point
-from .settings import Settings, folder_of
+from .settings import Settings, StudyError, folder_of
 from .space import Space, same
 
 if TYPE_CHECKING:
@@ -36,10 +36,6 @@ log = logging.getLogger(__name__)
 WITHDRAWN, REASON = "withdrawn", "reason"
 #: Attributes of the study: its own id, what it searches, its run in the tracking store.
 ID, SUBJECT, PARENT = "id", "subject", "parent_run"
-
-
-class StudyError(RuntimeError):
-    """A study that cannot be gone on with; the message says what to do."""
 
 
 @dataclass(frozen=True)

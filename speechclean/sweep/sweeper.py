@@ -26,8 +26,8 @@ from ..tracking.tracker import PARENT_VARIABLE
 from . import space as spaces
 from .findings import Findings
 from .objective import Goals
-from .settings import Settings, plain, storage_of
-from .study import ID, PARENT, Study, StudyError
+from .settings import Settings, StudyError, plain, storage_of
+from .study import ID, PARENT, Study
 from .trial import STUDY_TAG, VARIABLE, told
 
 log = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ WITH_REFERENCES = {"metric": "si_sdr_improvement", "direction": "maximize"}
 #: Where there is none: music left against words lost, 10 dB of the one for all of the other. Either alone is won by cheating.
 WITHOUT_REFERENCES = {"terms": {"music_to_speech_db_improvement": 0.1, "wer_vs_mixture_cleaned": -1.0}, "direction": "maximize"}
 
-_BOUND = re.compile(r"^\s*([\w.]+)\s*(<=|>=|≤|≥)\s*(?:([\w.]*[A-Za-z][\w.]*)\s*(?:([+-])\s*([\d.eE-]+))?|(-?[\d.eE-]+))\s*$")
+_BOUND = re.compile(r"^\s*([\w.]+)\s*(<=|>=|≤|≥)\s*(?:([A-Za-z][\w.]*)\s*(?:([+-])\s*([\d.eE-]+))?|(-?[\d.eE-]+))\s*$")
 
 
 class ObjectiveError(ValueError):

@@ -62,7 +62,7 @@ class StudySweeper(Sweeper):
         self.study.agree(self._subject(experiment, goals))
         self.folder.mkdir(parents=True, exist_ok=True)
         limit = settings.n_trials or int(spaces.size(self.space))
-        self.console.print(f"{settings.study}: {goals.told()}; {len(self.study.trials())} of {limit} trials are there")
+        self.console.print(f"{settings.study}: {goals.told()}; {len(self.study.trials())} of {limit} trials are there", soft_wrap=True)
         tags = {STUDY_TAG: self.study.study.user_attrs[ID], "sweep": str(self.folder)}
         parent = self.study.study.user_attrs.get(PARENT)
         with experiment.tracking.run(settings.study, tags, continues=parent) as run:
@@ -133,7 +133,8 @@ class StudySweeper(Sweeper):
                 fixed = [*fixed, f"sweep.objective={{terms:{{{terms}}},direction:{only.direction}}}"]
                 self.console.print(
                     f"No objective is given: {only.direction} {only.name}, "
-                    + ("since every file has a reference" if referenced else "since not every file has a reference")
+                    + ("since every file has a reference" if referenced else "since not every file has a reference"),
+                    soft_wrap=True,
                 )
             goals = Goals.of(plain(settings.objective), settings.constraints, referenced)
         except ValueError as error:

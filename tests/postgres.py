@@ -53,6 +53,6 @@ def server(_: Path | None = None) -> Iterator[str]:
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c shared_buffers=16MB -c max_connections=40"
         run(str(program("pg_ctl")), "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
         try:
-            yield f"postgresql+psycopg://speechclean@127.0.0.1:{port}/postgres"
+            yield f"postgresql://speechclean@127.0.0.1:{port}/postgres"
         finally:
             run(str(program("pg_ctl")), "-D", str(data), "-m", "immediate", "stop")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 import uuid
 import warnings
@@ -67,7 +68,7 @@ class Study:
         try:
             return optuna.storages.RDBStorage(self.storage, engine_kwargs=options)
         except Exception as error:
-            raise StudyError(f"sweep.storage={self.storage}: cannot be used ({str(error).splitlines()[0]})") from error
+            raise self._unusable(error) from error
 
     @cached_property
     def study(self) -> optuna.Study:
@@ -95,6 +96,25 @@ class Study:
                 found.set_user_attr(ID, uuid.uuid4().hex)
         return found
 
+    @cached_property
+    def _locks(self) -> Any:
+        """Connections for locks alone: Optuna's own exist only once its tables do, and those are made under a lock."""
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(self.storage, poolclass=sqlalchemy.pool.NullPool)
+        try:
+            engine.connect().close()
+        except Exception as error:
+            raise self._unusable(error) from error
+        return engine
+
+    def _unusable(self, error: Exception) -> StudyError:
+        return StudyError(f"sweep.storage={self._shown}: cannot be used ({str(error).splitlines()[0]})")
+
+    @property
+    def _shown(self) -> str:
+        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.storage)
+
     def _pruner(self) -> optuna.pruners.BasePruner:
         import optuna
 
@@ -106,7 +126,7 @@ class Study:
 
     @property
     def _named(self) -> str:
-        return f"the study {self.settings.study!r} in {self.storage.rpartition('@')[2]}"
+        return f"the study {self.settings.study!r} in {self._shown}"
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -118,7 +138,7 @@ class Study:
             import sqlalchemy
 
             name = zlib.crc32(f"speechclean {self.settings.study}".encode())
-            with self._backend.engine.connect() as connection:  # the lock lives as long as this connection
+            with self._locks.connect() as connection:  # the lock lives as long as this connection
                 connection.execute(sqlalchemy.text("select pg_advisory_lock(:name)"), {"name": name})
                 try:
                     yield
@@ -147,6 +167,7 @@ class Study:
         """A new trial, RUNNING and this owner's; None when there are as many as wanted, or no more points."""
         import optuna
 
+        study = self.study  # opened before the lock, which opening takes too
         with self.exclusive():
             trials = self.trials()
             if self.settings.n_trials is not None and len(trials) >= self.settings.n_trials:
@@ -157,7 +178,7 @@ class Study:
                 return None
             point, notes = proposed
             token = uuid.uuid4().hex
-            self.study.add_trial(
+            study.add_trial(
                 optuna.trial.create_trial(
                     state=optuna.trial.TrialState.RUNNING,
                     params=point,
@@ -166,8 +187,8 @@ class Study:
                     system_attrs=notes,
                 )
             )
-            mine = [one for one in self.study.get_trials(deepcopy=False) if one.user_attrs.get("token") == token]
-        return optuna.trial.Trial(self.study, mine[0]._trial_id)
+            mine = [one for one in study.get_trials(deepcopy=False) if one.user_attrs.get("token") == token]
+        return optuna.trial.Trial(study, mine[0]._trial_id)
 
     def _orphan(self, trials: Sequence[FrozenTrial], space: Space) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """The first point that was given up and not taken up again."""

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test's own, in a folder, on a port of its own. Its programs do not run as root: then as another user."""
+"""A PostgreSQL server of a test's own, in a folder, on a port of its own. As root its programs run as another user."""
 
 from __future__ import annotations
 
@@ -49,8 +49,12 @@ def server(_: Path | None = None) -> Iterator[str]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        run(str(program("initdb")), "-D", str(data), "-U", "speechclean", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c shared_buffers=16MB -c max_connections=40"
+        run(
+            str(program("initdb")), "-D", str(data), "-U", "speechclean", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
+        )
+        options = (
+            f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c shared_buffers=16MB -c max_connections=40"
+        )
         run(str(program("pg_ctl")), "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
         try:
             yield f"postgresql://speechclean@127.0.0.1:{port}/postgres"

@@ -7,8 +7,9 @@ identity.py  what else an estimate depends on: code, packages, arithmetic of the
 measures.py  metrics of mixtures, which are the same in every trial
 __main__.py  `speechclean-cache stats|clear`
 
-Separators keep each network's estimate per file and shift, the denoiser its own output before the wet mix. A key holds everything
-that can change a bit: so what comes out of the store is what would have been computed, or it is not found.
+Separators keep each network's estimate per file and shift, the denoiser its own output before the wet mix. A key holds
+everything that can change a bit: so what comes out of the store is what would have been computed, or it is not found. (On a GPU
+a batch's size rounds too, at 1e-8; there the store gives what one of the batches gave.)
 """
 
 from .store import Cache, DiskCache, NoCache, default_dir

@@ -50,7 +50,9 @@ def stats(cache: DiskCache) -> list[str]:
             row[index] += value
     lines = [f"{cache.folder}: {sum(row[1] for row in counts.values()) / 1e9:.3f} GB"]
     for kind, (entries, size, forwards, seconds) in sorted(counts.items()):
-        lines.append(f"  {kind:<10} {entries:7.0f} entries {size / 1e6:10.1f} MB {forwards:8.0f} forwards {seconds:9.1f} s to compute")
+        lines.append(
+            f"  {kind:<10} {entries:7.0f} entries {size / 1e6:10.1f} MB {forwards:8.0f} forwards {seconds:9.1f} s to compute"
+        )
     if used:
         lines.append(f"  last used between {_date(min(used))} and {_date(max(used))}")
     return lines + ([f"  {torn} torn entries, which are computed again"] if torn else [])

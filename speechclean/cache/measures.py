@@ -86,7 +86,7 @@ def _watched(value: Any, tell: Callable[[str], object]) -> Any:
         return object.__getattribute__(self, name)
 
     watching = type(cls.__name__, (cls,), {"__getattribute__": __getattribute__})
-    twin = object.__new__(watching)
+    twin: Any = object.__new__(watching)
     object.__getattribute__(twin, "__dict__").update(vars(value))
     return twin
 

@@ -1,8 +1,8 @@
 """A tensor and its description as bytes: exact to the bit, without pickle, with a checksum that a torn file cannot pass.
 
 Layout: magic (8 bytes), sha256 of all that follows (32), length of the description (4, little-endian), the description as JSON,
-the samples. Those are float32, byte by byte of the word: the three low bytes of all samples as they are, then the high bytes (sign
-and exponent), deflated.
+the samples. Those are float32, byte by byte of the word: the three low bytes of all samples as they are, then the high bytes
+(sign and exponent), deflated.
 
 Measured on the embedded models' estimates of the pilot, size of the raw and MB/s of one core, packing and unpacking:
 

@@ -1,8 +1,8 @@
 """Entries on the disk: written whole or not at all, read whole or not at all, the least recently used gone first.
 
-A file per entry, named by the sha256 of its key. Processes share a folder without a lock: an entry appears by a rename, its checksum
-is held against every read (so nothing has to be synced to the disk: what a power cut tears is not found), and two processes
-that make the same entry make the same bytes. Only eviction takes a lock.
+A file per entry, named by the sha256 of its key. Processes share a folder without a lock: an entry appears by a rename, its
+checksum is held against every read (so nothing has to be synced to the disk: what a power cut tears is not found), and two
+processes that make the same entry make the same bytes. Only eviction takes a lock.
 """
 
 from __future__ import annotations

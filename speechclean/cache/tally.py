@@ -58,6 +58,6 @@ class Tally:
             return ""
         forwards, spared = sum(self.forwards.values()), sum(self.spared.values())
         return (
-            f"{self.found} of {self.found + self.missed} estimates reused: {forwards} forward passes computed, {spared} spared, "
-            f"{self.saved_s:.1f} s saved"
+            f"{self.found} of {self.found + self.missed} estimates reused: {forwards} forward passes computed, {spared} spared"
+            f", {self.saved_s:.1f} s saved"
         )

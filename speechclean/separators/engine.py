@@ -23,8 +23,8 @@ SPEECH_SOURCES = ("speech", "vocals")
 class Network:
     """One network of a bag: the module, its share in each source's estimate, its segment in samples, its signature.
 
-    `identity` says what it computes with, for whoever keeps its estimates. `precision` is what a GPU computes in. `limits` remembers, by input length, how many inputs the memory of a GPU held at once
-    where it did not hold all.
+    `identity` says what it computes with, for whoever keeps its estimates. `precision` is what a GPU computes in. `limits`
+    remembers, by input length, how many inputs the memory of a GPU held at once where it did not hold all.
     """
 
     module: Any
@@ -223,8 +223,8 @@ def run(
 
     on_cpu = all(waveform.device.type == "cpu" for waveform in waveforms)
     started, forwards = time.perf_counter(), 0
-    for (one, batch), answers in cores.ordered(lambda item: item[1] and item[1].answer(), batches(), parallel=on_cpu):
-        if batch is not None:
+    for (one, batch), answers in cores.ordered(lambda item: item[1].answer() if item[1] else None, batches(), parallel=on_cpu):
+        if batch is not None and answers is not None:
             batch.gather(answers)
             continue
         forwards += one.forwards

@@ -7,6 +7,7 @@ import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,23 +51,20 @@ def _figures(module: Any, study: optuna.Study, names: list[str]) -> Iterator[tup
         yield from _drawn("history", "History", lambda: module.plot_optimization_history(study, target_name=names[0]))
         yield from _drawn("files", "File by file", lambda: module.plot_intermediate_values(study))
     for index, name in enumerate(names):
-        target = {"target": lambda trial, at=index: trial.values[at]} if several else {}
+        target: dict[str, Any] = {"target_name": name}
+        if several:
+            target["target"] = partial(_value, index)
         ending = f"_{index + 1}" if several else ""
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-        yield from _drawn(
-            f"importance{ending}",
-            f"What matters: {name}",
-            lambda target=target, evaluator=evaluator, name=name: module.plot_param_importances(
-                study, evaluator=evaluator, target_name=name, **target
-            ),
-        )
+        weigh = partial(module.plot_param_importances, study, evaluator=evaluator, **target)
+        yield from _drawn(f"importance{ending}", f"What matters: {name}", weigh)
         for kind in ("slice", "contour"):
-            draw = getattr(module, f"plot_{kind}")
-            yield from _drawn(
-                f"{kind}{ending}",
-                f"{kind.capitalize()}: {name}",
-                lambda draw=draw, target=target, name=name: draw(study, target_name=name, **target),
-            )
+            draw = partial(getattr(module, f"plot_{kind}"), study, **target)
+            yield from _drawn(f"{kind}{ending}", f"{kind.capitalize()}: {name}", draw)
+
+
+def _value(index: int, trial: Any) -> float:
+    return float(trial.values[index])
 
 
 def _drawn(name: str, title: str, draw: Callable[[], Any]) -> Iterator[tuple[str, str, Any]]:

@@ -1,5 +1,5 @@
-"""What a sweep has found: trials settled that the dead left, the best and the front, a table, plots, a preset; all of it with the
-parent run."""
+"""What a sweep has found: trials settled that the dead left, the best and the front, a table, plots, a preset; all of it with
+the parent run."""
 
 from __future__ import annotations
 
@@ -64,9 +64,12 @@ class Findings:
     def front(self) -> list[FrozenTrial]:
         """Trials that no other is better than in every objective, among those that keep to the constraints."""
         signs = [1 if one.direction == "maximize" else -1 for one in self.study.goals.objectives]
-        points = [([sign * value for sign, value in zip(signs, trial.values, strict=True)], trial) for trial in self._feasible()]
+        points = [
+            ([sign * value for sign, value in zip(signs, trial.values, strict=True)], trial) for trial in self._feasible()
+        ]
         beaten = [
-            any(all(a >= b for a, b in zip(other, mine, strict=True)) and other != mine for other, _ in points) for mine, _ in points
+            any(all(a >= b for a, b in zip(other, mine, strict=True)) and other != mine for other, _ in points)
+            for mine, _ in points
         ]
         return [trial for (_, trial), lost in zip(points, beaten, strict=True) if not lost]
 
@@ -83,14 +86,18 @@ class Findings:
         summary = self._summary(trials)
         files.append(write_text(summary, self.folder / SUMMARY))
         try:
-            files += write_figures(self._clean_copy(trials), [one.name for one in self.study.goals.objectives], self.folder, _html(summary))
+            files += write_figures(
+                self._clean_copy(trials), [one.name for one in self.study.goals.objectives], self.folder, _html(summary)
+            )
         except Exception as error:
             log.warning("the plots could not be written (%s: %s)", type(error).__name__, error)
         files += self._preset(console)
         for path in files:
             self.run.file(path)
         self.run.tags({NOTE_TAG: summary})
-        self.run.metrics({f"trials_{state.lower()}": float(count) for state, count in _states(trials).items()} | _reused(trials))
+        self.run.metrics(
+            {f"trials_{state.lower()}": float(count) for state, count in _states(trials).items()} | _reused(trials)
+        )
         console.print(summary.partition("\n\n## ")[0], highlight=False, soft_wrap=True)
         console.print(f"Look in [bold]{self.folder}[/]: {SUMMARY}, {TABLE}, study.html", highlight=False, soft_wrap=True)
 
@@ -126,9 +133,8 @@ class Findings:
         """The study without what was withdrawn, as plots want it."""
         import optuna
 
-        copy = optuna.create_study(
-            study_name=self.study.settings.study, directions=[one.direction for one in self.study.goals.objectives]
-        )
+        directions: list[Any] = [one.direction for one in self.study.goals.objectives]
+        copy = optuna.create_study(study_name=self.study.settings.study, directions=directions)
         copy.add_trials([trial for trial in trials if trial.state.is_finished()])
         return copy
 
@@ -206,7 +212,11 @@ def _told_reuse(trials: list[FrozenTrial]) -> str:
         f"{sums[f'total.{kind}_forwards']:.0f} {kind} forwards computed, {sums[f'total.{kind}_forwards_spared']:.0f} reused"
         for kind in kinds
     ]
-    return f"{'; '.join(told)}; {sums['total.saved_s']:.0f} s of them saved in {sums['total.seconds']:.0f} s of trials." if told else ""
+    return (
+        f"{'; '.join(told)}; {sums['total.saved_s']:.0f} s of them saved in {sums['total.seconds']:.0f} s of trials."
+        if told
+        else ""
+    )
 
 
 def _rows(rows: list[list[str]]) -> list[str]:

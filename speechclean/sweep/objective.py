@@ -101,7 +101,9 @@ class Goals:
             if suffix is None:
                 wrong.append(f"sweep.objective: {name!r} is no mean; take <metric>{', <metric>'.join(SUFFIXES)} or {COSTS[0]}")
             elif metric not in metrics:
-                wrong.append(f"sweep.objective: {name} needs the metric {metric}; add it, metrics=[{','.join([*metrics, metric])}]")
+                wrong.append(
+                    f"sweep.objective: {name} needs the metric {metric}; add it, metrics=[{','.join([*metrics, metric])}]"
+                )
             elif suffix in ("_improvement", "_change") and (suffix == "_change") != (metrics[metric].higher_is_better is None):
                 other = "_change" if suffix == "_improvement" else "_improvement"
                 wrong.append(f"sweep.objective: {name} is called {metric}{other}")
@@ -125,7 +127,9 @@ def finite(means: Mapping[str, float], name: str) -> float:
 
 def _objective(said: Any) -> Objective:
     if not isinstance(said, Mapping) or ("metric" in said) == ("terms" in said):
-        raise ValueError(f"sweep.objective={said}: give {{metric: NAME, direction: maximize}} or {{terms: {{NAME: WEIGHT}}, …}}")
+        raise ValueError(
+            f"sweep.objective={said}: give {{metric: NAME, direction: maximize}} or {{terms: {{NAME: WEIGHT}}, …}}"
+        )
     if unknown := set(said) - {"metric", "terms", "direction"}:
         raise ValueError(f"sweep.objective: there is no key {', '.join(sorted(unknown))}; there are metric, terms, direction")
     if said.get("direction") not in DIRECTIONS:

@@ -21,7 +21,7 @@ ASKED, DRAWN = 20, 100
 
 
 def next_point(
-    settings: Settings, space: Space, directions: Sequence[str], trials: Sequence[FrozenTrial]
+    settings: Settings, space: Space, directions: Sequence[Any], trials: Sequence[FrozenTrial]
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """A point that none of the trials has, and the sampler's own notes on it; None when there are no more."""
     import optuna

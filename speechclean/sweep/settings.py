@@ -74,7 +74,7 @@ class Settings:
             made: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(cls), cfg.sweep))
         except (OmegaConfBaseException, ValueError) as error:
             raise ValueError(f"sweep.{str(error).splitlines()[0]}") from error
-        return made  # type: ignore[no-any-return]
+        return made
 
 
 def storage_of(settings: Settings, folder: Path) -> str:

@@ -63,7 +63,7 @@ def _distribution(override: Override) -> BaseDistribution:
     if isinstance(value, IntervalSweep) and value.start is not None and value.end is not None:
         whole = isinstance(value.start, int) and isinstance(value.end, int) and "log" in value.tags
         kind: Any = IntDistribution if whole else FloatDistribution
-        return kind(value.start, value.end, log="log" in value.tags)  # type: ignore[no-any-return]
+        return kind(value.start, value.end, log="log" in value.tags)
     raise ValueError(f"sweep.space.{override.get_key_element()}: {override.input_line} cannot be searched")
 
 
@@ -121,5 +121,6 @@ def _values(one: BaseDistribution) -> list[Any]:
         return list(one.choices)
     if isinstance(one, IntDistribution):
         return list(range(one.low, one.high + 1, one.step))
-    assert isinstance(one, FloatDistribution) and one.step is not None
+    assert isinstance(one, FloatDistribution)
+    assert one.step is not None
     return [rounded(one.low + index * one.step) for index in range(round((one.high - one.low) / one.step) + 1)]

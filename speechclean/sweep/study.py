@@ -77,7 +77,7 @@ class Study:
 
         if folder := folder_of(self.storage):
             folder.mkdir(parents=True, exist_ok=True)
-        directions = [one.direction for one in self.goals.objectives]
+        directions: list[Any] = [one.direction for one in self.goals.objectives]
         with self.exclusive():
             try:
                 found = optuna.create_study(
@@ -148,7 +148,7 @@ class Study:
             yield
 
     def agree(self, subject: Mapping[str, Any]) -> None:
-        """Hold what is searched against what the study was begun with. Raises `StudyError` where trials could not be compared."""
+        """Hold what is searched against what the study was begun with. Raises `StudyError` where trials cannot be compared."""
         now = json.loads(json.dumps(subject, sort_keys=True))
         then = self.study.user_attrs.get(SUBJECT)
         if then is None:
@@ -172,8 +172,8 @@ class Study:
             trials = self.trials()
             if self.settings.n_trials is not None and len(trials) >= self.settings.n_trials:
                 return None
-            directions = [one.direction for one in self.goals.objectives]
-            proposed = self._orphan(trials, space) or next_point(self.settings, space, directions, trials)
+            goals = [one.direction for one in self.goals.objectives]
+            proposed = self._orphan(trials, space) or next_point(self.settings, space, goals, trials)
             if proposed is None:
                 return None
             point, notes = proposed

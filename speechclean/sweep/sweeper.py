@@ -41,8 +41,9 @@ class StudySweeper(Sweeper):
     """What `hydra/sweeper=study` names."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.config, self.loader = config, hydra_context.config_loader
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self.config: Any = config
+        self.loader = hydra_context.config_loader
+        self.launcher: Any = Plugins.instance().instantiate_launcher(
             config=config, hydra_context=hydra_context, task_function=task_function
         )
         self.folder = Path(str(config.hydra.sweep.dir))
@@ -62,7 +63,9 @@ class StudySweeper(Sweeper):
         self.study.agree(self._subject(experiment, goals))
         self.folder.mkdir(parents=True, exist_ok=True)
         limit = settings.n_trials or int(spaces.size(self.space))
-        self.console.print(f"{settings.study}: {goals.told()}; {len(self.study.trials())} of {limit} trials are there", soft_wrap=True)
+        self.console.print(
+            f"{settings.study}: {goals.told()}; {len(self.study.trials())} of {limit} trials are there", soft_wrap=True
+        )
         tags = {STUDY_TAG: self.study.study.user_attrs[ID], "sweep": str(self.folder)}
         parent = self.study.study.user_attrs.get(PARENT)
         with experiment.tracking.run(settings.study, tags, continues=parent) as run:
@@ -78,7 +81,7 @@ class StudySweeper(Sweeper):
         with self.study.owners.owner() as me:
             while True:
                 self.findings.settle_dead()
-                batch = []
+                batch: list[Any] = []
                 while len(batch) < settings.n_jobs and (trial := self.study.claim(me, self.space)):
                     batch.append(trial)
                 if not batch:
@@ -95,7 +98,7 @@ class StudySweeper(Sweeper):
                     failures = failures + 1 if ended.state.name == "FAIL" else 0
                     self._tell(ended, (time.monotonic() - started) / done, limit)
                     if failures >= settings.max_failures:
-                        raise StudyError(f"{failures} trials failed one after another; the last one said: {told(ended, self.study.goals)}")
+                        raise StudyError(f"{failures} trials failed one after another; the last one said: {told(ended)}")
 
     def _launch(self, batch: Sequence[Any]) -> None:
         """Run claimed trials, as many at once as the launcher does."""
@@ -115,7 +118,9 @@ class StudySweeper(Sweeper):
         best = self.findings.best()
         leading = f" · best {', '.join(f'{value:.3f}' for value in best.values)} in {best.number}" if best else ""
         self.console.print(
-            f"{ended}/{limit}  {told(trial, self.study.goals)}{leading} · {_minutes(left)} left", highlight=False, soft_wrap=True
+            f"{ended}/{limit}  {told(trial)}{leading} · {_minutes(left)} left",
+            highlight=False,
+            soft_wrap=True,
         )
         self.findings.progress(trial)
 
@@ -153,7 +158,7 @@ class StudySweeper(Sweeper):
         with open_dict(cfg):
             cfg.output.dir = str(self.folder)
             cfg.name = "sweep"
-            self.sample = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+            self.sample = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
         return build(self.sample, sweeping=True)
 
     def _subject(self, experiment: Experiment, goals: Goals) -> dict[str, Any]:
@@ -185,5 +190,3 @@ class StudySweeper(Sweeper):
 
 def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-

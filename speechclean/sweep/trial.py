@@ -125,7 +125,7 @@ def value_names(goals: Goals) -> list[str]:
     return [f"objective.{index + 1}" if several else "objective" for index in range(len(goals.objectives))]
 
 
-def told(trial: Any, goals: Goals) -> str:
+def told(trial: Any) -> str:
     """One line about a trial that has ended."""
     attrs, state = trial.user_attrs, trial.state.name
     what = f"{trial.number}: " + ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in trial.params.items())

@@ -113,7 +113,8 @@ class MlflowTracker:
     def run(self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None) -> Iterator[Run]:
         """Record a run: FINISHED after the block, FAILED on whatever is raised in it, SIGTERM and Ctrl-C included.
 
-        `continues` is the id of an ended run that goes on, if it is there; else a new one begins. If the store is lost on the way, the block is not disturbed, and `TrackingError` is raised after it.
+        `continues` is the id of an ended run that goes on, if it is there; else a new one begins. If the store is lost on the
+        way, the block is not disturbed, and `TrackingError` is raised after it.
         """
         client, experiment_id, store = self._opened
         lock = uuid.uuid4().hex

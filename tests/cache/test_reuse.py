@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -134,7 +135,7 @@ class Counting:
     """A metric that counts its calls; `looks`: at the mask."""
 
     unit, higher_is_better = "", True
-    __dataclass_fields__: dict[str, object] = {}
+    __dataclass_fields__: ClassVar[dict[str, object]] = {}
 
     def __init__(self, value: float | None, looks: bool = False) -> None:
         self.value, self.looks, self.calls = value, looks, 0

@@ -167,6 +167,20 @@ def test_another_subject_is_refused(tmp_path: Path) -> None:
         _ = study(f"sqlite:///{tmp_path / 'a.db'}", sampler="nsgaii").study
 
 
+@pytest.mark.parametrize(
+    ("knobs", "told"),
+    [
+        ({"sampler": "tqe"}, "must be one of"),
+        ({"n_trials": 0}, "n_trials=0"),
+        ({"n_trials": None}, "sampler=grid"),
+        ({"study": ""}, "study="),
+    ],
+)
+def test_settings_are_checked(knobs: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Settings(**{"study": "x", **knobs})  # type: ignore[arg-type]
+
+
 def test_storages() -> None:
     settings = Settings(study="x", storage=None)
     assert storage_of(settings, Path("/a/b")) == "sqlite:////a/b/study.db"

@@ -8,8 +8,9 @@ Three ways, interleaved trial by trial so that whatever else the machine does fa
 - none: the same trial, figures alone, without the store: the same points on the same process
 - run: every tenth point as an ordinary run of its own (`python -m speechclean …`): what sweeping without this would be
 
-Of the first two every cleaned file's samples are held against each other, bit by bit, and the forward passes are counted. Each point is
-then changed in beta and wet alone, and timed again. Goes on where it stopped; writes `results/reuse.json`, and `results.py` the table.
+Of the first two every cleaned file's samples are held against each other, bit by bit, and the forward passes are counted. Each
+point is then changed in beta and wet alone, and timed again. Goes on where it stopped; writes `results/reuse.json`, and
+`results.py` the table.
 """
 
 from __future__ import annotations
@@ -84,12 +85,22 @@ def main() -> None:
     while len(rows) < arguments.trials:
         rows.append(_trial(rows, settings, space, work))
         kept.write_text(json.dumps(rows, indent=1))
+        _write(rows, work)
         last = rows[-1]
         told = {way: f"{last[way]['s']:.1f} s" for way in ("reuse", "none", "beta_and_wet", "run") if way in last}
         print(len(rows), last["point"], told, "same" if last["same"] else "DIFFERENT", flush=True)
+
+
+def _write(rows: list[dict[str, Any]], work: Path) -> None:
+    """What the table is made of: all but the hashes, which have been held against each other."""
     entries = [stat.st_size for _, stat in DiskCache(work / "cache", 1).entries()]
+    ways = ("reuse", "none", "beta_and_wet", "run")
+    lean = [
+        {key: {k: v for k, v in one.items() if k != "files"} if key in ways else one for key, one in row.items()}
+        for row in rows
+    ]
     (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / "reuse.json").write_text(json.dumps({"rows": rows, "cache_bytes": sum(entries)}, indent=1) + "\n")
+    (HERE / "results" / "reuse.json").write_text(json.dumps({"rows": lean, "cache_bytes": sum(entries)}, indent=1) + "\n")
 
 
 def _trial(rows: list[dict[str, Any]], settings: Settings, space: Any, work: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from . import cores, listening, page, plots, report, serving, verdict
 from .audio import Audio, save, save_chunks
+from .cache import NoCache
 from .cleaning import Batching, Outcome, clean, measure
 from .config import Experiment, build
 from .finished import finished
@@ -90,6 +91,8 @@ def run_experiment(
         try:
             for outcome in _with_progress(_outcomes(experiment, batching), experiment, console):
                 rows.append(_finish(outcome, cfg, experiment, folder))
+                if outcome.long is not None and not isinstance(experiment.pipeline.cache, NoCache):
+                    log.warning("%s: too long to be reused, it is computed in every run (stream_above_s)", outcome.track.alias)
                 if trial is None:  # dozens of trials are compared by their means; metrics.csv has the files
                     run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
                 recording.output(outcome, rows[-1])

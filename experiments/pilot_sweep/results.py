@@ -80,7 +80,7 @@ def importances(rows: list[dict[str, str]]) -> dict[str, float]:
 
 
 def stability() -> str:
-    """A line per study of one objective: what matters, the best point, and how far its value lies above the defaults' region."""
+    """A line per study of one objective: what matters, the best point, and how far the others lie below it."""
     body = []
     for name, (search, on_dev, _) in STUDIES.items():
         rows = rows_of(name)

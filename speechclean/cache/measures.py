@@ -30,6 +30,12 @@ class Remembered:
     metric: Any
     cache: Cache
 
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else the metric has: its weights, its way of loading them."""
+        if name.startswith("__") or name == "metric":
+            raise AttributeError(name)
+        return getattr(self.metric, name)
+
     @property
     def unit(self) -> str:
         return str(self.metric.unit)

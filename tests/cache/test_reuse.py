@@ -161,6 +161,12 @@ def test_a_mixture_is_measured_once(cache: DiskCache, value: float | None) -> No
     assert metric.calls == 4
 
 
+def test_a_metric_keeps_its_other_sides(cache: DiskCache) -> None:
+    remembered = Remembered(Counting(1.0), cache)
+    assert (remembered.unit, remembered.higher_is_better, remembered.looks) == ("", True, False)
+    assert not hasattr(remembered, "load")
+
+
 def test_a_metric_that_looks_at_the_mask_is_measured_for_each(cache: DiskCache) -> None:
     sound, metric, track = noise(0.1), Counting(1.0, looks=True), Track("a", Path("a.wav"))
     for mask in (torch.ones(1, 5, 5), torch.zeros(1, 5, 5), torch.ones(1, 5, 5)):

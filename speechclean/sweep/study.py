@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from .objective import Goals
-from .owners import CLAIMED_BY, SEEN, Owners
+from .owners import CLAIMED_BY, RUN_BY, SEEN, Owners
 from .sampling import next_point
 from .settings import Settings, StudyError, folder_of
 from .space import Space, same
@@ -211,12 +211,27 @@ class Study:
         handle.set_user_attr(REASON, reason)
         self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
 
+    def fail_unstarted(self, number: int, error: Exception) -> None:
+        """Record why a claimed trial did not begin; one that did begin tells its end itself."""
+        import optuna
+
+        trial = self.study.get_trials(deepcopy=False)[number]
+        if trial.state.name == "RUNNING" and RUN_BY not in trial.user_attrs:
+            self.handle(number).set_user_attr(REASON, reason_of(error))
+            self.study.tell(number, state=optuna.trial.TrialState.FAIL)
+
     def handle(self, number: int) -> optuna.trial.Trial:
         """A trial that can be reported to, by its number."""
         import optuna
 
         trial = self.study.get_trials(deepcopy=False)[number]
         return optuna.trial.Trial(self.study, trial._trial_id)
+
+
+def reason_of(error: Exception) -> str:
+    """Why a trial failed, on one line."""
+    said = "; ".join(getattr(error, "problems", ())) or f"{type(error).__name__}: {error}"
+    return " ".join(said.split())[:2000]
 
 
 def _brief(value: Any) -> str:

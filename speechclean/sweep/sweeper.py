@@ -21,7 +21,7 @@ from rich.console import Console
 
 from ..config import ConfigError, Experiment, build
 from ..provenance import canonical, digest, file_hash
-from ..tracking import Run
+from ..tracking import Run, TrackingError
 from ..tracking.tracker import PARENT_VARIABLE
 from . import space as spaces
 from .findings import Findings
@@ -108,8 +108,14 @@ class StudySweeper(Sweeper):
             if parent := os.environ.get(PARENT_VARIABLE):
                 own.append(f"+hydra.job.env_set.{PARENT_VARIABLE}={parent}")
             jobs.append((*self.fixed, *spaces.as_overrides(trial.params), *own))
-        for answer in self.launcher.launch(jobs, initial_job_idx=batch[0].number):
-            _ = answer.return_value  # raises what a trial does not keep to itself: a lost store, an interruption
+        try:
+            for answer in self.launcher.launch(jobs, initial_job_idx=batch[0].number):
+                _ = answer.return_value  # raises what a trial does not keep to itself: a lost store, an interruption
+        except TrackingError:
+            raise
+        except Exception as error:  # Hydra could not compose it, or the launcher not start it
+            for trial in batch:
+                self.study.fail_unstarted(trial.number, error)
 
     def _tell(self, trial: Any, seconds_each: float, limit: int) -> None:
         there = self.study.trials()
@@ -139,6 +145,7 @@ class StudySweeper(Sweeper):
                 self.console.print(
                     f"No objective is given: {only.direction} {only.name}, "
                     + ("since every file has a reference" if referenced else "since not every file has a reference"),
+                    markup=False,
                     soft_wrap=True,
                 )
             goals = Goals.of(plain(settings.objective), settings.constraints, referenced)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from ..config import ConfigError
 from ..experiment import Result, Trial, run_experiment
 from ..tracking import TrackingError
 from .objective import Goals, ObjectiveError
 from .owners import RUN_BY
 from .settings import Settings, plain, storage_of
-from .study import ID, REASON, Study
+from .study import ID, REASON, Study, reason_of
 
 if TYPE_CHECKING:
     import optuna
@@ -52,8 +53,9 @@ def run_trial(cfg: DictConfig, number: int, folder: Path, tags: Mapping[str, str
                 study.give_up(study.study.trials[number], "the tracking store was lost")
                 raise
             except Exception as error:
-                log.exception("trial %d", number)
-                handle.set_user_attr(REASON, f"{type(error).__name__}: {error}"[:2000])
+                if not isinstance(error, ConfigError | ObjectiveError):  # those say all there is to say
+                    log.exception("trial %d", number)
+                handle.set_user_attr(REASON, reason_of(error))
                 handle.set_user_attr(SECONDS, time.monotonic() - started)
                 study.study.tell(number, state=optuna.trial.TrialState.FAIL)
             except BaseException as error:

@@ -88,34 +88,50 @@ def agree(work: Path, study: optuna.Study) -> None:
     assert len(points) == len(set(points)), "a point was evaluated twice"
 
 
-def test_a_sweep_is_left_and_gone_on_with(place: Path, tmp_path: Path) -> None:
-    space = f"sweep.space={SPACE.replace('choice(0,0.5)', 'choice(0,0.5,7)')}"  # wet=7 is refused by its class
-    told = run(place, tmp_path, "sweep=optuna", "sweep.n_trials=7", space)
-    assert "maximize si_sdr_improvement, since every file has a reference" in told
-    assert "7/7" in told
+def test_a_sweep_is_killed_and_goes_on(place: Path, tmp_path: Path) -> None:
+    space = SPACE.replace("choice(0,0.5)", "choice(0,0.5,7)")  # wet=7 is refused by its class
+    more = ["sweep=optuna", "sweep.n_trials=10", f"sweep.space={space}", "sweep.max_failures=9"]
+    more += ["fusion=mean_mask,max_mask,no_mask"]  # the last one is refused by Hydra
+    process = subprocess.Popen(
+        command(place, tmp_path, *more), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    told = [process.stdout.readline() for _ in range(5)]  # two lines of the sweep's own, then a line per trial
+    process.kill()
+    process.wait()
+    assert "maximize si_sdr_improvement, since every file has a reference" in told[0]
+    assert told[4].startswith("3/10"), told
+    left = study_of(tmp_path, "optuna").trials
+    again = run(place, tmp_path, *more)
+    assert "of 10 trials are there" in again
     study = study_of(tmp_path, "optuna")
-    failed = [trial for trial in study.trials if trial.state.name == "FAIL"]
-    assert failed
-    assert all("wet=7 must be between 0 and 1" in trial.user_attrs["reason"] for trial in failed)
-    again = run(place, tmp_path, "sweep=optuna", "sweep.n_trials=10", space)
-    assert "7 of 10 trials are there" in again
-    study = study_of(tmp_path, "optuna")
-    assert len(study.trials) == 10
     agree(tmp_path, study)
-    # What was there already is not computed: each estimate once, however many trials asked for it.
-    keys = {(trial.params["shifts"], trial.params["overlap"]) for trial in study.trials if trial.state.name == "COMPLETE"}
-    reuse = [trial.user_attrs["reuse"] for trial in study.trials if trial.state.name == "COMPLETE"]
-    assert sum(one["reuse.separator_forwards"] == 0 for one in reuse) >= len(reuse) - len(keys)
+    ended = [trial for trial in left if trial.state.is_finished()]
+    assert [trial.params for trial in study.trials[: len(ended)]] == [trial.params for trial in ended]
+    assert len(counted(study)) == 10
+    assert "10/10" in again
+    reasons = {trial.number: trial.user_attrs["reason"] for trial in counted(study) if trial.state.name == "FAIL"}
+    for trial in counted(study):
+        if trial.params["fusion"] == "no_mask":
+            assert "no_mask" in reasons[trial.number]
+        elif trial.params["enhancement.wet"] == 7:
+            assert "wet=7 must be between 0 and 1" in reasons[trial.number]
+        else:
+            assert trial.state.name == "COMPLETE"
+    # Each estimate is computed once, however many trials ask for it.
+    complete = [trial for trial in counted(study) if trial.state.name == "COMPLETE"]
+    keys = {(trial.params["shifts"], trial.params["overlap"]) for trial in complete}
+    free = [trial for trial in complete if trial.user_attrs["reuse"].get("reuse.separator_forwards", 0) == 0]
+    assert len(free) >= len(complete) - len(keys)
     folder = tmp_path / "multirun" / "optuna"
     page = (folder / "study.html").read_text()
     assert "https://cdn" not in page.partition("<h1>")[2]
     assert "Plotly.newPlot" in page
     assert (folder / "history.png").read_bytes().startswith(b"\x89PNG")
-    preset = yaml.safe_load((folder / "best.yaml").read_text())
     best = study.best_trial
-    assert preset.get("shifts", 1) == best.params["shifts"]
+    assert yaml.safe_load((folder / "best.yaml").read_text()).get("shifts", 1) == best.params["shifts"]
     with open(folder / "trials.csv", newline="") as file:
-        assert [int(row["trial"]) for row in csv.DictReader(file)] == list(range(10))
+        assert [int(row["trial"]) for row in csv.DictReader(file)] == [trial.number for trial in counted(study)]
     parent = Records(f"sqlite:///{tmp_path / 'mlflow.db'}").get("optuna")
     assert parent.status == "FINISHED"
     assert parent.metrics["best"] == best.value
@@ -169,8 +185,6 @@ def killed_and_resumed(place: Path, work: Path, kills: int, trials: int, seed: i
     assert len(counted(study)) == trials
     assert {trial.number: trial.value for trial in study.trials if trial.value is not None}.items() >= finished.items()
     agree(work, study)
-    if kills < 2:
-        return
     # What was read from the store under all this is what is computed without it.
     alone = run(place, work, *[one for one in more if "jobs" not in one and "launcher" not in one],
                 "sweep.study=alone", "sweep.sampler=random", "cache.enabled=false", "tracking=none")  # fmt: skip
@@ -180,10 +194,6 @@ def killed_and_resumed(place: Path, work: Path, kills: int, trials: int, seed: i
     both = values.keys() & again.keys()
     assert both
     assert all(values[point] == again[point] for point in both)
-
-
-def test_killed_once_it_goes_on(place: Path, tmp_path: Path) -> None:
-    killed_and_resumed(place, tmp_path / "work", kills=1, trials=6, seed=0)
 
 
 @pytest.mark.slow

@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 def write_figures(study: optuna.Study, names: list[str], folder: Path, head: str) -> list[Path]:
     """`study.html`, with `head` (HTML) above the plots, and a PNG of each; `names` of the objectives. A plot that cannot be
     drawn, for want of trials, is left out."""
+    import optuna
     import optuna.visualization as interactive
 
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # which plot lacks what is no matter of the user's
     written, parts = [], []
     for name, title, figure in _figures(interactive, study, names):
         parts.append((name, title, figure.to_html(full_html=False, include_plotlyjs=False)))

@@ -99,7 +99,7 @@ class Findings:
             {f"trials_{state.lower()}": float(count) for state, count in _states(trials).items()} | _reused(trials)
         )
         console.print(summary.partition("\n\n## ")[0], markup=False, highlight=False, soft_wrap=True)
-        console.print(f"Look in [bold]{self.folder}[/]: {SUMMARY}, {TABLE}, study.html", highlight=False, soft_wrap=True)
+        console.print(f"Look in {self.folder}: {SUMMARY}, {TABLE}, study.html", markup=False, highlight=False, soft_wrap=True)
 
     def _feasible(self) -> list[FrozenTrial]:
         done = [trial for trial in self.study.trials() if trial.state.name == "COMPLETE"]

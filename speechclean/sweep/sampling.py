@@ -26,6 +26,7 @@ def next_point(
     """A point that none of the trials has, and the sampler's own notes on it; None when there are no more."""
     import optuna
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     taken = {same(trial.params) for trial in trials}
     if len(taken) >= size(space):
         return None

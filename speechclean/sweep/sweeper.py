@@ -64,7 +64,9 @@ class StudySweeper(Sweeper):
         self.folder.mkdir(parents=True, exist_ok=True)
         limit = settings.n_trials or int(spaces.size(self.space))
         self.console.print(
-            f"{settings.study}: {goals.told()}; {len(self.study.trials())} of {limit} trials are there", soft_wrap=True
+            f"{settings.study}: {goals.told()}; {len(self.study.trials())} of {limit} trials are there",
+            markup=False,
+            soft_wrap=True,
         )
         tags = {STUDY_TAG: self.study.study.user_attrs[ID], "sweep": str(self.folder)}
         parent = self.study.study.user_attrs.get(PARENT)
@@ -126,6 +128,7 @@ class StudySweeper(Sweeper):
         self.console.print(
             f"{ended}/{limit}  {told(trial)}{leading} · {_minutes(left)} left",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
         self.findings.progress(trial)

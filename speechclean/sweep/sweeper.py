@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,11 @@ class StudySweeper(Sweeper):
             soft_wrap=True,
         )
         tags = {STUDY_TAG: self.study.study.user_attrs[ID], "sweep": str(self.folder)}
-        parent = self.study.study.user_attrs.get(PARENT)
-        with experiment.tracking.run(settings.study, tags, continues=parent) as run:
-            self._parent(run, settings, goals)
+        with ExitStack() as stack:
+            with self.study.exclusive():  # of two workers that begin together, one makes the parent
+                parent = self.study.study.user_attrs.get(PARENT)
+                run = stack.enter_context(experiment.tracking.run(settings.study, tags, continues=parent))
+                self._parent(run, settings, goals)
             self.findings = Findings(self.study, self.folder, experiment.tracking, run, limit)
             try:
                 self._loop(settings, limit)

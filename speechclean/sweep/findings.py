@@ -42,17 +42,20 @@ class Findings:
 
     def settle_dead(self) -> None:
         """Trials whose workers died: one whose run was finished is taken from there, the others are given up."""
-        dead = [trial for trial in self.study.running() if self.study.owners.dead(trial)]
-        if not dead:
+        if not self._dead():
             return
-        finished = self._finished()
-        for trial in dead:
-            if trial.number in finished:
-                self._adopt(trial, finished[trial.number])
-            else:
-                self.study.give_up(trial, "its process ended without a word (killed, or no power)")
-                log.warning("trial %d was left by a process that died; its point is tried again", trial.number)
+        with self.study.exclusive():  # another worker may be at it
+            dead, finished = self._dead(), self._finished()
+            for trial in dead:
+                if trial.number in finished:
+                    self._adopt(trial, finished[trial.number])
+                else:
+                    self.study.give_up(trial, "its process ended without a word (killed, or no power)")
+                    log.warning("trial %d was left by a process that died; its point is tried again", trial.number)
         self.tracking.check()  # the runs of the dead are marked there too
+
+    def _dead(self) -> list[FrozenTrial]:
+        return [trial for trial in self.study.running() if self.study.owners.dead(trial)]
 
     def best(self) -> FrozenTrial | None:
         """Of one objective, the best trial that keeps to the constraints."""

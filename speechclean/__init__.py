@@ -9,6 +9,7 @@ what came out, and records it. From the ground up (a module imports only from be
     spectral        STFT pair, ratio mask, apply mask: pure functions
     loudness        LUFS and true peak
     cores           work side by side on a CPU, the same bits on one core or eight
+    cache/          what networks have answered, kept: the same bits without the work
     checkpoints     load networks without trusting their files
     weights/        published networks: where their files lie, what is missing, fetched on request
     separators/     separator(mixtures) -> [Stems]
@@ -36,6 +37,7 @@ what came out, and records it. From the ground up (a module imports only from be
     experiment      run_experiment(cfg): all of the above in order
     reproduction, aiming, differences, inputs, worktree, sameness    run a recorded run again; did it come out the same?
     comparison, promotion, serving    hold runs against each other, make one a preset, serve one
+    sweep/          searches over knobs: studies, trials, findings
     cli, evaluate   the entry points
 
 `conf/` has one folder per config group, named like the package that it configures.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
@@ -14,6 +16,7 @@ from .batches import BatchError
 from .compose import conf_dir, problems_of
 from .config import ConfigError
 from .nodes import TRUSTED
+from .sweep.settings import StudyError
 from .tracking import TrackingError
 
 #: 0 all well, 1 some files failed, 2 the config cannot run, 3 the tracking store was lost on the way (all outputs are there).
@@ -29,10 +32,15 @@ _failed: list[str] = []
 @hydra.main(config_path=conf_dir(), config_name="config", execution_whitelist=[*TRUSTED, "logging.*"])
 def _run(cfg: DictConfig) -> float | None:
     from .experiment import run_experiment
+    from .sweep.trial import VARIABLE, run_trial
 
     job = HydraConfig.get()
-    swept = {"sweep": str(job.sweep.dir), "trial": str(job.job.num)} if job.mode == RunMode.MULTIRUN else {}
-    result = run_experiment(cfg, swept)
+    sweeping = job.mode == RunMode.MULTIRUN
+    if sweeping and cfg.sweep and (trial := os.environ.get(VARIABLE)):
+        run_trial(cfg, int(trial), Path(job.sweep.dir), {"sweep": str(job.sweep.dir)})
+        return None
+    swept = {"sweep": str(job.sweep.dir), "trial": str(job.job.num)} if sweeping else {}
+    result = run_experiment(cfg, swept, sweeping=sweeping)
     _failed.extend(result.failed)
     return result.means.get("si_sdr_improvement")
 
@@ -43,11 +51,18 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     sys.argv[1:] = [SHORT.get(argument, argument) for argument in sys.argv[1:]]
     try:
+        if {"-m", "--multirun"} & set(sys.argv[1:]):
+            from .sweep.sweeper import StudySweeper  # here, since Optuna takes a second
+
+            Plugins.instance().register(StudySweeper)
         problems = problems_of(sys.argv[1:])
         if problems:
             raise ConfigError(problems)
         _run()
     except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(CONFIG_WRONG)
+    except StudyError as error:
         print(error, file=sys.stderr)
         sys.exit(CONFIG_WRONG)
     except TrackingError as error:

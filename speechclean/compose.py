@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -16,8 +19,20 @@ from .config import ConfigError, build, conf_dir, unwritable
 
 def composed(overrides: list[str], with_hydra: bool = False) -> DictConfig:
     """The config that Hydra would hand to a run, if asked with Hydra's own node. Raises what Hydra raises."""
-    with initialize_config_dir(conf_dir()):
+    with _another_hydra(), initialize_config_dir(conf_dir()):
         return compose("config", overrides=overrides, return_hydra_config=with_hydra)
+
+
+@contextmanager
+def _another_hydra() -> Iterator[None]:
+    """Hydra is one per process: inside a sweep its own is put aside for the length of the block."""
+    mine = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().clear()
+        GlobalHydra.instance().hydra = mine
 
 
 def problems_of(arguments: list[str]) -> list[str]:
@@ -29,6 +44,8 @@ def problems_of(arguments: list[str]) -> list[str]:
         cfg = composed(overrides, with_hydra=True)
     except (HydraException, OmegaConfBaseException):
         return _one_by_one(overrides)
+    if cfg.sweep:
+        return ["sweep=… searches only with -m, e.g. python -m speechclean -m sweep=optuna"]
     # Hydra makes the folder before the run can say anything about it.
     return _one_by_one(overrides) if unwritable(Path(cfg.hydra.run.dir)) else []
 

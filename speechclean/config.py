@@ -15,6 +15,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
+from .cache import Cache, DiskCache, NoCache, default_dir
+from .cache.measures import remembering
 from .checkpoints import CheckpointError
 from .datasets import DatasetError, aliases
 from .device import torch_device
@@ -41,6 +43,8 @@ class Output:
     """What a run leaves behind in `dir`; lengths in seconds."""
 
     dir: str = "outputs"
+    cleaned: bool = True
+    report: bool = True
     ab_seconds: float = 8.0
     plots: bool = True
     marks: bool = True
@@ -52,6 +56,15 @@ class Weights:
     """Where published weights lie; None: SPEECHCLEAN_WEIGHTS and the usual caches."""
 
     dir: str | None = None
+
+
+@dataclass
+class Reuse:
+    """Whether estimates of networks are kept for later runs (None: in sweeps), where, and how many GB of them."""
+
+    enabled: bool | None = None
+    dir: str | None = None
+    max_gb: float = 20.0
 
 
 @dataclass
@@ -72,6 +85,8 @@ class Config:
     delivery: dict[str, Any] = field(default_factory=dict)
     output: Output = field(default_factory=Output)
     weights: Weights = field(default_factory=Weights)
+    cache: Reuse = field(default_factory=Reuse)
+    sweep: Any = None
     name: str = "run"
     shifts: int = 1
     overlap: float = 0.25
@@ -126,8 +141,11 @@ class Experiment:
     delivery: Any = None
 
 
-def build(cfg: DictConfig) -> Experiment:
-    """Objects from a config. Raises `ConfigError` with every problem at once; loads no weights and decodes no audio."""
+def build(cfg: DictConfig, sweeping: bool = False) -> Experiment:
+    """Objects from a config. Raises `ConfigError` with every problem at once; loads no weights and decodes no audio.
+
+    `sweeping`: other runs with other knobs come before and after this one, so that its estimates are worth keeping.
+    """
     problems, stages = objects(cfg)
     prefer(cfg.weights.dir)
     finished = str(cfg.dataset.get("_target_")).endswith(".Finished")  # already cleaned: nothing is separated
@@ -161,6 +179,13 @@ def build(cfg: DictConfig) -> Experiment:
     if isinstance(stages.get("verdict"), Thresholds):
         problems += _unknown_metrics(stages["verdict"], cfg.metrics)
     problems += unwritable(Path(cfg.output.dir))
+    cache: Cache = NoCache()
+    if cfg.cache.max_gb <= 0:
+        problems.append(f"cache.max_gb={cfg.cache.max_gb} must be above 0; cache.enabled=false keeps nothing")
+    elif cfg.cache.enabled or (cfg.cache.enabled is None and sweeping):
+        folder = Path(cfg.cache.dir).expanduser() if cfg.cache.dir else default_dir()
+        cache = DiskCache(folder.absolute(), int(cfg.cache.max_gb * 1e9))
+        problems += unwritable(folder, "cache.dir")
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))  # a wrong device is every stage's problem, but said once
     several = {group: {name: stages[f"{group}.{name}"] for name in cfg[group]} for group in MANY}
@@ -170,9 +195,11 @@ def build(cfg: DictConfig) -> Experiment:
         enhancement=stages["enhancement"],
         postprocess=several["postprocess"],
         device=torch_device(cfg.device),
+        cache=cache,
     )
     late = {key: stages[key] for key in LATE} | {key: stages.get(key) for key in MAYBE}
-    return Experiment(tracks, pipeline, several["metrics"], **late, weights=weights)
+    metrics = several["metrics"] if isinstance(cache, NoCache) else remembering(several["metrics"], cache)
+    return Experiment(tracks, pipeline, metrics, **late, weights=weights)
 
 
 def conf_dir() -> str:
@@ -193,11 +220,11 @@ def _unknown_metrics(thresholds: Thresholds, measured: Iterable[Any]) -> list[st
     ]
 
 
-def unwritable(folder: Path) -> list[str]:
+def unwritable(folder: Path, key: str = "hydra.run.dir") -> list[str]:
     """A problem if nothing can be created in the folder, or where it would be made: by trying, since root may do anything."""
     there = next(parent for parent in [folder.absolute(), *folder.absolute().parents] if parent.exists())
     try:
         with tempfile.TemporaryDirectory(dir=there):
             return []
     except OSError as error:
-        return [f"hydra.run.dir={folder}: cannot be written ({os.strerror(error.errno or 0)}); choose another folder"]
+        return [f"{key}={folder}: cannot be written ({os.strerror(error.errno or 0)}); choose another folder"]

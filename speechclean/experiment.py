@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import random
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,13 +18,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from . import cores, page, report, serving, verdict
 from .batches.run import run_batch
+from .cache import NoCache
 from .cleaning import Batching, Outcome, clean
 from .config import Experiment, build
 from .finished import finished
 from .finishing import Leaving, cleaned_path, finish
 from .loading import load
 from .nodes import MANY, ONE
-from .recording import Recording
+from .recording import Recording, timings
+from .scores import Row
+from .separation import Track
 from .tracking import NOTE_TAG, Run
 from .tracking.model import saved_model
 
@@ -34,29 +38,54 @@ SHARED = ("_target_", "shifts", "overlap", "seed", "device", "batch_size", "prec
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to: means over files, a row per file, the aliases of those that failed."""
+    """What a run came to: means over files, a row per file, the aliases of those that failed, what was reused.
+
+    `stopped`: a sweep lost interest after some of the files.
+    """
 
     means: Mapping[str, float]
     rows: list[dict[str, Any]]
     failed: list[str]
+    reuse: Mapping[str, float]
+    stopped: bool = False
 
 
-def run_experiment(cfg: DictConfig, tags: Mapping[str, str] | None = None) -> Result:
+@dataclass(frozen=True)
+class Trial:
+    """What a sweep wants of a run that is one of its trials.
+
+    order: seed of the order in which the files are cleaned, the same in all trials
+    after_file: told of each file's own means, {} if it failed; True ends the run early
+    scored: what the means (times and costs among them) are worth, and the tags that go with it, recorded with the run; whatever
+        it raises fails the run
+    """
+
+    order: int
+    after_file: Callable[[Mapping[str, float]], bool]
+    scored: Callable[[Mapping[str, float], bool], tuple[Mapping[str, float], Mapping[str, str]]]
+
+
+def run_experiment(
+    cfg: DictConfig, tags: Mapping[str, str] | None = None, trial: Trial | None = None, sweeping: bool = False
+) -> Result:
     """Clean, measure and record everything that a config says, under `tags`. Raises `ConfigError` before any work.
 
-    A file that cannot be cleaned becomes a row with its reason; the others are finished.
+    A file that cannot be cleaned becomes a row with its reason; the others are finished. A `trial` is silent.
     """
-    console = Console()
-    experiment = build(cfg)
-    # A batch's networks live in its workers: here they are only tried, and let go.
-    load(experiment if experiment.batch is None else build(cfg))
+    console = Console(quiet=trial is not None)
+    experiment = build(cfg, sweeping or trial is not None)
+    if trial is not None:
+        experiment = replace(experiment, tracks=_shuffled(experiment.tracks, trial.order))
     folder = Path(cfg.output.dir)
     files_at_once = _files_at_once(experiment.pipeline.device)
     batching = Batching(files_at_once, cfg.batch_seconds, cfg.stream_above_s, folder, cfg.output.marks)
-    leaving = Leaving(folder, cfg.output.ab_seconds, cfg.output.plots)
+    leaving = Leaving(folder, cfg.output.ab_seconds, cfg.output.plots, cfg.output.cleaned)
     resolved: Any = OmegaConf.to_container(cfg, resolve=True)
+    resolved["cache"]["enabled"] = None  # whoever runs this again wants it computed
     if experiment.batch is not None:
         return _batch(cfg, resolved, experiment, tags, console)
+    load(experiment)
+    tally, stopped = experiment.pipeline.cache.tally, False
     with experiment.tracking.run(cfg.name, tags) as run:
         run.params(_params(cfg, experiment))
         recording = Recording(run, folder, experiment.tracking.outputs_mib, cfg.output.layout)
@@ -65,14 +94,25 @@ def run_experiment(cfg: DictConfig, tags: Mapping[str, str] | None = None) -> Re
         try:
             for outcome in _with_progress(_outcomes(experiment, batching), experiment, console):
                 rows.append(_finish(outcome, experiment, leaving, cfg.output.layout))
-                run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
+                if outcome.long is not None and not isinstance(experiment.pipeline.cache, NoCache):
+                    log.warning("%s: too long to be reused, it is computed in every run (stream_above_s)", outcome.track.alias)
+                if trial is None:  # dozens of trials are compared by their means; metrics.csv has the files
+                    run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
                 recording.output(outcome, rows[-1])
+                if trial is not None and (stopped := trial.after_file(report.means(rows[-1:], experiment.metrics))):
+                    break
         finally:  # an interrupted run still says what it did
             means = report.means(rows, experiment.metrics)
             files = report.write_all(rows, means, experiment.metrics, folder, resolved)
-            files += _page(rows, means, experiment, cfg, folder)
+            if cfg.output.report:
+                files += _page(rows, means, experiment, cfg, folder)
             files += recording.end(rows)
         run.metrics(means | {f"files_{word.replace(' ', '_')}": float(n) for word, n in verdict.counts(rows).items()})
+        run.metrics(tally.metrics())
+        if trial is not None:
+            score, named = trial.scored({**means, **_costs(rows, tally.saved_s)}, stopped)
+            run.metrics(score)
+            run.tags(named)
         run.tags({NOTE_TAG: (folder / "summary.md").read_text()})
         for path in files:
             run.file(path)
@@ -82,7 +122,23 @@ def run_experiment(cfg: DictConfig, tags: Mapping[str, str] | None = None) -> Re
         if experiment.tracking.log_model:
             _log_model(run, resolved, experiment.weights)
     report.print_table(console, rows, means, experiment.metrics, folder, run.id)
-    return Result(means, rows, [row["alias"] for row in rows if row["status"] == "failed"])
+    if tally.found and (told := tally.told()):
+        console.print(told, highlight=False)
+    failed = [row["alias"] for row in rows if row["status"] == "failed"]
+    return Result(means, rows, failed, tally.metrics(), stopped)
+
+
+def _shuffled(tracks: Sequence[Track], seed: int) -> list[Track]:
+    """The same order in every trial, and none that a folder's names would give: the first few stand for all."""
+    return random.Random(seed).sample(sorted(tracks, key=lambda track: track.alias), len(tracks))
+
+
+def _costs(rows: Sequence[Row], saved_s: float) -> dict[str, float]:
+    """Times, and what cleaning a second of audio takes where nothing can be reused: what was reused counts at its price."""
+    times = timings(rows)
+    if not times.get("time.audio_s"):
+        return times
+    return times | {"cost_per_audio_second": (times["time.total_s"] + saved_s) / times["time.audio_s"]}
 
 
 def _batch(
@@ -95,7 +151,7 @@ def _batch(
             _log_model(run, resolved, experiment.weights)
 
     rows, means = run_batch(resolved, experiment, _params(cfg, experiment), tags, console, log_model)
-    return Result(means, rows, [row["alias"] for row in rows if row["status"] == "failed"])
+    return Result(means, rows, [row["alias"] for row in rows if row["status"] == "failed"], {})
 
 
 def _page(

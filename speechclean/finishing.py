@@ -35,11 +35,12 @@ class Judging(Protocol):
 
 @dataclass(frozen=True)
 class Leaving:
-    """What a file leaves in `folder` beside the cleaned sound: snippets of `ab_seconds` (0: none), `plots`."""
+    """What a file leaves in `folder`: the `cleaned` sound, snippets of `ab_seconds` (0: none), `plots`."""
 
     folder: Path
     ab_seconds: float = 0.0
     plots: bool = False
+    cleaned: bool = True
 
 
 def cleaned_path(track: Track, layout: str) -> str:
@@ -57,11 +58,12 @@ def finish(outcome: Outcome, judging: Judging, leaving: Leaving, output: str) ->
     if outcome.separation is not None:
         sound: Audio | LongAudio = outcome.separation.mixture
         shown, measures = judged(outcome, outcome.separation, judging)
-        if track.cleaned_path is None:
+        if track.cleaned_path is None and leaving.cleaned:
             save(shown.speech, path, outcome.subtype)
     elif outcome.long is not None:
         sound = outcome.long.mixture
-        save_chunks(outcome.long.cleaned(), path, sound.sample_rate, sound.channels, outcome.subtype, sound.samples)
+        if leaving.cleaned:
+            save_chunks(outcome.long.cleaned(), path, sound.sample_rate, sound.channels, outcome.subtype, sound.samples)
         # What needs the whole sound in memory is not measured; loudness and peak were on the way.
         measures = {f"{name}_{state}": None for name in judging.metrics for state in ("mixture", "cleaned")}
         measures |= {name: level for name, level in outcome.long.levels.items() if name in measures}

@@ -33,7 +33,9 @@ def objects(cfg: DictConfig) -> tuple[list[str], dict[str, Any]]:
         wrong = _check_node(key, node)
         if not wrong:
             try:
-                stages[key] = instantiate(node, _convert_="all", _execution_whitelist_=TRUSTED)
+                # Resolved and by itself: of a node in its place Hydra copies the whole config first.
+                alone = OmegaConf.create(OmegaConf.to_container(node, resolve=True))
+                stages[key] = instantiate(alone, _convert_="all", _execution_whitelist_=TRUSTED)
             except Exception as error:
                 wrong = [_range_error(key, node, error)]
         problems += wrong

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from . import cores
 from .audio import Audio
+from .cache import Cache, NoCache
 from .long_audio import LongAudio
 from .marks import Watch
 from .separation import Separation, Stems
@@ -35,15 +36,27 @@ Stage = Callable[[Separation], Separation]
 Clock = Callable[[str], AbstractContextManager[object]]
 
 
+@runtime_checkable
+class Reusing(Protocol):
+    """A stage whose work is worth keeping."""
+
+    def reusing(self, cache: Cache) -> Callable[..., Any]:
+        """The stage itself, the same answers, of which `cache` gives those that it holds."""
+
+
 @dataclass(frozen=True)
 class Pipeline:
-    """What a config composes; a mixture in, a `Separation` of the same rate, channels and length out."""
+    """What a config composes; a mixture in, a `Separation` of the same rate, channels and length out.
+
+    `cache` holds what networks have answered before; what it does not hold is computed.
+    """
 
     separators: Mapping[str, Separator]
     fusion: Fusion
     enhancement: Stage
     postprocess: Mapping[str, Stage]
     device: torch.device
+    cache: Cache = field(default_factory=NoCache)
 
     def __call__(
         self, mixtures: Sequence[Audio], clock: Clock = lambda _: nullcontext(), watch: Watch = lambda *_: None
@@ -53,7 +66,7 @@ class Pipeline:
         answers: dict[str, list[Stems]] = {}
         for name, separator in self.separators.items():
             with clock(f"separators.{name}"):
-                answers[name] = separator(mixtures)
+                answers[name] = self._reusing(separator)(mixtures)
             for index, stems in enumerate(answers[name]):
                 watch(index, f"separators.{name}", torch.cat([stems.speech.waveform, stems.music.waveform]))
 
@@ -72,9 +85,12 @@ class Pipeline:
         watch("fusion", separation.speech.waveform)
         for name, stage in {"enhancement": self.enhancement, **self._named_postprocess()}.items():
             with clock(name):
-                separation = stage(separation)
+                separation = self._reusing(stage)(separation)
             watch(name, separation.speech.waveform)
         return separation.cpu()
+
+    def _reusing(self, stage: Callable[..., Any]) -> Callable[..., Any]:
+        return stage.reusing(self.cache) if isinstance(stage, Reusing) else stage
 
     def _named_postprocess(self) -> dict[str, Stage]:
         return {f"postprocess.{name}": stage for name, stage in self.postprocess.items()}

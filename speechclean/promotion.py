@@ -43,16 +43,22 @@ def promote(record: Record, name: str, overwrite: bool = False) -> Promotion:
     path = Path(conf_dir()) / "experiment" / f"{name}.yaml"
     if path.exists() and not overwrite:
         raise PromotionError(f"{path} is there already; choose another name, or overwrite=true")
+    page, new = preset(record, name)
+    with written_whole(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    composed([f"experiment={name}"])
+    return Promotion(path, new)
+
+
+def preset(record: Record, name: str) -> tuple[str, list[str]]:
+    """The text of a run's preset, and the keys that are new since. Raises `PromotionError`."""
     artifact = record.artifact("config.yaml")
     if artifact is None:
         raise PromotionError(f"{record.name} ({record.id}) keeps no config.yaml")
     config = yaml.safe_load(artifact.read_text())
     choices, values = minimal(config)
     new = _verified(config, _as_overrides(choices, values))
-    with written_whole(path) as temporary:
-        temporary.write_text(_page(record, name, choices, values, config), encoding="utf-8")
-    composed([f"experiment={name}"])
-    return Promotion(path, new)
+    return _page(record, name, choices, values, config), new
 
 
 def minimal(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

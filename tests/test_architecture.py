@@ -14,6 +14,7 @@ STAGES = ("separators", "fusion", "enhancement", "postprocess", "metrics", "data
 #: From the ground up; a module imports from lower floors, or from its own where that is named.
 FLOORS = [
     {"audio", "device", "checkpoints", "files", "runtime", "cores"},
+    {"cache"},
     {"separation", "spectral", "weights", "loudness", "long_audio", "marks"},
     set(STAGES),
     {
@@ -50,6 +51,7 @@ FLOORS = [
         "reproduction",
         "promotion",
     },  # on what runs have left behind
+    {"sweep"},
     {"cli", "reproduce", "compare", "promote"},
     {"__main__", "evaluate"},
 ]
@@ -95,7 +97,9 @@ def test_imports_go_downward(path: Path) -> None:
         ("mlflow", {"tracking"}),
         ("soundfile", {"audio", "long_audio"}),
         ("soxr", {"audio", "long_audio", "loudness"}),
-        ("hydra", {"cli", "compose", "config", "nodes", "__main__"}),
+        ("hydra", {"cli", "compose", "config", "nodes", "sweep", "__main__"}),
+        ("optuna", {"sweep"}),
+        ("plotly", {"sweep"}),
         ("requests", {"weights"}),
         (
             "omegaconf",
@@ -111,6 +115,7 @@ def test_imports_go_downward(path: Path) -> None:
                 "promotion",
                 "serving",
                 "batches",
+                "sweep",
             },
         ),
         ("pyloudnorm", {"loudness"}),

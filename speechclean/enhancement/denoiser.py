@@ -7,9 +7,11 @@ into it, but as the gain |D| / |S| on the speech estimate's STFT; above 8 kHz it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,12 @@ from torch import Tensor
 
 from .. import checkpoints, cores, runtime
 from ..audio import Audio, resample
+from ..cache import Cache, Cost, NoCache, identity
 from ..device import torch_device
 from ..long_audio import Forward, LongAudio, Moments
 from ..separation import Separation
 from ..spectral import extend_mask, istft, stft, window_length
-from ..weights import denoiser_file
+from ..weights import denoiser_file, sha256
 
 #: Published checkpoints are bare states; their networks differ from the defaults of `denoiser.demucs.Demucs` only in width.
 HIDDEN = {"dns48": 48, "dns64": 64, "master64": 64}
@@ -30,6 +33,8 @@ HIDDEN = {"dns48": 48, "dns64": 64, "master64": 64}
 CONTEXT_S = (1.0, 0.5)
 CHUNK_S = 10.0
 HEARD_HZ = 0.9 * 8000
+#: What the network's answers are called among all that is kept.
+KIND = "denoiser"
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,35 @@ class Denoiser:
 
     def __call__(self, separation: Separation) -> Separation:
         """The speech estimate, denoised; the same length, rate and channels."""
+        return self._enhanced(separation, NoCache())
+
+    def reusing(self, cache: Cache) -> Callable[[Separation], Separation]:
+        """The same, with the network's answers from the cache where it holds them: they do not depend on `wet`."""
+        return partial(self._enhanced, cache=cache)
+
+    def _enhanced(self, separation: Separation, cache: Cache) -> Separation:
         speech = separation.speech
         if self.idle or not speech.waveform.any():
             return separation
         heard = resample(speech, self.sample_rate)
-        pieces = list(self._answers(Forward(iter([heard.waveform])), heard.samples, heard.waveform.std(-1, correction=0)))
-        return self.apply(separation, heard.with_waveform(torch.cat(pieces, -1)))
+        key = self._key(heard) if not isinstance(cache, NoCache) else {}
+        denoised = cache.get(KIND, key)
+        if denoised is None:
+            started = time.perf_counter()
+            pieces = list(self._answers(Forward(iter([heard.waveform])), heard.samples, heard.waveform.std(-1, correction=0)))
+            denoised = torch.cat(pieces, -1)
+            cache.put(KIND, key, denoised, Cost(len(pieces), (time.perf_counter() - started) / cores.beside()))
+        return self.apply(separation, heard.with_waveform(denoised.to(torch_device(self.device))))
+
+    def _key(self, heard: Audio) -> dict[str, Any]:
+        """Everything that the network's answer depends on."""
+        return {
+            "weights": sha256(denoiser_file(self.model)),
+            "input": hashlib.sha256(heard.waveform.cpu().contiguous().numpy().tobytes()).hexdigest(),
+            "shape": list(heard.waveform.shape),
+            "code": identity.code("enhancement", "cores.py", "checkpoints.py"),
+            "arithmetic": identity.arithmetic(torch_device(self.device)),
+        }
 
     def stream(self, speech: LongAudio) -> Iterator[Tensor]:
         """The network's own output at its rate for a sound too long for memory: pieces `[channels, some]`, in order."""
@@ -102,17 +130,7 @@ class Denoiser:
     @cached_property
     def _network(self) -> Any:
         path = denoiser_file(self.model)
-        package = checkpoints.read(path)
-        if self.model in HIDDEN:
-            from denoiser.demucs import Demucs
-
-            package = {"klass": Demucs, "args": (), "kwargs": {"hidden": HIDDEN[self.model]}, "state": package}
-        network: Any = checkpoints.build(package, path)
-        network.normalizes, network.normalize = network.normalize, False  # done for whole files, in `_answers`
-        device = torch_device(self.device)
-        if device.type == "cpu":
-            runtime.keep_freed_memory()
-        return network.to(device)
+        return _loaded(self.model, path, torch_device(self.device), path.stat().st_mtime_ns)
 
     @torch.inference_mode()
     def _answers(self, speech: Forward, samples: int, deviation: Tensor) -> Iterator[Tensor]:
@@ -132,3 +150,18 @@ class Denoiser:
 
         for (wanted, _), answer in cores.ordered(lambda piece: network(piece[1][:, None]), pieces(), place.type == "cpu"):
             yield scale * answer[:, 0, wanted]
+
+
+@lru_cache(maxsize=2)
+def _loaded(model: str, path: Path, device: torch.device, stamp: int) -> Any:  # noqa: ARG001
+    """The network, once in a process; `stamp` of the file: one that was written anew is loaded anew."""
+    package = checkpoints.read(path)
+    if model in HIDDEN:
+        from denoiser.demucs import Demucs
+
+        package = {"klass": Demucs, "args": (), "kwargs": {"hidden": HIDDEN[model]}, "state": package}
+    network: Any = checkpoints.build(package, path)
+    network.normalizes, network.normalize = network.normalize, False  # done for whole files, in `_answers`
+    if device.type == "cpu":
+        runtime.keep_freed_memory()
+    return network.to(device)

@@ -7,9 +7,9 @@ Noise" (TMLR 2022). Of a bag only those networks run whose weight for the speech
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ from torch import Tensor
 
 from .. import checkpoints, runtime
 from ..audio import Audio, resample
+from ..cache import Cache, NoCache
 from ..device import torch_device
 from ..long_audio import Forward, LongAudio
 from ..separation import Stems
-from ..weights import Bag, demucs_bag
+from ..weights import Bag, demucs_bag, sha256
 from . import engine, precision, segments, streaming
 from .tuned import tune
 
@@ -86,18 +87,25 @@ class DemucsSeparator:
         """Rate of the stems, in Hz; loads the network."""
         return int(self._networks[0].module.samplerate)
 
-    @torch.inference_mode()
     def __call__(self, mixtures: Sequence[Audio]) -> list[Stems]:
         """Stems at the network's own rate, one per mixture, each on its mixture's device.
 
         A mixture with another number of channels than the network's is heard channel by channel, as so many copies.
         """
+        return self._answer(mixtures, NoCache())
+
+    def reusing(self, cache: Cache) -> Callable[[Sequence[Audio]], list[Stems]]:
+        """The same answers, of which the cache gives what it holds and keeps what it does not."""
+        return partial(self._answer, cache=cache)
+
+    @torch.inference_mode()
+    def _answer(self, mixtures: Sequence[Audio], cache: Cache) -> list[Stems]:
         network = self._networks[0].module
         heard = [resample(mixture, network.samplerate) for mixture in mixtures]
         # The identity of an input is that of its own samples, not of what a resampler makes of them.
         contents = [segments.fingerprint(rows) for mixture in mixtures for rows in self._groups(mixture, network)]
         voices = [self._voice(rows, network) for audio in heard for rows in self._groups(audio, network)]
-        answers = iter(self._separate(voices, contents))
+        answers = iter(self._separate(voices, contents, cache))
         stems = []
         for mixture, audio in zip(mixtures, heard, strict=True):
             if audio.channels == network.audio_channels:
@@ -148,7 +156,9 @@ class DemucsSeparator:
 
     def _schedule(self) -> engine.Schedule:
         own = 1 if torch_device(self.device).type == "cpu" else CUDA_BATCH
-        return engine.Schedule(self.shifts, self.overlap, self.batch_size or own, self.seed)
+        return engine.Schedule(
+            self.shifts, self.overlap, self.batch_size or own, self.seed, speech_only=self.accompaniment == "residual"
+        )
 
     @cached_property
     def _bag(self) -> Bag:
@@ -157,16 +167,21 @@ class DemucsSeparator:
     @cached_property
     def _networks(self) -> list[engine.Network]:
         """Those networks of the bag whose estimates reach what is asked for; the others are not even loaded."""
-        device = torch_device(self.device)
+        stamps = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in self.weight_files().values())
+        return _loaded(replace(self, shifts=1, overlap=0.25, batch_size=None, seed=0), torch_device(self.device), stamps)
+
+    def _load(self, device: torch.device) -> list[engine.Network]:
         if device.type == "cpu":
             runtime.keep_freed_memory()
+        weights = sorted(sha256(path) for path in self.weight_files().values())
         found = []
         for signature, module, shares in self._members():
             if self.tuned:
                 tune(module.to(device), device.type)
             samples = self._segment_samples(module)
             bits = precision.admitted(module.to(device), self.precision, samples)
-            found.append(engine.Network(module, shares, samples, signature, bits))
+            identity = {"weights": weights, "network": signature, "tuned": self.tuned}
+            found.append(engine.Network(module, shares, samples, signature, bits, identity))
         return found
 
     def _members(self) -> Iterator[tuple[str, Any, tuple[float, ...]]]:
@@ -195,12 +210,12 @@ class DemucsSeparator:
         """What the network is given of a group: `[its channels, samples]` on its device."""
         return rows.to(torch_device(self.device)).expand(network.audio_channels, -1)
 
-    def _separate(self, waveforms: list[Tensor], contents: list[str]) -> list[Tensor]:
+    def _separate(self, waveforms: list[Tensor], contents: list[str], cache: Cache) -> list[Tensor]:
         """Speech and music of each waveform: `[channels, samples]` -> `[2, channels, samples]`."""
         # demucs' own command hands its networks the mixture at unit variance too.
         scales = [waveform.std(correction=0).clamp(min=1e-8) for waveform in waveforms]
         scaled = [waveform / scale for waveform, scale in zip(waveforms, scales, strict=True)]
-        both = engine.run(self._networks, scaled, contents, self._schedule())
+        both = engine.run(self._networks, scaled, contents, self._schedule(), cache)
         stems = []
         for waveform, scale, answer in zip(waveforms, scales, both, strict=True):
             # A network's biases would answer digital silence with a faint hum.
@@ -215,6 +230,13 @@ def speech_source(sources: Sequence[str], name: str) -> int:
         if source in engine.SPEECH_SOURCES:
             return index
     raise checkpoints.CheckpointError(f"{name}: separates {list(sources)}, none of which is speech or vocals")
+
+
+@lru_cache(maxsize=4)
+def _loaded(separator: DemucsSeparator, device: torch.device, stamps: tuple[object, ...]) -> list[engine.Network]:  # noqa: ARG001
+    """The networks of the last few separators: the trials of a sweep load theirs once in a process. `stamps` of the files: one
+    that was written anew is loaded anew."""
+    return separator._load(device)
 
 
 def _load(path: Path) -> Any:

@@ -93,6 +93,21 @@ class Records:
             found = self._client.search_runs([experiment_id], query, order_by=["attributes.start_time DESC"], max_results=1)
             return self._record(found[0]) if found else None
 
+    def children(self, parent_id: str) -> list[Record]:
+        """The runs below a parent, oldest first."""
+        found: list[Any] = []
+        token = None
+        with explained(self.store):
+            experiment = self._client.get_run(parent_id).info.experiment_id
+            query = f"tags.`mlflow.parentRunId` = '{parent_id}'"
+            while True:
+                page = self._client.search_runs(
+                    [experiment], query, order_by=["attributes.start_time"], max_results=1000, page_token=token
+                )
+                found += page
+                if not (token := page.token):
+                    return [self._record(run) for run in found]
+
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags of an ended run."""
         with explained(self.store):

@@ -25,7 +25,7 @@ from ..labels import TAG_LENGTH, keyed, text
 from ..store import Store, TrackingError
 from . import pending
 from .client import connected, experiment_of, explained
-from .run import NoRun, Run, StoredRun
+from .run import FAILURE_TAG, NoRun, Run, StoredRun
 from .stale import LOCK_TAG, fail_dead_runs
 from .system import watched
 
@@ -46,7 +46,9 @@ class Tracker(Protocol):
 
     def check(self) -> None: ...
 
-    def run(self, name: str, tags: Mapping[str, str] | None = None) -> AbstractContextManager[Run]: ...
+    def run(
+        self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None
+    ) -> AbstractContextManager[Run]: ...
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class NoTracker:
         """Always ready."""
 
     @contextmanager
-    def run(self, name: str, tags: Mapping[str, str] | None = None) -> Iterator[Run]:  # noqa: ARG002
+    def run(self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None) -> Iterator[Run]:  # noqa: ARG002
         """A run that is not recorded; SIGTERM still unwinds it, so that no half-written files stay."""
         with signals_as_exit():
             yield NoRun()
@@ -108,10 +110,11 @@ class MlflowTracker:
             fail_dead_runs(client, experiment_id, store.running)
 
     @contextmanager
-    def run(self, name: str, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
+    def run(self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None) -> Iterator[Run]:
         """Record a run: FINISHED after the block, FAILED on whatever is raised in it, SIGTERM and Ctrl-C included.
 
-        If the store is lost on the way, the block is not disturbed, and `TrackingError` is raised after it.
+        `continues` is the id of an ended run that goes on, if it is there; else a new one begins. If the store is lost on the
+        way, the block is not disturbed, and `TrackingError` is raised after it.
         """
         client, experiment_id, store = self._opened
         lock = uuid.uuid4().hex
@@ -123,7 +126,7 @@ class MlflowTracker:
             "mlflow.source.name": Path(sys.argv[0] or "python").name,
             "mlflow.source.type": "LOCAL",
         }
-        if parent := os.environ.get(PARENT_VARIABLE):
+        if (parent := os.environ.get(PARENT_VARIABLE)) and parent != continues:
             origin["mlflow.parentRunId"] = parent
         # The lock is there before the run: a run that is RUNNING without a holder of its lock can only be dead.
         with signals_as_exit(), alive(store.running / lock):
@@ -131,8 +134,9 @@ class MlflowTracker:
             if store != self._store:
                 described |= pending.tags(self._store, self.experiment)
             with explained(store):
-                created = client.create_run(experiment_id, tags=described, run_name=name)
-            run = StoredRun(created.info.run_id, client, store, lambda run_id: self._divert(name, run_id))
+                started = _reopened(client, continues, described) if continues else None
+                started = started or client.create_run(experiment_id, tags=described, run_name=name).info.run_id
+            run = StoredRun(started, client, store, lambda run_id: self._divert(name, run_id))
             try:
                 with watched(run, self.system_metrics_s):
                     yield run
@@ -187,6 +191,21 @@ class MlflowTracker:
         with explained(store):
             artifacts = self.artifacts if store == self._store else None
             return client, experiment_of(client, store, self.experiment, artifacts), store
+
+
+def _reopened(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> str | None:
+    """An ended run's id, RUNNING again under these tags; None if the store has no such run (any more)."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.update_run(run_id, status="RUNNING")
+        if FAILURE_TAG in client.get_run(run_id).data.tags:
+            client.delete_tag(run_id, FAILURE_TAG)
+    except MlflowException:
+        return None
+    for key, value in tags.items():
+        client.set_tag(run_id, key, value)
+    return run_id
 
 
 def _user() -> str:

@@ -1,0 +1,63 @@
+"""The next point: Optuna's samplers, asked on a copy of the study in memory until they name a point that is not there yet.
+
+The seed of each question is the sweep's seed and the number of trials so far: a sweep that is resumed goes on as it would have
+gone on, and does not begin its random numbers again.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .settings import Settings
+from .space import Space, grid, rounded, same, size
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+#: Questions to the sampler before points are drawn at random, and those draws before the space is walked through.
+ASKED, DRAWN = 20, 100
+
+
+def next_point(
+    settings: Settings, space: Space, directions: Sequence[Any], trials: Sequence[FrozenTrial]
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """A point that none of the trials has, and the sampler's own notes on it; None when there are no more."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    taken = {same(trial.params) for trial in trials}
+    if len(taken) >= size(space):
+        return None
+    if settings.sampler == "grid":
+        return _first_free(space, taken)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study = optuna.create_study(directions=list(directions), sampler=_sampler(settings, len(trials)))
+        study.add_trials([trial for trial in trials if trial.params])
+        for attempt in range(ASKED + DRAWN):
+            if attempt == ASKED:
+                study.sampler = optuna.samplers.RandomSampler(seed=settings.seed + len(trials))
+            asked = study.ask(space)
+            point = {key: rounded(value) for key, value in asked.params.items()}
+            if same(point) not in taken:
+                return point, dict(study.trials[-1].system_attrs)
+            study.tell(asked, state=optuna.trial.TrialState.FAIL)
+    return _first_free(space, taken)
+
+
+def _first_free(space: Space, taken: set[Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    return next(((point, {}) for point in grid(space) if same(point) not in taken), None)
+
+
+def _sampler(settings: Settings, trials: int) -> Any:
+    import optuna
+
+    seed = settings.seed * 1_000_003 + trials
+    if settings.sampler == "random" or trials < settings.startup_trials:
+        return optuna.samplers.RandomSampler(seed=seed)
+    if settings.sampler == "nsgaii":
+        # A generation as large as what is drawn at random: the first one is that.
+        return optuna.samplers.NSGAIISampler(seed=seed, population_size=max(settings.startup_trials, 2))
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=settings.startup_trials, multivariate=True)

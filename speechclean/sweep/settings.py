@@ -1,0 +1,99 @@
+"""The `sweep` node of a config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+SAMPLERS = ("tpe", "nsgaii", "random", "grid")
+
+
+class StudyError(RuntimeError):
+    """A study that cannot be gone on with; the message says what to do."""
+
+
+@dataclass
+class Settings:
+    """What conf/sweep/*.yaml says.
+
+    study: its name in the storage; the same command with the same name goes on with it
+    storage: None (a sqlite file in the sweep's folder), a sqlite or postgresql URL, or a journal (`journal:PATH`)
+    n_trials: in all, those of earlier starts and of other workers included; None: every point of a grid
+    n_jobs: trials that are launched together; Hydra's launcher runs them (`hydra/launcher=joblib`, `submitit_slurm`)
+    sampler: `tpe`, `nsgaii`, `random` or `grid`
+    startup_trials: random ones before the sampler draws conclusions
+    seed: of the sampler and of the order of files
+    objective: None chooses by what there is; else see `objective.py`; a list for several
+    constraints: such as `wer <= mixture + 0.02`
+    space: key: values, in Hydra's syntax (`choice(…)`, `range(…)`, `interval(…)`)
+    prune_p: a trial ends early when its files are worse than the best trial's with this p (Wilcoxon); 0: never
+    prune_after: files before that
+    max_failures: failed trials in a row that end the sweep
+    stale_s: a worker elsewhere that gives no sign of life for so long is dead (where locks on files tell, at once)
+    preset: the name of the preset that the best config becomes; None: it is left in the sweep's folder
+    """
+
+    study: str = ""
+    storage: str | None = None
+    n_trials: int | None = 50
+    n_jobs: int = 1
+    sampler: str = "tpe"
+    startup_trials: int = 10
+    seed: int = 0
+    objective: Any = None
+    constraints: list[str] = field(default_factory=list)
+    space: dict[str, str] = field(default_factory=dict)
+    prune_p: float = 0.05
+    prune_after: int = 5
+    max_failures: int = 5
+    stale_s: float = 120.0
+    preset: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler={self.sampler!r} must be one of {', '.join(SAMPLERS)}")
+        if self.n_trials is None and self.sampler != "grid":
+            raise ValueError("n_trials=null, every point, is for sampler=grid")
+        for name, least in (("n_trials", 1), ("n_jobs", 1), ("startup_trials", 1), ("max_failures", 1), ("prune_after", 2)):
+            if (value := getattr(self, name)) is not None and value < least:
+                raise ValueError(f"{name}={value} must be {least} or more")
+        if not 0 <= self.prune_p < 1:
+            raise ValueError(f"prune_p={self.prune_p} must be at least 0 and below 1")
+        if not self.study:
+            raise ValueError("study= must name the study")
+
+    @classmethod
+    def of(cls, cfg: DictConfig) -> Settings:
+        """From a config. Raises `ValueError` with the key."""
+        try:
+            made: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(cls), cfg.sweep))
+        except (OmegaConfBaseException, ValueError) as error:
+            raise ValueError(f"sweep.{str(error).splitlines()[0]}") from error
+        return made
+
+
+def storage_of(settings: Settings, folder: Path) -> str:
+    """Where the study is kept; paths made absolute."""
+    storage = settings.storage or f"sqlite:///{folder.absolute() / 'study.db'}"
+    for prefix in ("journal:", "sqlite:///"):
+        if storage.startswith(prefix):
+            return prefix + str(Path(storage.removeprefix(prefix)).expanduser().absolute())
+    return storage
+
+
+def folder_of(storage: str) -> Path | None:
+    """The folder of a storage that is a file: all who work on the study see it."""
+    for prefix in ("journal:", "sqlite:///"):
+        if storage.startswith(prefix):
+            return Path(storage.removeprefix(prefix)).parent
+    return None
+
+
+def plain(node: Any) -> Mapping[str, Any]:
+    """A node as plain values."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node  # type: ignore[return-value]

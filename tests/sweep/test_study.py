@@ -1,0 +1,188 @@
+"""One study, many processes: no point twice, nothing lost, the dead found out."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+
+from speechclean.sweep.objective import Goals
+from speechclean.sweep.owners import CLAIMED_BY, SEEN, Owners
+from speechclean.sweep.sampling import next_point
+from speechclean.sweep.settings import Settings, StudyError, folder_of, storage_of
+from speechclean.sweep.space import Space, same, space_of
+from speechclean.sweep.study import WITHDRAWN, Study
+from tests.postgres import available, server
+
+SPACE = space_of({"shifts": "choice(1,2,4)", "wet": "range(0,1.01,0.1)"}, [])[0]
+
+
+def study(storage: str, **knobs: object) -> Study:
+    settings = Settings(study="test", storage=storage, startup_trials=4, **{"n_trials": 20, **knobs})  # type: ignore[arg-type]
+    objective = [{"metric": "a_cleaned", "direction": "maximize"}]
+    if knobs.get("sampler") == "nsgaii":
+        objective.append({"metric": "b_cleaned", "direction": "minimize"})
+    return Study(settings, storage_of(settings, Path("unused")), Goals.of(objective, [], True))
+
+
+def values(params: dict[str, float], several: bool) -> list[float]:
+    first = -((params["wet"] - 0.6) ** 2) + params["shifts"] / 10
+    return [first, params["shifts"]] if several else [first]
+
+
+def work(one: Study, space: Space = SPACE) -> int:
+    """A worker: claims until there is nothing left."""
+    done = 0
+    with one.owners.owner() as me:
+        while (trial := one.claim(me, space)) is not None:
+            one.study.tell(trial.number, values(trial.params, len(one.goals.objectives) > 1))
+            done += 1
+    return done
+
+
+@pytest.fixture(params=["sqlite", "journal", "postgresql"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'study.db'}"
+    elif request.param == "journal":
+        yield f"journal:{tmp_path / 'study.log'}"
+    elif not available():
+        pytest.skip("no PostgreSQL programs here")
+    else:
+        with server(tmp_path / "postgres") as uri:
+            yield uri
+
+
+def test_two_workers_make_one_study(storage: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_worker, args=(storage,)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    trials = study(storage).trials()
+    assert len(trials) == 20, "n_trials is a total"
+    assert len({same(trial.params) for trial in trials}) == 20, "no point twice"
+    assert {trial.state.name for trial in trials} == {"COMPLETE"}
+    assert len({trial.user_attrs[CLAIMED_BY] for trial in trials}) == 2, "both had work"
+
+
+def _worker(storage: str) -> None:
+    import time
+
+    one = study(storage)
+    with one.owners.owner() as me:
+        while (trial := one.claim(me, SPACE)) is not None:
+            time.sleep(0.05)
+            one.study.tell(trial.number, values(trial.params, False))
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsgaii", "random", "grid"])
+def test_a_sweep_that_is_stopped_goes_on_as_it_would_have(tmp_path: Path, sampler: str) -> None:
+    whole = study(f"sqlite:///{tmp_path / 'whole.db'}", sampler=sampler, n_trials=16)
+    work(whole)
+    for total in (5, 11, 16):
+        work(study(f"sqlite:///{tmp_path / 'parts.db'}", sampler=sampler, n_trials=total))
+    parts = study(f"sqlite:///{tmp_path / 'parts.db'}", sampler=sampler)
+    assert [same(trial.params) for trial in parts.trials()] == [same(trial.params) for trial in whole.trials()]
+
+
+def test_a_space_is_used_up(tmp_path: Path) -> None:
+    one = study(f"sqlite:///{tmp_path / 'a.db'}", n_trials=100)
+    assert work(one) == 33
+    assert next_point(one.settings, SPACE, ["maximize"], one.trials()) is None
+
+
+def test_the_sampler_learns(tmp_path: Path) -> None:
+    one = study(f"sqlite:///{tmp_path / 'a.db'}")
+    work(one)
+    assert one.study.best_params == {"shifts": 4, "wet": pytest.approx(0.6)}
+
+
+def test_a_point_of_the_dead_is_taken_up_first(tmp_path: Path) -> None:
+    one = study(f"sqlite:///{tmp_path / 'a.db'}")
+    with one.owners.owner() as me:
+        lost = one.claim(me, SPACE)
+        assert lost is not None
+        assert not one.owners.dead(one.running()[0])
+    (left,) = one.running()
+    assert one.owners.dead(left)
+    one.give_up(left, "killed")
+    assert one.trials() == [], "it counts for nothing"
+    assert one.study.trials[0].user_attrs[WITHDRAWN]
+    with one.owners.owner() as me:
+        again = one.claim(me, SPACE)
+        assert again is not None
+        assert same(again.params) == same(lost.params)
+        other = one.claim(me, SPACE)
+        assert other is not None
+        assert same(other.params) != same(lost.params), "once"
+
+
+def _hold(folder: Path, ready: object) -> None:
+    import time
+
+    with Owners(folder, 1).owner() as name:
+        ready.put(name)  # type: ignore[attr-defined]
+        time.sleep(60)
+
+
+def test_an_owner_that_is_killed_is_dead(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready = context.Queue()
+    process = context.Process(target=_hold, args=(tmp_path, ready))
+    process.start()
+    name = ready.get(timeout=30)
+    trial = optuna.trial.create_trial(value=0.0, user_attrs={CLAIMED_BY: name})
+    owners = Owners(tmp_path, 1)
+    assert not owners.dead(trial)
+    process.kill()
+    process.join()
+    assert owners.dead(trial)
+
+
+def test_where_no_file_is_shared_signs_of_life_tell() -> None:
+    import time
+
+    owners = Owners(None, stale_s=5)
+    assert owners.dead(optuna.trial.create_trial(value=0.0, user_attrs={SEEN: time.time() - 6}))
+    study = optuna.create_study()
+    trial = study.ask()
+    with owners.pulse([trial]):
+        time.sleep(0.1)
+    assert not owners.dead(study.trials[0])
+
+
+def test_another_subject_is_refused(tmp_path: Path) -> None:
+    one = study(f"sqlite:///{tmp_path / 'a.db'}")
+    one.agree({"inputs": "abc", "config.seed": 0})
+    one.agree({"inputs": "abc", "config.seed": 0})
+    with pytest.raises(StudyError, match=r"config.seed \(0 then, 1 now\)"):
+        one.agree({"inputs": "abc", "config.seed": 1})
+    with pytest.raises(StudyError, match="other objectives"):
+        _ = study(f"sqlite:///{tmp_path / 'a.db'}", sampler="nsgaii").study
+
+
+@pytest.mark.parametrize(
+    ("knobs", "told"),
+    [
+        ({"sampler": "tqe"}, "must be one of"),
+        ({"n_trials": 0}, "n_trials=0"),
+        ({"n_trials": None}, "sampler=grid"),
+        ({"study": ""}, "study="),
+    ],
+)
+def test_settings_are_checked(knobs: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Settings(**{"study": "x", **knobs})  # type: ignore[arg-type]
+
+
+def test_storages() -> None:
+    settings = Settings(study="x", storage=None)
+    assert storage_of(settings, Path("/a/b")) == "sqlite:////a/b/study.db"
+    assert folder_of("sqlite:////a/b/study.db") == Path("/a/b")
+    assert folder_of("postgresql://user@host/name") is None

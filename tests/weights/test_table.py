@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_the_other_publishers() -> None:
     assert set(whisper._MODELS.values()) == {url for name in models() if name.startswith("whisper-") for url in addresses(name)}
     assert addresses("hdemucs_high")[0].endswith(torchaudio.pipelines.HDEMUCS_HIGH_MUSDB_PLUS._model_path)
     assert addresses("squim_objective")[0].endswith(torchaudio.pipelines.SQUIM_OBJECTIVE._path)
+
+
+def test_the_sums_of_roformers() -> None:
+    package = pytest.importorskip("mel_band_roformer", reason="pip install 'speechclean[roformer]'")
+    known = json.loads((Path(package.__file__).parent / "data" / "checksums.json").read_text())["files"]
+    (checkpoint, _config) = models()["roformer_mel_kim"].files
+    for source in checkpoint.sources:
+        assert source.sha256 == known[source.name]["sha256"]
+        assert checkpoint.size_mb == round(known[source.name]["size"] / 1e6)
 
 
 def test_a_wrong_table_is_said(tmp_path: Path) -> None:

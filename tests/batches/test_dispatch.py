@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from speechclean.batches import WorkersLost
 from speechclean.batches.dispatch import DEATHS, dispatch
 from speechclean.batches.gate import Gate
 from speechclean.batches.link import Event, Setup
-from speechclean.batches.stop import Stop
+from speechclean.batches.stop import Stop, on_interrupt
 from speechclean.batches.tasks import CLEANED, FAILED, Entry, Task
 from tests.batches.conftest import entry
 
@@ -118,3 +120,14 @@ def test_a_gate_lets_many_share_and_one_be_alone() -> None:
         thread.join(30)
     assert not any(thread.is_alive() for thread in threads)
     assert not worst
+
+
+def test_ctrl_c_asks_once_and_stops_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), on_interrupt() as stop:
+        assert not stop.asked
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.asked
+        assert "Ctrl-C again" in capsys.readouterr().err
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before

@@ -174,7 +174,7 @@ def build(cfg: DictConfig, sweeping: bool = False) -> Experiment:
                 tracks = stage.tracks()
             if key in ("tracking", "batch"):
                 stage.check()
-        except (MissingWeights, CheckpointError, DatasetError, TrackingError, ImportError) as error:
+        except (MissingWeights, CheckpointError, DatasetError, TrackingError, ImportError, ConnectionError) as error:
             problems.append(str(error))
     if isinstance(stages.get("verdict"), Thresholds):
         problems += _unknown_metrics(stages["verdict"], cfg.metrics)

@@ -1,6 +1,6 @@
 """Thousands of short clips through the embedded pipeline: how fast, how busy, in how much memory.
 
-    python -m experiments.reliability.throughput FOLDER [--count 2000] [--data ../shared/data/dev] [--sample 6] [--write]
+    python -m experiments.reliability.throughput FOLDER [--count 2000] [--data ../shared/data/dev] [--sample 6] [--ray 120] [--write]
 
 FOLDER is scratch. Clips of 2 to 6 s are cut from the recordings of `--data` (speech under music, seeded). Then
 
@@ -34,8 +34,6 @@ from experiments.speed import machine
 
 HERE = Path(__file__).parent
 SHORTEST_S, LONGEST_S, RATE = 2.0, 6.0, 24000
-#: Of the clips, for the comparison of Ray workers.
-RAY_CLIPS = 120
 
 
 def make(folder: Path, data: Path, count: int, seed: int = 0) -> float:
@@ -157,11 +155,11 @@ def loop(clips: Path, count: int, sample: int) -> float:
     return spent * count / len(chosen)
 
 
-def ray_workers(folder: Path, clips: Path) -> dict[str, object]:
+def ray_workers(folder: Path, clips: Path, count: int) -> dict[str, object]:
     """One Ray worker and two, a core each, in turns: seconds of work between the first and the last file, and the bytes."""
-    part = folder / "ray_clips"
+    part = folder / f"ray_clips{count}"
     part.mkdir(exist_ok=True)
-    for path in sorted(clips.iterdir())[:RAY_CLIPS]:
+    for path in sorted(clips.iterdir())[:count]:
         (part / path.name).unlink(missing_ok=True)
         (part / path.name).symlink_to(path)
     spent: dict[int, list[float]] = {1: [], 2: []}
@@ -179,7 +177,7 @@ def ray_workers(folder: Path, clips: Path) -> dict[str, object]:
             while process.poll() is None and not checks.ledger(out):
                 time.sleep(0.05)
             start = time.monotonic()
-            while process.poll() is None and len(checks.ledger(out)) < RAY_CLIPS:
+            while process.poll() is None and len(checks.ledger(out)) < count:
                 time.sleep(0.05)
             spent[workers].append(time.monotonic() - start)
             process.wait()
@@ -218,7 +216,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/dev"))
     parser.add_argument("--sample", type=int, default=6)
-    parser.add_argument("--ray", action="store_true")
+    parser.add_argument("--ray", type=int, default=0, metavar="CLIPS", help="compare one Ray worker with two on so many")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     folder, before = options.folder.resolve(), machine.describe()
@@ -232,7 +230,7 @@ def main() -> None:
     result["loop_s"] = loop(clips, options.count, options.sample)
     result["ratio"] = result["loop_s"] / result["batch"]["wall_s"]
     if options.ray:
-        result["ray"] = ray_workers(folder, clips)
+        result["ray"] = ray_workers(folder, clips, options.ray)
     print(markdown(result))
     if options.write:
         (HERE / "results").mkdir(exist_ok=True)

@@ -11,6 +11,7 @@ import importlib.util
 import logging
 import os
 import queue
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 
 import torch
 
+from . import WorkersLost
 from .dispatch import dispatch
 from .link import Event, Link, Setup
 from .local import check_common
@@ -30,7 +32,7 @@ from .tasks import Entry, Task
 CONCURRENCY = 256
 #: Of the embedded cluster, in bytes: nothing but paths and lines goes through it.
 OBJECT_STORE = 100 * 2**20
-WAIT_S = 0.2
+WAIT_S, CONNECT_S = 0.2, 5.0
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,17 @@ class Cluster:
         check_common(self.only, self.workers, self.interval_s)
 
     def check(self) -> None:
-        """Raise `ImportError` where Ray is not installed."""
+        """Raise `ImportError` where Ray is not installed, `ConnectionError` where nobody answers at the address."""
         if importlib.util.find_spec("ray") is None:
             raise ImportError("batch=ray: Ray is not installed; pip install -c constraints.txt '.[ray]', or use batch=local")
+        host, _, port = (self.address or "").rpartition("://")[2].rpartition(":")
+        if host and port.isdigit():
+            try:  # Ray itself would try for minutes
+                socket.create_connection((host, int(port)), CONNECT_S).close()
+            except OSError as error:
+                raise ConnectionError(
+                    f"batch.address={self.address}: nobody answers there ({error}); start or name one"
+                ) from error
 
     def entries(self, tasks: Sequence[Task], setup: Setup, stop: Stop) -> Iterator[Entry | None]:
         """See `dispatch`."""
@@ -65,7 +75,13 @@ class Cluster:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a CPU actor's environment stays as it is
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self.address:
-            ray.init(self.address, **quiet)
+            try:
+                ray.init(self.address, **quiet)
+            except Exception as error:  # by the way of connecting, Ray raises one thing or another
+                raise WorkersLost(
+                    f"batch.address={self.address}: Ray cannot connect ({str(error).splitlines()[0]}); a cluster that asks for a "
+                    "token wants RAY_AUTH_MODE=token here too"
+                ) from error
         else:
             cpus = max(torch.get_num_threads(), self.workers or 1)
             ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)

@@ -133,6 +133,12 @@ def test_executors_refuse_what_they_cannot_do(monkeypatch: Any) -> None:
         Cluster("out").check()
 
 
+def test_a_cluster_that_is_not_there_is_said_at_once() -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(ConnectionError, match="nobody answers"):
+        Cluster("out", address="ray://127.0.0.1:1").check()
+
+
 def test_each_gpu_has_a_worker(monkeypatch: Any) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert _gpus("auto", {}) == ["0", "1"]

@@ -1,6 +1,6 @@
 """Thousands of short clips through the embedded pipeline: how fast, how busy, in how much memory.
 
-    python -m experiments.reliability.throughput FOLDER [--count 2000] [--data ../shared/data/dev] [--sample 6] [--ray 120] [--write]
+    python -m experiments.reliability.throughput FOLDER [--count 2000] [--data ../shared/data/dev] [--ray 120] [--write]
 
 FOLDER is scratch. Clips of 2 to 6 s are cut from the recordings of `--data` (speech under music, seeded). Then
 

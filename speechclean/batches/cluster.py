@@ -79,8 +79,8 @@ class Cluster:
                 ray.init(self.address, **quiet)
             except Exception as error:  # by the way of connecting, Ray raises one thing or another
                 raise WorkersLost(
-                    f"batch.address={self.address}: Ray cannot connect ({str(error).splitlines()[0]}); a cluster that asks for a "
-                    "token wants RAY_AUTH_MODE=token here too"
+                    f"batch.address={self.address}: Ray cannot connect ({str(error).splitlines()[0]}); a cluster that asks "
+                    "for a token wants RAY_AUTH_MODE=token here too"
                 ) from error
         else:
             cpus = max(torch.get_num_threads(), self.workers or 1)

@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 
 #: A file at which this many workers died while it was the only one they held is not tried again.
 DEATHS = 2
-#: So many workers in a row that die without finishing anything are no accident.
-LOST_IN_A_ROW = 4
+#: So many workers in a row that die without finishing anything are no accident: at their start, or at their work.
+LOST_AT_START, LOST_AT_WORK = 4, 12
 #: Sound in a worker's hands at once, in samples of all channels (half an hour at 24 kHz mono): it bounds memory.
 SAMPLES_AHEAD = 30 * 60 * 24000
 #: How often a stop is looked for, in seconds.
@@ -74,8 +74,9 @@ def dispatch(tasks: Sequence[Task], setup: Setup, start: Start, workers: int, st
                 yield event.entry
             if event.dead:
                 lost_in_a_row += 1
+                most = LOST_AT_WORK if hand.window else LOST_AT_START
                 log.warning("worker %d: %s; it held %d files, which go to another", event.worker, event.dead, len(hand.held))
-                if lost_in_a_row >= LOST_IN_A_ROW and not (len(hand.held) == 1 and deaths[next(iter(hand.held))]):
+                if lost_in_a_row >= most:
                     raise WorkersLost(f"{lost_in_a_row} workers in a row died, the last one by {event.dead}; see worker-*.log")
                 for task in hand.held.values():
                     deaths[task.alias] += task.alone

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from speechclean.batches import WorkersLost
-from speechclean.batches.dispatch import DEATHS, dispatch
+from speechclean.batches.dispatch import DEATHS, LOST_AT_START, LOST_AT_WORK, dispatch
 from speechclean.batches.gate import Gate
 from speechclean.batches.link import Event, Setup
 from speechclean.batches.stop import Stop, on_interrupt
@@ -76,8 +76,21 @@ def test_a_file_that_kills_every_worker_is_named_and_the_rest_finished() -> None
 
 
 def test_workers_that_cannot_live_are_no_files_fault() -> None:
-    with pytest.raises(WorkersLost, match="in a row"):
+    with pytest.raises(WorkersLost, match=f"{LOST_AT_WORK} workers in a row"):
         ended(lambda _: True, workers=1)
+
+    class Stillborn(Scripted):
+        def __init__(self, number: int, events: queue.Queue[Event]) -> None:
+            events.put(Event(number, dead="exit status 1"))
+
+    with pytest.raises(WorkersLost, match=f"{LOST_AT_START} workers in a row"):
+        list(dispatch(TASKS, SETUP, Stillborn, 1, Stop()))
+
+
+def test_several_files_that_kill_workers_are_all_named() -> None:
+    entries, _ = ended(lambda task: task.alias in "adfgh", workers=1)
+    assert Counter(one.alias for one in entries) == Counter("abcdefgh")
+    assert {one.alias for one in entries if one.status == FAILED} == set("adfgh")
 
 
 def test_a_worker_with_a_problem_ends_the_batch_by_its_words() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 
 from speechclean.audio import save
 from speechclean.batches.run import _foreign, _sweep
@@ -58,6 +59,7 @@ def test_config_errors_are_said_before_any_work(tmp_path: Path, overrides: list[
 def test_a_folder_for_each_data_set_and_shard() -> None:
     one = {"_target_": "speechclean.datasets.folder.Folder", "pattern": "tts/*.wav", "shard": None}
     assert batch_name(one) == batch_name({**one})
+    assert batch_name(OmegaConf.create({**one, "pattern": "???"}))
     names = [batch_name(one), batch_name({**one, "pattern": "tts/**"}), batch_name(one, 3)]
     names += [batch_name({**one, "shard": f"{number}/2"}, number) for number in (0, 1)]
     assert len(set(names)) == len(names)

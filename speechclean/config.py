@@ -112,8 +112,9 @@ def batch_name(dataset: Mapping[str, Any], number: int | None = None) -> str:
     >>> batch_name({"_target_": "speechclean.datasets.folder.Folder", "pattern": "my/tts/*.wav", "shard": None})
     'my_tts_.wav-59fdbb27'
     """
-    known = (key for key in dataset if not OmegaConf.is_missing(dataset, key))  # what is missing is told later
-    own = {str(key): dataset[key] for key in known if dataset[key] is not None}
+    node = OmegaConf.create(dict(dataset)) if not isinstance(dataset, DictConfig) else dataset
+    known = (key for key in node if not OmegaConf.is_missing(node, key))  # what is missing is told later
+    own = {str(key): node[key] for key in known if node[key] is not None}
     shard = own.pop("shard", None)
     written = json.dumps(own, sort_keys=True, default=str)
     shown = aliases.safe(str(own.get("pattern") or own.get("path") or own.get("_target_")).replace("*", ""))[-40:].strip("._-")

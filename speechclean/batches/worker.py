@@ -26,6 +26,7 @@ from ..audio import Audio
 from ..cleaning import Batching, Outcome, read, screened, stream
 from ..config import Config, Experiment, build
 from ..finishing import Leaving, finish
+from ..loading import load
 from ..long_audio import LongAudio
 from ..recording import mark_of
 from .gate import Gate
@@ -68,6 +69,7 @@ class Worker:
         cfg = OmegaConf.merge(OmegaConf.structured(Config), _own(config, folder))
         assert isinstance(cfg, DictConfig)
         self._experiment: Experiment = build(cfg)
+        load(self._experiment)
         self._signature, self._weights, self._marks = signature, weights, bool(cfg.output.marks)
         self._folder = folder.resolve()
         self._leaving = Leaving(folder, cfg.output.ab_seconds, cfg.output.plots)

@@ -32,7 +32,10 @@ class Pace:
         self._began = self.clock()
 
     def add(self, entry: Entry, seconds: float) -> None:
-        """A file came to its end; `seconds` as they were planned."""
+        """A file came to its end; `seconds` as they were planned. Time counts from the first one's beginning: until then workers
+        only start."""
+        if not self._done:
+            self._began = max(self._began, self.clock() - entry.took_s)
         self._done += 1
         self._done_seconds += seconds
         self.failed += entry.status == FAILED

@@ -16,8 +16,8 @@ def test_the_time_left_follows_from_the_sound_left() -> None:
     now = [100.0]
     pace = Pace(10, 1000.0, kept=2, kept_seconds=200.0, clock=lambda: now[0])
     assert pace.left_s is None
-    now[0] = 110.0
-    pace.add(entry("a"), 300.0)
+    now[0] = 170.0  # a minute until the workers had started
+    pace.add(entry("a", took_s=10.0), 300.0)
     pace.add(entry("b", FAILED), 0.0)
     assert pace.speed == 30.0
     assert pace.left_s == 500 / 30
@@ -29,7 +29,7 @@ def test_nothing_but_unreadable_files_still_come_to_an_end() -> None:
     now = [0.0]
     pace = Pace(4, 0.0, clock=lambda: now[0])
     now[0] = 2.0
-    pace.add(entry("a", FAILED), 0.0)
+    pace.add(entry("a", FAILED, took_s=2.0), 0.0)
     assert pace.left_s == 6.0
     assert pace.share == 0.25
 

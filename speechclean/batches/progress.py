@@ -32,8 +32,8 @@ class Pace:
         self._began = self.clock()
 
     def add(self, entry: Entry, seconds: float) -> None:
-        """A file came to its end; `seconds` as they were planned. Time counts from the first one's beginning: until then workers
-        only start."""
+        """A file came to its end; `seconds` as they were planned. Time counts from the first one's beginning: until then,
+        workers only start."""
         if not self._done:
             self._began = max(self._began, self.clock() - entry.took_s)
         self._done += 1

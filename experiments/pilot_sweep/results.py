@@ -275,9 +275,10 @@ def finding() -> str:
     point = ", ".join(f"{SHORT.get(knob, knob)} {best[knob]}" for knob in KNOBS)
     cost, usual = number(best, "cost_per_audio_second"), number(both[0], "cost_per_audio_second")
     return (
-        f"On the held-out mixtures the whole box of knobs spans {float(worst[GOAL]):.2f} to {float(best[GOAL]):.2f} dB. The "
-        f"best point ({point}) lies {float(best[GOAL]) - float(both[0][GOAL]):+.2f} dB from the defaults, at "
-        f"{cost / usual:.1f} times their cost, and {float(best['stoi_improvement']) - float(both[0]['stoi_improvement']):+.3f} in STOI."
+        f"On held-out mixtures the whole box of knobs spans {float(worst[GOAL]):.2f} to {float(best[GOAL]):.2f} dB. The best "
+        f"point ({point}) lies {float(best[GOAL]) - float(both[0][GOAL]):+.2f} dB above the defaults, at "
+        f"{cost / usual:.1f} times their cost, and "
+        f"{float(best['stoi_improvement']) - float(both[0]['stoi_improvement']):+.3f} in STOI."
     )
 
 

@@ -8,6 +8,7 @@ what came out, and records it. From the ground up (a module imports only from be
     separation      Track, Stems, Separation: what flows
     spectral        STFT pair, ratio mask, apply mask: pure functions
     loudness        LUFS and true peak
+    files, machine  whole files and what stands in them; what computes
     cores           work side by side on a CPU, the same bits on one core or eight
     cache/          what networks have answered, kept: the same bits without the work
     checkpoints     load networks without trusting their files

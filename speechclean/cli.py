@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
@@ -50,7 +52,7 @@ def main() -> None:
     # Hydra prints its own short trace and exits with 1 unless told to let exceptions pass.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     sys.argv[1:] = [SHORT.get(argument, argument) for argument in sys.argv[1:]]
-    try:
+    with told_errors():
         if {"-m", "--multirun"} & set(sys.argv[1:]):
             from .sweep.sweeper import StudySweeper  # here, since Optuna takes a second
 
@@ -59,10 +61,15 @@ def main() -> None:
         if problems:
             raise ConfigError(problems)
         _run()
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        sys.exit(CONFIG_WRONG)
-    except StudyError as error:
+    sys.exit(FILES_FAILED if _failed else 0)
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """Errors that are the user's to mend end the process, in words and with their exit status."""
+    try:
+        yield
+    except (ConfigError, StudyError) as error:
         print(error, file=sys.stderr)
         sys.exit(CONFIG_WRONG)
     except TrackingError as error:
@@ -71,4 +78,3 @@ def main() -> None:
     except BatchError as error:
         print(error, file=sys.stderr)
         sys.exit(error.status)
-    sys.exit(FILES_FAILED if _failed else 0)

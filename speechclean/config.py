@@ -210,6 +210,13 @@ def conf_dir() -> str:
     return str(inside if inside.is_dir() else Path(__file__).parent.parent / "conf")
 
 
+def bare(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's config without what surrounds its pipeline: no store, no executor, and for data the pilot that ships."""
+    own = {key: value for key, value in config.items() if key not in ("batch", "delivery")}
+    surroundings = {"dataset": "speechclean.datasets.manifest.Pilot", "tracking": "speechclean.tracking.NoTracker"}
+    return own | {key: {"_target_": target} for key, target in surroundings.items()}
+
+
 def _unknown_metrics(thresholds: Thresholds, measured: Iterable[Any]) -> list[str]:
     """Thresholds of metrics that do not exist: they would never be asked, and nobody would notice."""
     known = sorted({path.stem for path in Path(conf_dir(), "metrics").glob("*.yaml")} | set(map(str, measured)))

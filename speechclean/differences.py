@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from . import provenance
 from .aiming import CannotReproduce
-from .config import ConfigError, build
+from .config import ConfigError, bare, build
 
 
 def environment_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -32,12 +32,9 @@ def environment_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> 
 
 def weights_differences(config: DictConfig, then: Mapping[str, Any]) -> list[str]:
     """Weights that are others now. Raises `CannotReproduce` for what is missing."""
-    untracked = OmegaConf.merge(config, {"tracking": None, "dataset": None})
-    assert isinstance(untracked, DictConfig)
-    untracked.tracking = {"_target_": "speechclean.tracking.NoTracker"}
-    untracked.dataset = {"_target_": "speechclean.datasets.manifest.Pilot"}
+    plain: Any = OmegaConf.to_container(config)
     try:
-        weights = build(untracked).weights
+        weights = build(OmegaConf.create(bare(plain))).weights
     except ConfigError as error:
         raise CannotReproduce(
             f"the run's config does not run here: {error}\n(weights that have moved: weights.root=FOLDER)"

@@ -1,12 +1,17 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and what stands in them."""
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -23,3 +28,35 @@ def written_whole(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """A table with a header; None and what a row lacks are empty cells. Raises `ValueError` for a key that is no column."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def csv_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a table with a header."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; {} where there is no file, or none that can be read, or something else in it."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def sources_sha256(root: Path, paths: Iterable[Path]) -> str:
+    """One hash over files below `root`, their names and contents, in whatever order they come."""
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        total.update(f"{path.relative_to(root).as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()

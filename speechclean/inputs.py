@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .datasets.manifest import PILOT
+from .files import csv_rows, csv_text
 from .provenance import file_hash
 from .recording import INPUT_COLUMNS
 
@@ -25,17 +24,13 @@ class Found:
 
     def manifest(self) -> str:
         """The rows as a table that `dataset=manifest` reads."""
-        table = io.StringIO(newline="")
-        writer = csv.DictWriter(table, INPUT_COLUMNS[:4], lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        return table.getvalue()
+        columns = INPUT_COLUMNS[:4]
+        return csv_text(columns, [{column: row.get(column) for column in columns} for row in self.rows])
 
 
 def read(table: Path) -> list[Row]:
     """The rows of a run's inputs.csv."""
-    with table.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return csv_rows(table)
 
 
 def locate(rows: Sequence[Row], root: Path | None) -> Found:

@@ -22,6 +22,8 @@ from typing import Any
 
 import torch
 
+from .files import sources_sha256
+from .machine import cpu_model, version
 from .weights import sha256
 
 #: Packages whose version can change a sample or a number.
@@ -76,13 +78,13 @@ def collect(inputs: Mapping[str, Path], weights: Mapping[str, Path], seed: int) 
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
-        "code": {"version": _version("speechclean"), "sha256": code_sha256(), "git": git_state()},
-        "packages": {name: _version(name) for name in STACK},
+        "code": {"version": version("speechclean"), "sha256": code_sha256(), "git": git_state()},
+        "packages": {name: version(name) for name in STACK},
         "working_folder": str(Path.cwd()),  # what relative paths in the config start from
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": {
-            "model": _cpu_model(),
+            "model": cpu_model(),
             "capability": torch.backends.cpu.get_cpu_capability(),  # which instruction set's rounding
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),  # sums in another order round otherwise
@@ -203,10 +205,7 @@ def file_hash(path: Path) -> str | None:
 def code_sha256(package: Path | None = None) -> str:
     """One hash over a package's sources (this one's): tells versions apart where there is no git."""
     package = package or _PACKAGE
-    total = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        total.update(f"{path.relative_to(package).as_posix()}\0{sha256(path)}\n".encode())
-    return total.hexdigest()
+    return sources_sha256(package, package.rglob("*.py"))
 
 
 def _git(*arguments: str, **environment: str) -> str | None:
@@ -222,21 +221,6 @@ def _git_bytes(*arguments: str, **environment: str) -> bytes | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _cpu_model() -> str | None:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine() or None
 
 
 def _cuda() -> dict[str, Any] | None:

@@ -7,8 +7,6 @@ code). File by file: the cleaned ones, up to a budget. At the end: `marks.json`,
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
 import math
@@ -21,7 +19,7 @@ import yaml
 
 from . import provenance, report
 from .cleaning import Outcome
-from .files import written_whole
+from .files import csv_text, written_whole
 from .finishing import cleaned_path
 from .long_audio import LongAudio
 from .marks import Mark, Marker
@@ -140,11 +138,7 @@ def _inputs(tracks: Sequence[Track]) -> tuple[str, list[dict[str, Any]]]:
         row: dict[str, Any] = {"path": _absolute(track.path), "reference": _absolute(reference), "transcript": track.transcript}
         row |= {"alias": track.alias, "bytes": _size(track.path), "sha256": provenance.file_hash(track.path)}
         rows.append(row | {"sha256_of_reference": provenance.file_hash(reference) if reference else None})
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, INPUT_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return table.getvalue(), rows
+    return csv_text(INPUT_COLUMNS, rows), rows
 
 
 def _absolute(path: Path | None) -> str | None:

@@ -5,8 +5,6 @@ Every file is written whole or not at all.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,10 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import verdict
-from .files import written_whole
+from .files import csv_text, written_whole
 from .scores import Line, Metric, Row, failures, improvement, lines, means, worst
 
 __all__ = [
+    "markdown",
     "means",
     "print_table",
     "write_all",
@@ -66,11 +65,8 @@ def write_all(
 
 def write_metrics_csv(rows: Sequence[Row], path: Path) -> Path:
     """A line per file; None is an empty cell, numbers have their full precision."""
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, list(dict.fromkeys([*HEAD, *(name for row in rows for name in row)])), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return write_text(table.getvalue(), path)
+    columns = list(dict.fromkeys([*HEAD, *(name for row in rows for name in row)]))
+    return write_text(csv_text(columns, rows), path)
 
 
 def write_metrics_json(rows: Sequence[Row], means: Mapping[str, float], metrics: Mapping[str, Metric], path: Path) -> Path:
@@ -97,20 +93,20 @@ def write_summary(
     page = [f"# {len(rows) - len(failed)} of {len(rows)} files cleaned", ""]
     table = [_cells(line) for line in lines(rows, means, metrics)]
     if table:
-        page += [*_markdown(("metric", "unit", "mixture", "cleaned", "change", "better", "files"), table), ""]
+        page += [*markdown(("metric", "unit", "mixture", "cleaned", "change", "better", "files"), table), ""]
         page += ["Means over the files that the metric applies to, before and after.", ""]
     name, least = worst(rows, metrics)
     if least:
         unit = metrics[name].unit
         table = [(row["alias"], f"{gain:+.2f}") for row, gain in least]
-        page += [f"## Gained least, by {name}", "", *_markdown(("file", f"gain in {unit}" if unit else "gain"), table), ""]
+        page += [f"## Gained least, by {name}", "", *markdown(("file", f"gain in {unit}" if unit else "gain"), table), ""]
     if judged := verdict.counts(rows):
         page += ["## Against the mixture", "", ", ".join(f"{count} {word}" for word, count in judged.items()) + ".", ""]
         table = [(row["alias"], row["verdict"]) for row in verdict.harmed(rows)]
-        page += [*_markdown(("file", "verdict"), table), ""] if table else []
+        page += [*markdown(("file", "verdict"), table), ""] if table else []
     if failed:
         table = [(row["alias"], str(row["reason"])) for row in failed]
-        page += ["## Failed", "", *_markdown(("file", "why"), table), ""]
+        page += ["## Failed", "", *markdown(("file", "why"), table), ""]
     page += ["## Where to look next", "", *_places(path.parent, config), ""]
     if config:
         page += ["## Config in brief", "", *(f"- {key}: {_brief(value)}" for key, value in config.items() if key in BRIEF), ""]
@@ -181,7 +177,7 @@ def _cells(line: Line) -> tuple[str, ...]:
     return (line.name, line.metric.unit, f"{line.mixture:.2f}", f"{line.cleaned:.2f}", change, line.better, str(line.files))
 
 
-def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+def markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     """A table; bars and line breaks in cells would end it early."""
     rows = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in (head, *body)]
     return [f"| {' | '.join(row)} |" for row in (rows[0], ["---"] * len(head), *rows[1:])]

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from .audio import AudioError, save, save_chunks
 from .cleaning import Batching, clean
-from .config import Config, build
+from .config import Config, bare, build
 from .separation import Track
 from .weights import EMBEDDED
 
@@ -55,9 +55,7 @@ class Cleaner:
 
 def pack(config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -> None:
     """Put a run's resolved config and its weights, but those that ship with the package, into a folder that can travel."""
-    own = {key: value for key, value in config.items() if key not in ("tracking", "dataset", "metrics", "output")}
-    own |= {"tracking": {"_target_": "speechclean.tracking.NoTracker"}, "metrics": {}}
-    own |= {"dataset": {"_target_": "speechclean.datasets.manifest.Pilot"}, "device": "auto"}
+    own = {key: value for key, value in bare(config).items() if key != "output"} | {"metrics": {}, "device": "auto"}
     own["separators"] = {name: _portable(node, folder) for name, node in config["separators"].items()}
     own["enhancement"] = _portable(config["enhancement"], folder)
     for path in weights.values():

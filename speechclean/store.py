@@ -9,9 +9,13 @@ from __future__ import annotations
 import os
 import re
 import socket
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -20,6 +24,21 @@ _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 class TrackingError(RuntimeError):
     """The tracking store cannot be used, or refuses what it is given; the message says what to do."""
+
+
+@contextmanager
+def advisory_lock(engine: Any, name: str) -> Iterator[None]:
+    """Hold a lock of a Postgres server (an SQLAlchemy `engine`) for the length of the block. It is the session's: whoever dies
+    gives it back."""
+    import sqlalchemy
+
+    number = {"number": zlib.crc32(f"speechclean {name}".encode())}
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(:number)"), number)
+        try:
+            yield
+        finally:
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_unlock(:number)"), number)
 
 
 @dataclass(frozen=True)

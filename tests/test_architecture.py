@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 STAGES = ("separators", "fusion", "enhancement", "postprocess", "metrics", "datasets")
 #: From the ground up; a module imports from lower floors, or from its own where that is named.
 FLOORS = [
-    {"audio", "device", "checkpoints", "files", "runtime", "cores"},
+    {"audio", "device", "checkpoints", "files", "machine", "runtime", "cores"},
     {"cache"},
     {"separation", "spectral", "weights", "loudness", "long_audio", "marks"},
     set(STAGES),

@@ -6,7 +6,6 @@ python -m experiments.embedded_models.train network=htdemucs data.banks=/tmp/ban
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,9 @@ from experiments.embedded_models.export import export_network
 from experiments.embedded_models.settings import Settings
 from experiments.embedded_models.training import train
 from speechclean import provenance
-from speechclean.cli import CONFIG_WRONG, TRACKING_LOST
+from speechclean.cli import told_errors
 from speechclean.config import ConfigError
 from speechclean.nodes import TRUSTED
-from speechclean.tracking import TrackingError
 
 ConfigStore.instance().store(name="train_schema", node=Settings)
 
@@ -54,14 +52,8 @@ def app(cfg: DictConfig) -> float:
 def main() -> None:
     """One training, or with -m a sweep of them."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    try:
+    with told_errors():
         app()
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        sys.exit(CONFIG_WRONG)
-    except TrackingError as error:
-        print(error, file=sys.stderr)
-        sys.exit(TRACKING_LOST)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ The same content gives the same bytes: names in order, dates and owners fixed, n
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 import tarfile
@@ -17,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ..files import written_whole
+from ..files import csv_text, written_whole
 from .tasks import CLEANED, Entry
 
 #: 1 January 1980, the earliest date that a zip can hold; the seconds of it for tar.
@@ -149,11 +148,7 @@ def _is_measure(key: str) -> bool:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode(errors="backslashreplace")
+    return csv_text(columns, rows).encode(errors="backslashreplace")
 
 
 def _sync(path: Path) -> None:

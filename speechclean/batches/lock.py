@@ -13,6 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ..files import json_object
 from . import Occupied
 
 NAME = ".lock"
@@ -32,7 +33,7 @@ def held(folder: Path) -> Iterator[None]:
             lock.acquire(blocking=False)
             break
         except Timeout:
-            who = _read(owner)
+            who = json_object(owner)
             if time.monotonic() - began > (SEEN_S if _lives(who) else GONE_S):
                 raise Occupied(
                     f"{folder}: another process is at work there{_shown(who)}. Wait for its end, or give this one a folder of "
@@ -46,14 +47,6 @@ def held(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             owner.unlink(missing_ok=True)
         lock.release()
-
-
-def _read(owner: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(owner.read_text())
-        return found if isinstance(found, dict) else {}
-    except (OSError, ValueError):
-        return {}
 
 
 def _lives(who: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import histograms, provenance, report, verdict
-from ..files import written_whole
+from ..files import csv_rows, csv_text, json_object
 from ..recording import Recording, timings
 from ..scores import worst
 from ..tracking import NOTE_TAG, Run
@@ -37,7 +37,7 @@ def identity(config: Mapping[str, Any], weights: Mapping[str, Path]) -> Identity
 def begin(run: Run, config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -> None:
     """What is known before any work."""
     Recording(run, folder, 0).origin(config, {}, weights)
-    before = _read(folder / NAME)
+    before = json_object(folder / NAME)
     batch = before.get("batch") or uuid.uuid4().hex
     run.tags({BATCH_TAG: batch} | ({CONTINUES_TAG: before["run"]} if before.get("run") else {}))
     report.write_json({"batch": batch, "run": run.id}, folder / NAME)
@@ -56,10 +56,8 @@ def end(
     run.metrics({**means, **counted, **histograms.percentiles(rows, metrics), **timings(rows)})
     name, least = worst(rows, metrics, WORST)
     if least:
-        listed = "alias,path,gain\n" + "".join(f'"{row["alias"]}","{row["path"]}",{gain}\n' for row, gain in least)
-        with written_whole(folder / "worst.csv") as temporary:
-            temporary.write_text(listed, encoding="utf-8", errors="backslashreplace")
-        run.file(folder / "worst.csv")
+        listed = [{"alias": row["alias"], "path": row["path"], "gain": gain} for row, gain in least]
+        run.file(report.write_text(csv_text(("alias", "path", "gain"), listed), folder / "worst.csv"))
         run.tags({"worst_by": name})
     if picture := histograms.write_histograms(rows, metrics, folder / "histograms.png"):
         run.file(picture)
@@ -67,21 +65,6 @@ def end(
         run.file(path)
     known = [{"path": "files.json", "type": "table"}]
     run.tags({TABLES_TAG: json.dumps(known), NOTE_TAG: (folder / "summary.md").read_text()})
-    hashes = [str(row.get("sha256")) for row in _csv(folder / "inputs.csv")]
+    hashes = [str(row.get("sha256")) for row in csv_rows(folder / "inputs.csv")]
     profile = {"files": len(hashes), "seconds": sum(row.get("seconds") or 0 for row in rows)}
     run.dataset("batch", provenance.digest(hashes), json.dumps({"manifest": "inputs.csv"}), json.dumps(profile))
-
-
-def _csv(path: Path) -> list[dict[str, str]]:
-    import csv
-
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text())
-        return found if isinstance(found, dict) else {}
-    except (OSError, ValueError):
-        return {}

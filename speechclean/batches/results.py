@@ -11,13 +11,12 @@ marks.json     of the outputs, by which a repetition is judged
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import report
+from ..files import csv_text
 from ..finishing import cleaned_path
 from ..recording import INPUT_COLUMNS, OUTPUT_STAGE
 from ..separation import Track
@@ -80,8 +79,4 @@ def _source(track: Track) -> dict[str, Any]:
 
 
 def _write(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return report.write_text(table.getvalue(), path)
+    return report.write_text(csv_text(columns, rows), path)

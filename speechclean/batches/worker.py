@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from .. import cores, provenance
 from ..audio import Audio
 from ..cleaning import Batching, Outcome, read, screened, stream
-from ..config import Config, Experiment, build
+from ..config import Config, Experiment, bare, build
 from ..finishing import Leaving, finish
 from ..loading import load
 from ..long_audio import LongAudio
@@ -218,10 +218,7 @@ class Worker:
 
 def _own(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """What of a run's config a worker needs: no data set, no store, no executor."""
-    own = {key: value for key, value in config.items() if key not in ("batch", "delivery", "dataset", "tracking")}
-    own |= {"tracking": {"_target_": "speechclean.tracking.NoTracker"}}
-    own |= {"dataset": {"_target_": "speechclean.datasets.manifest.Pilot"}, "output": {**config["output"], "dir": str(folder)}}
-    return own
+    return bare(config) | {"output": {**config["output"], "dir": str(folder)}}
 
 
 def _check_inside(output: Path, folder: Path) -> None:

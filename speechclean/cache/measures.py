@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from .identity import code
+from .identity import code, samples
 from .store import Cache
 from .tally import Cost
 
@@ -51,13 +49,13 @@ class Remembered:
             value: float | None = self.metric(separation, track)
             return value
         key = self._key(separation, track)
-        for mask in ({"mask": _hash(separation.mask)}, {}):
+        for mask in ({"mask": samples(separation.mask)}, {}):
             if (kept := self.cache.get(KIND, key | mask)) is not None:
                 value = float(kept.view(torch.float64))
                 return None if math.isnan(value) else value
         seen: set[str] = set()
         value = self.metric(_watched(separation, seen.add), track)
-        looked = {"mask": _hash(separation.mask)} if "mask" in seen else {}
+        looked = {"mask": samples(separation.mask)} if "mask" in seen else {}
         # As the bits of two float32: exact, whatever the value.
         bits = torch.tensor([math.nan if value is None else value], dtype=torch.float64).view(torch.float32)
         self.cache.put(KIND, key | looked, bits, Cost(0, 0.0))
@@ -69,18 +67,13 @@ class Remembered:
         return {
             "metric": type(self.metric).__name__,
             "knobs": {item.name: str(getattr(self.metric, item.name)) for item in dataclasses.fields(self.metric)},
-            "mixture": _hash(separation.mixture.waveform),
+            "mixture": samples(separation.mixture.waveform),
             "rate": separation.mixture.sample_rate,
-            "reference": None if reference is None else [_hash(reference.waveform), reference.sample_rate],
+            "reference": None if reference is None else [samples(reference.waveform), reference.sample_rate],
             "transcript": track.transcript,
             "weights": {name: [str(path), path.stat().st_mtime_ns] for name, path in weights.items()},
             "code": code("metrics", "spectral.py", "audio.py", "loudness.py"),
         }
-
-
-def _hash(tensor: Tensor) -> str:
-    rows = tensor.detach().cpu().contiguous()
-    return hashlib.sha256(f"{tuple(rows.shape)}".encode() + rows.numpy().tobytes()).hexdigest()
 
 
 def _watched(value: Any, tell: Callable[[str], object]) -> Any:

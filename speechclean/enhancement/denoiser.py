@@ -7,7 +7,6 @@ into it, but as the gain |D| / |S| on the speech estimate's STFT; above 8 kHz it
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -98,8 +97,7 @@ class Denoiser:
         """Everything that the network's answer depends on."""
         return {
             "weights": sha256(denoiser_file(self.model)),
-            "input": hashlib.sha256(heard.waveform.cpu().contiguous().numpy().tobytes()).hexdigest(),
-            "shape": list(heard.waveform.shape),
+            "input": identity.samples(heard.waveform),
             "code": identity.code("enhancement", "cores.py", "checkpoints.py"),
             "arithmetic": identity.arithmetic(torch_device(self.device)),
         }

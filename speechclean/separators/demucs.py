@@ -188,7 +188,7 @@ class DemucsSeparator:
         """Signature, module and share in each source's estimate of every network that runs."""
         files = list(self._bag.files.items())
         first = _load(files[0][1])
-        speech = speech_source(first.sources, self.name)
+        speech = engine.speech_source(first.sources, self.name)
         weights = torch.tensor(self._bag.weights or [[1.0] * len(first.sources)] * len(files))
         for index, own in enumerate(weights / weights.sum(0)):
             if own[speech] or (self.accompaniment == "stems" and own.any()):
@@ -222,14 +222,6 @@ class DemucsSeparator:
             speech, others = answer * scale if waveform.any() else torch.zeros_like(answer)
             stems.append(torch.stack([speech, waveform - speech if self.accompaniment == "residual" else others]))
         return stems
-
-
-def speech_source(sources: Sequence[str], name: str) -> int:
-    """Index of the source that carries the voice. Raises `CheckpointError` if none does."""
-    for index, source in enumerate(sources):
-        if source in engine.SPEECH_SOURCES:
-            return index
-    raise checkpoints.CheckpointError(f"{name}: separates {list(sources)}, none of which is speech or vocals")
 
 
 @lru_cache(maxsize=4)

@@ -12,11 +12,20 @@ from torch import Tensor
 
 from .. import cores
 from ..cache import Cache, Cost, NoCache, identity
+from ..checkpoints import CheckpointError
 from . import precision, segments
 from .segments import OverlapAdd, Segment
 
 #: What the source that carries the voice is called: here, and in models for music.
 SPEECH_SOURCES = ("speech", "vocals")
+
+
+def speech_source(sources: Sequence[str], name: str) -> int:
+    """Index of the source that carries the voice in what the model `name` separates. Raises `CheckpointError` if none does."""
+    for source in SPEECH_SOURCES:
+        if source in sources:
+            return list(sources).index(source)
+    raise CheckpointError(f"{name}: separates {list(sources)}, none of which is speech or vocals")
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class Network:
     @property
     def speech(self) -> int:
         """Index of the source that carries the voice."""
-        return next(self.module.sources.index(name) for name in SPEECH_SOURCES if name in self.module.sources)
+        return speech_source(self.module.sources, self.signature)
 
     def answer(self, heard: Tensor) -> Tensor:
         """The network's share of the speech and of the sum of the other sources.

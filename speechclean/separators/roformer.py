@@ -17,7 +17,8 @@ from typing import Any
 
 from ..checkpoints import CheckpointError, freeze, read_state
 from ..weights import MissingWeights, published_files
-from .demucs import DemucsSeparator, speech_source
+from .demucs import DemucsSeparator
+from .engine import speech_source
 from .roformer_network import RoformerConfig, RoformerNetwork
 
 #: Names of published ones in the table of weights begin with it.

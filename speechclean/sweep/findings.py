@@ -3,19 +3,18 @@ the parent run."""
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from ..files import csv_text
 from ..promotion import PromotionError, preset, promote
-from ..report import write_text
+from ..report import markdown, write_text
 from ..tracking import NOTE_TAG, Record, Records, Run, TrackingError
 from .figures import write_figures
 from .study import ID, REASON, Study
@@ -67,14 +66,9 @@ class Findings:
     def front(self) -> list[FrozenTrial]:
         """Trials that no other is better than in every objective, among those that keep to the constraints."""
         signs = [1 if one.direction == "maximize" else -1 for one in self.study.goals.objectives]
-        points = [
-            ([sign * value for sign, value in zip(signs, trial.values, strict=True)], trial) for trial in self._feasible()
-        ]
-        beaten = [
-            any(all(a >= b for a, b in zip(other, mine, strict=True)) and other != mine for other, _ in points)
-            for mine, _ in points
-        ]
-        return [trial for (_, trial), lost in zip(points, beaten, strict=True) if not lost]
+        there = self._feasible()
+        points = [[sign * value for sign, value in zip(signs, trial.values, strict=True)] for trial in there]
+        return [there[index] for index in undominated(points)]
 
     def progress(self, trial: FrozenTrial) -> None:
         """The parent's curves: the best so far, forwards computed and spared."""
@@ -168,11 +162,20 @@ class Findings:
             head = ["trial", *shown[0].params, *(one.name for one in goals.objectives)]
             order = sorted(shown, key=lambda trial: trial.values)
             body = [[str(one.number), *map(str, one.params.values()), *(f"{v:.4g}" for v in one.values)] for one in order]
-            lines += ["", f"{what}:", "", *_rows([head, ["---"] * len(head), *body])]
+            lines += ["", f"{what}:", "", *markdown(head, body)]
         failed = [trial for trial in trials if trial.state.name == "FAIL"]
         if failed:
             lines += ["", "## Failed", "", *(f"- {trial.number}: {trial.user_attrs.get(REASON, '')}" for trial in failed)]
         return "\n".join(lines) + "\n"
+
+
+def undominated(points: Sequence[Sequence[float]]) -> list[int]:
+    """Which points no other is at least as good as in every coordinate, larger being better; equal ones stand together."""
+
+    def beaten(mine: Sequence[float]) -> bool:
+        return any(other != mine and all(a >= b for a, b in zip(other, mine, strict=True)) for other in points)
+
+    return [index for index, mine in enumerate(points) if not beaten(mine)]
 
 
 def _table(trials: list[FrozenTrial], study: Study) -> str:
@@ -187,11 +190,7 @@ def _table(trials: list[FrozenTrial], study: Study) -> str:
         row |= {"seconds": trial.user_attrs.get(SECONDS), "reason": trial.user_attrs.get(REASON, "")}
         row |= trial.user_attrs.get(REUSE, {})
         rows.append(row | {key: value for key, value in trial.user_attrs.get(MEANS, {}).items() if key not in row})
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return table.getvalue()
+    return csv_text(list(dict.fromkeys(key for row in rows for key in row)), rows)
 
 
 def _states(trials: list[FrozenTrial]) -> dict[str, int]:
@@ -220,10 +219,6 @@ def _told_reuse(trials: list[FrozenTrial]) -> str:
         if told
         else ""
     )
-
-
-def _rows(rows: list[list[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in rows]
 
 
 def _html(summary: str) -> str:

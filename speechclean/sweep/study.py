@@ -12,7 +12,6 @@ import re
 import time
 import uuid
 import warnings
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from ..store import advisory_lock
 from .objective import Goals
 from .owners import CLAIMED_BY, RUN_BY, SEEN, Owners
 from .sampling import next_point
@@ -135,15 +135,8 @@ class Study:
             with FileLock(folder / ".study.lock", timeout=120):
                 yield
         elif self.storage.startswith("postgresql"):
-            import sqlalchemy
-
-            name = zlib.crc32(f"speechclean {self.settings.study}".encode())
-            with self._locks.connect() as connection:  # the lock lives as long as this connection
-                connection.execute(sqlalchemy.text("select pg_advisory_lock(:name)"), {"name": name})
-                try:
-                    yield
-                finally:
-                    connection.execute(sqlalchemy.text("select pg_advisory_unlock(:name)"), {"name": name})
+            with advisory_lock(self._locks, f"study {self.settings.study}"):
+                yield
         else:
             yield
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from ..store import Store, TrackingError
+from ..store import Store, TrackingError, advisory_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,10 +26,6 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # by default 7: minutes of silence when a server dies in the middle
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
 }
-
-
-#: Any number, the same in every process.
-_POSTGRES_LOCK = 0x73706565636863  # "speechc"
 
 
 def connected(store: Store, timeout_s: int) -> MlflowClient:
@@ -126,8 +122,7 @@ def _alone(store: Store) -> Iterator[None]:
 
         engine = sqlalchemy.create_engine(store.uri)
         try:
-            with engine.connect() as connection:  # the lock is the session's: whoever dies gives it back
-                connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({_POSTGRES_LOCK})"))
+            with advisory_lock(engine, "tracking store"):
                 yield
         finally:
             engine.dispose()

@@ -17,11 +17,8 @@ DENOISERS = ("dns48", "dns64", "master64")
 
 def published_file(name: str) -> Path:
     """The one file of a published model of the table. Raises `MissingWeights`, `CheckpointError` if it is damaged."""
-    model = table.models()[name]
-    for file in model.files:
-        if path := locate(file):
-            return verified(path, file)
-    raise missing(name, [file.sources[-1].url for file in model.files])
+    (path,) = published_files(name)
+    return path
 
 
 def published_files(name: str) -> list[Path]:

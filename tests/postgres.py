@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from experiments.servers import free_port
 
 PLACES = ["", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)]
 
@@ -30,8 +31,9 @@ def _user() -> str | None:
 
 
 @contextmanager
-def server(_: Path | None = None) -> Iterator[str]:
-    """The URI of an empty database."""
+def server(password: str = "") -> Iterator[str]:
+    """The URI of a server of one's own, without a database: there is an empty one, `postgres`. With a `password` all have to
+    give it."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="postgres-") as scratch:
         folder = Path(scratch)
         lead: list[str] = []
@@ -46,17 +48,18 @@ def server(_: Path | None = None) -> Iterator[str]:
         def run(*command: str) -> None:
             subprocess.run([*lead, *command], check=True, stdout=subprocess.DEVNULL, cwd="/tmp")
 
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        run(
-            str(program("initdb")), "-D", str(data), "-U", "speechclean", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
-        )
+        port = free_port()
+        auth = ["-A", "trust"]
+        if password:
+            (folder / "password").write_text(password)
+            auth = ["-A", "scram-sha-256", f"--pwfile={folder / 'password'}"]
+        where = ("-D", str(data))
+        run(str(program("initdb")), *where, "-U", "speechclean", *auth, "--no-sync", "-E", "UTF8", "--locale=C")
         options = (
-            f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c shared_buffers=16MB -c max_connections=40"
+            f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c shared_buffers=16MB -c max_connections=100"
         )
-        run(str(program("pg_ctl")), "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
+        run(str(program("pg_ctl")), *where, "-o", options, "-l", str(folder / "log"), "-w", "start")
         try:
-            yield f"postgresql://speechclean@127.0.0.1:{port}/postgres"
+            yield f"postgresql://speechclean{':' + password if password else ''}@127.0.0.1:{port}"
         finally:
-            run(str(program("pg_ctl")), "-D", str(data), "-m", "immediate", "stop")
+            run(str(program("pg_ctl")), *where, "-m", "immediate", "stop")

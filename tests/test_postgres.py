@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import pwd
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,49 +12,21 @@ from pathlib import Path
 import pytest
 
 from speechclean.tracking import MlflowTracker, Records, TrackingError
-from tests.test_tracking_loss import free_port
+from tests import postgres
 
 ROOT = Path(__file__).parents[1]
-
-
-def program(name: str) -> str | None:
-    """A program of Postgres: on the path, or where Debian keeps them."""
-    found = [shutil.which(name), *map(str, sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True))]
-    return next((path for path in found if path), None)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The address, without a database, of a Postgres that lives as long as this module's tests; the password is `secret`."""
     pytest.importorskip("psycopg", reason="no driver: pip install 'speechclean[postgres]'")
-    if not program("initdb") or not program("pg_ctl"):
+    if not postgres.program("initdb") or not postgres.program("pg_ctl"):
         pytest.skip("Postgres is not installed: apt-get install postgresql")
-    as_user: dict[str, str] = {}
-    with tempfile.TemporaryDirectory(prefix="speechclean-postgres-", dir="/tmp") as folder:
-        if os.geteuid() == 0:  # Postgres refuses to run as root
-            try:
-                account = pwd.getpwnam("postgres")
-            except KeyError:
-                pytest.skip("Postgres does not run as root, and there is no user `postgres`")
-            os.chown(folder, account.pw_uid, account.pw_gid)
-            as_user = {"user": "postgres", "group": account.pw_gid, "extra_groups": []}  # type: ignore[dict-item]
-        data, password = Path(folder) / "data", Path(folder) / "password"
-        password.write_text("secret")
-        password.chmod(0o644)
-        port = free_port()
-
-        def run(*line: str) -> None:
-            subprocess.run(line, check=True, capture_output=True, cwd=folder, timeout=120, **as_user)  # type: ignore[call-overload]
-
-        control = program("pg_ctl") or ""
-        auth = ("--username=me", f"--pwfile={password}", "--auth=scram-sha-256")
-        run(program("initdb") or "", "--pgdata", str(data), "--no-sync", "--encoding=UTF8", "--locale=C", *auth)
-        options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off"
-        run(control, "--pgdata", str(data), "--log", f"{folder}/log", "--options", options, "--wait", "start")
-        try:
-            yield f"postgresql://me:secret@127.0.0.1:{port}"
-        finally:
-            run(control, "--pgdata", str(data), "--mode=immediate", "--wait", "stop")
+    if not postgres.available():
+        pytest.skip("Postgres does not run as root, and there is no user `postgres`")
+    with postgres.server("secret") as address:
+        yield address
 
 
 def new_database(server: str, name: str) -> str:

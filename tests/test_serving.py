@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.servers import free_port
 from speechclean import serving
 from speechclean.audio import AudioError, load, save
 from speechclean.compose import composed
@@ -26,7 +27,6 @@ from tests.conftest import noise
 from tests.integration.conftest import SMALL, environment
 from tests.separators.test_roformer import write
 from tests.test_identity import resolved
-from tests.test_tracking_loss import free_port
 
 ROOT = Path(__file__).parents[1]
 

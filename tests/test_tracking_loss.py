@@ -3,55 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from experiments.servers import free_port, kill, tracking_server
 from speechclean.tracking import MlflowTracker, TrackingError, pending
 from speechclean.tracking.client import connected
 
 ROOT = Path(__file__).parents[1]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def server(folder: Path, port: int) -> Iterator[subprocess.Popen]:
-    """A real MLflow server on a sqlite store in `folder`."""
-    MlflowTracker(f"sqlite:///{folder}/server.db").check()  # its own creation takes twice as long
-    line = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/server.db"]
-    line += ["--artifacts-destination", str(folder / "kept"), "--port", str(port), "--workers", "1"]
-    quiet = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    process = subprocess.Popen(line, env=quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.1)
-    try:
-        yield process
-    finally:
-        kill(process)
-
-
-def kill(process: subprocess.Popen) -> None:
-    """The server and its workers, as a power cut would."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def work(run, folder: Path, start: int, end: int) -> None:
@@ -103,7 +67,7 @@ def test_a_server_killed_in_the_middle(here: Path, caplog: pytest.LogCaptureFixt
     port = free_port()
     tracker = MlflowTracker(f"http://127.0.0.1:{port}", required=required, system_metrics_s=0)
     told = pytest.raises(TrackingError, match="All outputs are on the disk") if required else contextmanager(lambda: (yield))()
-    with server(here, port) as process, told, tracker.run("victim") as run:
+    with tracking_server(here, port) as (process, _), told, tracker.run("victim") as run:
         work(run, here, 0, 2)
         kill(process)
         work(run, here, 2, 5)
@@ -111,7 +75,7 @@ def test_a_server_killed_in_the_middle(here: Path, caplog: pytest.LogCaptureFixt
     assert all((here / f"{step}.txt").is_file() for step in range(5))
     with sqlite3.connect(here / "server.db") as store:
         assert store.execute("select status from runs").fetchall() == [("RUNNING",)], "never FINISHED by half"
-    with server(here, port):
+    with tracking_server(here, port):
         (uploaded,) = pending.sync()
         assert uploaded.run_id == run.id, "it goes on where it broke off"
         client = connected(tracker._store, 10)

@@ -1,24 +1,21 @@
 """Pictures of MLflow's own pages on the runs of one experiment, taken from a real UI in headless Chromium.
 
 pip install playwright==1.65.2          # its browsers are not needed, Debian's chromium is: apt-get install chromium
-python experiments/compare_view/screenshots.py sqlite:///mlflow.db EXPERIMENT FOLDER
+python -m experiments.compare_view.screenshots sqlite:///mlflow.db EXPERIMENT FOLDER
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
 from mlflow import MlflowClient
 from playwright.sync_api import Page, sync_playwright
+
+from experiments.servers import mlflow_server
 
 #: The recipe: parameters and metrics of the parallel-coordinates plot, x and y of the scatter plot.
 PARALLEL = (
@@ -39,38 +36,29 @@ def main() -> None:
     client = MlflowClient(arguments.uri)
     experiment = client.get_experiment_by_name(arguments.experiment)
     runs = [run.info.run_id for run in client.search_runs([experiment.experiment_id])]
-    port = free_port()
-    settings = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    line = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", arguments.uri, "--port", str(port)]
-    server = subprocess.Popen(line, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/")
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=arguments.chromium, args=["--no-sandbox"])
-            page = browser.new_page(viewport=SIZE)
-            address = f"http://127.0.0.1:{port}/#"
-            arguments.folder.mkdir(parents=True, exist_ok=True)
-            parameters = {"runs": json.dumps(runs), "experiments": json.dumps([experiment.experiment_id])}
-            page.goto(f"{address}/compare-runs?{urllib.parse.urlencode(parameters)}")
-            page.get_by_text("Parallel Coordinates Plot").wait_for(timeout=60_000)
-            close_assistant(page)
-            page.get_by_role("button", name="Clear All").click()
-            for kind, names in enumerate(PARALLEL):
-                for name in names:
-                    choose(page, kind, name)
-            page.wait_for_timeout(2000)
-            shoot(page, arguments.folder / "parallel_coordinates.png")
-            page.get_by_text("Scatter Plot").first.click()
-            page.wait_for_timeout(2000)
-            for axis, name in zip("xy", SCATTER, strict=True):
-                page.locator(f"#{axis}-axis-selector").click()
-                page.get_by_role("option", name=name, exact=True).click()
-            page.wait_for_timeout(2000)
-            shoot(page, arguments.folder / "scatter.png")
-            browser.close()
-    finally:
-        server.terminate()
-        server.wait()
+    with mlflow_server(arguments.uri) as (_, server), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=arguments.chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport=SIZE)
+        address = f"{server}/#"
+        arguments.folder.mkdir(parents=True, exist_ok=True)
+        parameters = {"runs": json.dumps(runs), "experiments": json.dumps([experiment.experiment_id])}
+        page.goto(f"{address}/compare-runs?{urllib.parse.urlencode(parameters)}")
+        page.get_by_text("Parallel Coordinates Plot").wait_for(timeout=60_000)
+        close_assistant(page)
+        page.get_by_role("button", name="Clear All").click()
+        for kind, names in enumerate(PARALLEL):
+            for name in names:
+                choose(page, kind, name)
+        page.wait_for_timeout(2000)
+        shoot(page, arguments.folder / "parallel_coordinates.png")
+        page.get_by_text("Scatter Plot").first.click()
+        page.wait_for_timeout(2000)
+        for axis, name in zip("xy", SCATTER, strict=True):
+            page.locator(f"#{axis}-axis-selector").click()
+            page.get_by_role("option", name=name, exact=True).click()
+        page.wait_for_timeout(2000)
+        shoot(page, arguments.folder / "scatter.png")
+        browser.close()
 
 
 def close_assistant(page: Page) -> None:
@@ -93,23 +81,6 @@ def choose(page: Page, kind: int, name: str) -> None:
 def shoot(page: Page, path: Path) -> None:
     page.screenshot(path=str(path))
     print(path, path.stat().st_size)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(address: str) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(address, timeout=2)
-            return
-        except OSError:
-            time.sleep(0.3)
-    raise TimeoutError(address)
 
 
 if __name__ == "__main__":

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import csv
-import os
-import signal
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import soundfile
+
+from experiments.reliability.grounds import LeftOut
 
 #: Aliases that people, or somebody worse, may write into a table.
 ALIASES = (
@@ -25,44 +22,24 @@ ALIASES = (
 HUGE_S, HUGE_RATE, HUGE_CHANNELS = 90, 192000, 8
 
 
+@contextmanager
+def small_disk(place: Path, mebibytes: int) -> Iterator[Path]:
+    """A tmpfs of a size. Raises `LeftOut` where nobody may mount one."""
+    place.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(place)], check=False).returncode:
+        raise LeftOut("a tmpfs cannot be mounted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=False)
+
+
 def bind_read_only(folder: Path) -> Callable[[], None] | None:
     """Make a folder read-only for everybody who opens something in it from now on; what undoes it, None where nobody may."""
     for line in (["mount", "--bind", str(folder), str(folder)], ["mount", "-o", "remount,ro,bind", str(folder)]):
         if subprocess.run(line, check=False, capture_output=True).returncode:
             return None
     return lambda: subprocess.run(["umount", "-l", str(folder)], check=True) and None
-
-
-@contextmanager
-def tracking_server(folder: Path) -> Iterator[tuple[subprocess.Popen, str]]:
-    """A real MLflow server on a sqlite store in `folder`, and its address."""
-    from speechclean.tracking import MlflowTracker
-
-    MlflowTracker(f"sqlite:///{folder}/server.db").check()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    line = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/server.db"]
-    line += ["--artifacts-destination", str(folder / "kept"), "--port", str(port), "--workers", "1"]
-    quiet = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    process = subprocess.Popen(line, env=quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.1)
-    try:
-        yield process, f"http://127.0.0.1:{port}"
-    finally:
-        end(process)
-
-
-def end(server: subprocess.Popen) -> None:
-    """The server and its workers at once."""
-    if server.poll() is None:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
 
 
 def faketime() -> str | None:

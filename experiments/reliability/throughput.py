@@ -22,83 +22,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from threading import Event, Thread
 
 import numpy as np
-import psutil
-import soundfile
 
 from experiments import texts
 from experiments.reliability import checks
+from experiments.reliability.clips import make
+from experiments.reliability.watch import Watch
 from experiments.speed import machine
 
 HERE = Path(__file__).parent
-SHORTEST_S, LONGEST_S, RATE = 2.0, 6.0, 24000
-
-
-def make(folder: Path, data: Path, count: int, seed: int = 0) -> float:
-    """Cut `count` clips; seconds of sound in all."""
-    from speechclean.audio import load, resample
-
-    generator = np.random.default_rng(seed)
-    sounds = {
-        kind: [resample(load(path).mono(), RATE).waveform[0].numpy() for path in sorted((data / kind).glob("*.*"))[:12]
-               if path.suffix in (".wav", ".flac", ".ogg", ".mp3")]
-        for kind in ("speech", "music")
-    }  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    total = 0.0
-    for number in range(count):
-        seconds = float(generator.uniform(SHORTEST_S, LONGEST_S))
-        speech, music = (_cut(sounds[kind][generator.integers(len(sounds[kind]))], seconds, generator) for kind in sounds)
-        level = np.sqrt(np.mean(speech**2) / max(np.mean(music**2), 1e-9)) * 10 ** (-generator.uniform(0, 15) / 20)
-        mixed = speech + level * music
-        path = folder / f"seed_{number % 10}_run{number % 7}__text_{number:05d}_generated.wav"
-        soundfile.write(path, 0.5 * mixed / max(np.abs(mixed).max(), 1e-9), RATE)
-        total += len(mixed) / RATE
-    return total
-
-
-def _cut(sound: np.ndarray, seconds: float, generator: np.random.Generator) -> np.ndarray:
-    length = int(seconds * RATE)
-    start = int(generator.integers(max(1, len(sound) - length)))
-    return np.resize(sound[start : start + length], length)
-
-
-class Watch:
-    """Memory of a process and all below it, from outside, as they go: sum of proportional set sizes, so that what they share is
-    counted once."""
-
-    def __init__(self, pid: int) -> None:
-        self.seen: list[tuple[float, int]] = []
-        self._ended, self._process = Event(), psutil.Process(pid)
-        self._thread = Thread(target=self._look, daemon=True)
-        self._thread.start()
-
-    def _look(self) -> None:
-        start = time.monotonic()
-        while not self._ended.wait(1.0):
-            total = 0
-            try:
-                for one in [self._process, *self._process.children(recursive=True)]:
-                    total += one.memory_full_info().pss
-            except psutil.Error:
-                continue
-            self.seen.append((time.monotonic() - start, total))
-
-    def end(self) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    @property
-    def peak(self) -> int:
-        return max(total for _, total in self.seen)
-
-    def growth(self) -> float:
-        """Memory in the last fifth over that in the second: 1 is flat; the first fifth loads and warms up."""
-        fifth = max(1, len(self.seen) // 5)
-        early, late = self.seen[fifth : 2 * fifth], self.seen[-fifth:]
-        return float(np.median([total for _, total in late]) / np.median([total for _, total in early]))
 
 
 def batch(folder: Path, clips: Path, seconds: float) -> dict[str, float]:

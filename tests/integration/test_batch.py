@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.reliability import checks, drills, files
+from experiments.reliability import checks, drills, files, killing
+from experiments.reliability.grounds import Site
 from speechclean.datasets.manifest import Manifest
 from tests.integration.conftest import SMALL, Command, environment
 
@@ -19,17 +20,17 @@ FAST = ["tracking=none", "batch=local", SMALL[0], SMALL[1]]
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> drills.Site:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     for key, value in environment().items():
         monkeypatch.setenv(key, value)
-    return drills.Site(tmp_path, count=34, kills=1, few=34, arguments=FAST, startup_s=6, sparse_s=400)
+    return Site(tmp_path, count=34, kills=1, few=34, arguments=FAST, startup_s=6, sparse_s=400)
 
 
-def test_a_batch_ends_well_killed_or_not(site: drills.Site) -> None:
+def test_a_batch_ends_well_killed_or_not(site: Site) -> None:
     """All good files, all bad ones named; the same bytes after kill -9; the same command again does nothing."""
-    text, fine = drills.uninterrupted(site)
+    text, fine = killing.uninterrupted(site)
     assert fine, text
-    text, fine = drills.kills(site)
+    text, fine = killing.kills(site)
     assert fine, text
     out = site.folder / "killed"
     lines = len(checks.ledger(out))
@@ -108,7 +109,7 @@ def test_shards_by_the_launcher_of_slurm_clusters_and_a_repetition(speechclean: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(drills.DRILLS))
-def test_drills(name: str, site: drills.Site) -> None:
+def test_drills(name: str, site: Site) -> None:
     site.count, site.few, site.kills, site.sparse_s = 130, 60, 5, 3000
     row = drills.drill(name, site)
     if row["fine"] is None:

@@ -116,6 +116,15 @@ def gains(browser: Any) -> dict[str, float]:
     return browser.execute_script(script)
 
 
+def plays_and_switches(browser: Any) -> None:
+    """The report in the browser's current frame gets ready, plays, and turns to what was cleaned."""
+    until(lambda: browser.execute_script("return document.documentElement.dataset.ready === 'yes'"))
+    browser.execute_script("play()")
+    until(lambda: browser.execute_script("return player.playing"))
+    browser.execute_script("select('cleaned')")
+    until(lambda: gains(browser)["mixture"] < 1e-3 < gains(browser)["cleaned"])
+
+
 def test_switches_at_once_at_the_same_place(opened: Any) -> None:
     press(opened, " ")
     until(lambda: opened.execute_script("return player.playing && now() > 0.05"))
@@ -238,11 +247,7 @@ def test_plays_in_a_frame_that_may_do_nothing_but_run_scripts(browser: Any, repo
     browser.get(frame.as_uri())
     browser.execute_script("document.querySelector('iframe').srcdoc = arguments[0]", report.read_text(encoding="utf-8"))
     browser.switch_to.frame(browser.find_element("tag name", "iframe"))
-    until(lambda: browser.execute_script("return document.documentElement.dataset.ready === 'yes'"))
-    browser.execute_script("play()")
-    until(lambda: browser.execute_script("return player.playing"))
-    browser.execute_script("select('cleaned')")
-    until(lambda: gains(browser)["mixture"] < 1e-3 < gains(browser)["cleaned"])
+    plays_and_switches(browser)
     browser.switch_to.default_content()
 
 

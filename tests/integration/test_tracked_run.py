@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from experiments.servers import free_port, kill, tracking_server
 from speechclean.audio import save
 from speechclean.tracking import MlflowTracker
 from tests.conftest import noise
 from tests.integration.conftest import SMALL, environment
-from tests.test_tracking_loss import free_port, kill, server
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,7 +75,7 @@ def test_a_run_on_a_server_is_reproduced_from_elsewhere_and_one_whose_server_is_
     port = free_port()
     uri = f"tracking.uri=http://127.0.0.1:{port}"
     few = inputs(tmp_path, 6)
-    with server(tmp_path, port) as process:
+    with tracking_server(tmp_path, port) as (process, _):
         done = call(tmp_path / "here", "speechclean", *SMALL[:4], *few, uri, "name=first", "hydra.run.dir=out")
         assert done.returncode == 0, done.stderr
         done = call(
@@ -104,7 +104,7 @@ def test_a_run_on_a_server_is_reproduced_from_elsewhere_and_one_whose_server_is_
         return runs[0].info.status
 
     assert state() != "FINISHED"
-    with server(tmp_path, port):
+    with tracking_server(tmp_path, port):
         done = call(tmp_path / "here", "speechclean.tracking", "sync")
         assert done.returncode == 0, done.stderr
         assert "1 run uploaded" in done.stdout

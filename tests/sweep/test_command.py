@@ -204,7 +204,8 @@ def test_killed_twenty_times_it_goes_on(place: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not available(), reason="no PostgreSQL programs here")
 def test_two_commands_on_postgresql_make_one_front(place: Path, tmp_path: Path) -> None:
-    with server() as uri:
+    with server() as address:
+        uri = f"{address}/postgres"
         more = ["sweep=pareto", "sweep.n_trials=14", f"sweep.space={SPACE}", f"sweep.storage={uri}"]
         more += ["metrics=[si_sdr,si_sir,si_sar]"]
         workers = [

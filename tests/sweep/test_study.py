@@ -52,8 +52,8 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     elif not available():
         pytest.skip("no PostgreSQL programs here")
     else:
-        with server(tmp_path / "postgres") as uri:
-            yield uri
+        with server() as address:
+            yield f"{address}/postgres"
 
 
 def test_two_workers_make_one_study(storage: str) -> None:

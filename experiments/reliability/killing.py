@@ -1,0 +1,116 @@
+"""Drills on the processes of a batch: killed, interrupted, started twice.
+
+A drill's docstring is what it does, for the table; it gives what was found, and whether that is as it should be.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import psutil
+
+from experiments.reliability import checks
+from experiments.reliability.grounds import Site, fresh, wait_for
+
+
+def uninterrupted(site: Site) -> tuple[str, bool]:
+    """a batch that nothing happens to"""
+    inputs, expected = site.inputs()
+    site.reference()
+    found = checks.look(site.folder / f"uninterrupted{len(expected)}", inputs, expected)
+    return str(found), found.whole
+
+
+def kills(site: Site) -> tuple[str, bool]:
+    """kill -9 at random moments, each time the same command again"""
+    inputs, expected = site.inputs()
+    reference, out = site.reference(), fresh(site.folder / "killed")
+    generator, done, orphans = random.Random(site.seed), 0, 0
+    for number in range(site.kills):
+        left = len(expected) - len({line["alias"] for line in checks.ledger(out)})
+        # Somewhere between the start and twice the share of what is left that each kill may take.
+        delay = generator.uniform(0.3 * site.startup_s, site.startup_s + 2 * left * site.per_file_s / (site.kills - number))
+        process = site.start(out, inputs)
+        time.sleep(delay)
+        workers = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.kill()
+        done += process.wait() == -signal.SIGKILL
+        _, alive = psutil.wait_procs(workers, timeout=5)
+        orphans += len(alive)
+    status = site.run(out, inputs)
+    found = checks.look(out, inputs, expected, reference)
+    begun = checks.begun(out)
+    redone = sum(begun.values()) - len(begun)
+    most = 3 * max(1, os.cpu_count() or 1)
+    text = f"{done} kills: {found}; begun again {redone} files, {redone / max(1, done):.1f} per kill"
+    text += f" (at most {most} are at work); {orphans} workers outlived their parent"
+    return text, found.whole and status == 1 and not orphans and redone <= done * most
+
+
+def workers_killed(site: Site) -> tuple[str, bool]:
+    """kill -9 of the worker while the batch goes on"""
+    inputs, expected = site.inputs(site.few)
+    reference, out = site.reference(site.few), fresh(site.folder / "worker_killed")
+    process, killed = site.start(out, inputs), 0
+    for share in (0.1, 0.3, 0.5, 0.7):
+        wait_for(lambda share=share: len(checks.ledger(out)) >= share * len(expected), process)
+        for child in psutil.Process(process.pid).children() if process.poll() is None else []:
+            child.kill()
+            killed += 1
+    status = process.wait(600)
+    found = checks.look(out, inputs, expected, reference)
+    return f"{killed} workers killed: {found}", found.whole and status == 1 and killed > 0
+
+
+def ray(site: Site) -> tuple[str, bool]:
+    """the same by Ray, an actor's process killed on the way"""
+    inputs, expected = site.inputs()
+    reference, out = site.reference(), fresh(site.folder / "ray")
+    process, killed = site.start(out, inputs, "batch=ray", "batch.workers=2"), 0
+    wait_for(lambda: len(checks.ledger(out)) >= 0.3 * len(expected), process)
+    for child in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []:
+        if "ray::Actor" in " ".join(child.cmdline()) and not killed:
+            child.kill()
+            killed += 1
+    status = process.wait(600)
+    found = checks.look(out, inputs, expected, reference)
+    return f"{killed} of 2 actors killed: {found}", found.whole and status == 1 and killed == 1
+
+
+def two_at_once(site: Site) -> tuple[str, bool]:
+    """a second process on the same folder"""
+    inputs, expected = site.inputs(site.few)
+    reference, out = site.reference(site.few), fresh(site.folder / "two")
+    first = site.start(out, inputs)
+    wait_for(lambda: len(checks.ledger(out)) > 0, first)
+    second = subprocess.run(site.command(out, inputs), cwd=site.folder, capture_output=True, text=True, check=False)
+    status = first.wait(600)
+    found = checks.look(out, inputs, expected, reference)
+    left = second.returncode == 5 and "another process" in second.stderr
+    return f"the second says so and leaves with status {second.returncode}; {found}", left and found.whole and status == 1
+
+
+def interrupted(site: Site) -> tuple[str, bool]:
+    """Ctrl-C once, the same command again; then twice"""
+    inputs, expected = site.inputs(site.few)
+    reference, out = site.reference(site.few), fresh(site.folder / "interrupted")
+    statuses = []
+    for times, share in ((1, 0.2), (2, 0.5)):
+        process = site.start(out, inputs)
+        wait_for(lambda share=share: len(checks.ledger(out)) >= share * len(expected), process)
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+        statuses.append(process.wait(120))
+        if times == 1:
+            lines = checks.ledger(out)
+            begun = checks.begun(out)
+            in_flight = len(begun) - len(lines)
+    status = site.run(out, inputs)
+    found = checks.look(out, inputs, expected, reference)
+    text = f"after one, status {statuses[0]} and {in_flight} files begun and not finished; after two, status {statuses[1]}"
+    return f"{text}; then {found}", found.whole and statuses == [130, 130] and in_flight == 0 and status == 1

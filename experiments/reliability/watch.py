@@ -1,0 +1,45 @@
+"""A process and all below it, watched from outside."""
+
+from __future__ import annotations
+
+import time
+from threading import Event, Thread
+
+import numpy as np
+import psutil
+
+
+class Watch:
+    """Memory of a process and all below it, from outside, as they go: sum of proportional set sizes, so that what they share is
+    counted once."""
+
+    def __init__(self, pid: int) -> None:
+        self.seen: list[tuple[float, int]] = []
+        self._ended, self._process = Event(), psutil.Process(pid)
+        self._thread = Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        start = time.monotonic()
+        while not self._ended.wait(1.0):
+            total = 0
+            try:
+                for one in [self._process, *self._process.children(recursive=True)]:
+                    total += one.memory_full_info().pss
+            except psutil.Error:
+                continue
+            self.seen.append((time.monotonic() - start, total))
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    @property
+    def peak(self) -> int:
+        return max(total for _, total in self.seen)
+
+    def growth(self) -> float:
+        """Memory in the last fifth over that in the second: 1 is flat; the first fifth loads and warms up."""
+        fifth = max(1, len(self.seen) // 5)
+        early, late = self.seen[fifth : 2 * fifth], self.seen[-fifth:]
+        return float(np.median([total for _, total in late]) / np.median([total for _, total in early]))

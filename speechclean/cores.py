@@ -49,6 +49,7 @@ def beside() -> int:
 def among(count: int) -> Iterator[None]:
     """Within it the calling thread is one of `count` pieces of work side by side: what it does, it does alone, on its share of
     torch's threads. For threads of one's own that stand in for those of `ordered`; the samples are the same."""
+    _still_blas()
     before = _here.beside, torch.get_num_threads()
     _here.beside = count
     torch.set_num_threads(max(1, before[1] // count))
@@ -110,6 +111,7 @@ def _pool(count: int, threads: int) -> ThreadPoolExecutor:
 def _alone() -> Iterator[int]:
     """Within it each operation of torch takes its share of the threads only; yields how many pieces that leaves room for."""
     global _depth, _threads
+    _still_blas()
     with _lock:
         if not _depth:
             _threads = torch.get_num_threads()
@@ -123,3 +125,13 @@ def _alone() -> Iterator[int]:
             _depth -= 1
             if not _depth:
                 torch.set_num_threads(_threads)
+
+
+@cache
+def _still_blas() -> None:
+    """One thread for numpy's and scipy's BLAS: more of them wait for work at full speed, which takes a seventh of a core from
+    forward passes, and the little that there is for them to do is done as fast without them."""
+    import scipy.linalg  # noqa: F401  which brings its own library
+    from threadpoolctl import ThreadpoolController
+
+    ThreadpoolController().select(internal_api="openblas").limit(limits=1)

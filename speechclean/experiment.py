@@ -92,8 +92,8 @@ def run_experiment(
         recording.begin(resolved, experiment.tracks, experiment.weights)
         rows: list[dict[str, Any]] = []
         try:
-            for outcome in _with_progress(_outcomes(experiment, batching), experiment, console):
-                rows.append(_finish(outcome, experiment, leaving, cfg.output.layout))
+            for outcome, row in _with_progress(_rows(experiment, batching, leaving, cfg.output.layout), experiment, console):
+                rows.append(row)
                 if outcome.long is not None and not isinstance(experiment.pipeline.cache, NoCache):
                     log.warning("%s: too long to be reused, it is computed in every run (stream_above_s)", outcome.track.alias)
                 if trial is None:  # dozens of trials are compared by their means; metrics.csv has the files
@@ -172,6 +172,24 @@ def _outcomes(experiment: Experiment, batching: Batching) -> Iterator[Outcome]:
     return clean(experiment.tracks, experiment.pipeline, batching, experiment.screening)
 
 
+def _rows(
+    experiment: Experiment, batching: Batching, leaving: Leaving, layout: str
+) -> Iterator[tuple[Outcome, dict[str, Any]]]:
+    """Outcomes with their rows, in order; several are measured and written side by side, on one thread each."""
+
+    def work(item: tuple[Outcome, dict[str, Any] | None]) -> dict[str, Any]:
+        outcome, row = item
+        return row or _finish(outcome, experiment, leaving, layout)
+
+    def items() -> Iterator[tuple[Outcome, dict[str, Any] | None]]:
+        for outcome in _outcomes(experiment, batching):
+            # A long separation is gone when the next outcome is asked for.
+            yield outcome, _finish(outcome, experiment, leaving, layout) if outcome.long is not None else None
+
+    for (outcome, _), row in cores.ordered(work, items()):
+        yield outcome, row
+
+
 def _finish(outcome: Outcome, experiment: Experiment, leaving: Leaving, layout: str) -> dict[str, Any]:
     """`finish`, a file whose outputs cannot be written being one that failed."""
     try:
@@ -181,12 +199,14 @@ def _finish(outcome: Outcome, experiment: Experiment, leaving: Leaving, layout: 
         return {"alias": track.alias, "path": str(track.path), "status": "failed", "reason": reason}
 
 
-def _with_progress(outcomes: Iterator[Outcome], experiment: Experiment, console: Console) -> Iterator[Outcome]:
+def _with_progress(
+    rows: Iterator[tuple[Outcome, dict[str, Any]]], experiment: Experiment, console: Console
+) -> Iterator[tuple[Outcome, dict[str, Any]]]:
     columns = (TextColumn("cleaning"), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
     with Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task("cleaning", total=len(experiment.tracks))
-        for outcome in outcomes:
-            yield outcome
+        for row in rows:
+            yield row
             progress.advance(task)
 
 

@@ -105,3 +105,10 @@ def test_bits_do_not_depend_on_the_number_of_cores(build: object, tune: bool) ->
     for answers in heard.values():
         assert torch.equal(answers[0], answers[3])
         assert all(torch.equal(one, other) for one, other in zip(answers, heard[1], strict=True))
+
+
+def test_blas_of_numpy_and_scipy_keeps_to_one_thread_beside_forward_passes() -> None:
+    from threadpoolctl import threadpool_info
+
+    assert list(cores.ordered(lambda item: item, range(3))) == [(item, item) for item in range(3)]
+    assert {one["num_threads"] for one in threadpool_info() if one["internal_api"] == "openblas"} == {1}

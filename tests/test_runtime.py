@@ -30,8 +30,23 @@ def test_freed_memory_is_used_again_unless_opted_out() -> None:
     assert page_faults("system") - page_faults("keep") > 4 * pages
 
 
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
+@pytest.mark.parametrize(("width", "shared"), [(10, False), (4000, True)])
+def test_threads_of_a_large_network_share_an_arena_those_of_a_small_one_do_not(width: int, shared: bool) -> None:
+    code = (
+        "import ctypes, threading, torch; from speechclean import runtime\n"
+        f"runtime.keep_freed_memory(torch.nn.Linear({width}, {width}))\n"
+        "threads = [threading.Thread(target=lambda: torch.full((10_000,), 1.0)) for _ in range(3)]\n"
+        "[thread.start() for thread in threads]; [thread.join() for thread in threads]\n"
+        "ctypes.CDLL(None).malloc_stats()"
+    )
+    env = {"OMP_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)}
+    told = subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stderr
+    assert (told.count("Arena") == 1) is shared
+
+
 def test_another_libc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime.keep_freed_memory.cache_clear()
+    runtime._kept.cache_clear()
     monkeypatch.setattr(platform, "libc_ver", lambda: ("musl", "1.2"))
     assert runtime.keep_freed_memory() is False
-    runtime.keep_freed_memory.cache_clear()
+    runtime._kept.cache_clear()

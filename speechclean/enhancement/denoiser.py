@@ -161,5 +161,5 @@ def _loaded(model: str, path: Path, device: torch.device, stamp: int) -> Any:  #
     network: Any = checkpoints.build(package, path)
     network.normalizes, network.normalize = network.normalize, False  # done for whole files, in `_answers`
     if device.type == "cpu":
-        runtime.keep_freed_memory()
+        runtime.keep_freed_memory(network)
     return network.to(device)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from threading import Lock
 from typing import ClassVar
 
 from ..audio import Audio
 from ..separation import Separation, Track
 from .reference import aligned_reference
+
+#: What pystoi answers where it finds fewer than 30 frames of active speech.
+TOO_SHORT = 1e-5
+_one_at_a_time = Lock()
 
 
 @dataclass(frozen=True)
@@ -35,23 +43,31 @@ class Stoi:
 
 def stoi(estimate: Audio, reference: Audio, extended: bool = False) -> float | None:
     """STOI of two mono sounds `[1, samples]` of one rate and length, or None when pystoi finds too little active speech."""
-    import warnings
-
     import numpy as np
     import pystoi
 
+    # It would tell this of every short file; the setting is the process's, so that no thread takes it back under another.
+    warnings.filterwarnings("ignore", message="Not enough STFT frames", category=RuntimeWarning)
     if not estimate.waveform.any():
         return 0.0
     clean, heard = (audio.waveform[0].detach().cpu().numpy().astype(np.float64) for audio in (reference, estimate))
-    # ESTOI draws dither of 1e-16 from numpy's global generator: seed it for the same value every time, and give it back.
-    state = np.random.get_state()
-    np.random.seed(0)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message="Not enough STFT frames", category=RuntimeWarning)
+    with _dither() if extended else nullcontext():
+        try:
             value = float(pystoi.stoi(clean, heard, reference.sample_rate, extended=extended))
-    except (RuntimeWarning, ValueError):  # under one 26 ms frame pystoi takes the maximum of nothing
-        return None
-    finally:
-        np.random.set_state(state)
-    return value if math.isfinite(value) else None
+        except ValueError:  # under one 26 ms frame pystoi takes the maximum of nothing
+            return None
+    return value if math.isfinite(value) and value != TOO_SHORT else None
+
+
+@contextmanager
+def _dither() -> Iterator[None]:
+    """ESTOI draws dither of 1e-16 from numpy's global generator: seeded for the same value every time, and given back."""
+    import numpy as np
+
+    with _one_at_a_time:
+        state = np.random.get_state()
+        np.random.seed(0)
+        try:
+            yield
+        finally:
+            np.random.set_state(state)

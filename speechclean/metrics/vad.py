@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,12 +14,12 @@ from typing import Any
 import torch
 
 from ..audio import Audio, resample
+from .listener import Listener
 
 #: The rate silero-vad works at.
 VAD_RATE = 16000
 
-_KEPT = 4
-_answers: OrderedDict[tuple[bytes, int, float], list[tuple[float, float]]] = OrderedDict()
+_listener: Listener[list[tuple[float, float]]] = Listener()
 
 
 def speech_segments(audio: Audio, threshold: float = 0.5) -> list[tuple[float, float]]:
@@ -30,13 +29,11 @@ def speech_segments(audio: Audio, threshold: float = 0.5) -> list[tuple[float, f
     """
     mono = audio.mono().waveform[0].detach().cpu().contiguous()
     key = (hashlib.sha256(mono.numpy().tobytes()).digest(), audio.sample_rate, threshold)
-    if key in _answers:
-        _answers.move_to_end(key)
-    else:
-        _answers[key] = _listen(resample(Audio(mono[None], audio.sample_rate), VAD_RATE).waveform[0], threshold)
-        while len(_answers) > _KEPT:
-            _answers.popitem(last=False)
-    return list(_answers[key])
+
+    def listen() -> list[tuple[float, float]]:
+        return _listen(resample(Audio(mono[None], audio.sample_rate), VAD_RATE).waveform[0], threshold)
+
+    return list(_listener(key, listen))
 
 
 def _listen(waveform: torch.Tensor, threshold: float) -> list[tuple[float, float]]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..audio import Audio, resample
 from ..separation import Separation, Track
+from .listener import Listener
 
 _RATE = 16000
-#: The last few answers by content: several metrics ask for the words of the same sound.
-_KEPT = 8
-_answers: OrderedDict[tuple[object, ...], str] = OrderedDict()
+_listener: Listener[str] = Listener()
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,7 @@ class Recognising:
         """The words of a sound."""
         content = hashlib.sha256(audio.waveform.detach().cpu().contiguous().numpy().tobytes()).digest()
         key = (content, audio.sample_rate, audio.channels, self.max_active)
-        if key not in _answers:
-            _answers[key] = recognise(audio, self.max_active)
-            while len(_answers) > _KEPT:
-                _answers.popitem(last=False)
-        return _answers[key]
+        return _listener(key, lambda: recognise(audio, self.max_active))
 
 
 @dataclass(frozen=True)

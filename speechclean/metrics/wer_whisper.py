@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar
 
 from ..audio import Audio, resample
@@ -15,6 +16,7 @@ from ..weights import MissingWeights, published_file
 from .wer import normalise, word_error_rate
 
 _RATE = 16000
+_one_at_a_time = Lock()  # the network remembers what it decodes in hooks of its own
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,15 @@ class WerWhisper:
             return ""
         device = torch_device(self.device)
         network = _network(whisper_file(self.model), str(device))
-        heard = network.transcribe(
-            waveform.numpy(),
-            language=self.language,
-            temperature=0.0,  # no sampling: the same words every time
-            condition_on_previous_text=False,
-            fp16=device.type == "cuda",
-            verbose=None,
-        )
+        with _one_at_a_time:
+            heard = network.transcribe(
+                waveform.numpy(),
+                language=self.language,
+                temperature=0.0,  # no sampling: the same words every time
+                condition_on_previous_text=False,
+                fp16=device.type == "cuda",
+                verbose=None,
+            )
         return str(heard["text"])
 
     def _normal(self, text: str) -> str:

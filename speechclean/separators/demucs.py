@@ -171,11 +171,11 @@ class DemucsSeparator:
         return _loaded(replace(self, shifts=1, overlap=0.25, batch_size=None, seed=0), torch_device(self.device), stamps)
 
     def _load(self, device: torch.device) -> list[engine.Network]:
-        if device.type == "cpu":
-            runtime.keep_freed_memory()
         weights = sorted(sha256(path) for path in self.weight_files().values())
         found = []
         for signature, module, shares in self._members():
+            if device.type == "cpu":
+                runtime.keep_freed_memory(module)
             if self.tuned:
                 tune(module.to(device), device.type)
             samples = self._segment_samples(module)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import numpy as np
 import pesq
 import pystoi
@@ -15,6 +13,7 @@ from speechclean.metrics import wer
 from speechclean.metrics.bandwidth_hz import Bandwidth
 from speechclean.metrics.cer import Cer, character_error_rate
 from speechclean.metrics.estoi import Estoi
+from speechclean.metrics.listener import Listener
 from speechclean.metrics.lsd import Lsd
 from speechclean.metrics.pesq import Pesq
 from speechclean.metrics.wer_vs_mixture import WerVsMixture
@@ -79,14 +78,14 @@ def test_bandwidth_finds_the_edge(separation, track, noise, edge: float) -> None
 
 def test_characters_by_hand(separation, track, noise, monkeypatch) -> None:
     assert character_error_rate("abcd", "abxd") == 0.25
-    monkeypatch.setattr(wer, "_answers", OrderedDict())
+    monkeypatch.setattr(wer, "_listener", Listener())
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: "the cat sat dawn")  # noqa: ARG005
     assert Cer()(separation(noise()), track(transcript="The cat sat down!")) == pytest.approx(1 / 16)
     assert Cer()(separation(noise()), track()) is None
 
 
 def test_disagreement_with_the_mixture(separation, track, noise, monkeypatch) -> None:
-    monkeypatch.setattr(wer, "_answers", OrderedDict())
+    monkeypatch.setattr(wer, "_listener", Listener())
     answers = {1: "red green blue black", 2: "red green black"}
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: answers[audio.channels])  # noqa: ARG005
     judged = separation(noise())
@@ -100,7 +99,7 @@ def test_disagreement_with_the_mixture(separation, track, noise, monkeypatch) ->
 
 
 def test_the_recogniser_listens_once(separation, track, noise, monkeypatch) -> None:
-    monkeypatch.setattr(wer, "_answers", OrderedDict())
+    monkeypatch.setattr(wer, "_listener", Listener())
     heard = []
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: heard.append(audio) or "a word")  # noqa: ARG005
     for metric in (wer.Wer(), Cer(), Cer(), wer.Wer()):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import pytest
 import torch
 
 from speechclean.audio import resample
 from speechclean.metrics import wer
+from speechclean.metrics.listener import Listener
 from speechclean.metrics.wer import Wer, normalise, recognise, word_error_rate
 
 
@@ -25,7 +24,7 @@ from speechclean.metrics.wer import Wer, normalise, recognise, word_error_rate
 )
 def test_score_by_hand(separation, track, noise, monkeypatch, heard: str, expected: float) -> None:
     assert word_error_rate("the cat sat down", heard) == expected
-    monkeypatch.setattr(wer, "_answers", OrderedDict())
+    monkeypatch.setattr(wer, "_listener", Listener())
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: heard)  # noqa: ARG005
     assert Wer()(separation(noise()), track(transcript="The cat sat down.")) == expected
 

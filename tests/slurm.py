@@ -1,4 +1,4 @@
-"""A SLURM cluster of a test's own, in a folder, on ports of its own: a controller, a node or two of this machine, root's."""
+"""A SLURM cluster of a test's own, in a folder, on ports of its own: a controller and one node, this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -58,11 +58,11 @@ def cluster(cpus: int = 2, memory_mb: int = 6000) -> Iterator[dict[str, str]]:
         folder, host = Path(scratch), socket.gethostname().partition(".")[0]
         for name in ("state", "spool"):
             (folder / name).mkdir()
-        config = CONFIG.format(
-            folder=folder, host=host, port=free_port(), node=free_port(), cpus=cpus, memory=memory_mb
-        )  # fmt: skip
+        ports = {"port": free_port(), "node": free_port()}
+        config = CONFIG.format(folder=folder, host=host, cpus=cpus, memory=memory_mb, **ports)
         (folder / "slurm.conf").write_text(config)
-        (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
+        version = "v1" if Path("/sys/fs/cgroup/memory").is_dir() else "v2"  # it asks for one, used or not
+        (folder / "cgroup.conf").write_text(f"CgroupPlugin=cgroup/{version}\n")
         key = folder / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o600)
@@ -83,9 +83,9 @@ def _said(*line: str, environment: dict[str, str]) -> str:
     return subprocess.run(line, env=os.environ | environment, capture_output=True, text=True, check=False).stdout
 
 
-def _wait(ready: object, folder: Path) -> None:
+def _wait(ready: Callable[[], bool], folder: Path) -> None:
     deadline = time.monotonic() + START_S
-    while not ready():  # type: ignore[operator]
+    while not ready():
         if time.monotonic() > deadline:
             said = "\n".join(f"{path.name}: {path.read_text()[-800:]}" for path in sorted(folder.glob("*.[lo][ou][gt]")))
             raise TimeoutError(f"the cluster does not come up\n{said}")

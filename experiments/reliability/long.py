@@ -2,8 +2,8 @@
 
     python -m experiments.reliability.long FOLDER [--hours 0.17 4] [--data DIR] [--write]
 
-FOLDER is scratch. Every length is a batch of its own over one mono file of 24 kHz (speech under music, 86 MB an hour in 16 bits)
-and twenty clips of seconds, watched from outside. `--write` puts the table into README.md.
+FOLDER is scratch. Every length is a batch of its own over one mono file of 24 kHz (speech under music, 173 MB an hour in 16
+bits) and twenty clips of seconds, watched from outside. `--write` puts the table into README.md.
 """
 
 from __future__ import annotations
@@ -70,8 +70,9 @@ def markdown(result: dict[str, Any]) -> str:
     lines += ["|---|---|---|---:|---:|---:|---:|"]
     for row in result["rows"]:
         length = f"{row['hours']:g} h" if row["hours"] >= 1 else f"{60 * row['hours']:.0f} min"
+        whole = "yes" if row["whole"] else "**no**"
         lines.append(
-            f"| {length} | {row['cleaned']} of {row['files']} | {'yes' if row['whole'] else '**no**'} | {row['wall_s'] / 60:.1f} "
+            f"| {length} | {row['cleaned']} of {row['files']} | {whole} | {row['wall_s'] / 60:.1f} "
             f"| {row['speed']:.1f} | {row['peak_gb']:.2f} GB | × {row['growth']:.2f} |"
         )
     return "\n".join([machine.line(result["machine"]), "", *lines])

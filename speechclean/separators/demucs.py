@@ -44,8 +44,8 @@ class DemucsSeparator:
     segment_s: length of a segment; None is the network's own, and a transformer can take less but not more
     accompaniment: `residual` (music = mixture - speech) or `stems` (the sum of the other sources; in a bag whose networks
         specialise, such as htdemucs_ft, it takes all of them)
-    batch_size: segments in one forward pass, at most: fewer where a GPU's memory runs out; None is 1 on a CPU, whose cores take
-        a segment each, and `CUDA_BATCH` on a GPU
+    batch_size: segments in one forward pass on a GPU, at most: fewer where its memory runs out; None is `CUDA_BATCH`. A CPU's
+        cores take a segment each
     precision: `fp32`, `tf32` or `fp16`, on a GPU that keeps 50 dB with it (`precision.py`); a CPU computes in fp32
     tuned: swap parts of the networks for faster ones with the same answers (`tuned/`)
     """
@@ -155,10 +155,9 @@ class DemucsSeparator:
         return passes
 
     def _schedule(self) -> engine.Schedule:
-        own = 1 if torch_device(self.device).type == "cpu" else CUDA_BATCH
-        return engine.Schedule(
-            self.shifts, self.overlap, self.batch_size or own, self.seed, speech_only=self.accompaniment == "residual"
-        )
+        # On a CPU batches gain nothing, every core having a segment of its own, and sums of another size round otherwise.
+        size = 1 if torch_device(self.device).type == "cpu" else self.batch_size or CUDA_BATCH
+        return engine.Schedule(self.shifts, self.overlap, size, self.seed, speech_only=self.accompaniment == "residual")
 
     @cached_property
     def _bag(self) -> Bag:

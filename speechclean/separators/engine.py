@@ -101,13 +101,6 @@ class Schedule:
         return [segments.shift_offset(self.seed, network.signature, content, k, longest) for k in range(self.shifts)]
 
 
-def alone_on_cpu(network: Network, heard: Tensor) -> Tensor:
-    """`network.answer`, each item alone on a CPU: batches gain nothing there, and sums of another size round otherwise."""
-    if heard.device.type != "cpu":
-        return network.answer(heard)
-    return torch.cat([network.answer(item) for item in heard.split(1)])
-
-
 @dataclass(frozen=True)
 class _Batch:
     """Segments of one network that share a forward pass over `length` samples; each has where it comes from and goes to."""
@@ -118,7 +111,7 @@ class _Batch:
 
     def answer(self) -> Tensor:
         heard = torch.stack([segments.cut(waveform, one, self.length) for waveform, _, one in self.members])
-        return alone_on_cpu(self.network, heard)
+        return self.network.answer(heard)
 
     def gather(self, answers: Tensor) -> None:
         for (_, gathered, segment), answer in zip(self.members, answers, strict=True):

@@ -12,7 +12,7 @@ from torch.nn import functional
 from .. import cores
 from ..long_audio import Forward, LongAudio, Moments
 from . import segments
-from .engine import Network, Schedule, alone_on_cpu
+from .engine import Network, Schedule
 
 
 def survey(sound: LongAudio, groups: Sequence[slice], sample_rate: int) -> tuple[list[str], list[float], int]:
@@ -84,7 +84,7 @@ def _answers(
                 yield batch, torch.stack([_cut(source, segment, length, samples) for segment in batch])
 
     on_cpu = next(network.module.parameters()).device.type == "cpu"
-    for (batch, _), answers in cores.ordered(lambda item: alone_on_cpu(network, item[1]), batches(), parallel=on_cpu):
+    for (batch, _), answers in cores.ordered(lambda item: network.answer(item[1]), batches(), parallel=on_cpu):
         yield from zip(batch, answers, strict=True)
 
 

@@ -106,12 +106,18 @@ class Actor:
     def __init__(self, setup: Mapping[str, Any], threads: int | None) -> None:
         if threads:
             torch.set_num_threads(threads)
+        from ..config import ConfigError
         from .worker import Worker
 
-        self._worker = Worker(setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"])
+        self._wrong: list[str] = []
+        try:
+            self._worker = Worker(setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"])
+        except ConfigError as error:  # Ray would wrap it in the actor's death
+            self._wrong = list(error.problems)
 
-    def window(self) -> int:
-        return self._worker.window
+    def window(self) -> int | list[str]:
+        """How many files it takes, or what is wrong with its config."""
+        return self._wrong or self._worker.window
 
     def clean(self, task: Mapping[str, Any]) -> str:
         return self._worker.submit(Task(**task)).result().to_json()
@@ -168,7 +174,9 @@ class ActorLink:
                 except Exception as error:  # the actor lives, but its own code failed: no file can do that
                     self._events.put(Event(self.number, problem=f"{type(error).__name__}: {error}"))
                     return
-                if is_window:
+                if isinstance(answer, list):
+                    self._events.put(Event(self.number, wrong=answer))
+                elif is_window:
                     self._events.put(Event(self.number, ready=answer))
                 else:
                     self._events.put(Event(self.number, entry=Entry.from_json(answer)))

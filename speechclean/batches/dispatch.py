@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from ..config import ConfigError
 from . import WorkersLost
 from .link import Event, Link, Setup
 from .stop import Stop
@@ -48,7 +49,8 @@ class _Hand:
 def dispatch(tasks: Sequence[Task], setup: Setup, start: Start, workers: int, stop: Stop) -> Iterator[Entry | None]:
     """An entry for each task as they end; None now and then in between, so that the caller can show how time passes.
 
-    Once `stop` is asked for, what is at work is finished and nothing new begun. Raises `WorkersLost` when workers cannot live.
+    Once `stop` is asked for, what is at work is finished and nothing new begun. Raises `ConfigError` for what
+    a worker finds wrong with its config before any file, `WorkersLost` when workers cannot live.
     """
     waiting, suspects = deque(tasks), deque[Task]()
     deaths: Counter[str] = Counter()
@@ -65,6 +67,8 @@ def dispatch(tasks: Sequence[Task], setup: Setup, start: Start, workers: int, st
                 yield None
                 continue
             hand = hands[event.worker]
+            if event.wrong:
+                raise ConfigError(list(event.wrong))
             if event.problem:
                 raise WorkersLost(f"a worker cannot start: {event.problem}")
             if event.ready:

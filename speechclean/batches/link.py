@@ -9,7 +9,7 @@ import queue
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +34,13 @@ class Setup:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a worker said: it is `ready` for so many files, has an `entry`, has a `problem` with the config, or is
-    `dead`, and why."""
+    """Something that a worker said: it is `ready` for so many files, has an `entry`, finds its config or weights `wrong`, has
+    another `problem` at its start, or is `dead`, and why."""
 
     worker: int
     ready: int = 0
     entry: Entry | None = None
+    wrong: Sequence[str] = ()
     problem: str = ""
     dead: str = ""
 
@@ -109,7 +110,8 @@ class ProcessLink:
             with suppress(ValueError):  # torn by its death
                 message = json.loads(line)
                 entry = Entry.from_json(message["entry"]) if "entry" in message else None
-                self._events.put(Event(self.number, message.get("ready", 0), entry, message.get("problem", "")))
+                wrong, problem = message.get("wrong", ()), message.get("problem", "")
+                self._events.put(Event(self.number, message.get("ready", 0), entry, wrong, problem))
         self._events.put(Event(self.number, dead=self._why(self._process.wait())))
 
     def _why(self, status: int) -> str:

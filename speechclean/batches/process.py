@@ -1,7 +1,7 @@
 """`python -m speechclean.batches.process`: a worker at the other end of two pipes, a line of JSON for each message.
 
-In: the set-up, then tasks, then `{"end": true}`. Out: `{"ready": window}` or `{"problem": words}`, then an entry for each task.
-It dies with its parent, so that nobody writes into a folder whose lock is gone.
+In: the set-up, then tasks, then `{"end": true}`. Out: `{"ready": window}`, or `{"wrong": problems}` of the config, or
+`{"problem": words}`; then an entry for each task. It dies with its parent: nobody writes into a folder whose lock is gone.
 """
 
 from __future__ import annotations
@@ -39,10 +39,14 @@ def main() -> None:
 
     if setup["threads"]:
         torch.set_num_threads(setup["threads"])
+    from ..config import ConfigError
     from .worker import Worker
 
     try:
         worker = Worker(setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"])
+    except ConfigError as error:
+        say({"wrong": error.problems})
+        return
     except Exception as error:
         logging.exception("the worker cannot start")
         say({"problem": f"{type(error).__name__}: {error}"})

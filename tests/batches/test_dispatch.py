@@ -18,6 +18,7 @@ from speechclean.batches.gate import Gate
 from speechclean.batches.link import Event, Setup
 from speechclean.batches.stop import Stop, on_interrupt
 from speechclean.batches.tasks import CLEANED, FAILED, Entry, Task
+from speechclean.config import ConfigError
 from tests.batches.conftest import entry
 
 SETUP = Setup({}, Path("out"), "s", "w")
@@ -91,6 +92,16 @@ def test_several_files_that_kill_workers_are_all_named() -> None:
     entries, _ = ended(lambda task: task.alias in "adfgh", workers=1)
     assert Counter(one.alias for one in entries) == Counter("abcdefgh")
     assert {one.alias for one in entries if one.status == FAILED} == set("adfgh")
+
+
+def test_a_config_that_a_worker_finds_wrong_is_the_configs_problem() -> None:
+    class Wrong(Scripted):
+        def __init__(self, number: int, events: queue.Queue[Event]) -> None:
+            self.number = number
+            events.put(Event(number, wrong=["separators.a: no checkpoint"]))
+
+    with pytest.raises(ConfigError, match=r"separators\.a: no checkpoint"):
+        list(dispatch(TASKS, SETUP, Wrong, 2, Stop()))
 
 
 def test_a_worker_with_a_problem_ends_the_batch_by_its_words() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,6 +15,7 @@ import pytest
 from experiments.reliability import checks, drills, files, killing
 from experiments.reliability.grounds import Site
 from speechclean.datasets.manifest import Manifest
+from speechclean.weights import EMBEDDED
 from tests.integration.conftest import SMALL, Command, environment
 
 #: One separator, little sound: a few seconds of work beside the start of Python.
@@ -60,6 +63,23 @@ def test_failures_are_fed_back_mended_and_delivered_in_one_run_each(speechclean:
     assert not checks.table(tmp_path / "out/failed.csv")
     look = checks.look(tmp_path / "out", tmp_path / "in", dict.fromkeys(expected))
     assert look.whole, look.wrong
+
+
+@pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.slow)])
+def test_weights_that_are_none_end_a_batch_before_any_file(executor: str, speechclean: Command, tmp_path: Path) -> None:
+    if executor == "ray":
+        pytest.importorskip("ray")
+    files.make(tmp_path / "in", 3, sparse_s=1)
+    for path in EMBEDDED.glob("*hdemucs_q.yaml"):
+        shutil.copy(path, tmp_path / path.name)
+    for path in EMBEDDED.glob("*-*.th"):  # under the checksum that is its own, so that only loading it tells
+        half = path.read_bytes()[:1000]
+        (tmp_path / f"{path.name.partition('-')[0]}-{hashlib.sha256(half).hexdigest()[:8]}.th").write_bytes(half)
+    line = [f"batch={executor}", *FAST[2:], "tracking=none", "dataset=folder", "dataset.pattern=in", "batch.out=out"]
+    done = speechclean(*line, "separators.embedded_hdemucs_q.repo=.")
+    assert done.returncode == 2, done.stderr
+    assert "- separators.embedded_hdemucs_q: " in done.stderr
+    assert not checks.ledger(tmp_path / "out")
 
 
 def _check_record(folder: Path, failed: int, files: int) -> None:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+
+def record(study: Path, name: str, result: Any, table: str) -> None:
+    """What a study has found: `results/<name>.json` in its folder, and the table in its README's place of that name."""
+    results = study / "results"
+    results.mkdir(exist_ok=True)
+    (results / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    fill(study / "README.md", {name: table})
 
 
 def fill(path: Path, contents: Mapping[str, str]) -> None:

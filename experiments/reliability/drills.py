@@ -10,7 +10,6 @@ the reason.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -64,9 +63,7 @@ def main() -> None:
         print(f"{rows[-1]['fine']!s:6} {name}: {rows[-1]['found']} ({rows[-1]['seconds']} s)", flush=True)
     print("\n" + markdown(rows, site))
     if options.write:
-        (HERE / "results").mkdir(exist_ok=True)
-        (HERE / "results" / "drills.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
-        texts.fill(HERE / "README.md", {"drills": markdown(rows, site)})
+        texts.record(HERE, "drills", rows, markdown(rows, site))
     sys.exit(any(row["fine"] is False for row in rows))
 
 

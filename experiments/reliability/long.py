@@ -12,7 +12,6 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import soundfile
 from experiments import texts
 from experiments.reliability import checks
 from experiments.reliability.clips import RATE, make
-from experiments.reliability.watch import Watch
+from experiments.reliability.watch import watched
 from experiments.speed import machine
 
 HERE = Path(__file__).parent
@@ -50,12 +49,7 @@ def batch(folder: Path, clips: Path, hours: float) -> dict[str, Any]:
         (inputs / clip.name).symlink_to(clip)
     samples = write_long(inputs / "hours.wav", clips, hours)
     line = [sys.executable, "-m", "speechclean", "batch=local", "tracking=none", "dataset=folder", f"dataset.pattern={inputs}"]
-    start = time.monotonic()
-    process = subprocess.Popen([*line, f"batch.out={out}"], stdout=subprocess.DEVNULL)
-    watch = Watch(process.pid)
-    status = process.wait()
-    wall = time.monotonic() - start
-    watch.end()
+    status, wall, watch = watched([*line, f"batch.out={out}"])
     done = [one for one in checks.ledger(out) if one["status"] == "cleaned"]
     cleaned = out / next((one["output"] for one in done if one["alias"] == "hours"), "missing")
     whole = cleaned.is_file() and soundfile.info(cleaned).frames == samples
@@ -95,9 +89,7 @@ def main() -> None:
         print(json.dumps(result["rows"][-1]), flush=True)
     print(markdown(result))
     if options.write:
-        (HERE / "results").mkdir(exist_ok=True)
-        (HERE / "results" / "long.json").write_text(json.dumps(result, indent=1) + "\n")
-        texts.fill(HERE / "README.md", {"long": markdown(result)})
+        texts.record(HERE, "long", result, markdown(result))
 
 
 if __name__ == "__main__":

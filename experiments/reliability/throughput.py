@@ -28,7 +28,7 @@ import numpy as np
 from experiments import texts
 from experiments.reliability import checks
 from experiments.reliability.clips import make
-from experiments.reliability.watch import Watch
+from experiments.reliability.watch import watched
 from experiments.speed import machine
 
 HERE = Path(__file__).parent
@@ -41,12 +41,7 @@ def batch(folder: Path, clips: Path, seconds: float) -> dict[str, float]:
     line = [sys.executable, "-m", "speechclean", "batch=local", "tracking=none", "dataset=folder", f"dataset.pattern={clips}"]
     # Passes are noted by the worker itself: this module's own folder comes first on its path, and there `sitecustomize` waits.
     noted = {"PYTHONPATH": f"{HERE / 'noting'}:{os.environ.get('PYTHONPATH', '')}", "SPEECHCLEAN_PASSES": str(passes)}
-    start = time.monotonic()
-    process = subprocess.Popen([*line, f"batch.out={out}"], env={**os.environ, **noted}, stdout=subprocess.DEVNULL)
-    watch = Watch(process.pid)
-    status = process.wait()
-    wall = time.monotonic() - start
-    watch.end()
+    status, wall, watch = watched([*line, f"batch.out={out}"], noted)
     entries = checks.ledger(out)
     spans = np.array([[float(word) for word in row.split()] for row in passes.read_text().splitlines()])
     going, working, whole = (
@@ -180,9 +175,7 @@ def main() -> None:
         result["ray"] = ray_workers(folder, clips, options.ray)
     print(markdown(result))
     if options.write:
-        (HERE / "results").mkdir(exist_ok=True)
-        (HERE / "results" / "throughput.json").write_text(json.dumps(result, indent=1) + "\n")
-        texts.fill(HERE / "README.md", {"throughput": markdown(result)})
+        texts.record(HERE, "throughput", result, markdown(result))
 
 
 if __name__ == "__main__":

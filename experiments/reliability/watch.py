@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from threading import Event, Thread
 
 import numpy as np
@@ -43,3 +46,14 @@ class Watch:
         fifth = max(1, len(self.seen) // 5)
         early, late = self.seen[fifth : 2 * fifth], self.seen[-fifth:]
         return float(np.median([total for _, total in late]) / np.median([total for _, total in early]))
+
+
+def watched(line: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[int, float, Watch]:
+    """A command to its end, silent and watched: its exit status, its seconds, what was seen."""
+    start = time.monotonic()
+    process = subprocess.Popen(line, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL)
+    watch = Watch(process.pid)
+    status = process.wait()
+    seconds = time.monotonic() - start
+    watch.end()
+    return status, seconds, watch

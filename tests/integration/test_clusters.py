@@ -6,14 +6,15 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from experiments.reliability import checks, files
+from experiments.reliability.grounds import wait_for
 from experiments.servers import free_port
 from tests import slurm
 from tests.integration.conftest import SMALL, environment
@@ -37,13 +38,6 @@ def _started(folder: Path, settings: dict[str, str], *arguments: str) -> subproc
     return subprocess.Popen(line, cwd=folder, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def _wait(ready: Callable[[], object], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_shards_on_slurm_one_of_them_put_back_into_the_queue(cluster: dict[str, str], tmp_path: Path) -> None:
     """Two jobs do all files between them; the one that is taken off its node goes on from its ledger and repeats nothing."""
     expected = files.make(tmp_path / "in", 80, sparse_s=1)
@@ -54,7 +48,8 @@ def test_shards_on_slurm_one_of_them_put_back_into_the_queue(cluster: dict[str, 
     def lines(shard: int) -> list[str]:
         return [entry["path"] for folder in batches.glob(f"*{shard}-of-2") for entry in checks.ledger(folder)]
 
-    _wait(lambda: len(lines(0)) > 3)
+    wait_for(lambda: len(lines(0)) > 3, process, 120)
+    assert len(lines(0)) > 3
     (job,) = {path.name.partition("_")[0] for path in (tmp_path).rglob(".submitit/*_0")}
     subprocess.run(["scontrol", "requeue", f"{job}_0"], env=os.environ | cluster, check=True)
     before = lines(0)
@@ -84,7 +79,8 @@ def nodes() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     try:
         for line in (head, [*common, f"--address=127.0.0.1:{port}"]):
             made.append(subprocess.Popen(line, env=settings, stdout=subprocess.DEVNULL, start_new_session=True))
-            _wait(lambda: _alive(program, port) == len(made))
+            wait_for(lambda: _alive(program, port) == len(made), made[-1], 120)
+            assert _alive(program, port) == len(made)
         yield f"ray://127.0.0.1:{client}", made
     finally:
         for one in made[::-1]:
@@ -103,16 +99,19 @@ def _alive(program: Path, port: int) -> int:
 def test_a_node_of_a_ray_cluster_dies(nodes: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path) -> None:
     """An actor on each of two nodes; when one node goes down with what its actor held, the other does it."""
     address, made = nodes
-    expected = files.make(tmp_path / "in", 60, sparse_s=1)
+    expected = files.make(tmp_path / "in", 150, sparse_s=1)
     bad = sum(reason is not None for reason in expected.values())
     line = ["batch=ray", f"batch.address={address}", *FAST, "batch.out=out"]
     process = _started(tmp_path, environment() | TOKEN, *line)
-    _wait(lambda: len(checks.ledger(tmp_path / "out")) > 5)
-    made[1].terminate()
+    wait_for(lambda: len(checks.ledger(tmp_path / "out")) > 5, process, 120)
+    assert len(checks.ledger(tmp_path / "out")) > 5
+    # At once, as by a power cut: asked to end, a node would let its actor finish first.
+    for one in [*psutil.Process(made[1].pid).children(recursive=True), made[1]]:
+        one.kill()
     made[1].wait(60)
     said, _ = process.communicate(timeout=280)
     assert process.returncode == 1, said
     look = checks.look(tmp_path / "out", tmp_path / "in", expected)
     assert look.whole, look.wrong
     assert (look.finished, look.named) == (len(expected) - bad, bad)
-    assert "its actor's death" in said or "node" in said, said
+    assert "its actor's death" in said, said

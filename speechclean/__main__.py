@@ -1,6 +1,6 @@
 """`python -m speechclean`."""
 
-from .cli import main
+from speechclean.cli.run import main
 
 if __name__ == "__main__":
     main()

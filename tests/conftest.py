@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from speechclean.audio import Audio
+from speechclean.audio.waveform import Audio
 
 #: Tests run in as many processes as there are cores: more threads than that only wait for one another.
 torch.set_num_threads(1)

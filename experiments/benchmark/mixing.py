@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speechclean.audio import Audio, load, resample, save
-from speechclean.datasets.folder import Folder
-from speechclean.datasets.manifest import Pilot
+from speechclean.audio.waveform import Audio, load, resample, save
+from speechclean.stages.datasets.folder import Folder
+from speechclean.stages.datasets.manifest import Pilot
 
 LEAD_S, FADE_S, FRAME_S = 0.6, 0.03, 0.02
 

@@ -20,16 +20,15 @@ import numpy as np
 import torch
 from rich.progress import track as progress
 
+from experiments.benchmark.mixing import mixtures, read, sources
+from experiments.benchmark.systems import RULES, SAME_OF_TWO, stages, systems
 from experiments.texts import fill
-from speechclean.audio import Audio
-from speechclean.metrics.si_sar import SiSar
-from speechclean.metrics.si_sdr import SiSdr
-from speechclean.metrics.si_sir import SiSir
-from speechclean.metrics.stoi import Stoi
-from speechclean.separation import Separation, Track
-
-from .mixing import mixtures, read, sources
-from .systems import RULES, SAME_OF_TWO, stages, systems
+from speechclean.audio.waveform import Audio
+from speechclean.stages.metrics.si_sar import SiSar
+from speechclean.stages.metrics.si_sdr import SiSdr
+from speechclean.stages.metrics.si_sir import SiSir
+from speechclean.stages.metrics.stoi import Stoi
+from speechclean.stages.types import Separation, Track
 
 HERE = Path(__file__).parent
 METRICS = {"SI-SDR": SiSdr(), "SI-SIR": SiSir(), "SI-SAR": SiSar(), "STOI": Stoi()}

@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
-from speechclean import spectral
-from speechclean.audio import Audio, resample
-from speechclean.compose import composed
-from speechclean.fusion.geometric_mask import GeometricMask
-from speechclean.fusion.max_mask import MaxMask
-from speechclean.fusion.mean_mask import MeanMask
-from speechclean.fusion.median_mask import MedianMask
-from speechclean.fusion.min_mask import MinMask
-from speechclean.nodes import objects
-from speechclean.separation import Separation, Stems
+from speechclean.audio import stft
+from speechclean.audio.waveform import Audio, resample
+from speechclean.experiment.config.compose import composed
+from speechclean.experiment.config.instantiate import objects
+from speechclean.stages.fusion.geometric_mask import GeometricMask
+from speechclean.stages.fusion.max_mask import MaxMask
+from speechclean.stages.fusion.mean_mask import MeanMask
+from speechclean.stages.fusion.median_mask import MedianMask
+from speechclean.stages.fusion.min_mask import MinMask
+from speechclean.stages.types import Separation, Stems
 
 Answers = Mapping[str, Stems]
 System = Callable[[Audio, Audio, Answers], Separation]
@@ -72,11 +72,11 @@ def plain(mixture: Audio, stems: Stems) -> Separation:
 
 def gated(mixture: Audio, quantile: float = 0.2, over_db: float = 6.0) -> Separation:
     """Spectral gating: per frequency a floor from the quiet frames, a soft step 6 dB above it (stationary noise reduction)."""
-    n_fft = spectral.window_length(mixture.sample_rate, 0.064)
-    power = spectral.stft(mixture.waveform, n_fft).abs().square()
+    n_fft = stft.window_length(mixture.sample_rate, 0.064)
+    power = stft.stft(mixture.waveform, n_fft).abs().square()
     floor = power.quantile(quantile, -1, keepdim=True) * 10 ** (over_db / 10)
     mask = power.square() / (power.square() + floor.square() + 1e-20)
-    return Separation(mixture, mixture.with_waveform(spectral.apply_mask(mixture.waveform, mask)), mask)
+    return Separation(mixture, mixture.with_waveform(stft.apply_mask(mixture.waveform, mask)), mask)
 
 
 def harmonic(mixture: Audio) -> Separation:
@@ -90,11 +90,11 @@ def harmonic(mixture: Audio) -> Separation:
 
 def oracle(mixture: Audio, reference: Audio) -> Separation:
     """The ratio mask of the true voice and the true music: what a perfect model could do with this kind of mask."""
-    n_fft = spectral.window_length(mixture.sample_rate, 0.085)
-    voice, music = (spectral.stft(w, n_fft) for w in (reference.waveform, mixture.waveform - reference.waveform))
-    mask = spectral.ratio_mask(voice, music)
-    return Separation(mixture, mixture.with_waveform(spectral.apply_mask(mixture.waveform, mask)), mask)
+    n_fft = stft.window_length(mixture.sample_rate, 0.085)
+    voice, music = (stft.stft(w, n_fft) for w in (reference.waveform, mixture.waveform - reference.waveform))
+    mask = stft.ratio_mask(voice, music)
+    return Separation(mixture, mixture.with_waveform(stft.apply_mask(mixture.waveform, mask)), mask)
 
 
 def _ones(mixture: Audio) -> torch.Tensor:
-    return torch.ones_like(spectral.stft(mixture.waveform, spectral.window_length(mixture.sample_rate, 0.085)).real)
+    return torch.ones_like(stft.stft(mixture.waveform, stft.window_length(mixture.sample_rate, 0.085)).real)

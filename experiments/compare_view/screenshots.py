@@ -15,7 +15,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from playwright.sync_api import Page, sync_playwright
 
-from experiments.servers import mlflow_server
+from tests.support.servers import mlflow_server
 
 #: The recipe: parameters and metrics of the parallel-coordinates plot, x and y of the scatter plot.
 PARALLEL = (

@@ -18,15 +18,15 @@ from experiments.embedded_models.evaluate import number, pipeline_of
 from experiments.embedded_models.mixing import active, frame_energy, make_pools
 from experiments.embedded_models.tasks import open_banks
 from experiments.embedded_models.validate import valid_set
-from speechclean.audio import Audio
-from speechclean.fusion.geometric_mask import GeometricMask
-from speechclean.fusion.max_mask import MaxMask
-from speechclean.fusion.mean_mask import MeanMask
-from speechclean.fusion.min_mask import MinMask
-from speechclean.metrics.si_sdr import si_sdr
-from speechclean.metrics.stoi import stoi
-from speechclean.pipeline import Stage
-from speechclean.postprocess.beta_wiener import BetaWiener
+from speechclean.audio.waveform import Audio
+from speechclean.stages.fusion.geometric_mask import GeometricMask
+from speechclean.stages.fusion.max_mask import MaxMask
+from speechclean.stages.fusion.mean_mask import MeanMask
+from speechclean.stages.fusion.min_mask import MinMask
+from speechclean.stages.metrics.si_sdr import si_sdr
+from speechclean.stages.metrics.stoi import stoi
+from speechclean.stages.pipeline import Stage
+from speechclean.stages.postprocess.beta_wiener import BetaWiener
 
 A, B = "embedded_htdemucs", "embedded_hdemucs_q"
 

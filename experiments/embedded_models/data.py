@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from speechclean.config import ConfigError
+from speechclean.experiment.config.schema import ConfigError
 
 SAMPLE_RATE = 24_000
 VALID_SHARE = 0.08

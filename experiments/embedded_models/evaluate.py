@@ -21,15 +21,15 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from speechclean.audio import Audio, load
-from speechclean.compose import composed
-from speechclean.config import build
-from speechclean.loudness import integrated_lufs
-from speechclean.metrics.music_residual_db import MusicResidual
-from speechclean.metrics.si_sdr import si_sdr
-from speechclean.metrics.stoi import stoi
-from speechclean.pipeline import Pipeline
-from speechclean.separation import Track
+from speechclean.audio.loudness import integrated_lufs
+from speechclean.audio.waveform import Audio, load
+from speechclean.experiment.config.compose import composed
+from speechclean.experiment.config.schema import build
+from speechclean.stages.metrics.music_residual_db import MusicResidual
+from speechclean.stages.metrics.si_sdr import si_sdr
+from speechclean.stages.metrics.stoi import stoi
+from speechclean.stages.pipeline import Pipeline
+from speechclean.stages.types import Track
 
 RESIDUAL = MusicResidual()
 BANDS_DB = [(-5.0, 0.0), (0.0, 5.0), (5.0, 10.0), (10.0, 15.0)]

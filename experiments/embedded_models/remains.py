@@ -18,7 +18,7 @@ from experiments.embedded_models.export import load
 from experiments.embedded_models.losses import istft, ratio_mask, stft
 from experiments.embedded_models.mixing import Recipe, crop, make_pools
 from experiments.embedded_models.tasks import open_banks
-from speechclean import runtime
+from speechclean.system import allocator
 
 
 @torch.no_grad()
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--valid", type=int, default=40)
     parser.add_argument("--seed", type=int, default=5)
     args = parser.parse_args(argv)
-    runtime.keep_freed_memory()
+    allocator.keep_freed_memory()
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     banks, models = open_banks(args.banks), [load(path)[0] for path in args.checkpoints]

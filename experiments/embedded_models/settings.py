@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.embedded_models.mixing import Recipe
 from experiments.embedded_models.networks import NETWORKS
-from speechclean.device import torch_device
+from speechclean.system.device import torch_device
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 

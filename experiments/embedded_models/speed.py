@@ -19,8 +19,8 @@ import torch
 
 from experiments.embedded_models.data import SAMPLE_RATE
 from experiments.embedded_models.evaluate import pipeline_of
-from speechclean.audio import Audio, load, resample
-from speechclean.datasets.manifest import Pilot
+from speechclean.audio.waveform import Audio, load, resample
+from speechclean.stages.datasets.manifest import Pilot
 
 RESULTS = Path(__file__).parent / "results"
 MODELS = Path(__file__).parents[2] / "speechclean" / "assets" / "models"

@@ -12,9 +12,9 @@ from experiments.embedded_models.data import SAMPLE_RATE, Bank, read_bank
 from experiments.embedded_models.losses import compressed, log_error, power, separator_loss, si_sdr
 from experiments.embedded_models.mixing import Recipe, batch, make_pools
 from experiments.embedded_models.validate import score, valid_set
-from speechclean import spectral
+from speechclean.audio import stft
 
-GAIN_FFT = spectral.window_length(16_000, 0.032)  # the window of speechclean.enhancement.denoiser
+GAIN_FFT = stft.window_length(16_000, 0.032)  # the window of speechclean.stages.enhancement.denoiser
 SCORES = ("before_db", "after_db", "plain_db")
 
 
@@ -82,8 +82,8 @@ class DenoisingTask:
     def loss(self, model: nn.Module, pairs: Tensor) -> Tensor:
         separated, speech = pairs[:, 0], pairs[:, 1]
         estimate = model(separated[:, None])[:, 0]
-        spectrum, truth = (spectral.stft(wave, GAIN_FFT) for wave in (separated, speech))
-        answer = spectral.stft(estimate, GAIN_FFT)
+        spectrum, truth = (stft.stft(wave, GAIN_FFT) for wave in (separated, speech))
+        answer = stft.stft(estimate, GAIN_FFT)
         shipped = gained(answer, spectrum)
         by_gain = log_error(*(power(x).sum((-1, -2)) for x in (shipped - truth, truth, spectrum)))
         by_wave = log_error(*(x.square().sum(-1) for x in (estimate - speech, speech, separated)))
@@ -99,8 +99,8 @@ class DenoisingTask:
         for separated, speech in self.held_out.to(next(model.parameters()).device):
             if speech.abs().max() > 0.01:
                 estimate = model(separated[None, None])[:, 0]
-                spectrum = spectral.stft(separated[None], GAIN_FFT)
-                shipped = spectral.istft(gained(spectral.stft(estimate, GAIN_FFT), spectrum), separated.shape[-1])
+                spectrum = stft.stft(separated[None], GAIN_FFT)
+                shipped = stft.istft(gained(stft.stft(estimate, GAIN_FFT), spectrum), separated.shape[-1])
                 for scores, wave in ((before, separated[None]), (after, shipped), (plain, estimate)):
                     scores.append(float(si_sdr(wave, speech[None])))
         return {name: float(np.mean(scores)) for name, scores in zip(SCORES, (before, after, plain), strict=True)}

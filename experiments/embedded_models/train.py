@@ -18,10 +18,10 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.embedded_models.export import export_network
 from experiments.embedded_models.settings import Settings
 from experiments.embedded_models.training import train
-from speechclean import provenance
-from speechclean.cli import told_errors
-from speechclean.config import ConfigError
-from speechclean.nodes import TRUSTED
+from speechclean.cli.run import told_errors
+from speechclean.experiment.config.instantiate import TRUSTED
+from speechclean.experiment.config.schema import ConfigError
+from speechclean.records import provenance
 
 ConfigStore.instance().store(name="train_schema", node=Settings)
 

@@ -22,16 +22,18 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.data import DataLoader, Dataset
 
-from experiments.embedded_models import networks
 from experiments.embedded_models.data import bank_folders
 from experiments.embedded_models.optimisers import Learner
 from experiments.embedded_models.quantise import attach
 from experiments.embedded_models.settings import Settings
 from experiments.embedded_models.tasks import DenoisingTask, SeparationTask
-from speechclean import checkpoints, runtime
-from speechclean.device import torch_device
-from speechclean.tracking import Run
-from speechclean.weights import demucs_bag, denoiser_file
+from speechclean.networks import checkpoints
+from speechclean.networks.weights import demucs_bag, denoiser_file
+from speechclean.records.tracking import Run
+from speechclean.system import allocator
+from speechclean.system.device import torch_device
+
+from . import networks
 
 SAVE_EVERY_S = 180.0
 Task = SeparationTask | DenoisingTask
@@ -146,7 +148,7 @@ def task_of(settings: Settings, out: Path) -> Task:
 def prepare_machine(settings: Settings, device: torch.device) -> None:
     torch.manual_seed(settings.seed)
     if device.type == "cpu":
-        runtime.keep_freed_memory()  # convolution temporaries otherwise cost a third of the step in page faults
+        allocator.keep_freed_memory()  # convolution temporaries otherwise cost a third of the step in page faults
         torch.set_num_threads(settings.threads)
     else:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = settings.precision != "fp32"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from speechclean.report import markdown
+from speechclean.records.results.tables import markdown
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

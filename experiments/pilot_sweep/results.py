@@ -17,7 +17,7 @@ from experiments.pilot_sweep.recorded import GOAL, HERE, KNOBS, RESULTS, SHORT, 
 from experiments.pilot_sweep.run import STUDIES
 from experiments.pilot_sweep.savings import counted, heavy, saved
 from experiments.texts import fill
-from speechclean.sweep.findings import undominated
+from speechclean.sweep.summary import undominated
 
 
 def keep(work: Path) -> None:

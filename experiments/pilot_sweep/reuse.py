@@ -27,12 +27,12 @@ from typing import Any
 
 from omegaconf import open_dict
 
-from speechclean.cache import DiskCache
-from speechclean.compose import composed
-from speechclean.experiment import Trial, run_experiment
+from speechclean.experiment.config.compose import composed
+from speechclean.experiment.run import Trial, run_experiment
+from speechclean.networks.cache import DiskCache
 from speechclean.sweep.sampling import next_point
+from speechclean.sweep.search_space import as_overrides, rounded, space_of
 from speechclean.sweep.settings import Settings
-from speechclean.sweep.space import as_overrides, rounded, space_of
 
 HERE = Path(__file__).parent
 LIGHT = ["metrics=[si_sdr,stoi]", "output.report=false", "output.ab_seconds=0", "output.plots=false", "output.marks=false"]

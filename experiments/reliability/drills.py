@@ -15,8 +15,9 @@ import time
 from pathlib import Path
 
 from experiments import texts
-from experiments.reliability import killing, spoiling
 from experiments.reliability.grounds import LeftOut, Site
+
+from . import killing, spoiling
 
 HERE = Path(__file__).parent
 DRILLS = {

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from experiments.reliability import checks, files
+from . import checks, files
 
 
 class LeftOut(RuntimeError):  # noqa: N818

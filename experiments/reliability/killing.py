@@ -13,8 +13,9 @@ import time
 
 import psutil
 
-from experiments.reliability import checks
 from experiments.reliability.grounds import Site, fresh, wait_for
+
+from . import checks
 
 
 def uninterrupted(site: Site) -> tuple[str, bool]:

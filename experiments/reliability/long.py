@@ -18,10 +18,11 @@ from typing import Any
 import soundfile
 
 from experiments import texts
-from experiments.reliability import checks
 from experiments.reliability.clips import RATE, make
 from experiments.reliability.watch import watched
 from experiments.speed import machine
+
+from . import checks
 
 HERE = Path(__file__).parent
 CLIPS = 20

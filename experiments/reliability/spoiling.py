@@ -7,9 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from experiments import servers
-from experiments.reliability import checks, surroundings
 from experiments.reliability.grounds import LeftOut, Site, fresh, wait_for
+from tests.support import servers
+
+from . import checks, surroundings
 
 
 def disk_full(site: Site) -> tuple[str, bool]:

@@ -26,10 +26,11 @@ from pathlib import Path
 import numpy as np
 
 from experiments import texts
-from experiments.reliability import checks
 from experiments.reliability.clips import make
 from experiments.reliability.watch import watched
 from experiments.speed import machine
+
+from . import checks
 
 HERE = Path(__file__).parent
 

@@ -18,7 +18,7 @@ from rich.progress import track as progress
 
 from experiments.benchmark.mixing import mixtures, sources
 from experiments.texts import fill
-from speechclean.screening import MusicFound
+from speechclean.stages.screening import MusicFound
 
 HERE = Path(__file__).parent
 CONF = HERE.parents[1] / "conf" / "screening" / "music.yaml"

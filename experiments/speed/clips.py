@@ -22,10 +22,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experiments.speed import machine
 from experiments.speed.compare import RESULTS
-from speechclean.audio import Audio, load, resample, save
-from speechclean.weights import EMBEDDED
+from speechclean.audio.waveform import Audio, load, resample, save
+from speechclean.networks.weights import EMBEDDED
+
+from . import machine
 
 CLIPS, SHORTEST_S, LONGEST_S, SAMPLE_RATE = 40, 3.0, 6.0, 24000
 SEPARATORS = ("embedded_htdemucs", "embedded_hdemucs_q")
@@ -49,7 +50,7 @@ def per_file_models() -> Callable[[Path], Tensor]:
     from demucs.pretrained import get_model
     from denoiser.enhance import get_estimate
 
-    from speechclean import checkpoints
+    from speechclean.networks import checkpoints
 
     models = [get_model(name, EMBEDDED) for name in SEPARATORS]
     path = EMBEDDED / "embedded_denoiser.th"
@@ -68,8 +69,8 @@ def per_file_models() -> Callable[[Path], Tensor]:
 
 def engine(paths: list[Path]) -> float:
     """Seconds of the embedded pipeline on all clips, models loaded and warm."""
-    from speechclean.compose import composed
-    from speechclean.config import build
+    from speechclean.experiment.config.compose import composed
+    from speechclean.experiment.config.schema import build
 
     cfg: Any = composed(
         ["dataset=folder", f"dataset.pattern={paths[0].parent}", "tracking=none", "metrics=[]", f"output.dir={paths[0].parent}"]

@@ -22,10 +22,11 @@ from typing import Any
 
 import torch
 
-from experiments.speed import machine
 from experiments.speed.systems import DENOISERS, PIPELINE, SEPARATORS
-from speechclean.separators.precision import snr_db
-from speechclean.weights import EMBEDDED
+from speechclean.networks.weights import EMBEDDED
+from speechclean.stages.separators.precision import snr_db
+
+from . import machine
 
 RESULTS = Path(__file__).parent / "results"
 MODELS = ("htdemucs_ft", "mdx_extra_q", "dns64", PIPELINE, "embedded_htdemucs", "embedded_hdemucs_q", "embedded_denoiser")

@@ -20,10 +20,11 @@ from typing import Any
 
 import torch
 
-from experiments.speed import machine
 from experiments.speed.compare import RESULTS
-from speechclean.audio import Audio, load, resample, save_chunks
-from speechclean.datasets.manifest import Pilot
+from speechclean.audio.waveform import Audio, load, resample, save_chunks
+from speechclean.stages.datasets.manifest import Pilot
+
+from . import machine
 
 #: Runs a command and prints the peak resident memory of it, in MiB.
 MEASURE = """

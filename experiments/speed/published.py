@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from experiments.speed.weights import HTDEMUCS_FT, MDX_EXTRA_Q, hdemucs, htdemucs, write_dns64
-from speechclean.weights.table import models
+from speechclean.networks.weights.registry import models
 
 #: As in demucs' own training config: parameters share their bits in groups, small layers keep all of theirs.
 DIFFQ = {"group_size": 8, "min_size": 0.2}
@@ -131,7 +131,7 @@ def write_metrics(folder: Path) -> None:
     from torchaudio.models import squim_objective_base
     from whisper.model import ModelDimensions, Whisper
 
-    from speechclean.metrics.music_presence import architecture
+    from speechclean.stages.metrics.music_presence import architecture
 
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
@@ -146,7 +146,7 @@ def write_metrics(folder: Path) -> None:
 
 def write_roformer(folder: Path, name: str) -> tuple[Path, Path]:
     """A published RoFormer and its config, under their published names."""
-    from speechclean.separators.roformer_network import RoformerConfig, RoformerNetwork
+    from speechclean.stages.separators.roformer_network import RoformerConfig, RoformerNetwork
 
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint, config = (folder / file.sources[0].name for file in models()[name].files)

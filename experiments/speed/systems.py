@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from speechclean import cores
+from speechclean.system import parallel
 
 #: Models that denoise speech at 16 kHz, by their file; all others separate.
 DENOISERS = {"dns64": "dns64.th", "embedded_denoiser": "embedded_denoiser.th"}
@@ -32,10 +32,10 @@ Run = Callable[[list[Tensor]], list[Tensor]]
 
 def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
     """This engine: the speech of each of some waveforms `[channels, samples]`; their channels and rate."""
-    from speechclean.audio import Audio
-    from speechclean.enhancement.denoiser import Denoiser
-    from speechclean.separation import Separation
-    from speechclean.separators.demucs import DemucsSeparator
+    from speechclean.audio.waveform import Audio
+    from speechclean.stages.enhancement.denoiser import Denoiser
+    from speechclean.stages.separators.demucs import DemucsSeparator
+    from speechclean.stages.types import Separation
 
     folder, model, device = case["folder"], case["model"], case["device"]
     if model == PIPELINE:
@@ -49,7 +49,7 @@ def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
             return denoiser(Separation(audio, audio, torch.ones(1, 1, 1))).speech.waveform
 
         on_cpu = device == "cpu"
-        return lambda waveforms: [done for _, done in cores.ordered(denoise, waveforms, on_cpu)], 1, 16000
+        return lambda waveforms: [done for _, done in parallel.ordered(denoise, waveforms, on_cpu)], 1, 16000
     separator = DemucsSeparator(model, folder, shifts=case["shifts"], device=device)
     network = separator._networks[0].module
     return (
@@ -63,9 +63,9 @@ def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
 
 def heavy_pipeline(case: dict[str, Any]) -> Run:
     """`experiment=best_pipeline` on the weights in `case["folder"]`, with segments as demucs takes them."""
-    from speechclean.audio import Audio
-    from speechclean.compose import composed
-    from speechclean.config import build
+    from speechclean.audio.waveform import Audio
+    from speechclean.experiment.config.compose import composed
+    from speechclean.experiment.config.schema import build
 
     folder = case["folder"]
     overrides = [f"separators.{name}.repo={folder}" for name in SEPARATORS]
@@ -99,7 +99,7 @@ def denoiser(case: dict[str, Any]) -> tuple[Run, int, int]:
     """`denoiser.enhance`, file by file; it sets itself to one thread."""
     from denoiser.enhance import get_estimate
 
-    from speechclean import checkpoints
+    from speechclean.networks import checkpoints
 
     path = Path(case["folder"]) / DENOISERS[case["model"]]
     model = checkpoints.build(checkpoints.read(path), path).to(case["device"])
@@ -113,7 +113,7 @@ def denoiser(case: dict[str, Any]) -> tuple[Run, int, int]:
 
 def packages(case: dict[str, Any]) -> Run:
     """Both separators by demucs and the mean of their answers by denoiser, file by file: no fusion, no filter, no loudness."""
-    from speechclean.audio import Audio, resample
+    from speechclean.audio.waveform import Audio, resample
 
     threads = torch.get_num_threads()
     parts = [demucs(case | {"model": name})[0] for name in SEPARATORS]

@@ -1,4 +1,4 @@
-"""What each tweak of `speechclean.separators.tuned` is worth: all of them against all but one, in one run.
+"""What each tweak of `speechclean.stages.separators.tuned` is worth: all of them against all but one, in one run.
 
     python -m experiments.speed.tweaks WEIGHTS [--models htdemucs_ft mdx_extra_q] [--seconds S] [--repeats N]
 
@@ -20,12 +20,15 @@ from typing import Any
 
 import torch
 
-from experiments.speed import machine
 from experiments.speed.compare import RESULTS
-from speechclean import checkpoints, cores, runtime
-from speechclean.separators import tuned
-from speechclean.separators.precision import snr_db
-from speechclean.weights import demucs_bag
+from speechclean.networks import checkpoints
+from speechclean.networks.weights import demucs_bag
+from speechclean.stages.separators import tuned
+from speechclean.stages.separators.precision import snr_db
+from speechclean.system import allocator as runtime
+from speechclean.system import parallel
+
+from . import machine
 
 NAMES = tuple(tuned.TWEAKS)
 
@@ -44,13 +47,13 @@ def measure(weights: Path, model: str, seconds: float, repeats: int) -> list[dic
     first = networks["plain"]
     generator = torch.Generator().manual_seed(0)
     heard = torch.randn(1, first.audio_channels, int(seconds * first.samplerate), generator=generator)
-    side_by_side = [heard] * cores.at_once()
+    side_by_side = [heard] * parallel.at_once()
     vocals = {variant: network(heard)[:, -1] for variant, network in networks.items()}  # the warm-up, too
     times: dict[str, list[float]] = {variant: [] for variant in networks}
     for _ in range(repeats):
         for variant, network in networks.items():
             start = time.perf_counter()
-            list(cores.ordered(network, side_by_side))
+            list(parallel.ordered(network, side_by_side))
             times[variant].append((time.perf_counter() - start) / len(side_by_side))
     return [
         {

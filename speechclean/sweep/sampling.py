@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .search_space import Space, grid, rounded, same, size
 from .settings import Settings
-from .space import Space, grid, rounded, same, size
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from ..store import advisory_lock
+from speechclean.records.tracking.address import advisory_lock
+
+from .leases import CLAIMED_BY, RUN_BY, SEEN, Owners
 from .objective import Goals
-from .owners import CLAIMED_BY, RUN_BY, SEEN, Owners
 from .sampling import next_point
+from .search_space import Space, same
 from .settings import Settings, StudyError, folder_of
-from .space import Space, same
 
 if TYPE_CHECKING:
     import optuna

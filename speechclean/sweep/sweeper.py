@@ -20,15 +20,17 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 
-from ..config import ConfigError, Experiment, build
-from ..provenance import canonical, digest, file_hash
-from ..tracking import Run, TrackingError
-from ..tracking.tracker import PARENT_VARIABLE
-from . import space as spaces
-from .findings import Findings
+from speechclean.experiment.config.schema import ConfigError, Experiment, build
+from speechclean.records.class_names import with_first
+from speechclean.records.provenance import canonical, digest, file_hash
+from speechclean.records.tracking import Run, TrackingError
+from speechclean.records.tracking.tracker import PARENT_VARIABLE
+
+from . import search_space as spaces
 from .objective import Goals
 from .settings import Settings, StudyError, plain, storage_of
 from .study import ID, PARENT, Study
+from .summary import Findings
 from .trial import STUDY_TAG, VARIABLE, told
 
 log = logging.getLogger(__name__)
@@ -183,7 +185,7 @@ class StudySweeper(Sweeper):
             "space": {key: str(one) for key, one in self.space.items()},
             "inputs": digest([str(file_hash(track.path)) for track in experiment.tracks]),
             "references": digest([str(file_hash(track.reference_path)) for track in experiment.tracks if track.reference_path]),
-            "metrics": plain(self.sample.metrics),
+            "metrics": with_first(plain(self.sample.metrics)),
         }
         # Whatever a searched key reaches, by interpolation too, is in the first point and the same in every start.
         return subject | {f"config.{key}": value for key, value in dict(config).items()}

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from ..config import ConfigError
-from ..experiment import Result, Trial, run_experiment
-from ..tracking import TrackingError
+from speechclean.experiment.config.schema import ConfigError
+from speechclean.experiment.run import Result, Trial, run_experiment
+from speechclean.records.tracking import TrackingError
+
+from .leases import RUN_BY
 from .objective import Goals, ObjectiveError
-from .owners import RUN_BY
 from .settings import Settings, plain, storage_of
 from .study import ID, REASON, Study, reason_of
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from experiments.benchmark import mixing, run, systems
-from speechclean.audio import load
-from speechclean.separation import Stems
+from speechclean.audio.waveform import load
+from speechclean.stages.types import Stems
 from tests.conftest import level_db, noise, tone
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from experiments.reliability import checks, drills, files, killing
 from experiments.reliability.grounds import Site
-from speechclean.datasets.manifest import Manifest
-from speechclean.weights import EMBEDDED
+from speechclean.networks.weights import EMBEDDED
+from speechclean.stages.datasets.manifest import Manifest
 from tests.integration.conftest import SMALL, Command, environment
 
 #: One separator, little sound: a few seconds of work beside the start of Python.

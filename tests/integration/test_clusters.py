@@ -15,9 +15,9 @@ import pytest
 
 from experiments.reliability import checks, files
 from experiments.reliability.grounds import wait_for
-from experiments.servers import free_port
-from tests import slurm
 from tests.integration.conftest import SMALL, environment
+from tests.support import slurm
+from tests.support.servers import free_port
 
 pytestmark = pytest.mark.slow
 FAST = [*SMALL[:2], "tracking=none", "dataset=folder", "dataset.pattern=in"]

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from experiments.speed import published
-from speechclean.audio import load, probe, save
-from speechclean.weights.table import models
+from speechclean.audio.waveform import load, probe, save
+from speechclean.networks.weights.registry import models
 from tests.conftest import noise
 from tests.integration.conftest import environment
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from experiments.servers import mlflow_server
-from speechclean.tracking import MlflowTracker
+from speechclean.records.tracking import MlflowTracker
 from tests.integration.test_report_page import CHROMIUM, DRIVER, browser, plays_and_switches, until, written  # noqa: F401
+from tests.support.servers import mlflow_server
 
 pytestmark = [
     pytest.mark.slow,

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import torch
 
-from speechclean import page
-from speechclean.audio import Audio, load, save
-from speechclean.listening import write_snippets
-from speechclean.loudness import integrated_lufs
-from speechclean.scores import means
-from speechclean.separation import Separation
+from speechclean.audio.loudness import integrated_lufs
+from speechclean.audio.waveform import Audio, load, save
+from speechclean.records.results import html_report
+from speechclean.records.results.ab_clips import write_snippets
+from speechclean.records.results.summary import means
+from speechclean.stages.types import Separation
 from tests.conftest import noise, tone
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -64,7 +64,7 @@ def written(folder: Path, count: int, clips: int) -> Path:
     for n in range(clips):
         write_snippets(separated(n), made[n]["alias"].replace("/", "_"), folder / "ab", 4.0)
     made[2]["alias"] = made[2]["alias"].replace("/", "_")
-    return page.write_page(made, means(made, METRICS), METRICS, folder, "trial", 7)
+    return html_report.write_page(made, means(made, METRICS), METRICS, folder, "trial", 7)
 
 
 @pytest.fixture(scope="module")
@@ -274,22 +274,22 @@ def test_dark_where_the_reader_wants_it_dark(opened: Any) -> None:
 
 def test_sounds_of_many_files_stay_within_their_bounds(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit is left out, the worst files last."""
-    assert page.MOST_BYTES * 4 / 3 < 9_000_000
-    monkeypatch.setattr(page, "MOST_BYTES", 700_000)
+    assert html_report.MOST_BYTES * 4 / 3 < 9_000_000
+    monkeypatch.setattr(html_report, "MOST_BYTES", 700_000)
     made = rows(200)
     made[2]["alias"] = "clip_2"
     stereo = noise(1.0, 48000, channels=2)  # the costliest sound there is for a coder
     order = sorted(made[:200], key=lambda row: row["si_sdr_cleaned"])
     for row in order[:3] + order[98:101] + order[-3:]:
-        for name in page.SOUNDS:
+        for name in html_report.SOUNDS:
             save(stereo, tmp_path / "ab" / f"{row['alias']}_{name}.flac")
     # Every file has snippets in a run; here the others are links to the same.
     for row in made[:200]:
-        for name in page.SOUNDS:
+        for name in html_report.SOUNDS:
             target = tmp_path / "ab" / f"{row['alias']}_{name}.flac"
             if not target.exists():
                 target.symlink_to(tmp_path / "ab" / f"{order[0]['alias']}_{name}.flac")
-    path = page.write_page(made, means(made, METRICS), METRICS, tmp_path, "many", 0)
+    path = html_report.write_page(made, means(made, METRICS), METRICS, tmp_path, "many", 0)
     assert path.stat().st_size < 700_000 * 4 / 3 + 200_000
     browser.get(path.as_uri())
     assert browser.execute_script("return document.querySelectorAll('#files tbody tr').length") == 201
@@ -303,4 +303,4 @@ def test_without_snippets_the_numbers_are_still_there(browser: Any, tmp_path: Pa
     browser.get(path.as_uri())
     assert browser.execute_script("return document.querySelectorAll('#files tbody tr').length") == 5
     assert "output.ab_seconds" in browser.execute_script("return document.getElementById('how').textContent")
-    assert page.write_page([], {}, {}, tmp_path, "nothing", 0).stat().st_size
+    assert html_report.write_page([], {}, {}, tmp_path, "nothing", 0).stat().st_size

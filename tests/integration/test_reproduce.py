@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from speechclean.datasets.manifest import Pilot
-from speechclean.tracking import Records
+from speechclean.records.tracking import Records
+from speechclean.stages.datasets.manifest import Pilot
 from tests.integration.conftest import SMALL, environment
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 #: The pipeline of the original: one separator with weights of its own, a mask on top.
 PIPELINE = ("separators=[embedded_hdemucs_q]", "enhancement=identity", "metrics=[lufs]", "output.plots=false")
 
@@ -45,7 +45,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def reproduce(original: Path, cwd: Path, *arguments: str, **variables: str) -> tuple[subprocess.CompletedProcess[str], dict]:
     uri = f"tracking.uri=sqlite:///{original}/mlflow.db"
-    done = command(cwd, "speechclean.reproduce", "run_id=first", uri, "hydra.run.dir=again", *arguments, **variables)
+    done = command(cwd, "speechclean.cli.reproduce", "run_id=first", uri, "hydra.run.dir=again", *arguments, **variables)
     report = cwd / "again" / "reproduction.json"
     return done, json.loads(report.read_text()) if report.is_file() else {}
 
@@ -148,7 +148,7 @@ def test_a_killed_run_says_what_is_missing(tmp_path: Path) -> None:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(60)
-    done = command(tmp_path, "speechclean.reproduce", "run_id=victim", "hydra.run.dir=again")
+    done = command(tmp_path, "speechclean.cli.reproduce", "run_id=victim", "hydra.run.dir=again")
     assert done.returncode == 2
     for expected in ("is FAILED", "metrics.json", "cleaned files:", "of 6"):
         assert expected in done.stderr, done.stderr
@@ -172,7 +172,7 @@ def test_nonsense_is_told(
     arguments: tuple[str, ...],
     expected: str,
 ) -> None:
-    from speechclean import reproduce as entry
+    from speechclean.cli import reproduce as entry
 
     monkeypatch.setattr(sys, "argv", ["reproduce", f"tracking.uri=sqlite:///{original}/mlflow.db", *arguments])
     with pytest.raises(SystemExit) as ended:

@@ -16,8 +16,8 @@ import pytest
 import soundfile
 import torch
 
-from speechclean.audio import Audio, load, probe, save
-from speechclean.datasets.manifest import Pilot
+from speechclean.audio.waveform import Audio, load, probe, save
+from speechclean.stages.datasets.manifest import Pilot
 from tests.conftest import noise
 from tests.integration.conftest import SMALL, Command, environment
 

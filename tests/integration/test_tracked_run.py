@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from experiments.servers import free_port, kill, tracking_server
-from speechclean.audio import save
-from speechclean.tracking import MlflowTracker
+from speechclean.audio.waveform import save
+from speechclean.records.tracking import MlflowTracker
 from tests.conftest import noise
 from tests.integration.conftest import SMALL, environment
-
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+from tests.support.servers import free_port, kill, tracking_server
 
 
 def line(module: str, *arguments: str) -> list[str]:
@@ -79,7 +78,7 @@ def test_a_run_on_a_server_is_reproduced_from_elsewhere_and_one_whose_server_is_
         done = call(tmp_path / "here", "speechclean", *SMALL[:4], *few, uri, "name=first", "hydra.run.dir=out")
         assert done.returncode == 0, done.stderr
         done = call(
-            tmp_path / "there", "speechclean.reproduce", "run_id=first", uri, "hydra.run.dir=again", "require=bit-exact"
+            tmp_path / "there", "speechclean.cli.reproduce", "run_id=first", uri, "hydra.run.dir=again", "require=bit-exact"
         )
         assert done.returncode == 0, done.stdout + done.stderr
         asked = line("speechclean", *SMALL[:4], *few, uri, "name=victim", "hydra.run.dir=lost", "batch_seconds=1")
@@ -105,7 +104,7 @@ def test_a_run_on_a_server_is_reproduced_from_elsewhere_and_one_whose_server_is_
 
     assert state() != "FINISHED"
     with tracking_server(tmp_path, port):
-        done = call(tmp_path / "here", "speechclean.tracking", "sync")
+        done = call(tmp_path / "here", "speechclean.records.tracking", "sync")
         assert done.returncode == 0, done.stderr
         assert "1 run uploaded" in done.stdout
     assert state() == "FINISHED"

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import SMALL, environment
-
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
 
 
 @pytest.mark.slow

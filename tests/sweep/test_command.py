@@ -16,11 +16,12 @@ import optuna
 import pytest
 import yaml
 
-from speechclean.audio import save
+from speechclean.audio.waveform import save
+from speechclean.records.tracking import Records
 from speechclean.sweep.study import WITHDRAWN
-from speechclean.tracking import Records
 from tests.conftest import noise, tone
-from tests.postgres import available, server
+from tests.support.paths import ROOT
+from tests.support.postgres import available, server
 
 SPACE = (
     "{shifts: 'choice(1,2)', overlap: 'choice(0.1,0.5)', postprocess.beta_wiener.beta: 'range(0,1.01,0.25)', "
@@ -57,7 +58,7 @@ def command(place: Path, work: Path, *more: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
 def run(place: Path, work: Path, *more: str, status: int = 0) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 import optuna
 import pytest
 
+from speechclean.sweep.leases import CLAIMED_BY, SEEN, Owners
 from speechclean.sweep.objective import Goals
-from speechclean.sweep.owners import CLAIMED_BY, SEEN, Owners
 from speechclean.sweep.sampling import next_point
+from speechclean.sweep.search_space import Space, same, space_of
 from speechclean.sweep.settings import Settings, StudyError, folder_of, storage_of
-from speechclean.sweep.space import Space, same, space_of
 from speechclean.sweep.study import WITHDRAWN, Study
-from tests.postgres import available, server
+from tests.support.postgres import available, server
 
 SPACE = space_of({"shifts": "choice(1,2,4)", "wet": "range(0,1.01,0.1)"}, [])[0]
 

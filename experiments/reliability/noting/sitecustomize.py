@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-TARGET = "speechclean.separators.engine"
+TARGET = "speechclean.stages.separators.engine"
 
 
 class _Noting(importlib.abc.MetaPathFinder):

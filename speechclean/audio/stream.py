@@ -1,0 +1,170 @@
+"""Sounds too long for memory: read in chunks from the disk, each reader going forward only.
+
+A reader is an iterator of chunks `[channels, samples]` of whatever length; `Forward` turns one into windows that may overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+import torch
+from torch import Tensor
+
+from .waveform import AudioError, probe
+
+#: Length of what is read at once, in samples per channel.
+CHUNK = 1 << 18
+
+Chunks = Iterator[Tensor]
+
+
+@dataclass(frozen=True)
+class LongAudio:
+    """A sound on the disk: a sound file, or raw float32 frames that a stage left there (`raw=True`).
+
+    Shape: every chunk is float32 `[channels, samples]`; `sample_rate` in Hz, `samples` per channel.
+    """
+
+    path: Path
+    sample_rate: int
+    channels: int
+    samples: int
+    raw: bool = False
+
+    @classmethod
+    def of(cls, path: Path) -> LongAudio:
+        """A sound file. Raises `AudioError` when its header cannot be read."""
+        info = probe(path)
+        return cls(path, info.sample_rate, info.channels, info.samples)
+
+    def chunks(self) -> Chunks:
+        """From the beginning to the end. Raises `AudioError` where the file breaks off, or holds NaN or infinity."""
+        return self._raw_chunks() if self.raw else self._file_chunks()
+
+    def at_rate(self, sample_rate: int) -> Chunks:
+        """The same, resampled by soxr as `audio.resample` does it."""
+        return resampled(self.chunks(), self.sample_rate, sample_rate, self.channels)
+
+    def read(self, start: int, end: int) -> Tensor:
+        """A stretch of it. Shape: `[channels, end - start]`, less at the end of the sound."""
+        if self.raw:
+            frames = np.fromfile(self.path, np.float32, (end - start) * self.channels, offset=4 * start * self.channels)
+            return torch.from_numpy(frames.reshape(-1, self.channels).T.copy())
+        frames, _ = soundfile.read(str(self.path), start=start, stop=min(end, self.samples), dtype="float32", always_2d=True)
+        return torch.from_numpy(frames.T.copy())
+
+    def _raw_chunks(self) -> Chunks:
+        for start in range(0, self.samples, CHUNK):
+            yield self.read(start, min(start + CHUNK, self.samples))
+
+    def _file_chunks(self) -> Chunks:
+        total = 0
+        try:
+            with soundfile.SoundFile(str(self.path)) as file:
+                while len(frames := file.read(CHUNK, dtype="float32", always_2d=True)):
+                    if not np.isfinite(frames).all():
+                        bad = total + int(np.argmax(~np.isfinite(frames).all(axis=1)))
+                        raise AudioError(f"{self.path}: holds NaN or infinity (first at {bad / self.sample_rate:.3f} s)")
+                    total += len(frames)
+                    yield torch.from_numpy(frames.T.copy())
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f"{self.path}: breaks off while decoding after {total / self.sample_rate:.1f} s") from error
+        if total != self.samples:
+            raise AudioError(f"{self.path}: truncated, {total} of {self.samples} samples are there")
+
+
+def resampled(chunks: Chunks, source: int, target: int, channels: int) -> Chunks:
+    """Chunks at another rate; the same samples as `audio.resample` of the whole, up to rounding."""
+    if source == target:
+        yield from chunks
+        return
+    stream = soxr.ResampleStream(source, target, channels, dtype="float32", quality="VHQ")
+    held = next(chunks, None)
+    while held is not None:
+        following = next(chunks, None)
+        frames = np.ascontiguousarray(held.T.numpy())
+        dense = stream.resample_chunk(frames, last=following is None)
+        yield torch.from_numpy(np.ascontiguousarray(dense.reshape(-1, channels).T))
+        held = following
+
+
+class Forward:
+    """Windows of a stream of chunks `[..., samples]`, each beginning at most `history` samples before the one before it."""
+
+    def __init__(self, chunks: Chunks, history: int = 0) -> None:
+        self._chunks = chunks
+        self._history = history
+        self._pieces: list[Tensor] = []
+        self._start = 0  # of what is held
+        self._end = 0
+
+    def read(self, start: int, end: int) -> Tensor:
+        """Samples `start` to `end`; before 0 and after the end of the stream there are none, and the window is shorter.
+
+        Raises `ValueError` for a window that begins before what has already been let go.
+        """
+        start = max(0, start)
+        if start < self._start:
+            raise ValueError(f"a stream goes forward only: asked for {start}, but what was before {self._start} is gone")
+        while self._end < end and (piece := next(self._chunks, None)) is not None:
+            self._pieces.append(piece)
+            self._end += piece.shape[-1]
+            self._let_go(start - self._history)
+        self._let_go(start - self._history)
+        if not self._pieces:
+            return torch.zeros(1, 0)
+        if len(self._pieces) > 1:
+            self._pieces = [torch.cat(self._pieces, -1)]
+        return self._pieces[0][..., start - self._start : max(0, end - self._start)]
+
+    def _let_go(self, before: int) -> None:
+        """Drop the pieces that lie wholly before a sample; the last one stays, for its shape."""
+        while len(self._pieces) > 1 and self._start + self._pieces[0].shape[-1] <= before:
+            self._start += self._pieces.pop(0).shape[-1]
+        if self._pieces and (drop := min(before - self._start, self._pieces[0].shape[-1])) > 0:
+            self._pieces[0] = self._pieces[0][..., drop:].clone()  # a view would keep the whole alive
+            self._start += drop
+
+
+class Moments:
+    """Mean and standard deviation of a stream, in double precision."""
+
+    def __init__(self) -> None:
+        self._count, self._sum, self._squares = 0, 0.0, 0.0
+
+    def feed(self, waveform: Tensor) -> None:
+        values = waveform.double()
+        self._count += values.numel()
+        self._sum += float(values.sum())
+        self._squares += float(values.square().sum())
+
+    def deviation(self) -> float:
+        """Standard deviation of all samples of all channels (divided by their number)."""
+        if not self._count:
+            return 0.0
+        mean = self._sum / self._count
+        return max(0.0, self._squares / self._count - mean * mean) ** 0.5
+
+
+class RawWriter:
+    """Float32 frames on the disk, without a header and without rounding: what one pass leaves for the next."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = open(path, "wb")
+        self._samples = 0
+
+    def write(self, waveform: Tensor) -> None:
+        """Append `[channels, samples]`."""
+        waveform.T.contiguous().cpu().numpy().tofile(self._file)
+        self._samples += waveform.shape[-1]
+
+    def done(self, sample_rate: int, channels: int) -> LongAudio:
+        """Close it; what can be read from it."""
+        self._file.close()
+        return LongAudio(self.path, sample_rate, channels, self._samples, raw=True)

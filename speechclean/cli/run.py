@@ -1,0 +1,80 @@
+"""Entry points: thin, no logic of their own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from speechclean.experiment.batch import BatchError
+from speechclean.experiment.config.compose import conf_dir, problems_of
+from speechclean.experiment.config.instantiate import TRUSTED
+from speechclean.experiment.config.schema import ConfigError
+from speechclean.records.tracking import TrackingError
+from speechclean.sweep.settings import StudyError
+
+#: 0 all well, 1 some files failed, 2 the config cannot run, 3 the tracking store was lost on the way (all outputs are there).
+#: Batches add 4 to 6 and 130 (`batches`).
+FILES_FAILED, CONFIG_WRONG, TRACKING_LOST = 1, 2, 3
+#: What users type for a batch, and what Hydra is told.
+SHORT = {"--force": "batch.force=true", "only=failed": "batch.only=failed", "force=true": "batch.force=true"}
+
+#: Aliases of files that failed in this process; in a sweep the other runs go on all the same.
+_failed: list[str] = []
+
+
+@hydra.main(config_path=conf_dir(), config_name="config", execution_whitelist=[*TRUSTED, "logging.*"])
+def _run(cfg: DictConfig) -> float | None:
+    from speechclean.experiment.run import run_experiment
+    from speechclean.sweep.trial import VARIABLE, run_trial
+
+    job = HydraConfig.get()
+    sweeping = job.mode == RunMode.MULTIRUN
+    if sweeping and cfg.sweep and (trial := os.environ.get(VARIABLE)):
+        run_trial(cfg, int(trial), Path(job.sweep.dir), {"sweep": str(job.sweep.dir)})
+        return None
+    swept = {"sweep": str(job.sweep.dir), "trial": str(job.job.num)} if sweeping else {}
+    result = run_experiment(cfg, swept, sweeping=sweeping)
+    _failed.extend(result.failed)
+    return result.means.get("si_sdr_improvement")
+
+
+def main() -> None:
+    """`speechclean [key=value ...]` and `python -m speechclean`: one run, or with -m a sweep."""
+    # Hydra prints its own short trace and exits with 1 unless told to let exceptions pass.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    sys.argv[1:] = [SHORT.get(argument, argument) for argument in sys.argv[1:]]
+    with told_errors():
+        if {"-m", "--multirun"} & set(sys.argv[1:]):
+            from speechclean.sweep.sweeper import StudySweeper  # here, since Optuna takes a second
+
+            Plugins.instance().register(StudySweeper)
+        problems = problems_of(sys.argv[1:])
+        if problems:
+            raise ConfigError(problems)
+        _run()
+    sys.exit(FILES_FAILED if _failed else 0)
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """Errors that are the user's to mend end the process, in words and with their exit status."""
+    try:
+        yield
+    except (ConfigError, StudyError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(CONFIG_WRONG)
+    except TrackingError as error:
+        print(error, file=sys.stderr)
+        sys.exit(TRACKING_LOST)
+    except BatchError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.status)

@@ -1,0 +1,179 @@
+"""The command: `python -m speechclean.weights`, `speechclean-weights`.
+
+    list   [NAME…]     what each model needs, its size and licence, where it is, whether it is what the publisher promised
+    fetch  NAME…       download what is missing, resumed and verified; --experiment best_pipeline for all that a recipe needs
+    verify [NAME…]     hold the files that are there against their sha256
+    where              the folders that are looked through, best first; what is fetched goes into the first
+
+Exit status: 0 all well, 1 something is missing, damaged or could not be fetched, 2 the command is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from speechclean.networks.checkpoints import CheckpointError
+from speechclean.networks.weights import search_path
+from speechclean.networks.weights.fetch import FetchError, NoNetwork, fetch
+from speechclean.networks.weights.missing import MissingWeights
+from speechclean.networks.weights.registry import TABLE, File, Model, TableError, models
+
+FAILED, WRONG = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point; exits with the status."""
+    parser = argparse.ArgumentParser(
+        "speechclean-weights", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("action", choices=["list", "fetch", "verify", "where"])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="models, as `list` names them")
+    parser.add_argument("--experiment", metavar="NAME", help="what a recipe in conf/experiment needs")
+    parser.add_argument("--dir", help="look and store here first; else SPEECHCLEAN_WEIGHTS and the usual caches")
+    parser.add_argument("--table", type=Path, default=TABLE, help="another table, in the format of assets/weights.yaml")
+    options = parser.parse_args(arguments)
+    search_path.prefer(options.dir)
+    try:
+        chosen = _chosen(models(options.table), options.names, options.experiment)
+    except (TableError, ValueError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(WRONG)
+    if options.action == "fetch" and not (options.names or options.experiment):
+        parser.error("fetch: name models, or give --experiment; `list` shows what there is")
+    actions = {"list": _list, "fetch": _fetch, "verify": _verify, "where": _where}
+    sys.exit(FAILED if not actions[options.action](chosen) else 0)
+
+
+def _chosen(known: dict[str, Model], names: Sequence[str], experiment: str | None) -> list[Model]:
+    """The models that are asked for; all when none is named. Raises `ValueError`."""
+    if unknown := [name for name in names if name not in known]:
+        close = difflib.get_close_matches(unknown[0], known, 3)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
+        raise ValueError(f"{', '.join(unknown)}: no such model; {hint}")
+    wanted = [*names, *(_needed(experiment) if experiment else [])]
+    if experiment or names:
+        return [known[name] for name in dict.fromkeys(wanted) if name in known]
+    return list(known.values())
+
+
+def _needed(experiment: str) -> list[str]:
+    """Names of the published models that a recipe needs. Raises `ValueError` if there is no such recipe."""
+    from hydra.errors import HydraException
+
+    from speechclean.experiment.config.compose import composed
+    from speechclean.experiment.config.instantiate import objects
+
+    try:
+        problems, stages = objects(composed([f"experiment={experiment}"]))
+    except HydraException as error:
+        raise ValueError(f"--experiment {experiment}: {str(error).splitlines()[0]}") from error
+    if problems:
+        raise ValueError("\n".join(problems))
+    names: list[str] = []
+    present: set[Path | None] = set()
+    for stage in stages.values():
+        try:
+            present |= set(stage.weight_files().values()) if hasattr(stage, "weight_files") else set()
+        except MissingWeights as error:
+            names += error.models
+        except CheckpointError as error:
+            raise ValueError(str(error)) from error
+    return names + [name for name, model in models().items() if {search_path.locate(file) for file in model.files} <= present]
+
+
+def _state(file: File) -> tuple[str, Path | None]:
+    """`missing`, `verified`, `as fetched` (what its publisher does not state was noted then), `unverified` (nothing is known to
+    hold it against) or `damaged`, and where it is."""
+    path = search_path.locate(file)
+    if path is None:
+        return "missing", None
+    try:
+        search_path.verified(path, file)
+    except CheckpointError:
+        return "damaged", path
+    if any(source.sha256 for source in file.sources if source.name == path.name):
+        return "verified", path
+    return "as fetched" if search_path.known_sha256(path, file) else "unverified", path
+
+
+def _list(chosen: list[Model]) -> bool:
+    table = Table("model", "chosen by", "files", "MB", "licence", "state", box=None)
+    for model in chosen:
+        found = [_state(file) for file in model.files]
+        states = ", ".join(f"{sum(one == state for one, _ in found)} {state}" for state in dict.fromkeys(s for s, _ in found))
+        size = "?" if model.size_mb is None else f"{model.size_mb:.0f}"
+        where = {str(path.parent) for _, path in found if path}
+        table.add_row(
+            model.name, escape(model.choose), str(len(found)), size, model.licence, "\n".join([states, *sorted(where)])
+        )
+    _console().print(table)
+    return True
+
+
+def _verify(chosen: list[Model]) -> bool:
+    well, seen = True, False
+    for model in chosen:
+        for file in model.files:
+            state, path = _state(file)
+            if path:
+                note = "" if state != "unverified" else f" (no sha256 is published beside it; it is {search_path.sha256(path)})"
+                print(f"{state:10} {model.name}: {path}{note}")
+                well, seen = well and state != "damaged", True
+    if not seen:
+        print("none of the files is here; `speechclean-weights fetch` gets them")
+    return well
+
+
+def _where(_chosen: list[Model]) -> bool:
+    for folder in [*search_path.folders(), search_path.hub_home()]:
+        print(f"{folder}{'' if folder.is_dir() else '  (not there)'}")
+    return True
+
+
+def _fetch(chosen: list[Model]) -> bool:
+    problems: list[str] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    console = _console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        for model, file in [(one, file) for one in chosen for file in one.files]:
+            try:
+                told = _fetch_one(file, search_path.folders()[0], progress)
+                console.print(f"{model.name}: {told}", soft_wrap=True, markup=False, highlight=False)
+            except FetchError as error:
+                problems.append(f"{model.name}: {error}")
+                if isinstance(error, NoNetwork):  # the others would only wait for the same
+                    break
+    print("\n".join(problems), file=sys.stderr, end="\n" if problems else "")
+    return not problems
+
+
+def _fetch_one(file: File, folder: Path, progress: Progress) -> str:
+    """Get a file unless it is here; where it is now. Raises `FetchError`."""
+    state, path = _state(file)
+    if path and state != "damaged":
+        return f"{path} is here, {state}"
+    if path and path.parent != folder:  # a cache belongs to somebody else
+        raise FetchError(f"{path} is damaged; delete it and fetch again")
+    if path:
+        path.unlink()
+    task = progress.add_task(file.sources[0].name, total=None)
+    return str(fetch(file, folder, lambda done, total: progress.update(task, completed=done, total=total)))
+
+
+def _console(stderr: bool = False) -> Console:
+    """A terminal's own width; in a pipe or a file, lines are not folded."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=250)
+
+
+if __name__ == "__main__":
+    main()

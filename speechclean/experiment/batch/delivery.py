@@ -1,0 +1,157 @@
+"""A batch as archives for whoever asked for it: the cleaned files, manifest.csv, metrics.csv and checksums.sha256.
+
+The same content gives the same bytes: names in order, dates and owners fixed, nothing in it of paths, times or machines.
+`sha256sum -c checksums.sha256` checks what was unpacked.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from speechclean.system.atomic_files import csv_text, written_whole
+
+from .task import CLEANED, Entry
+
+#: 1 January 1980, the earliest date that a zip can hold; the seconds of it for tar.
+ZIP_DATE, TAR_SECONDS = (1980, 1, 1, 0, 0, 0), 315532800
+#: A finished file: the batch's folder and its entry.
+Delivered = tuple[Path, Entry]
+MANIFEST = ("file", "alias", "status", "reason", "seconds", "sample_rate", "channels", "sha256", "sha256_of_input")
+
+
+@dataclass(frozen=True)
+class Zip:
+    """One zip, stored without compression: sound gains nothing by it, and its bytes would hang on a version of zlib.
+
+    path: None is `delivery.zip` in the batch's folder
+    """
+
+    path: str | None = None
+
+    def pack(self, files: Sequence[Delivered]) -> list[Path]:
+        """The archive. Raises `OSError` where there is no room."""
+        target = Path(self.path) if self.path else files[0][0] / "delivery.zip"
+        with written_whole(target) as temporary:
+            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+                for name, content in _contents(files):
+                    info = zipfile.ZipInfo(name, ZIP_DATE)
+                    info.external_attr = 0o644 << 16
+                    size = len(content) if isinstance(content, bytes) else content.stat().st_size
+                    info.file_size = size  # tells the writer whether it needs 64 bits
+                    with archive.open(info, "w") as place:
+                        if isinstance(content, bytes):
+                            place.write(content)
+                        else:
+                            with open(content, "rb") as source:
+                                while chunk := source.read(2**20):
+                                    place.write(chunk)
+            _sync(temporary)
+        return [target]
+
+
+@dataclass(frozen=True)
+class Tar:
+    """Shards of at most `shard_mib` (a larger file has one for itself), each with the tables of its own files.
+
+    path: a folder; None is `delivery` in the batch's folder. Shards are called `00000.tar` and so on.
+    """
+
+    path: str | None = None
+    shard_mib: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.shard_mib < 1:
+            raise ValueError(f"shard_mib={self.shard_mib} must be 1 or more")
+
+    def pack(self, files: Sequence[Delivered]) -> list[Path]:
+        """The shards; those of an earlier and longer delivery are removed. Raises `OSError` where there is no room."""
+        target = Path(self.path) if self.path else files[0][0] / "delivery"
+        written = []
+        for number, some in enumerate(_shards(files, self.shard_mib * 2**20)):
+            with written_whole(target / f"{number:05d}.tar") as temporary:
+                with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as archive:
+                    for name, content in _contents(some):
+                        info = tarfile.TarInfo(name)
+                        info.mtime, info.mode = TAR_SECONDS, 0o644
+                        if isinstance(content, bytes):
+                            info.size = len(content)
+                            archive.addfile(info, io.BytesIO(content))
+                        else:
+                            info.size = content.stat().st_size
+                            with open(content, "rb") as source:
+                                archive.addfile(info, source)
+                _sync(temporary)
+            written.append(target / f"{number:05d}.tar")
+        for old in target.glob("[0-9][0-9][0-9][0-9][0-9].tar"):
+            if old not in written:
+                old.unlink()
+        return written
+
+
+def _shards(files: Sequence[Delivered], most: int) -> Iterator[list[Delivered]]:
+    shard: list[Delivered] = []
+    size = 0
+    for folder, entry in sorted(files, key=lambda one: one[1].output):
+        if shard and size + (entry.output_size or 0) > most:
+            yield shard
+            shard, size = [], 0
+        shard.append((folder, entry))
+        size += entry.output_size or 0
+    if shard:
+        yield shard
+
+
+def _contents(files: Sequence[Delivered]) -> Iterator[tuple[str, bytes | Path]]:
+    """Names and contents in order: tables, their checksums, the cleaned files."""
+    files = sorted(files, key=lambda one: (one[1].output, one[1].alias))
+    entries = [entry for _, entry in files]
+    cleaned = [(folder, entry) for folder, entry in files if entry.status == CLEANED]
+    tables = {"manifest.csv": _manifest(entries), "metrics.csv": _metrics(entries)}
+    sums = [(sha256(content).hexdigest(), name) for name, content in tables.items()]
+    sums += [(str(entry.output_sha256), entry.output) for _, entry in cleaned]
+    yield "checksums.sha256", "".join(f"{digest}  {name}\n" for digest, name in sums).encode()
+    yield from tables.items()
+    for folder, entry in cleaned:
+        yield entry.output, folder / entry.output
+
+
+def _manifest(entries: Sequence[Entry]) -> bytes:
+    rows = []
+    for entry in entries:
+        row: dict[str, Any] = {"alias": entry.alias, "status": entry.status, "sha256_of_input": entry.input.sha256}
+        if entry.status == CLEANED:
+            row |= {"file": entry.output, "sha256": entry.output_sha256}
+            row |= {key: entry.row.get(key) for key in ("seconds", "sample_rate", "channels")}
+        else:
+            folder, name = os.path.split(entry.path)
+            row["reason"] = entry.reason.replace(entry.path, name).replace(folder, "")
+        rows.append(row)
+    return _table(MANIFEST, rows)
+
+
+def _metrics(entries: Sequence[Entry]) -> bytes:
+    """Rows of metrics.csv without paths and timings."""
+    rows = [{key: value for key, value in entry.row.items() if _is_measure(key)} for entry in entries]
+    columns = ["alias", *sorted({key for row in rows for key in row if key != "alias"})]
+    return _table(columns, rows)
+
+
+def _is_measure(key: str) -> bool:
+    return key not in ("path", "reason") and not key.endswith("_s")
+
+
+def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
+    return csv_text(columns, rows).encode(errors="backslashreplace")
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,110 @@
+"""Which files of a batch are to be done, and in which order."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from speechclean.audio.waveform import AudioError, probe
+from speechclean.experiment.outputs import cleaned_path
+from speechclean.records import provenance
+from speechclean.stages.types import Track
+
+from .task import CLEANED, FAILED, Entry, Task
+
+#: Which files `batch.only` may name.
+ONLY = ("all", "failed")
+#: Headers are read, and inputs hashed where it has to be, by so many threads at once: they wait for the disk.
+READERS = 8
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an output depends on besides its input: the `signature` of the config, one over the `weights`' contents."""
+
+    signature: str
+    weights: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`todo` in the order of work, and what is `kept` from before, by alias."""
+
+    todo: list[Task]
+    kept: Mapping[str, Entry]
+
+
+def plan(
+    tracks: Sequence[Track],
+    entries: Mapping[str, Entry],
+    identity: Identity,
+    output: Mapping[str, Any],
+    stream_above_s: float,
+    only: str,
+    force: bool,
+) -> Plan:
+    """What is finished by the same config, weights and input, and still there, is kept; so is what failed by the same.
+
+    output: the config's node; stream_above_s: longer files come last
+    only: `failed` does those again that failed, and leaves what has not been done undone; force: everything anew.
+    """
+    outputs = {track.alias: cleaned_path(track, output["layout"]) for track in tracks}
+    folder = Path(output["dir"])
+
+    def holds(track: Track) -> bool:
+        entry = entries.get(track.alias)
+        if only == "failed":
+            return entry is None or entry.status != FAILED
+        if force or entry is None or (entry.signature, entry.weights) != (identity.signature, identity.weights):
+            return False
+        return _is_there(entry, folder, outputs[track.alias]) and _same_input(track.path, entry)
+
+    with ThreadPoolExecutor(READERS) as pool:
+        settled = list(pool.map(holds, tracks))
+        open_tracks = [track for track, done in zip(tracks, settled, strict=True) if not done]
+        tasks = list(pool.map(lambda track: _task(track, outputs[track.alias]), open_tracks))
+    kept = {t.alias: entries[t.alias] for t, done in zip(tracks, settled, strict=True) if done and t.alias in entries}
+    # Files of like length share a GPU's batches well, and at the end no core waits long for another one. What streams comes
+    # last: it takes all cores, and a kill costs the whole of it.
+    return Plan(sorted(tasks, key=lambda task: (task.seconds > stream_above_s, -task.seconds, task.alias)), kept)
+
+
+def _is_there(entry: Entry, folder: Path, output: str) -> bool:
+    """Whether a finished file's output lies where it belongs, in its full size."""
+    if entry.status != CLEANED:
+        return True
+    try:
+        return entry.output == output and os.stat(folder / output).st_size == entry.output_size
+    except OSError:
+        return False
+
+
+def _same_input(path: Path, entry: Entry) -> bool:
+    """By size and time where they are those of then, else by content: a copy of the data set is the same data set."""
+    try:
+        now = path.stat()
+    except OSError:
+        return entry.input.sha256 is None
+    if not stat.S_ISREG(now.st_mode):  # a pipe would be waited for
+        return entry.input.sha256 is None
+    if (now.st_size, now.st_mtime_ns) == (entry.input.size, entry.input.mtime_ns):
+        return True
+    return now.st_size == entry.input.size and provenance.file_hash(path) == entry.input.sha256
+
+
+def _task(track: Track, output: str) -> Task:
+    """A task, with what the header says of its length; a bad header is the worker's to tell of."""
+    try:
+        info = probe(track.path)
+        seconds, weight = info.samples / info.sample_rate, info.samples * info.channels
+    except (AudioError, OSError):
+        seconds, weight = 0.0, 0
+    # Absolute: a worker of another machine, or of a process started elsewhere, has another current folder.
+    reference = str(track.reference_path.absolute()) if track.reference_path else None
+    path = str(track.path.absolute())
+    return Task(track.alias, path, output, reference, track.transcript, track.relative, seconds, weight)

@@ -1,0 +1,192 @@
+"""batch=ray: actors of a Ray cluster, one for each GPU. Inputs and the output folder must be seen by all of its machines.
+
+What fails is caught at its file, in the worker: to Ray no task ever fails but by the death of its actor, and then the
+dispatcher gives what that one held to another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import logging
+import os
+import queue
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event as Flag
+from threading import Lock, Thread
+from typing import Any
+
+import torch
+
+from . import WorkersLost
+from .dispatch import dispatch
+from .interrupt import Stop
+from .local_executor import check_common
+from .task import Entry, Task
+from .worker_handle import Event, Link, Setup
+
+#: Calls that an actor takes at once: more than any worker's window.
+CONCURRENCY = 256
+#: Of the embedded cluster, in bytes: nothing but paths and lines goes through it.
+OBJECT_STORE = 100 * 2**20
+WAIT_S, CONNECT_S = 0.2, 5.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The executor on Ray.
+
+    address: of a running cluster, `ray://head:10001` or `auto`; None starts one in this machine, for the length of the batch
+    workers: actors; None: one for each GPU of the cluster, or one for each of its machines
+    out, only, force, interval_s: as in `Local`
+    """
+
+    out: str
+    only: str = "all"
+    force: bool = False
+    workers: int | None = None
+    interval_s: float = 30.0
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        check_common(self.only, self.workers, self.interval_s)
+
+    def check(self) -> None:
+        """Raise `ImportError` where Ray is not installed, `ConnectionError` where nobody answers at the address."""
+        if importlib.util.find_spec("ray") is None:
+            raise ImportError("batch=ray: Ray is not installed; pip install -c constraints.txt '.[ray]', or use batch=local")
+        host, _, port = (self.address or "").rpartition("://")[2].rpartition(":")
+        if host and port.isdigit():
+            try:  # Ray itself would try for minutes
+                socket.create_connection((host, int(port)), CONNECT_S).close()
+            except OSError as error:
+                raise ConnectionError(
+                    f"batch.address={self.address}: nobody answers there ({error}); start or name one"
+                ) from error
+
+    def entries(self, tasks: Sequence[Task], setup: Setup, stop: Stop) -> Iterator[Entry | None]:
+        """See `dispatch`."""
+        import ray
+
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a CPU actor's environment stays as it is
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if self.address:
+            try:
+                ray.init(self.address, **quiet)
+            except Exception as error:  # by the way of connecting, Ray raises one thing or another
+                raise WorkersLost(
+                    f"batch.address={self.address}: Ray cannot connect ({str(error).splitlines()[0]}); a cluster that asks "
+                    "for a token wants RAY_AUTH_MODE=token here too"
+                ) from error
+        else:
+            cpus = max(torch.get_num_threads(), self.workers or 1)
+            ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)
+        try:
+            resources = ray.cluster_resources()
+            gpus = 0 if setup.config["device"] == "cpu" else int(resources.get("GPU", 0))
+            count = self.workers or gpus or max(1, sum(bool(node["Alive"]) for node in ray.nodes()))
+            share = max(1, int(resources.get("CPU", 1)) // count)
+            options = {"num_gpus": 1, "num_cpus": 1} if gpus else {"num_cpus": share}
+
+            def start(number: int, events: queue.Queue[Event]) -> Link:
+                return ActorLink(number, setup, events, None if gpus else share, options)
+
+            yield from dispatch(tasks, setup, start, count, stop)
+        finally:
+            ray.shutdown()
+
+
+class Actor:
+    """What runs in an actor."""
+
+    def __init__(self, setup: Mapping[str, Any], threads: int | None) -> None:
+        if threads:
+            torch.set_num_threads(threads)
+        from speechclean.experiment.config.schema import ConfigError
+
+        from .worker import Worker
+
+        self._wrong: list[str] = []
+        try:
+            self._worker = Worker(setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"])
+        except ConfigError as error:  # Ray would wrap it in the actor's death
+            self._wrong = list(error.problems)
+
+    def window(self) -> int | list[str]:
+        """How many files it takes, or what is wrong with its config."""
+        return self._wrong or self._worker.window
+
+    def clean(self, task: Mapping[str, Any]) -> str:
+        return self._worker.submit(Task(**task)).result().to_json()
+
+
+class ActorLink:
+    """An actor as the dispatcher sees it; one thread waits for all that it holds."""
+
+    def __init__(
+        self, number: int, setup: Setup, events: queue.Queue[Event], threads: int | None, options: Mapping[str, Any]
+    ) -> None:
+        import ray
+
+        self.number, self._events, self._ended = number, events, Flag()
+        told = dataclasses.asdict(setup) | {"folder": str(setup.folder.absolute())}
+        actor: Any = ray.remote(Actor)
+        made = actor.options(max_concurrency=CONCURRENCY, max_restarts=0, max_task_retries=0, **options)
+        self._actor = made.remote(told, threads)
+        self._lock = Lock()
+        self._refs: dict[Any, bool] = {self._actor.window.remote(): True}
+        Thread(target=self._listen, name=f"actor-{number}", daemon=True).start()
+
+    def send(self, task: Task) -> None:
+        with self._lock:
+            self._refs[self._actor.clean.remote(dataclasses.asdict(task))] = False
+
+    def close(self) -> None:
+        self.kill()  # called when nothing is held
+
+    def kill(self) -> None:
+        import ray
+
+        self._ended.set()
+        ray.kill(self._actor)
+
+    def _listen(self) -> None:
+        import ray
+
+        while not self._ended.is_set():
+            with self._lock:
+                refs = list(self._refs)
+            if not refs:
+                self._ended.wait(WAIT_S / 10)
+                continue
+            done, _ = ray.wait(refs, num_returns=1, timeout=WAIT_S)
+            for ref in done:
+                with self._lock:
+                    is_window = self._refs.pop(ref)
+                try:
+                    answer = ray.get(ref)
+                except ray.exceptions.RayActorError as error:
+                    self._tell_death(error)
+                    return
+                except Exception as error:  # the actor lives, but its own code failed: no file can do that
+                    self._events.put(Event(self.number, problem=f"{type(error).__name__}: {error}"))
+                    return
+                if isinstance(answer, list):
+                    self._events.put(Event(self.number, wrong=answer))
+                elif is_window:
+                    self._events.put(Event(self.number, ready=answer))
+                else:
+                    self._events.put(Event(self.number, entry=Entry.from_json(answer)))
+
+    def _tell_death(self, error: Exception) -> None:
+        if self._ended.is_set():
+            return
+        cause = str(error).strip().splitlines()
+        if "creation task" in str(error) or "__init__" in str(error):
+            self._events.put(Event(self.number, problem=cause[-1]))
+        else:
+            self._events.put(Event(self.number, dead=f"its actor's death ({cause[0]})"))

@@ -1,0 +1,86 @@
+"""`python -m speechclean.experiment.batch.worker_process`: a worker at the other end of two pipes, a line of JSON for each message.
+
+In: the set-up, then tasks, then `{"end": true}`. Out: `{"ready": window}`, or `{"wrong": problems}` of the config, or
+`{"problem": words}`; then an entry for each task. It dies with its parent: nobody writes into a folder whose lock is gone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import sys
+from concurrent.futures import Future
+from pathlib import Path
+from threading import Lock
+from typing import Any, TextIO
+
+#: prctl's option by which the kernel sends a signal when the parent dies (linux/prctl.h).
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    answers = _own_channel()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches all of its processes: the parent decides
+    setup = json.loads(sys.stdin.readline() or "null")
+    if setup is None:
+        return
+    _die_with(setup["parent"])
+    logging.basicConfig(level=logging.INFO, format="[%(asctime)s][%(name)s][%(levelname)s] %(message)s")
+    lock = Lock()
+
+    def say(message: dict[str, Any]) -> None:
+        with lock:
+            print(json.dumps(message), file=answers, flush=True)
+
+    import torch
+
+    if setup["threads"]:
+        torch.set_num_threads(setup["threads"])
+    from speechclean.experiment.config.schema import ConfigError
+
+    from .worker import Worker
+
+    try:
+        worker = Worker(setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"])
+    except ConfigError as error:
+        say({"wrong": error.problems})
+        return
+    except Exception as error:
+        logging.exception("the worker cannot start")
+        say({"problem": f"{type(error).__name__}: {error}"})
+        return
+    say({"ready": worker.window})
+
+    def tell(future: Future[Any]) -> None:
+        say({"entry": future.result().to_json()})
+
+    from .task import Task
+
+    for line in sys.stdin:
+        message = json.loads(line)
+        if "end" in message:
+            worker.close()
+            return
+        worker.submit(Task(**message["task"])).add_done_callback(tell)
+    os._exit(1)  # the pipe is closed, but nobody said so: the parent is gone
+
+
+def _own_channel() -> TextIO:
+    """Standard output for messages alone: what any library prints goes to the log."""
+    channel = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)
+    return channel
+
+
+def _die_with(parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

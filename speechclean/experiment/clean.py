@@ -1,0 +1,223 @@
+"""From tracks to finished files, one bad file never taking the rest down."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from speechclean.audio.stream import LongAudio
+from speechclean.audio.waveform import Audio, AudioError, load, probe
+from speechclean.records.fingerprint import Mark, Marker
+from speechclean.stages.pipeline import Pipeline
+from speechclean.stages.screening import NoScreening, untouched
+from speechclean.stages.streaming import LongSeparation, clean_long, untouched_long
+from speechclean.stages.types import Separation, Track
+from speechclean.system import parallel
+
+log = logging.getLogger(__name__)
+#: What of a long file is screened at once, in seconds.
+SCREENED_S = 60.0
+
+
+class Screening(Protocol):
+    """Says whether a mixture holds music."""
+
+    def finds_music(self, mixture: Audio) -> bool: ...
+
+
+@dataclass
+class StageClock:
+    """Seconds spent in each stage, by its name; a stage that runs again adds up, files that run side by side share the time."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            passed = (time.perf_counter() - start) / parallel.beside()
+            with self._lock:
+                self.seconds[stage] += passed
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one track: a separation, in memory or on the disk, or the reason why there is none.
+
+    `seconds` per stage is the file's share, by duration, of the batch that it was in. `subtype` is that of the output. `marks`
+    of what passed each stage begin with the decoded `input`; a streamed file's loudness, a gain on writing, has none. A `long`
+    separation is gone when the next outcome is asked for.
+    """
+
+    track: Track
+    separation: Separation | None = None
+    long: LongSeparation | None = None
+    reason: str = ""
+    subtype: str = "PCM_16"
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    untouched: bool = False  #: no music was found in it
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How files share forward passes, cores and memory: at most `files` of them or `batch_seconds` of sound at once, and
+    those above `stream_above_s` seconds through the disk, by way of `scratch`. `marks`: note what passes each stage."""
+
+    files: int
+    batch_seconds: float
+    stream_above_s: float
+    scratch: Path
+    marks: bool = False
+
+
+def clean(
+    tracks: Sequence[Track], pipeline: Pipeline, batching: Batching, screening: Screening | None = None
+) -> Iterator[Outcome]:
+    """Outcomes in the order of the tracks, batch by batch. What `screening` finds no music in passes through."""
+    screening = screening or NoScreening()
+    batch: list[tuple[Track, Audio]] = []
+    for track in tracks:
+        track = replace(track)  # its reference, once read, is let go with this copy
+        audio, reason = read(track.path, batching.stream_above_s)
+        if isinstance(audio, Audio):
+            batch.append((track, audio))
+            if len(batch) < batching.files and sum(audio.seconds for _, audio in batch) < batching.batch_seconds:
+                continue
+        yield from screened(batch, pipeline, batching.marks, screening)
+        batch = []
+        if isinstance(audio, LongAudio):
+            yield from stream(track, audio, pipeline, batching, screening)
+        elif audio is None:
+            yield Outcome(track, reason=reason)
+    yield from screened(batch, pipeline, batching.marks, screening)
+
+
+def screened(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool, screening: Screening) -> Iterator[Outcome]:
+    """The outcomes of one batch, in its order; only those with music meet the pipeline."""
+    music = [_music(track, audio, screening) for track, audio in batch]
+    cleaned = _run([one for one, found in zip(batch, music, strict=True) if found], pipeline, marks)
+    for (track, audio), found in zip(batch, music, strict=True):
+        if found:
+            yield next(cleaned)
+        else:
+            yield Outcome(track, untouched(audio), subtype=probe(track.path).output_subtype, untouched=True)
+
+
+def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool:
+    """Whether there is music; where that cannot be told, a file is cleaned. Digital silence holds none, whatever the screening:
+    models would only make it of itself, at the price of hours."""
+    try:
+        if isinstance(sound, Audio):
+            return bool(sound.waveform.any()) and screening.finds_music(sound)
+        if not any(chunk.any() for chunk in sound.chunks()):
+            return False
+        length = int(SCREENED_S * sound.sample_rate)
+        stretches = (sound.read(start, min(start + length, sound.samples)) for start in range(0, sound.samples, length))
+        return any(screening.finds_music(Audio(stretch, sound.sample_rate)) for stretch in stretches)
+    except Exception as error:
+        log.warning("%s: could not be screened, so it is cleaned (%s)", track.alias, error)
+        return True
+
+
+def read(path: Path, stream_above_s: float) -> tuple[Audio | LongAudio | None, str]:
+    """The sound, or the reason why there is none; of a long one only the header is read."""
+    try:
+        info = probe(path)
+        if info.samples > stream_above_s * info.sample_rate:
+            return LongAudio.of(path), ""
+        return load(path), ""
+    except AudioError as error:
+        return None, str(error)
+    except (OSError, MemoryError) as error:
+        return None, f"{path}: cannot be read ({error})"
+
+
+def stream(track: Track, sound: LongAudio, pipeline: Pipeline, batching: Batching, screening: Screening) -> Iterator[Outcome]:
+    clock, marker = StageClock(), Marker()
+    music = _music(track, sound, screening)
+    with TemporaryDirectory(dir=batching.scratch, prefix=".streaming-") as folder:
+        try:
+            if not music:
+                cleaned = untouched_long(sound)
+            elif batching.marks:
+                for chunk in sound.chunks():
+                    marker.feed("input", chunk)
+                cleaned = clean_long(pipeline, sound, Path(folder), clock, marker.feed)
+            else:
+                cleaned = clean_long(pipeline, sound, Path(folder), clock)
+        except AudioError as error:
+            yield Outcome(track, reason=str(error))
+        except Exception as error:
+            log.exception("%s", track.path)
+            yield Outcome(track, reason=f"{track.path}: {type(error).__name__}: {error}")
+        else:
+            subtype, marks = probe(track.path).output_subtype, marker.marks()
+            yield Outcome(track, long=cleaned, subtype=subtype, seconds=clock.seconds, marks=marks, untouched=not music)
+
+
+def _run(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool) -> Iterator[Outcome]:
+    """The outcomes of one batch; if it fails as a whole, each file by itself, so that only the bad one is lost."""
+    if not batch:
+        return
+    clock, markers = StageClock(), [Marker() for _ in batch]
+
+    def watch(index: int, stage: str, waveform: Tensor) -> None:
+        if marks:
+            with clock("marks"):
+                markers[index].feed(stage, waveform)
+
+    try:
+        for index, (_, audio) in enumerate(batch):
+            watch(index, "input", audio.waveform)
+        separations = pipeline([audio for _, audio in batch], clock, watch)
+    except Exception as error:
+        if len(batch) > 1:
+            log.warning("a batch of %d files failed (%s), going on one by one", len(batch), error)
+            for one in batch:
+                yield from _run([one], pipeline, marks)
+        else:
+            log.exception("%s", batch[0][0].path)
+            yield Outcome(batch[0][0], reason=f"{batch[0][0].path}: {type(error).__name__}: {error}")
+        return
+    total = sum(audio.seconds for _, audio in batch)
+    for (track, audio), separation, marker in zip(batch, separations, markers, strict=True):
+        share = {stage: seconds * audio.seconds / total for stage, seconds in clock.seconds.items()}
+        if not separation.speech.waveform.isfinite().all():
+            yield Outcome(track, reason=f"{track.path}: the pipeline made NaN or infinity of it; please report this")
+            continue
+        subtype = probe(track.path).output_subtype
+        yield Outcome(track, separation, subtype=subtype, seconds=share, marks=marker.marks())
+
+
+def measure(
+    metrics: Mapping[str, Any], separation: Separation, track: Track, known: Mapping[str, float | None] | None = None
+) -> dict[str, float | None]:
+    """`<metric>_mixture` and `<metric>_cleaned` for every metric; None where it does not apply or fails, with a warning.
+
+    What is `known` is not measured again.
+    """
+    values: dict[str, float | None] = dict(known or {})
+    for name, metric in metrics.items():
+        for suffix, state in (("mixture", separation.before()), ("cleaned", separation)):
+            if f"{name}_{suffix}" in values:
+                continue
+            try:
+                values[f"{name}_{suffix}"] = metric(state, track)
+            except Exception as error:
+                log.warning("%s: %s of the %s could not be measured (%s)", track.alias, name, suffix, error)
+                values[f"{name}_{suffix}"] = None
+    return values

@@ -1,0 +1,34 @@
+"""Networks are loaded before any audio is read: what is no checkpoint is the config's problem, not that of every file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from speechclean.experiment.config.schema import ConfigError, Experiment
+from speechclean.networks.checkpoints import CheckpointError
+from speechclean.networks.weights import MissingWeights
+
+
+def load(experiment: Experiment) -> None:
+    """Load every network that the run will use. Raises `ConfigError` with all that cannot be."""
+    problems = []
+    for key, one in _loads(experiment):
+        try:
+            one()
+        except (CheckpointError, MissingWeights) as error:
+            problems.append(f"{key}: {error}")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _loads(experiment: Experiment) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What loads each stage's network, by the stage's key. To know its rate, a separator or a denoiser has to load it."""
+    for name, separator in experiment.pipeline.separators.items():
+        yield f"separators.{name}", partial(getattr, separator, "sample_rate")
+    enhancement = experiment.pipeline.enhancement
+    if not getattr(enhancement, "idle", True):
+        yield "enhancement", partial(getattr, enhancement, "sample_rate")
+    for name, metric in experiment.metrics.items():
+        if hasattr(metric, "load"):
+            yield f"metrics.{name}", metric.load

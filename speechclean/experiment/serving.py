@@ -1,0 +1,86 @@
+"""A run's pipeline on its own: the bytes of a sound file in, the bytes of the cleaned wav out, as the run would write them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+
+from speechclean.audio.waveform import AudioError, save, save_chunks
+from speechclean.experiment.config.schema import Config, bare, build
+from speechclean.networks.weights import EMBEDDED
+from speechclean.stages.types import Track
+
+from .clean import Batching, clean
+
+#: Stands in a portable config for the folder that its weights travel in.
+WEIGHTS = "@weights@"
+
+
+class Cleaner:
+    """A pipeline made from a folder that `pack` filled. Raises `ConfigError` if anything is missing in it."""
+
+    def __init__(self, folder: Path) -> None:
+        weights = folder / "weights"
+        config = yaml.safe_load((folder / "config.yaml").read_text().replace(WEIGHTS, str(weights)))
+        if weights.is_dir():
+            os.environ["SPEECHCLEAN_WEIGHTS"] = str(weights)
+        cfg = OmegaConf.merge(OmegaConf.structured(Config), config)
+        with tempfile.TemporaryDirectory() as scratch:
+            cfg.output.dir = scratch
+            self._pipeline = build(cfg).pipeline  # type: ignore[arg-type]
+        self._limits = (float(cfg.batch_seconds), float(cfg.stream_above_s))
+
+    def __call__(self, sound: bytes) -> bytes:
+        """Clean one file (wav, flac, ogg, mp3). Raises `AudioError` for what cannot be cleaned."""
+        with tempfile.TemporaryDirectory() as scratch:
+            path, cleaned = Path(scratch) / "input", Path(scratch) / "cleaned.wav"
+            path.write_bytes(sound)
+            for outcome in clean([Track("input", path)], self._pipeline, Batching(1, *self._limits, Path(scratch))):
+                if outcome.separation is not None:
+                    save(outcome.separation.speech, cleaned, outcome.subtype)
+                elif outcome.long is not None:
+                    mixture = outcome.long.mixture
+                    shape = (mixture.sample_rate, mixture.channels, outcome.subtype, mixture.samples)
+                    save_chunks(outcome.long.cleaned(), cleaned, *shape)
+                else:
+                    raise AudioError(outcome.reason.replace(str(path), "the sound"))
+            return cleaned.read_bytes()
+
+
+def pack(config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -> None:
+    """Put a run's resolved config and its weights, but those that ship with the package, into a folder that can travel."""
+    own = {key: value for key, value in bare(config).items() if key != "output"} | {"metrics": {}, "device": "auto"}
+    own["separators"] = {name: _portable(node, folder) for name, node in config["separators"].items()}
+    own["enhancement"] = _portable(config["enhancement"], folder)
+    for path in weights.values():
+        if not path.is_relative_to(EMBEDDED):
+            _copy(path, folder)
+    (folder / "config.yaml").write_text(yaml.safe_dump(own, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _portable(node: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A stage's node for any machine: its device left open, folders and files of its own as those that travel along."""
+    made = dict(node) | ({"device": "auto"} if "device" in node else {})
+    for key in ("repo", "path"):  # a folder of networks; its definition has to lie beside their files
+        if node.get(key) not in (None, "embedded"):
+            definition = Path(str(node[key])).expanduser() / f"{node['name']}.yaml"
+            if definition.is_file():
+                _copy(definition, folder)
+            made[key] = WEIGHTS
+    for key in ("model", "name", "config"):
+        if node.get(key) and (path := Path(str(node[key])).expanduser()).is_file():
+            _copy(path, folder)
+            made[key] = f"{WEIGHTS}/{path.name}"
+    return made
+
+
+def _copy(path: Path, folder: Path) -> None:
+    (folder / "weights").mkdir(exist_ok=True)
+    shutil.copyfile(path, folder / "weights" / path.name)

@@ -1,0 +1,161 @@
+"""Entries on the disk: written whole or not at all, read whole or not at all, the least recently used gone first.
+
+A file per entry, named by the sha256 of its key. Processes share a folder without a lock: an entry appears by a rename, its
+checksum is held against every read (so nothing has to be synced to the disk: what a power cut tears is not found), and two
+processes that make the same entry make the same bytes. Only eviction takes a lock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from speechclean.system.atomic_files import written_whole
+
+from .packing import TornError, pack, unpack
+from .tally import Cost, Tally
+
+log = logging.getLogger(__name__)
+
+Key = Mapping[str, Any]
+SUFFIX = ".est"
+#: Shares of the bound: what a process writes before it looks how full the folder is, and what eviction leaves.
+LOOK, LEAVE = 0.02, 0.9
+#: What a killed process left half-written is removed after this many seconds.
+STALE_S = 3600.0
+
+
+class Cache(Protocol):
+    """Takes estimates and gives them back, bit by bit; counts both."""
+
+    tally: Tally
+
+    def get(self, kind: str, key: Key) -> Tensor | None: ...
+
+    def put(self, kind: str, key: Key, tensor: Tensor, cost: Cost) -> None: ...
+
+
+@dataclass
+class NoCache:
+    """Keeps nothing, and counts what is computed."""
+
+    tally: Tally = field(default_factory=Tally)
+
+    def get(self, kind: str, key: Key) -> Tensor | None:  # noqa: ARG002
+        """Nothing."""
+        return None
+
+    def put(self, kind: str, key: Key, tensor: Tensor, cost: Cost) -> None:  # noqa: ARG002
+        """Count it."""
+        self.tally.computed(kind, cost)
+
+
+@dataclass
+class DiskCache:
+    """Entries below `folder`, up to about `max_bytes` in all (each process may go over by 2 % until it looks).
+
+    A disk that is full or gone costs a warning and the reuse, never the work.
+    """
+
+    folder: Path
+    max_bytes: int
+    tally: Tally = field(default_factory=Tally)
+    _unseen: float = field(default=float("inf"), repr=False)
+    _warned: bool = field(default=False, repr=False)
+
+    def get(self, kind: str, key: Key) -> Tensor | None:
+        """The tensor that was put under a key, None if there is none (any more) that is whole."""
+        path = self.path(kind, key)
+        try:
+            head, tensor = unpack(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, TornError) as error:
+            self._warn(f"{path}: cannot be reused, it is computed again ({error})")
+            with suppress(OSError):
+                path.unlink()
+            return None
+        with suppress(OSError):
+            os.utime(path)  # of all entries it is the last one used
+        self.tally.reused(kind, Cost(**head["cost"]))
+        return tensor
+
+    def put(self, kind: str, key: Key, tensor: Tensor, cost: Cost) -> None:
+        """Keep a tensor and what it took to compute."""
+        self.tally.computed(kind, cost)
+        packed = pack({"kind": kind, "key": dict(key), "cost": vars(cost)}, tensor)
+        if len(packed) > self.max_bytes:
+            return
+        try:
+            self._make_room(len(packed))
+            with written_whole(self.path(kind, key)) as temporary:
+                temporary.write_bytes(packed)
+        except OSError as error:
+            self._warn(f"{self.folder}: nothing more is kept for reuse ({error}); cache.dir=… names another folder")
+
+    def path(self, kind: str, key: Key) -> Path:
+        """Where an entry is, if it is."""
+        name = hashlib.sha256(json.dumps(key, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return self.folder / kind / name[:2] / f"{name[2:]}{SUFFIX}"
+
+    def entries(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """Every entry, with its size and the time of its last use."""
+        for path in self.folder.glob(f"*/??/*{SUFFIX}"):
+            with suppress(OSError):  # another process has just removed it
+                yield path, path.stat()
+
+    def evict(self, max_bytes: int) -> int:
+        """Remove the least recently used entries until `max_bytes` are left; how many are. Nobody waits: one process at a time
+        does it for all."""
+        there = sorted((entry for entry in self.entries()), key=lambda entry: entry[1].st_mtime)
+        left = sum(stat.st_size for _, stat in there)
+        try:
+            with FileLock(self.folder / ".evicting", blocking=False):
+                self._remove_unfinished()
+                for path, stat in there:
+                    if left <= max_bytes:
+                        break
+                    with suppress(OSError):
+                        path.unlink()
+                    left -= stat.st_size
+        except Timeout:
+            pass
+        return left
+
+    def _make_room(self, coming: int) -> None:
+        self._unseen += coming
+        if self._unseen <= LOOK * self.max_bytes:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        there = sum(stat.st_size for _, stat in self.entries())
+        if there + coming + LOOK * self.max_bytes > self.max_bytes:
+            self.evict(int(LEAVE * self.max_bytes) - coming)
+        self._unseen = 0.0
+
+    def _remove_unfinished(self) -> None:
+        for path in self.folder.glob("*/??/.writing-*"):
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > STALE_S:
+                    path.unlink()
+
+    def _warn(self, message: str) -> None:
+        if not self._warned:
+            log.warning("%s", message)
+        self._warned = True
+
+
+def default_dir() -> Path:
+    """SPEECHCLEAN_CACHE, or `speechclean` in the user's cache folder."""
+    own = os.environ.get("SPEECHCLEAN_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "speechclean"

@@ -1,0 +1,198 @@
+"""Fetch a published file: resumed where it was cut off, held against its sha256, and there whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+from urllib.parse import urlsplit
+
+import requests
+
+from .registry import File, Source
+from .search_path import note
+
+#: Seconds to connect, and to wait for the next bytes.
+TIMEOUT_S = (5.0, 20.0)
+#: Seconds until a source answers at all, names looked up and redirects followed; two sources stay below half a minute.
+ANSWER_S = 12.0
+ATTEMPTS = 4
+PIECE = 2**16
+Progress = Callable[[int, int | None], None]
+
+
+class FetchError(RuntimeError):
+    """A file that could not be fetched; the message says from where and why."""
+
+
+class NoNetwork(FetchError):  # noqa: N818 (reads as what it says)
+    """No source could be reached at all."""
+
+
+class _WrongContentError(FetchError):
+    """What came is not what the publisher promised."""
+
+
+def fetch(file: File, folder: Path, progress: Progress | None = None) -> Path:
+    """The file, from the first of its sources that works; `progress(bytes so far, bytes in all or None)`.
+
+    It grows as `<name>.part` in `folder`, which survives a kill and is resumed, and takes its own name once its sha256 is
+    what the table or the hub's header promises. Raises `FetchError` with the reason of every source.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tell: Progress = progress or (lambda *_: None)
+    reasons, silent = [], True
+    for source in file.sources:
+        target = folder / source.name
+        try:
+            with _alone(target.with_name(target.name + ".part")) as part:
+                if not target.is_file():  # another process may have finished it meanwhile
+                    found = _complete(source, part, tell)
+                    if not source.sha256:
+                        note(target, found)
+                    Path(part.name).replace(target)
+                else:
+                    Path(part.name).unlink()
+            for other in file.sources:  # begun from another source, by a run that was killed
+                (folder / f"{other.name}.part").unlink(missing_ok=True)
+            return target
+        except FetchError as error:
+            reasons.append(f"{source.url}: {error}")
+            silent &= isinstance(error, NoNetwork)
+        except OSError as error:
+            raise FetchError(f"{target}: cannot be written ({error})") from error
+    if silent:
+        hosts = dict.fromkeys(str(urlsplit(source.url).hostname) for source in file.sources)
+        raise NoNetwork(f"there is no network: {' and '.join(hosts)} cannot be reached")
+    raise FetchError("; ".join(reasons))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[BinaryIO]:
+    """The part file, locked, so that two fetches do not write into one; nothing is left of it when it is empty."""
+    while True:
+        part = path.open("ab+")
+        fcntl.flock(part, fcntl.LOCK_EX)
+        # Whoever held it before may have renamed it: then this is no longer the file of that name.
+        if path.exists() and path.stat().st_ino == _inode(part):
+            break
+        part.close()
+    with part:
+        try:
+            yield part
+        finally:
+            if path.exists() and path.stat().st_ino == _inode(part) and not part.seek(0, 2):
+                path.unlink()
+
+
+def _inode(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_ino
+
+
+def _complete(source: Source, part: BinaryIO, progress: Progress) -> str:
+    """Bring the part to its full and right content, over several attempts; its sha256."""
+    for attempt in range(ATTEMPTS):
+        try:
+            promised = _download(source.url, part, progress)
+            return _checked(part, source.sha256 or promised)
+        except _WrongContentError:
+            part.truncate(0)  # once more from the start: what was resumed may have been another version
+            if attempt:
+                raise
+        except requests.HTTPError as error:
+            reason = (
+                f"the server answers {answer.status_code} {answer.reason}" if (answer := error.response) is not None else ""
+            )
+            if answer is not None and answer.status_code < 500 and answer.status_code != 429:
+                part.truncate(0)
+                raise FetchError(reason) from error
+        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            if _unreachable(error):
+                raise NoNetwork("no network, or the server cannot be reached") from error
+            reason = "the connection was cut off"
+        except requests.RequestException as error:
+            reason = f"{type(error).__name__}: {error}"
+        if attempt + 1 < ATTEMPTS:
+            time.sleep(2.0**attempt / 4)
+    raise FetchError(f"{reason}, {ATTEMPTS} times; what came is kept, fetch again to resume")
+
+
+def _download(url: str, part: BinaryIO, progress: Progress) -> str | None:
+    """Append what is missing. Returns the sha256 that the hub tells of the file, if it does."""
+    done = part.seek(0, 2)
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
+    with _opened(url, headers) as answer:
+        told = next(
+            (seen.headers["X-Linked-Etag"] for seen in [*answer.history, answer] if "X-Linked-Etag" in seen.headers), ""
+        )
+        told = told.strip('"')
+        promised = told if len(told) == 64 else None
+        if answer.status_code == 416:  # there is nothing after `done`: it is all there, or too much is
+            if answer.headers.get("Content-Range", "").endswith(f"/{done}"):
+                return promised
+            raise _WrongContentError("what was there from before is longer than the file")
+        answer.raise_for_status()
+        if answer.headers.get("Content-Type", "").startswith("text/html"):  # a sign-in page, say
+            raise _WrongContentError("the server sent a web page")
+        if done and answer.status_code != 206:  # the server knows no ranges
+            part.truncate(0)
+            done = 0
+        length = answer.headers.get("Content-Length")
+        total = done + int(length) if length else None
+        progress(done, total)
+        for piece in answer.iter_content(PIECE):
+            part.write(piece)
+            done += len(piece)
+            progress(done, total)
+        part.flush()
+        if total is not None and done < total:
+            raise requests.ConnectionError("cut off")
+        return promised
+
+
+def _opened(url: str, headers: dict[str, str]) -> requests.Response:
+    """The answer, once its headers are there. Raises `NoNetwork` if that takes too long: a socket's own timeouts know nothing
+    of slow name servers or of many dead addresses."""
+    found: list[requests.Response | BaseException] = []
+
+    def ask() -> None:
+        try:
+            found.append(requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S))
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(ANSWER_S)
+    if not found:
+        raise NoNetwork(f"no answer within {ANSWER_S:.0f} s")
+    if isinstance(found[0], BaseException):
+        raise found[0]
+    return found[0]
+
+
+def _checked(part: BinaryIO, expected: str | None) -> str:
+    """The part's sha256. Raises `_WrongContentError`."""
+    part.seek(0)
+    found = hashlib.file_digest(cast(io.BufferedReader, part), "sha256").hexdigest()
+    if not part.tell():
+        raise _WrongContentError("the server sent nothing")
+    if expected and not found.startswith(expected):
+        raise _WrongContentError(f"wrong content: its sha256 is {found[:16]}…, promised is {expected[:16]}…")
+    return found
+
+
+def _unreachable(error: BaseException) -> bool:
+    """Whether no connection came about at all: waiting longer does not help then."""
+    return (
+        isinstance(error, requests.exceptions.ProxyError | requests.ConnectTimeout)
+        or "NewConnectionError" in repr(error)
+        or "NameResolutionError" in repr(error)
+    )

@@ -1,0 +1,52 @@
+"""Files of published models by their names in the table, and of denoisers, which may also be files of one's own."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from speechclean.system.resources import asset
+
+from . import registry
+from .missing import MissingWeights, missing
+from .search_path import locate, verified
+
+#: Small models that this project trained; part of the package.
+EMBEDDED = asset("models")
+#: Published networks of the denoiser family.
+DENOISERS = ("dns48", "dns64", "master64")
+
+
+def published_file(name: str) -> Path:
+    """The one file of a published model of the table. Raises `MissingWeights`, `CheckpointError` if it is damaged."""
+    (path,) = published_files(name)
+    return path
+
+
+def published_files(name: str) -> list[Path]:
+    """All files of a published model, in the table's order. Raises `MissingWeights`, `CheckpointError` if one is damaged."""
+    model = registry.models()[name]
+    found = [(file, locate(file)) for file in model.files]
+    if absent := [file.sources[-1].url for file, path in found if path is None]:
+        raise missing(name, absent)
+    return [verified(path, file) for file, path in found if path]
+
+
+def denoiser_file(name: str) -> Path:
+    """The checkpoint of a denoiser model: `embedded_denoiser`, `dns48`, `dns64`, `master64`, or a path.
+
+    Raises `MissingWeights`, also when the package that holds the network is not installed.
+    """
+    if not find_spec("denoiser"):
+        raise MissingWeights(
+            f"{name}: the package denoiser is not installed. Get it with `pip install --no-deps denoiser==0.1.5` "
+            "(without its requirements, which name a Hydra of 2020), or go without: enhancement=identity"
+        )
+    if name == "embedded_denoiser":
+        return EMBEDDED / "embedded_denoiser.th"
+    if name in DENOISERS:
+        return published_file(name)
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    raise MissingWeights(f"{name}: neither a file nor one of embedded_denoiser, {', '.join(DENOISERS)}")

@@ -1,0 +1,123 @@
+"""Where weights lie: the folders that are looked through, and whether a file in them is what it should be.
+
+Looked through in this order: the config's `weights.dir`, the folder named by the environment variable SPEECHCLEAN_WEIGHTS,
+torch hub's checkpoints (TORCH_HOME) and torchaudio's beside them, Whisper's cache, `~/panns_data`, the Hugging Face cache
+(HF_HUB_CACHE, HF_HOME: where demucs itself keeps its models). Files that users already have are found. Nothing is downloaded
+from here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+
+from speechclean.networks.checkpoints import CheckpointError
+from speechclean.system.atomic_files import written_whole
+
+from .registry import File
+
+#: Sums of the files that were fetched into a folder, as `sha256sum -c` reads them.
+SUMS = "SHA256SUMS"
+#: The folder that a config's `weights.dir` names.
+_preferred: list[Path] = []
+
+
+def prefer(folder: str | Path | None) -> None:
+    """Look into this folder first, from now on; None for none."""
+    _preferred[:] = [Path(folder).expanduser()] if folder else []
+
+
+def folders() -> list[Path]:
+    """Where checkpoint files are looked for, best first; what is fetched goes into the first."""
+    cache = _cache_home()
+    torch_home = Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser()
+    own = os.environ.get("SPEECHCLEAN_WEIGHTS")
+    return [
+        *_preferred,
+        *([Path(own).expanduser()] if own else []),
+        torch_home / "hub" / "checkpoints",
+        torch_home / "hub" / "torchaudio" / "models",
+        cache / "whisper",
+        Path("~/panns_data").expanduser(),
+    ]
+
+
+def locate(file: File) -> Path | None:
+    """Where a file of the table lies, under the name of any of its sources; None if nowhere."""
+    for source in file.sources:
+        for folder in [*folders(), *_hub_folders(source.url)]:
+            if (folder / source.name).is_file():
+                return folder / source.name
+    return None
+
+
+def verified(path: Path, file: File) -> Path:
+    """The path, its content held against what is known of it. Raises `CheckpointError`."""
+    if (known := known_sha256(path, file)) and not sha256(path).startswith(known):
+        raise CheckpointError(
+            f"{path}: damaged, its sha256 does not begin with {known[:16]}; delete it and get it again "
+            "(python -m speechclean.weights fetch)"
+        )
+    return path
+
+
+def known_sha256(path: Path, file: File) -> str | None:
+    """What the publisher states, else what was noted beside the file when it was fetched; None if nothing is known of it."""
+    stated = next((source.sha256 for source in file.sources if source.name == path.name and source.sha256), None)
+    return stated or noted(path.parent).get(path.name)
+
+
+def noted(folder: Path) -> dict[str, str]:
+    """The sums that stand in a folder, by file."""
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {name: value for value, separator, name in (line.partition("  ") for line in lines) if separator}
+
+
+def note(path: Path, sha256: str) -> None:
+    """Add a file to the sums of its folder, in which other processes may be doing the same."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        sums = noted(path.parent) | {path.name: sha256}
+        text = "".join(f"{value}  {name}\n" for name, value in sorted(sums.items()))
+        with written_whole(path.parent / SUMS) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    finally:
+        os.close(folder)
+
+
+def _cache_home() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+
+
+def hub_home() -> Path:
+    """The Hugging Face cache."""
+    own = os.environ.get("HF_HUB_CACHE")
+    home = Path(os.environ.get("HF_HOME", _cache_home() / "huggingface"))
+    return (Path(own) if own else home / "hub").expanduser()
+
+
+def _hub_folders(url: str) -> list[Path]:
+    """Folders of the Hugging Face cache that hold the repository of a hub's address."""
+    parts = url.partition("://")[2].split("/")
+    if len(parts) < 4 or parts[3] != "resolve":
+        return []
+    return sorted((hub_home() / f"models--{parts[1]}--{parts[2]}" / "snapshots").glob("*"))
+
+
+@cache  # a batch of thousands is hashed for provenance and for its signature
+def _sha256(path: Path, _stamp: tuple[int, int]) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """The file's sha256 in hex; remembered until its size or time of change differs."""
+    stat = path.stat()
+    return _sha256(path, (stat.st_size, stat.st_mtime_ns))

@@ -1,5 +1,0 @@
-"""Post-processing: each `postprocess(Separation) -> Separation`, in the order of the config's list.
-
-beta_wiener.py   a Wiener gain between speech estimate and residual, sharpened or softened by beta
-loudness.py      the level: as loud as the speech was in the mixture, or a target in LUFS, under a true-peak ceiling
-"""

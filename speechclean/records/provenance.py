@@ -1,0 +1,232 @@
+"""What a result was made from and with: enough to say, later and elsewhere, whether a run can come out the same.
+
+`collect` describes the code, the environment, the machine, the inputs and the weights. `signature` is a run's identity: two
+runs with one signature, on one class of machine, give the same samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from speechclean.networks.weights import sha256
+from speechclean.records.class_names import with_first
+from speechclean.system.atomic_files import sources_sha256
+from speechclean.system.hardware import cpu_model, version
+from speechclean.system.resources import PACKAGE
+
+#: Packages whose version can change a sample or a number.
+STACK = (
+    *("demucs", "denoiser", "diffq", "hydra-core", "jiwer", "mlflow", "numpy", "omegaconf", "openai-whisper"),
+    *("panns-inference", "pocketsphinx", "pyloudnorm", "pystoi", "scipy", "silero-vad", "soundfile", "soxr"),
+    *("torch", "torchaudio"),
+)
+
+#: Keys of the config that cannot change a sample of the cleaned sound, as patterns of dotted paths.
+SILENT = (
+    "hydra",
+    "name",
+    "output",
+    "tracking",
+    "batch",  # by whom and in which order
+    "delivery",
+    "dataset",  # it only says which files; what is in them counts by their hashes
+    "batch_size",  # held by a test: batches give what single files give
+    "batch_seconds",
+    "stream_above_s",  # held by a test: streams give what memory gives
+    "separators.*.batch_size",
+    "device",  # the same samples up to rounding; provenance names the machine
+    "separators.*.device",
+    "enhancement.device",
+    "screening.device",
+    "cache",  # held by a test: what is reused is what would have been computed
+    "sweep",
+    "weights.dir",  # where they lie; what is in them counts by their hashes
+    "separators.*.repo",
+    "separators.*.path",
+    "separators.*.config",
+)
+#: Of these only the last part of a path counts, for the same reason.
+NAMES = ("separators.*.name", "enhancement.model", "metrics.*.model")
+#: Silent too where nothing acts on them: a guard hears metrics and decides what is written.
+LISTENING = ("metrics", "verdict")
+
+#: Mappings whose order is an order of work: [beta_wiener, loudness] is not [loudness, beta_wiener].
+ORDERED = ("separators", "postprocess")
+
+#: Of a checkout, what a run is made of.
+CODE = ("speechclean", "conf", "pyproject.toml", "constraints.txt")
+#: In bytes: a patch above this is not kept with a run.
+LARGEST_PATCH = 50 * 2**20
+
+
+def collect(inputs: Mapping[str, Path], weights: Mapping[str, Path], seed: int) -> dict[str, Any]:
+    """Everything a result depends on, ready for JSON. Never fails: what cannot be found out is None."""
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "code": {"version": version("speechclean"), "sha256": code_sha256(), "git": git_state()},
+        "packages": {name: version(name) for name in STACK},
+        "working_folder": str(Path.cwd()),  # what relative paths in the config start from
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": {
+            "model": cpu_model(),
+            "capability": torch.backends.cpu.get_cpu_capability(),  # which instruction set's rounding
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),  # sums in another order round otherwise
+        },
+        "cuda": _cuda(),
+        "inputs": {alias: {"path": str(path), "sha256": file_hash(path)} for alias, path in inputs.items()},
+        "weights": {name: {"path": str(path), "sha256": file_hash(path)} for name, path in weights.items()},
+    }
+
+
+def signature(config: Mapping[str, Any], inputs: Mapping[str, Path], weights: Mapping[str, Path]) -> str:
+    """sha256, in hex, of the resolved config less its `SILENT` keys, the inputs' contents and the weights' contents.
+
+    Neither the names nor the order of the inputs count, since neither changes what becomes of each of them.
+    """
+    identity = {
+        "config": canonical(config),
+        "inputs": sorted(str(file_hash(path)) for path in inputs.values()),
+        "weights": {name: file_hash(path) for name, path in weights.items()},
+    }
+    written = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(written.encode()).hexdigest()
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit of the checkout that this package runs from, and what differs from it in the package and its config.
+
+    None when it runs from anywhere else, an environment inside somebody else's checkout included.
+    """
+    if _git("ls-files", "--error-unmatch", "__init__.py") is None:
+        return None
+    commit, top = _git("rev-parse", "HEAD"), _git("rev-parse", "--show-toplevel")
+    if not commit or not top:
+        return None
+    code = _code_paths(top)
+    changed = (_git("status", "--porcelain", "--", *code) or "").splitlines()
+    return {
+        "commit": commit,
+        "branch": _git("rev-parse", "--abbrev-ref", "HEAD"),
+        "dirty": bool(changed),
+        "changed": changed,
+        "diff_stat": _git("diff", "--stat", "HEAD", "--", *code),
+    }
+
+
+def patch() -> bytes | None:
+    """What `git apply` needs to make the checkout's code from its commit, new files and weights included; None if nothing
+    differs or this is no checkout. Raises `ValueError` above `LARGEST_PATCH`.
+
+    Made in an index and an object store of its own: the user's are left alone.
+    """
+    state = git_state()
+    top, objects = _git("rev-parse", "--show-toplevel"), _git("rev-parse", "--git-path", "objects")
+    if state is None or not state["dirty"] or not top or not objects:
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        (Path(scratch) / "objects").mkdir()
+        environment = {
+            "GIT_INDEX_FILE": f"{scratch}/index",
+            "GIT_OBJECT_DIRECTORY": f"{scratch}/objects",
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(PACKAGE / objects),
+        }
+        code = _code_paths(top)
+        for arguments in (["read-tree", "HEAD"], ["add", "--all", "--", *code]):
+            if _git(*arguments, **environment) is None:
+                raise ValueError(f"git {arguments[0]} failed")
+        made = _git_bytes("diff", "--cached", "--binary", "HEAD", "--", *code, **environment)
+    if made is None:
+        raise ValueError("git diff failed")
+    if len(made) > LARGEST_PATCH:
+        raise ValueError(f"it has {len(made) / 2**20:.0f} MiB, more than {LARGEST_PATCH / 2**20:.0f}; commit large files")
+    return made
+
+
+@cache
+def environment_file() -> str:
+    """Every installed distribution as `name==version`, a requirements file to make this environment again."""
+    found = {dist.metadata["Name"]: dist.version for dist in metadata.distributions() if dist.metadata["Name"]}
+    found.pop("speechclean", None)  # it is the code itself
+    lines = [f"{name}=={version}" for name, version in sorted(found.items(), key=lambda item: item[0].lower())]
+    return "\n".join([f"# Python {platform.python_version()}", *lines]) + "\n"
+
+
+def _code_paths(top: str) -> list[str]:
+    return [f":/{name}" for name in CODE if (Path(top) / name).exists()]
+
+
+def canonical(config: Mapping[str, Any]) -> Any:
+    """A config without its silent keys, every class under its first name; where order matters, pairs instead of keys that JSON
+    would sort."""
+    config = with_first(config)
+    guarded = not str((config.get("guard") or {}).get("_target_", "NoGuard")).endswith("NoGuard")
+    return _less(config, SILENT if guarded else (*SILENT, *LISTENING))
+
+
+def _less(config: Mapping[str, Any], silent: Sequence[str], path: str = "") -> Any:
+    kept = {}
+    for name, value in config.items():
+        key = f"{path}{name}"
+        if isinstance(value, str) and any(fnmatchcase(key, pattern) for pattern in NAMES):
+            value = Path(value).name
+        if not any(fnmatchcase(key, pattern) for pattern in silent):
+            kept[str(name)] = _less(value, silent, f"{key}.") if isinstance(value, Mapping) else value
+    return list(kept.items()) if path.rstrip(".") in ORDERED else kept
+
+
+def digest(hashes: Sequence[str]) -> str:
+    """One sha256 over hashes, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
+
+
+def file_hash(path: Path) -> str | None:
+    """sha256 of a file in hex; None if it cannot be read."""
+    try:
+        return sha256(Path(path))
+    except OSError:
+        return None  # a file that cannot be read has its own line among the failures
+
+
+def code_sha256(package: Path | None = None) -> str:
+    """One hash over a package's sources (this one's): tells versions apart where there is no git."""
+    package = package or PACKAGE
+    return sources_sha256(package, package.rglob("*.py"))
+
+
+def _git(*arguments: str, **environment: str) -> str | None:
+    """What git says when asked in the package's folder; None when it fails, hangs or is not there."""
+    answer = _git_bytes(*arguments, **environment)
+    return None if answer is None else answer.decode(errors="replace").rstrip()
+
+
+def _git_bytes(*arguments: str, **environment: str) -> bytes | None:
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **environment}
+    try:
+        answer = subprocess.run(["git", *arguments], cwd=PACKAGE, env=environment, capture_output=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout
+
+
+def _cuda() -> dict[str, Any] | None:
+    if not torch.cuda.is_available():
+        return None
+    devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {"devices": devices, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}

@@ -1,0 +1,61 @@
+"""Histograms of a run's metrics: before, after and what changed, a row of panels for each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from speechclean.system.atomic_files import written_whole
+
+from .summary import Metric, Row, pair_of
+
+BINS = 40
+
+
+def write_histograms(rows: Sequence[Row], metrics: Mapping[str, Metric], path: Path) -> Path | None:
+    """A png; None where no metric has a value both before and after."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    found = {name: pairs for name in metrics if (pairs := finite_pairs(rows, name))}
+    if not found:
+        return None
+    figure = Figure(figsize=(9, 2.2 * len(found)), layout="constrained")
+    axes = figure.subplots(len(found), 2, squeeze=False)
+    for (name, pairs), (both, change) in zip(found.items(), axes, strict=True):
+        values = np.array(pairs)
+        edges = np.histogram_bin_edges(values, BINS)
+        for column, label in enumerate(("mixture", "cleaned")):
+            both.hist(values[:, column], edges, histtype="stepfilled", alpha=0.5, label=label)
+        both.legend(fontsize=8)
+        change.hist(values[:, 1] - values[:, 0], BINS, color="0.4")
+        change.axvline(0, color="0.7", linewidth=1)
+        unit = f" [{metrics[name].unit}]" if metrics[name].unit else ""
+        both.set_xlabel(f"{name}{unit}", fontsize=8)
+        change.set_xlabel(f"change of {name}{unit}", fontsize=8)
+        both.set_ylabel("files", fontsize=8)
+    FigureCanvasAgg(figure)
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=90)
+    return path
+
+
+def percentiles(rows: Sequence[Row], metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """The 5th, 50th and 95th percentile of each metric after cleaning and of its change, `<metric>_<what>.p05` and so on."""
+    found: dict[str, float] = {}
+    for name in metrics:
+        if pairs := finite_pairs(rows, name):
+            values = np.array(pairs)
+            for what, column in (("cleaned", values[:, 1]), ("change", values[:, 1] - values[:, 0])):
+                levels = np.percentile(column, (5, 50, 95))
+                found |= {f"{name}_{what}.p{level:02d}": float(v) for level, v in zip((5, 50, 95), levels, strict=True)}
+    return found
+
+
+def finite_pairs(rows: Sequence[Row], name: str) -> list[tuple[float, float]]:
+    """A metric's values before and after, of the rows that have both."""
+    pairs = (pair_of(row, name) for row in rows)
+    return [pair for pair in pairs if pair and all(map(math.isfinite, pair))]

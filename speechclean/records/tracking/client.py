@@ -1,0 +1,153 @@
+"""The way to mlflow: quiet, with short patience, its errors in the user's words; sqlite stores created whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from .address import Store, TrackingError, advisory_lock
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # else a thread reports usage over the network
+    "MLFLOW_DISABLE_AGENT_HINT": "true",
+    "MLFLOW_CONFIGURE_LOGGING": "false",  # its warnings go where the program's own go
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout is the program's
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # by default 7: minutes of silence when a server dies in the middle
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+}
+
+
+def connected(store: Store, timeout_s: int) -> MlflowClient:
+    """A client of a store that was created if it was a missing sqlite file. Raises `TrackingError`, soon."""
+    with explained(store):
+        store.check(timeout_s)
+        quieten()
+        from mlflow import MlflowClient
+
+        with patience(0, timeout_s), _alone(store):
+            if store.sqlite and (not store.sqlite.exists() or not store.sqlite.stat().st_size):
+                _create_sqlite(store.sqlite)
+            client = MlflowClient(tracking_uri=store.uri)
+            client.search_experiments(max_results=1)  # mlflow makes or migrates a store at its first use
+            return client
+
+
+def experiment_of(client: MlflowClient, store: Store, name: str, artifacts: str | None = None) -> str:
+    """The id of an experiment, created where it is missing, its files below `artifacts`. Raises `TrackingError` for a deleted
+    one."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return client.create_experiment(name, artifact_location=store.artifacts(name, artifacts))
+        except MlflowException:  # another process or machine may have been quicker
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage != "active":
+        raise TrackingError(
+            f"the experiment {name!r} was deleted in {store.shown}; choose another with "
+            f"tracking.experiment=NAME, or bring it back: mlflow experiments restore -x {found.experiment_id}"
+        )
+    return found.experiment_id
+
+
+def quieten() -> None:
+    """Before mlflow's first import: no telemetry, no progress bars, no chatter below warnings."""
+    for key, value in _ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def patience(retries: int, timeout_s: int) -> _Environment:
+    """For the length of a block: how often and how long mlflow tries to reach a server."""
+    return _Environment({"MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(retries), "MLFLOW_HTTP_REQUEST_TIMEOUT": str(timeout_s)})
+
+
+class _Environment:
+    """Environment variables for the length of a block: mlflow reads its timeouts from there at each request."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.values = values
+
+    def __enter__(self) -> None:
+        self.before = {key: os.environ.get(key) for key in self.values}
+        os.environ.update(self.values)
+
+    def __exit__(self, *_: object) -> None:
+        for key, value in self.before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+
+
+@contextmanager
+def explained(store: Store) -> Iterator[None]:
+    """Whatever goes wrong with the store becomes a `TrackingError` that names it and says what to do."""
+    try:
+        yield
+    except TrackingError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise TrackingError(
+            f"tracking in {store.shown} failed ({reason[:300]}); check tracking.uri and its server, or use tracking=none"
+        ) from error
+
+
+@contextmanager
+def _alone(store: Store) -> Iterator[None]:
+    """One process at a time: several that run mlflow's migrations on one store at once kill one another."""
+    if store.sqlite:
+        lock = store.sqlite.parent / "mlartifacts" / ".lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock, timeout=120):
+            yield
+    elif store.uri.startswith("postgresql"):
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(store.uri)
+        try:
+            with advisory_lock(engine, "tracking store"):
+                yield
+        finally:
+            engine.dispose()
+    else:
+        yield
+
+
+def _create_sqlite(path: Path) -> None:
+    """Create an empty store whole or not at all: one killed half-way through its migrations could never be opened again."""
+    import sqlalchemy
+    from mlflow.store.db import utils
+
+    new = path.with_name(f".{path.name}.creating")
+    new.unlink(missing_ok=True)
+    engine = sqlalchemy.create_engine(f"sqlite:///{new}")
+    # Nobody sees the file yet, so one sync at the end does for the hundreds that the migrations would wait for.
+    sqlalchemy.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # mlflow's old migrations use old SQLAlchemy
+            utils._initialize_tables(engine)  # what `mlflow db upgrade` does
+        engine.dispose()
+        with open(new, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    finally:
+        engine.dispose()
+        new.unlink(missing_ok=True)

@@ -1,0 +1,86 @@
+"""Names and values as a tracking store takes them: one clear rule for each, so that they can be found again.
+
+A key keeps letters, digits and `_ - . / : space`; every other run of characters becomes one `_` (`postprocess[0]` ->
+`postprocess_0`). Longer than 250 characters, it is cut and ends in a hash of the whole. Values are written as they are
+written in an override on the command line: `null`, `true`, `[a,b]`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+from .address import TrackingError
+
+#: MLflow's limits, in characters.
+KEY_LENGTH, PARAM_LENGTH, TAG_LENGTH = 250, 6000, 8000
+
+Value = TypeVar("Value")
+
+
+def key(name: str) -> str:
+    """A name that the store accepts.
+
+    >>> key("wer [%]"), key("a//b/../c"), len(key("x" * 300))
+    ('wer', 'a/b/c', 250)
+    """
+    parts = (
+        re.sub(r"[^\w\-.: ]+", "_", part).strip("_ ") if re.search(r"[^\w\-.: ]", part) else part for part in name.split("/")
+    )
+    clean = "/".join(part for part in parts if part.strip(". ")) or "_"
+    if len(clean) <= KEY_LENGTH:
+        return clean
+    return f"{clean[: KEY_LENGTH - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def keyed(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The same values under accepted names. Two names that become one raise `TrackingError`: one would be lost."""
+    found: dict[str, tuple[str, Value]] = {}
+    for name, value in values.items():
+        if (clean := key(name)) in found:
+            raise TrackingError(f"{found[clean][0]!r} and {name!r} would both be recorded as {clean!r}; rename one")
+        found[clean] = (name, value)
+    return {clean: value for clean, (_, value) in found.items()}
+
+
+def flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Nested mappings as dotted keys.
+
+    >>> flat({"fusion": {"name": "mean"}, "shifts": 1})
+    {'fusion.name': 'mean', 'shifts': 1}
+    """
+    leaves: dict[str, object] = {}
+    for name, value in values.items():
+        leaves.update(flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value})
+    return leaves
+
+
+def text(value: object, length: int) -> str:
+    """A value as text of at most `length` characters; a cut one ends in `…`.
+
+    >>> text(None, 9), text([True, "b"], 9), text("x" * 9, 3)
+    ('null', '[true,b]', 'xx…')
+    """
+    written = _written(value)
+    return written if len(written) <= length else f"{written[: length - 1]}…"
+
+
+def measured(values: Mapping[str, float | None]) -> dict[str, float]:
+    """The values that there are. NaN and infinity raise: a store would show them as 0 or 1.8e308, as if measured."""
+    bad = [f"{name} is {value}" for name, value in values.items() if value is not None and not math.isfinite(value)]
+    if bad:
+        raise TrackingError(f"not a measurement: {', '.join(bad)}; a metric that does not apply must give None")
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_written, value))}]"
+    return str(value)

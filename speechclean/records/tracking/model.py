@@ -1,0 +1,93 @@
+"""A packed pipeline as an MLflow pyfunc model: `mlflow models serve` answers a base64 sound with the base64 cleaned wav."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from speechclean.system.resources import PACKAGE
+
+from .client import quieten
+
+#: The model as code: nothing of it is pickled. It stands on the copy of this package that travels with it.
+_CODE = """\
+import base64
+from pathlib import Path
+
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+from speechclean.serving import Cleaner
+
+
+class SpeechCleaner(PythonModel):
+    def load_context(self, context):
+        self.cleaner = Cleaner(Path(context.artifacts["pipeline"]))
+
+    def predict(self, context, model_input, params=None):
+        sounds = (base64.b64decode(text, validate=True) for text in model_input["wav"])
+        return [{"wav": base64.b64encode(self.cleaner(sound)).decode()} for sound in sounds]
+
+
+set_model(SpeechCleaner())
+"""
+
+
+@contextmanager
+def saved_model(pipeline: Path) -> Iterator[Path]:
+    """A folder with the model of a packed pipeline (`serving.pack`), its code, signature and pinned packages."""
+    quieten()
+    import mlflow.pyfunc
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    with tempfile.TemporaryDirectory() as scratch:
+        code = Path(scratch) / "model.py"
+        code.write_text(_CODE)
+        made = Path(scratch) / "model"
+        schema = Schema([ColSpec("string", "wav")])
+        mlflow.pyfunc.save_model(
+            made,
+            python_model=str(code),
+            artifacts={"pipeline": str(pipeline)},
+            code_paths=[str(path) for path in _code()],
+            pip_requirements=_requirements(),
+            signature=ModelSignature(schema, schema),
+        )
+        yield made
+
+
+def _code() -> list[Path]:
+    """This package, and denoiser's: that one's own requirements name a Hydra of 2020, and no installer would take both."""
+    found = [PACKAGE]
+    denoiser = importlib.util.find_spec("denoiser")
+    return found + ([Path(denoiser.origin).parent] if denoiser and denoiser.origin else [])
+
+
+def _requirements() -> list[str]:
+    """What this package stands on, and what that stands on in turn, pinned to what is installed."""
+    pinned: dict[str, str] = {}
+    # Of what is optional, a pipeline may stand on RoFormers.
+    waiting = [("speechclean", ""), ("speechclean", "roformer")]
+    while waiting:
+        name, extra = waiting.pop()
+        for line in metadata.requires(name) or []:
+            needed = Requirement(line)
+            if needed.marker and not needed.marker.evaluate({"extra": extra}):
+                continue
+            try:
+                version = metadata.version(needed.name)
+            except metadata.PackageNotFoundError:  # an option that is not there
+                continue
+            known = canonicalize_name(needed.name)
+            if known not in pinned:
+                pinned[known] = f"{needed.name}=={version}"
+                waiting += [(needed.name, one) for one in ("", *needed.extras)]
+    return sorted(pinned.values(), key=str.lower)

@@ -1,0 +1,164 @@
+"""Runs that were recorded, read again."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .address import Store, TrackingError
+from .client import connected, explained
+from .labels import TAG_LENGTH, text
+from .run import FAILURE_TAG
+from .stale import fail_dead_runs
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Record:
+    """A recorded run: what it was set to, what it came to, and its files, fetched when asked for."""
+
+    id: str
+    name: str
+    status: str
+    experiment: str
+    experiment_id: str
+    started: int
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    _client: Any = field(repr=False)
+
+    @property
+    def failure(self) -> str:
+        """Why a failed run failed, in its own words."""
+        return self.tags.get(FAILURE_TAG, "")
+
+    def artifact(self, path: str) -> Path | None:
+        """A file of the run, on this machine; None if the run keeps none of that name."""
+        return self._fetch(path) if path in self.artifacts(str(Path(path).parent).strip(".")) else None
+
+    def artifacts(self, folder: str = "") -> set[str]:
+        """Paths of the files (and folders) of the run in a folder."""
+        return self._listed.setdefault(folder, {each.path for each in self._client.list_artifacts(self.id, folder or None)})
+
+    @cached_property
+    def _listed(self) -> dict[str, set[str]]:
+        return {}
+
+    @cached_property
+    def _cache(self) -> Any:
+        return tempfile.TemporaryDirectory(prefix="speechclean-record-")
+
+    def _fetch(self, path: str) -> Path:
+        there = Path(self._cache.name) / path
+        if there.exists():
+            return there
+        return Path(self._client.download_artifacts(self.id, path, self._cache.name))
+
+
+@dataclass(frozen=True)
+class Records:
+    """The runs of a store. Raises `TrackingError` for what is not there, with what is."""
+
+    uri: str | None = None
+    timeout_s: int = 10
+
+    def get(self, run: str) -> Record:
+        """A run by its id, the beginning of it (six characters or more) or its name, if only one has it."""
+        with explained(self.store):
+            found = self._by_id(run) or self._by_name(run)
+            if not found:
+                raise TrackingError(
+                    f"{self.store.shown} has no run {run!r}; `make ui` lists them, tracking.uri=… names another store"
+                )
+            if len(found) > 1:
+                several = "\n".join(f"    {each.info.run_id}  {each.info.run_name}  {each.info.status}" for each in found[:20])
+                raise TrackingError(f"{len(found)} runs are called {run!r}; name one by its id:\n{several}")
+            if found[0].info.status == "RUNNING":
+                fail_dead_runs(self._client, found[0].info.experiment_id, self.store.running)
+                return self._record(self._client.get_run(found[0].info.run_id))
+            return self._record(found[0])
+
+    def by_process(self, experiment_id: str, pid: int, since: int) -> Record | None:
+        """The newest run that a process recorded since a time (ms)."""
+        query = f"tags.`speechclean.pid` = '{pid}' and attributes.start_time >= {since}"
+        with explained(self.store):
+            found = self._client.search_runs([experiment_id], query, order_by=["attributes.start_time DESC"], max_results=1)
+            return self._record(found[0]) if found else None
+
+    def children(self, parent_id: str) -> list[Record]:
+        """The runs below a parent, oldest first."""
+        found: list[Any] = []
+        token = None
+        with explained(self.store):
+            experiment = self._client.get_run(parent_id).info.experiment_id
+            query = f"tags.`mlflow.parentRunId` = '{parent_id}'"
+            while True:
+                page = self._client.search_runs(
+                    [experiment], query, order_by=["attributes.start_time"], max_results=1000, page_token=token
+                )
+                found += page
+                if not (token := page.token):
+                    return [self._record(run) for run in found]
+
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of an ended run."""
+        with explained(self.store):
+            for key, value in tags.items():
+                self._client.set_tag(run_id, key, text(value, TAG_LENGTH))
+
+    def keep(self, run_id: str, path: Path) -> None:
+        """Add a file to an ended run."""
+        with explained(self.store):
+            self._client.log_artifact(run_id, str(path))
+
+    @cached_property
+    def store(self) -> Store:
+        return Store.at(self.uri)
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        if self.store.sqlite and not self.store.sqlite.exists():
+            raise TrackingError(f"{self.store.sqlite}: no such file; name the store with tracking.uri=…")
+        return connected(self.store, self.timeout_s)
+
+    def _record(self, run: Any) -> Record:
+        experiment = self._client.get_experiment(run.info.experiment_id)
+        data = run.data
+        where = (experiment.name, run.info.experiment_id, run.info.start_time)
+        return Record(
+            run.info.run_id, run.info.run_name, run.info.status, *where, data.params, data.metrics, data.tags, self._client
+        )
+
+    def _by_id(self, run: str) -> list[Any]:
+        from mlflow.exceptions import MlflowException
+
+        if not re.fullmatch(r"[0-9a-f]{6,32}", run):
+            return []
+        if len(run) == 32:
+            try:
+                return [self._client.get_run(run)]
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                return []
+        return [each for each in self._all() if each.info.run_id.startswith(run)]
+
+    def _by_name(self, name: str) -> list[Any]:
+        return [each for each in self._all() if each.info.run_name == name]
+
+    def _all(self) -> Iterator[Any]:
+        experiments = [each.experiment_id for each in self._client.search_experiments()]
+        token = None
+        while True:
+            page = self._client.search_runs(experiments, max_results=1000, page_token=token)
+            yield from page
+            if not (token := page.token):
+                return

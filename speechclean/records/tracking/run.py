@@ -1,0 +1,160 @@
+"""One run being recorded. A store that is lost in the middle costs no work: what it no longer takes goes to a local one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from .address import Store, TrackingError
+from .labels import PARAM_LENGTH, TAG_LENGTH, flat, keyed, measured, text
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = ["NOTE_TAG", "NoRun", "Run", "StoredRun", "TrackingError"]
+
+log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+
+#: Text under this tag is shown as Markdown at the top of a run's page.
+NOTE_TAG = "mlflow.note.content"
+#: Why a failed run failed.
+FAILURE_TAG = "failure"
+#: What mlflow takes at once.
+_METRICS_PER_BATCH, _PARAMS_PER_BATCH = 1000, 100
+#: One thing to be written, given a client and the run's id there.
+Entry = Callable[["MlflowClient", str], object]
+
+
+class Run(Protocol):
+    """One run being recorded. `id` is None where nothing is."""
+
+    id: str | None
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """What the run was set to. Nested mappings become dotted keys; values are cut at 6,000 characters."""
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """What the run can be found by. Values are cut at 8,000 characters."""
+
+    def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None:
+        """What was measured. None is left out; NaN and infinity raise `TrackingError` by the metric's name."""
+
+    def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
+        """What the run was made from: a name, a digest of the contents, where they are and what they are like (both JSON)."""
+
+    def file(self, path: Path, folder: str = "") -> None:
+        """Keep one file, in `folder` of the run's artifacts."""
+
+    def folder(self, path: Path, folder: str = "") -> None:
+        """Keep everything below `path`, in `folder` of the run's artifacts."""
+
+
+@dataclass
+class NoRun:
+    """Takes everything and keeps nothing."""
+
+    id: str | None = None
+
+    def params(self, values: Mapping[str, object]) -> None: ...
+
+    def tags(self, values: Mapping[str, str]) -> None: ...
+
+    def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None: ...
+
+    def dataset(self, name: str, digest: str, source: str, profile: str) -> None: ...
+
+    def file(self, path: Path, folder: str = "") -> None: ...
+
+    def folder(self, path: Path, folder: str = "") -> None: ...
+
+
+class StoredRun:
+    """A run in a store. `elsewhere` opens a place for what the store no longer takes, once it fails; it is given the run's id.
+
+    `lost` is the error by which the store was lost, None while it is there. Threads may share a run.
+    """
+
+    def __init__(
+        self, run_id: str, client: MlflowClient, store: Store, elsewhere: Callable[[str], tuple[MlflowClient, str]]
+    ) -> None:
+        self.id: str | None = run_id
+        self.lost: Exception | None = None
+        self._place: tuple[MlflowClient, str] | None = (client, run_id)
+        self._store, self._elsewhere = store, elsewhere
+        self._lock = threading.RLock()
+
+    def params(self, values: Mapping[str, object]) -> None:
+        from mlflow.entities import Param
+
+        for some in _chunks([Param(k, text(v, PARAM_LENGTH)) for k, v in keyed(flat(values)).items()], _PARAMS_PER_BATCH):
+            self._batch(params=some)
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        for some in _chunks([RunTag(k, text(v, TAG_LENGTH)) for k, v in keyed(values).items()], _PARAMS_PER_BATCH):
+            self._batch(tags=some)
+
+    def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        measures = [Metric(k, v, now, step or 0) for k, v in keyed(measured(values)).items()]
+        for some in _chunks(measures, _METRICS_PER_BATCH):
+            self._batch(metrics=some)
+
+    def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        used = Dataset(name, digest[:36], "local", source, profile=profile)
+        made = [DatasetInput(used, [InputTag("mlflow.data.context", "cleaning")])]
+        self._write(lambda client, run: client.log_inputs(run, made))
+
+    def file(self, path: Path, folder: str = "") -> None:
+        self._write(lambda client, run: client.log_artifact(run, str(path), folder or None))
+
+    def folder(self, path: Path, folder: str = "") -> None:
+        self._write(lambda client, run: client.log_artifacts(run, str(path), folder or None))
+
+    def end(self, status: str, failure: str | None = None) -> None:
+        """Close the run as FINISHED or FAILED, with the reason."""
+        if failure:
+            self.tags({FAILURE_TAG: failure})
+        self._write(lambda client, run: client.set_terminated(run, status))
+
+    def _batch(self, **values: Any) -> None:
+        self._write(lambda client, run: client.log_batch(run, **values))
+
+    def _write(self, entry: Entry) -> None:
+        with self._lock:
+            if self._place is None:
+                return
+            try:
+                entry(*self._place)
+            except Exception as error:
+                if self.lost is None:
+                    self._divert(error)
+                    self._write(entry)
+                else:
+                    log.error("%s: what remains of the run is not recorded (%s)", self._store.shown, error)
+                    self._place = None
+
+    def _divert(self, error: Exception) -> None:
+        """The store is gone: say so once and loudly, and go on elsewhere."""
+        self.lost, self._place = error, None
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        log.error("tracking in %s failed in the middle of run %s (%s); the work goes on", self._store.shown, self.id, reason)
+        try:
+            self._place = self._elsewhere(self.id or "")
+        except Exception as second:
+            log.error("nor can the rest of its record be kept here (%s); the files in its folder are all there is", second)
+
+
+def _chunks(items: list[Item], length: int) -> list[list[Item]]:
+    return [items[start : start + length] for start in range(0, len(items), length)]

@@ -1,0 +1,30 @@
+"""Runs whose process died without a word: found by the lock that nobody holds any more, and marked as FAILED."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speechclean.system.liveness import claim_if_dead
+
+from .run import FAILURE_TAG
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
+
+#: The name of the run's lock file.
+LOCK_TAG = "speechclean.lock"
+
+
+def fail_dead_runs(client: MlflowClient, experiment_id: str, running: Path) -> None:
+    """Mark as FAILED what a kill -9, a crash of the interpreter or a power cut left RUNNING."""
+    for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
+        with claim_if_dead(running / run.data.tags.get(LOCK_TAG, "-")) as dead:
+            # It may have ended by itself between the search and the claim.
+            if dead and client.get_run(run.info.run_id).info.status == "RUNNING":
+                client.set_terminated(run.info.run_id, "FAILED")
+                client.set_tag(run.info.run_id, FAILURE_TAG, "its process ended without a word (killed, or no power)")
+                log.warning("run %s was left RUNNING by a process that died; marked FAILED", run.info.run_name)

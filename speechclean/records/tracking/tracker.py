@@ -1,0 +1,216 @@
+"""Opening a store and recording runs in it. mlflow is driven through its client, never through its global state: nothing here
+depends on a current run, so several runs can follow or overlap one another in one process.
+
+Beside a sqlite store stands `mlartifacts/` with the files that the UI shows and plays, and in it `.running/` (one lock per
+living run, see `alive`) and `.lock` (held while the store is created or migrated).
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import socket
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from speechclean.system.liveness import alive, signals_as_exit
+
+from . import pending
+from .address import Store, TrackingError
+from .client import connected, experiment_of, explained
+from .labels import TAG_LENGTH, keyed, text
+from .run import FAILURE_TAG, NoRun, Run, StoredRun
+from .stale import LOCK_TAG, fail_dead_runs
+from .system import watched
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
+
+#: A sweep hands the id of its parent run to its trials in this environment variable.
+PARENT_VARIABLE = "SPEECHCLEAN_PARENT_RUN"
+
+
+class Tracker(Protocol):
+    """`check` before any work, then `run` around it."""
+
+    outputs_mib: int
+    log_model: bool
+
+    def check(self) -> None: ...
+
+    def run(
+        self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None
+    ) -> AbstractContextManager[Run]: ...
+
+
+@dataclass(frozen=True)
+class NoTracker:
+    """Keeps nothing: for throw-away runs, where the files in the output folder are enough."""
+
+    outputs_mib: int = field(default=0, init=False)
+    log_model: bool = field(default=False, init=False)
+
+    def check(self) -> None:
+        """Always ready."""
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None) -> Iterator[Run]:  # noqa: ARG002
+        """A run that is not recorded; SIGTERM still unwinds it, so that no half-written files stay."""
+        with signals_as_exit():
+            yield NoRun()
+
+
+@dataclass(frozen=True)
+class MlflowTracker:
+    """Records runs in an MLflow store.
+
+    uri: a sqlite file (`sqlite:///mlflow.db`, which None means too, from the folder where the program was started), a server
+        (`http://…`) or another database (`postgresql://…`)
+    timeout_s: bounds the first attempt to reach it
+    required: a store that cannot be used stops the run before its start; if false, the run is recorded in `pending` instead
+    artifacts: where the files of a new experiment go: a folder or an address (`s3://…`) that every machine reaches; None is
+        beside a sqlite file, a server's own place, and for another database the folder where the program was started
+    pending: a sqlite file for what the store did not take, also when it is lost in the middle: `speechclean-tracking sync`
+    outputs_mib: cleaned files are kept with the run up to this much in all; what is not kept can be compared by marks alone
+    system_metrics_s: seconds between two looks at CPU, memory and GPU; 0 for none
+    log_model: keep the pipeline with the run as a model that `mlflow models serve` serves
+    """
+
+    uri: str | None = None
+    experiment: str = "speechclean"
+    timeout_s: int = 10
+    required: bool = True
+    artifacts: str | None = None
+    pending: str = pending.FILE
+    outputs_mib: int = 1000
+    system_metrics_s: float = 10.0
+    log_model: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.experiment.strip():
+            raise ValueError("experiment is empty; give the experiment a name")
+        if self.timeout_s < 1:
+            raise ValueError(f"timeout_s must be at least 1 second, got {self.timeout_s}")
+        for name in ("outputs_mib", "system_metrics_s"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be 0 or more")
+
+    def check(self) -> None:
+        """Create or reach the store, and mark as FAILED the runs whose process died. Raises `TrackingError`."""
+        client, experiment_id, store = self._opened
+        with explained(store):
+            fail_dead_runs(client, experiment_id, store.running)
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None) -> Iterator[Run]:
+        """Record a run: FINISHED after the block, FAILED on whatever is raised in it, SIGTERM and Ctrl-C included.
+
+        `continues` is the id of an ended run that goes on, if it is there; else a new one begins. If the store is lost on the
+        way, the block is not disturbed, and `TrackingError` is raised after it.
+        """
+        client, experiment_id, store = self._opened
+        lock = uuid.uuid4().hex
+        origin = {
+            LOCK_TAG: lock,
+            "speechclean.host": socket.gethostname(),
+            "speechclean.pid": str(os.getpid()),
+            "mlflow.user": _user(),
+            "mlflow.source.name": Path(sys.argv[0] or "python").name,
+            "mlflow.source.type": "LOCAL",
+        }
+        if (parent := os.environ.get(PARENT_VARIABLE)) and parent != continues:
+            origin["mlflow.parentRunId"] = parent
+        # The lock is there before the run: a run that is RUNNING without a holder of its lock can only be dead.
+        with signals_as_exit(), alive(store.running / lock):
+            described = {**origin, **{key: text(value, TAG_LENGTH) for key, value in keyed(tags or {}).items()}}
+            if store != self._store:
+                described |= pending.tags(self._store, self.experiment)
+            with explained(store):
+                started = _reopened(client, continues, described) if continues else None
+                started = started or client.create_run(experiment_id, tags=described, run_name=name).info.run_id
+            run = StoredRun(started, client, store, lambda run_id: self._divert(name, run_id))
+            try:
+                with watched(run, self.system_metrics_s):
+                    yield run
+                run.end("FINISHED")
+            except BaseException as error:
+                well = isinstance(error, SystemExit) and error.code in (None, 0)
+                run.end("FINISHED" if well else "FAILED", None if well else f"{type(error).__name__}: {error}")
+                raise
+            finally:
+                if run.lost is None:  # else it is RUNNING there, and the next look finds it dead
+                    (store.running / lock).unlink(missing_ok=True)
+            if run.lost is not None:
+                self._tell_loss(run)
+
+    def _tell_loss(self, run: StoredRun) -> None:
+        lost = (
+            f"tracking in {self._store.shown} failed in the middle of run {run.id}. All outputs are on the disk; what was "
+            f"not recorded waits in {Path(self.pending).absolute()}: once the store is back, `speechclean-tracking sync`"
+        )
+        if self.required:
+            raise TrackingError(lost) from run.lost
+        log.warning("%s", lost)
+
+    def _divert(self, name: str, run_id: str) -> tuple[MlflowClient, str]:
+        """A run in the pending store that continues another one."""
+        local = Store.at(f"sqlite:///{self.pending}")
+        client = connected(local, self.timeout_s)
+        described = pending.tags(self._store, self.experiment, run_id)
+        return client, client.create_run(
+            experiment_of(client, local, self.experiment), tags=described, run_name=name
+        ).info.run_id
+
+    @cached_property
+    def _store(self) -> Store:
+        return Store.at(self.uri)
+
+    @cached_property
+    def _opened(self) -> tuple[MlflowClient, str, Store]:
+        """The client, the experiment's id and the store, created where they were missing; the pending store if this one is
+        down and not required."""
+        store = self._store
+        try:
+            return self._open(store)
+        except TrackingError as error:
+            if self.required:
+                raise
+            log.warning("%s. Recording in %s instead; upload it later with `speechclean-tracking sync`", error, self.pending)
+            return self._open(Store.at(f"sqlite:///{self.pending}"))
+
+    def _open(self, store: Store) -> tuple[MlflowClient, str, Store]:
+        client = connected(store, self.timeout_s)
+        with explained(store):
+            artifacts = self.artifacts if store == self._store else None
+            return client, experiment_of(client, store, self.experiment, artifacts), store
+
+
+def _reopened(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> str | None:
+    """An ended run's id, RUNNING again under these tags; None if the store has no such run (any more)."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.update_run(run_id, status="RUNNING")
+        if FAILURE_TAG in client.get_run(run_id).data.tags:
+            client.delete_tag(run_id, FAILURE_TAG)
+    except MlflowException:
+        return None
+    for key, value in tags.items():
+        client.set_tag(run_id, key, value)
+    return run_id
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no such user in a container
+        return str(os.getuid())

@@ -1,0 +1,150 @@
+"""What tells two or more recorded runs apart: configs, metrics file by file with a paired test, and where the sound differs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from speechclean.audio.stream import LongAudio
+from speechclean.audio.waveform import AudioError, probe
+from speechclean.records.class_names import with_current
+from speechclean.records.fingerprint import Mark
+from speechclean.records.tracking import Record
+from speechclean.records.tracking.labels import flat
+
+from . import equality
+
+#: Parts of a config that every run has its own of.
+OWN = ("name", "output.dir", "tracking.")
+
+
+@dataclass(frozen=True)
+class Paired:
+    """One metric of the cleaned sound in two runs, over the files that both measured.
+
+    Means of either, the mean of the differences (second - first) with its 95 % confidence interval (Student's t), p of
+    Wilcoxon's signed-rank test (None for fewer than six unlike pairs, where it could not fall below 0.05), and how often the
+    second is higher and lower.
+    """
+
+    metric: str
+    files: int
+    means: tuple[float, float]
+    change: float
+    interval: tuple[float, float]
+    p: float | None
+    higher: int
+    lower: int
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Where one file's sound parts in two runs: the first stage, the difference of the outputs in dB relative to the first
+    (None where one is not kept), and the second of the file where it is largest."""
+
+    alias: str
+    stage: str | None
+    db: float | None
+    loudest_s: float | None
+
+
+def configs(records: Sequence[Record]) -> dict[str, list[Any]]:
+    """Keys whose values are not the same in all runs, and the values; `None` where a run has no such key."""
+    flattened = [flat(_yaml(record)) for record in records]
+    keys = dict.fromkeys(key for each in flattened for key in each if not key.startswith(OWN))
+    listed = {key: [each.get(key) for each in flattened] for key in keys}
+    return {key: values for key, values in listed.items() if any(value != values[0] for value in values)}
+
+
+def metrics(first: Record, second: Record) -> list[Paired]:
+    """Each metric that both have, paired by the files' aliases."""
+    one, two = _rows(first), _rows(second)
+    names = dict.fromkeys(key for row in one.values() for key in row if key.endswith("_cleaned"))
+    found = []
+    for name in names:
+        pairs = [(one[alias].get(name), two[alias].get(name)) for alias in one if alias in two]
+        numbers = [(float(a), float(b)) for a, b in pairs if a is not None and b is not None]
+        if numbers:
+            found.append(paired(name.removesuffix("_cleaned"), numbers))
+    return found
+
+
+def paired(metric: str, pairs: Sequence[tuple[float, float]]) -> Paired:
+    """Statistics of pairs of numbers; Wilcoxon, "Individual comparisons by ranking methods" (Biometrics Bulletin, 1945)."""
+    from scipy import stats
+
+    changes = [two - one for one, two in pairs]
+    count, change = len(changes), math.fsum(changes) / len(changes)
+    half = math.nan
+    if count > 1:
+        error = math.sqrt(math.fsum((each - change) ** 2 for each in changes) / (count - 1) / count)
+        half = float(stats.t.ppf(0.975, count - 1)) * error
+    unlike = [each for each in changes if each]
+    p = float(stats.wilcoxon(unlike).pvalue) if len(unlike) >= 6 else None
+    means = (math.fsum(one for one, _ in pairs) / count, math.fsum(two for _, two in pairs) / count)
+    interval = (change - half, change + half)
+    return Paired(metric, count, means, change, interval, p, sum(c > 0 for c in changes), sum(c < 0 for c in changes))
+
+
+def sounds(first: Record, second: Record) -> Iterator[Apart]:
+    """File by file, where the sound parts; files that are the same to the sample have no stage and -inf dB."""
+    one, two = _marks(first), _marks(second)
+    for alias in _rows(first):
+        before, after = one.get(alias, {}), two.get(alias, {})
+        stages = {stage: after[stage].difference_db(mark) for stage, mark in before.items() if stage in after}
+        new = [stage for stage in [*before, *after] if (stage in before) != (stage in after)]
+        stage = equality.parting(stages, same_machine=False) or next(iter(new), None)
+        level, where = stages.get("output"), None
+        files = [record.artifact(f"cleaned/{alias}.wav") for record in (first, second)]
+        if files[0] and files[1] and level != -math.inf:
+            level, where = _loudest(files[0], files[1])
+        if alias in two or files[1]:
+            yield Apart(alias, None if level == -math.inf else stage, level, where)
+
+
+def parted(apart: Sequence[Apart]) -> Counter[str]:
+    """How many files part at which stage."""
+    return Counter(each.stage or "nowhere" for each in apart)
+
+
+def _loudest(first: Path, second: Path) -> tuple[float | None, float | None]:
+    """Energy of the difference in dB relative to the first file, and the time in seconds where a second of it is largest."""
+    try:
+        info = probe(first)
+        whole = equality.difference(first, second)
+        if whole is None or not info.samples:
+            return None, None
+        energy = torch.cat(
+            [
+                (one.double() - two.double()).square().sum(0)
+                for one, two in zip(LongAudio.of(first).chunks(), LongAudio.of(second).chunks(), strict=True)
+            ]
+        )
+    except AudioError:
+        return None, None
+    seconds = [float(part.sum()) for part in energy.split(info.sample_rate)]
+    return whole.db, float(max(range(len(seconds)), key=seconds.__getitem__)) if whole.db > -math.inf else None
+
+
+def _yaml(record: Record) -> Mapping[str, Any]:
+    path = record.artifact("config.yaml")
+    return with_current(yaml.safe_load(path.read_text())) if path else record.params
+
+
+def _rows(record: Record) -> dict[str, dict[str, Any]]:
+    path = record.artifact("metrics.json")
+    return {row["alias"]: row for row in json.loads(path.read_text())["rows"]} if path else {}
+
+
+def _marks(record: Record) -> dict[str, dict[str, Mark]]:
+    path = record.artifact("marks.json")
+    read = json.loads(path.read_text()) if path else {}
+    return {alias: {stage: Mark.from_json(mark) for stage, mark in stages.items()} for alias, stages in read.items()}

@@ -1,0 +1,129 @@
+"""Did it come out the same? A verdict on each file of two runs, and the first stage at which they part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from speechclean.audio.stream import LongAudio
+from speechclean.audio.waveform import probe
+from speechclean.records.fingerprint import Mark
+
+#: From the best to the worst; an overall verdict is the worst of its files'.
+VERDICTS = ("bit-exact", "within 1 LSB", "within tolerance", "different")
+BIT_EXACT, ONE_LSB, TOLERABLE, DIFFERENT = VERDICTS
+#: Below this, relative to what passed a stage, a difference is the rounding of another order of sums (measured: -135 dB).
+ROUNDING_DB = -100.0
+#: Bits of one LSB: those of 8-bit files are their own, and of finer formats too it is the step of 16 bits, since what a network
+#: sums in float32 does not hold finer ones over another order of sums.
+_BITS = {"PCM_U8": 8, "PCM_S8": 8}
+#: By which a number may move, relative to itself or to 1: where the samples are the same, and where they are nearly so.
+SAME_NUMBER, NEAR_NUMBER = 1e-6, 1e-2
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two sounds: the largest step in LSB (of 16 bits, or of 8-bit files' own), the share of samples that differ, and the
+    energy of the difference relative to the first sound, in dB (-inf: none)."""
+
+    lsb: float
+    share: float
+    db: float
+
+
+@dataclass(frozen=True)
+class FileVerdict:
+    """One file: its verdict, the first `stage` that differs, the difference of every stage in dB, what differs in the output
+    (None where one of the two is not there to be held against the other), metrics that moved `{name: (then, now)}`."""
+
+    alias: str
+    verdict: str
+    stage: str | None = None
+    stages: Mapping[str, float] = field(default_factory=dict)
+    output: Difference | None = None
+    moved: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    note: str = ""
+
+
+def overall(files: Sequence[FileVerdict]) -> str:
+    """The worst verdict of all; `different` for none at all, since nothing was shown to be the same."""
+    return max((file.verdict for file in files), key=VERDICTS.index, default=DIFFERENT)
+
+
+def difference(then: Path, now: Path) -> Difference | None:
+    """What differs between two sound files, in flat memory; None if they are not of one shape."""
+    one, two = probe(then), probe(now)
+    if (one.sample_rate, one.channels, one.samples) != (two.sample_rate, two.channels, two.samples):
+        return None
+    step = 2.0 ** (1 - min(_BITS.get(info.subtype, 16) for info in (one, two)))
+    largest, unlike, energy, apart = 0.0, 0, 0.0, 0.0
+    for first, second in zip_longest(LongAudio.of(then).chunks(), LongAudio.of(now).chunks()):
+        gap = (first.double() - second.double()).abs()
+        largest = max(largest, float(gap.max()))
+        unlike += int(gap.count_nonzero())
+        energy += float(first.double().square().sum())
+        apart += float(gap.square().sum())
+    share = unlike / max(1, one.samples * one.channels)
+    # Relative to silence any difference is infinite; a step of the format stands in for it.
+    level = 10 * math.log10(apart / max(energy, step**2)) if apart else -math.inf
+    return Difference(largest / step, share, level)
+
+
+def judge(
+    alias: str,
+    then: Mapping[str, Mark],
+    now: Mapping[str, Mark],
+    output: Difference | None,
+    numbers: tuple[Mapping[str, Any], Mapping[str, Any]],
+    same_machine: bool,
+    tolerance_db: float,
+) -> FileVerdict:
+    """The verdict on one file that both runs cleaned.
+
+    `then` and `now` are its marks by stage, `output` the difference of the written files if both are at hand, `numbers` the
+    metrics of both. On the same machine the first unlike hash tells the stage; on another one every hash is unlike from the
+    first sum on, and it is the first stage beyond rounding. `tolerance_db`: how far below the sound a difference is tolerable.
+    """
+    stages = {stage: now[stage].difference_db(then[stage]) for stage in then if stage in now}
+    note = ""
+    if output is not None:
+        level, within_lsb = output.db, output.lsb <= 1.001
+    elif "output" in stages:
+        level, within_lsb = stages["output"], False
+        note = "" if level == -math.inf else "the cleaned file of then is not kept: estimated from its mark"
+    else:
+        return FileVerdict(alias, DIFFERENT, note="neither the cleaned file of then nor its mark is kept, or its shape differs")
+    if level == -math.inf:
+        verdict = BIT_EXACT
+    elif within_lsb:
+        verdict = ONE_LSB
+    else:
+        verdict = TOLERABLE if level <= -tolerance_db else DIFFERENT
+    moved = moves(*numbers, SAME_NUMBER if verdict == BIT_EXACT else NEAR_NUMBER)
+    stage = None if verdict == BIT_EXACT else parting(stages, same_machine)
+    if verdict == BIT_EXACT and moved:  # the same sound measured otherwise
+        return FileVerdict(alias, DIFFERENT, f"metrics.{next(iter(moved))}", stages, output, moved, "only its metrics differ")
+    return FileVerdict(alias, verdict, stage, stages, output, moved, note)
+
+
+def parting(stages: Mapping[str, float], same_machine: bool) -> str | None:
+    """The first stage at which two runs part. What was read is exact everywhere, so that any difference of it counts."""
+    unlike = [stage for stage, level in stages.items() if level > -math.inf]
+    beyond = [stage for stage in unlike if stages[stage] > ROUNDING_DB or stage == "input"]
+    return next(iter(unlike if same_machine or not beyond else beyond), None)
+
+
+def moves(then: Mapping[str, Any], now: Mapping[str, Any], tolerance: float) -> dict[str, tuple[Any, Any]]:
+    """Metrics that moved by more than a tolerance, relative to themselves or to 1, or that only one of the two has."""
+    moved = {}
+    for name in (key for key in then if key.endswith(("_mixture", "_cleaned"))):
+        one, two = then[name], now.get(name)
+        if one is None and two is None:
+            continue
+        if one is None or two is None or abs(one - two) > tolerance * max(1.0, abs(one)):
+            moved[name] = (one, two)
+    return moved

@@ -1,0 +1,53 @@
+"""The exact code of a recorded run, as a git worktree beside the checkout that this package runs from."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from speechclean.records import provenance
+from speechclean.records.tracking import Record
+from speechclean.system.resources import PACKAGE
+
+
+class CheckoutError(RuntimeError):
+    """A run's code that cannot be had from here; the message says why and what to do."""
+
+
+def checkout(record: Record, origin: Mapping[str, Any], folder: Path) -> list[str]:
+    """Make `folder` a worktree of the run's commit, with the patch of what it had changed, and put the run's `environment.txt`
+    there. What is still not as then, in words. Raises `CheckoutError`.
+    """
+    git = origin["code"].get("git")
+    if not git:
+        raise CheckoutError(f"{record.name} did not run from a git checkout; its code cannot be had from here")
+    if folder.exists() and any(folder.iterdir()):
+        raise CheckoutError(f"--checkout={folder}: is there and not empty; name another folder")
+    _git("cat-file", "-e", f"{git['commit']}^{{commit}}", why=f"this clone lacks the run's commit {git['commit']}; fetch it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _git("worktree", "add", "--detach", str(folder.absolute()), git["commit"], why="no worktree could be made")
+    if git.get("dirty"):
+        patch = record.artifact("code.patch")
+        if patch is None:
+            raise CheckoutError(f"{record.name} ran with changes to {git['commit'][:10]} that were not kept: {git['changed']}")
+        _git("-C", str(folder.absolute()), "apply", "--binary", str(patch), why="the run's code.patch does not apply")
+    environment = record.artifact("environment.txt")
+    if environment is not None:
+        (folder / "environment.txt").write_bytes(environment.read_bytes())
+    if provenance.code_sha256(folder / "speechclean") != origin["code"]["sha256"]:
+        return ["code: the worktree's sources are not those of then (files that git ignores?)"]
+    return []
+
+
+def _git(*arguments: str, why: str) -> None:
+    line = ["git", "-C", str(PACKAGE), *arguments]
+    if arguments[0] == "-C":
+        line = ["git", *arguments]
+    try:
+        subprocess.run(line, check=True, capture_output=True, text=True, timeout=300)
+    except subprocess.CalledProcessError as error:
+        raise CheckoutError(f"{why} ({(error.stderr or '').strip().splitlines()[-1:]})") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CheckoutError(f"{why} ({error})") from error

@@ -1,0 +1,71 @@
+"""Every sound file that a pattern matches."""
+
+from __future__ import annotations
+
+import glob
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from speechclean.stages.types import Track
+
+from . import DatasetError, aliases, shards
+
+#: What libsndfile reads and people keep speech in.
+EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".w64", ".rf64", ".opus")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The files that `pattern` matches, in the order of their paths.
+
+    pattern: a path with `*`, `?`, `[...]` and `**`, e.g. `tts/**/*.wav`; a plain folder stands for everything in and below it
+    shard: `i/n` for a share of them (`shards.py`)
+    """
+
+    pattern: str
+    shard: str | None = None
+
+    def __post_init__(self) -> None:
+        shards.check(self.shard)
+        if not self.pattern.strip():
+            raise ValueError("pattern is empty; give one, e.g. dataset.pattern='tts/**/*.wav'")
+
+    def tracks(self) -> list[Track]:
+        """One track per file. Raises `DatasetError` when there is none."""
+        pattern = os.path.expanduser(self.pattern)
+        if os.path.isdir(pattern):
+            pattern = os.path.join(glob.escape(pattern), "**", "*")
+        found = sorted(path for path in glob.glob(pattern, recursive=True) if path.lower().endswith(EXTENSIONS))
+        files = [Path(path) for path in found if not _goes_round(path)]
+        if not files:
+            raise DatasetError(
+                f"dataset.pattern={self.pattern!r} matches no sound file ({', '.join(EXTENSIONS)}) "
+                f"from {os.getcwd()}; quote the pattern so that the shell leaves it alone"
+            )
+        base = _fixed_part(pattern)
+        relative = [path.relative_to(base) for path in files]
+        names = aliases.unique([aliases.from_relative(path) for path in relative], [str(path) for path in relative])
+        places = aliases.unique([aliases.place(path) for path in relative], [str(path) for path in relative])
+        tracks = [Track(alias, path, relative=at) for alias, path, at in zip(names, files, places, strict=True)]
+        return shards.share(tracks, lambda track: track.path.relative_to(base).as_posix(), self.shard)
+
+
+def _goes_round(path: str) -> bool:
+    """Whether a path passes through a link that leads back to a folder above it: glob would follow it forty times."""
+    for folder in Path(path).parents:
+        if folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve()):
+            return True
+    return False
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folder above the first wildcard: what all matches have in common by the pattern's own words.
+
+    >>> _fixed_part("tts/en/**/*.wav").as_posix()
+    'tts/en'
+    """
+    parts = Path(pattern).parts
+    fixed = [part for index, part in enumerate(parts) if not any(glob.has_magic(p) for p in parts[: index + 1])]
+    folder = Path(*fixed) if fixed else Path()
+    return folder.parent if len(fixed) == len(parts) else folder

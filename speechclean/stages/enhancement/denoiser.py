@@ -1,0 +1,166 @@
+"""Networks of the denoiser family, used as a gain: Défossez, Synnaeve & Adi, "Real Time Speech Enhancement in the Waveform
+Domain" (Interspeech 2020).
+
+The networks work at 16 kHz. Their output is not taken as it is, which would low-pass the voice and put the network's phases
+into it, but as the gain |D| / |S| on the speech estimate's STFT; above 8 kHz it is the mean of the octave below.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from speechclean.audio.stft import extend_mask, istft, stft, window_length
+from speechclean.audio.stream import Forward, LongAudio, Moments
+from speechclean.audio.waveform import Audio, resample
+from speechclean.networks import checkpoints
+from speechclean.networks.cache import Cache, Cost, NoCache, keys
+from speechclean.networks.weights import denoiser_file, sha256
+from speechclean.stages.types import Separation
+from speechclean.system import allocator, parallel
+from speechclean.system.device import torch_device
+
+#: Published checkpoints are bare states; their networks differ from the defaults of `denoiser.demucs.Demucs` only in width.
+HIDDEN = {"dns48": 48, "dns64": 64, "master64": 64}
+#: Context left and right of a chunk: with it, chunks agree with the whole file to 141 dB (FACTS of the causal LSTM).
+CONTEXT_S = (1.0, 0.5)
+CHUNK_S = 10.0
+HEARD_HZ = 0.9 * 8000
+#: What the network's answers are called among all that is kept.
+KIND = "denoiser"
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """A denoiser whose gain is mixed in.
+
+    model: `embedded_denoiser`, `dns48`, `dns64`, `master64`, or a file in denoiser's `--model_path` format
+    wet: 0 leaves the speech as it is, 1 applies the whole gain (denoiser's own knob is dry = 1 - wet)
+    window_s: STFT window of the gain in seconds; short, as a denoiser's gain follows the syllables
+    """
+
+    model: str
+    wet: float = 0.5
+    window_s: float = 0.032
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.wet <= 1:
+            raise ValueError(f"wet={self.wet} must be between 0 and 1")
+        if not 0.005 <= self.window_s <= 1:
+            raise ValueError(f"window_s={self.window_s} must be between 0.005 and 1 second")
+        torch_device(self.device)
+
+    def weight_files(self) -> dict[str, Path]:
+        """The file that would be loaded; none with wet=0. Raises `MissingWeights`, before anything is loaded."""
+        return {self.model: denoiser_file(self.model)} if not self.idle else {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether it changes nothing, and needs no network."""
+        return not self.wet
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate that the network works at, in Hz; loads it."""
+        return int(self._network.sample_rate)
+
+    def __call__(self, separation: Separation) -> Separation:
+        """The speech estimate, denoised; the same length, rate and channels."""
+        return self._enhanced(separation, NoCache())
+
+    def reusing(self, cache: Cache) -> Callable[[Separation], Separation]:
+        """The same, with the network's answers from the cache where it holds them: they do not depend on `wet`."""
+        return partial(self._enhanced, cache=cache)
+
+    def _enhanced(self, separation: Separation, cache: Cache) -> Separation:
+        speech = separation.speech
+        if self.idle or not speech.waveform.any():
+            return separation
+        heard = resample(speech, self.sample_rate)
+        key = self._key(heard) if not isinstance(cache, NoCache) else {}
+        denoised = cache.get(KIND, key)
+        if denoised is None:
+            started = time.perf_counter()
+            pieces = list(self._answers(Forward(iter([heard.waveform])), heard.samples, heard.waveform.std(-1, correction=0)))
+            denoised = torch.cat(pieces, -1)
+            cache.put(KIND, key, denoised, Cost(len(pieces), (time.perf_counter() - started) / parallel.beside()))
+        return self.apply(separation, heard.with_waveform(denoised.to(torch_device(self.device))))
+
+    def _key(self, heard: Audio) -> dict[str, Any]:
+        """Everything that the network's answer depends on."""
+        return {
+            "weights": sha256(denoiser_file(self.model)),
+            "input": keys.samples(heard.waveform),
+            "code": keys.code("stages/enhancement", "system/parallel.py", "networks/checkpoints.py"),
+            "arithmetic": keys.arithmetic(torch_device(self.device)),
+        }
+
+    def stream(self, speech: LongAudio) -> Iterator[Tensor]:
+        """The network's own output at its rate for a sound too long for memory: pieces `[channels, some]`, in order."""
+        samples, moments = 0, [Moments() for _ in range(speech.channels)]
+        for chunk in speech.at_rate(self.sample_rate):
+            samples += chunk.shape[-1]
+            for channel, one in zip(chunk, moments, strict=True):
+                one.feed(channel)
+        deviation = torch.tensor([one.deviation() for one in moments])
+        return self._answers(Forward(speech.at_rate(self.sample_rate)), samples, deviation)
+
+    @torch.inference_mode()
+    def apply(self, separation: Separation, denoised: Audio) -> Separation:
+        """Mix in the gain from the speech estimate to the network's output for it, which lasts as long."""
+        speech = separation.speech
+        if self.idle:
+            return separation
+        n_fft = window_length(speech.sample_rate, self.window_s)
+        spectrum = stft(speech.waveform, n_fft)
+        target = stft(resample(denoised, speech.sample_rate, speech.samples).waveform.to(spectrum.device), n_fft)
+        gain = (target.abs() / spectrum.abs().clamp(min=1e-8)).clamp(max=1)
+        gain = extend_mask(gain, speech.sample_rate, HEARD_HZ)
+        return separation.with_speech(istft(spectrum * (1 - self.wet + self.wet * gain), speech.samples))
+
+    @cached_property
+    def _network(self) -> Any:
+        path = denoiser_file(self.model)
+        return _loaded(self.model, path, torch_device(self.device), path.stat().st_mtime_ns)
+
+    @torch.inference_mode()
+    def _answers(self, speech: Forward, samples: int, deviation: Tensor) -> Iterator[Tensor]:
+        """The network over chunks with context, at its rate. Shape: pieces `[channels, some]`; `deviation` `[channels]`.
+
+        The network would normalise each chunk by itself: it is done for the whole file, as it was trained. Its own forward
+        multiplies by the deviation without the floor, which would turn quiet files down: undone here is what was done.
+        """
+        network, place = self._network, torch_device(self.device)
+        chunk, left, right = (int(seconds * network.sample_rate) for seconds in (CHUNK_S, *CONTEXT_S))
+        scale = network.floor + deviation.to(place)[:, None] if network.normalizes else torch.ones(1, 1, device=place)
+
+        def pieces() -> Iterator[tuple[slice, Tensor]]:
+            for start in range(0, samples, chunk):
+                first, end = max(0, start - left), min(start + chunk, samples)
+                yield slice(start - first, end - first), speech.read(first, end + right).to(place) / scale
+
+        for (wanted, _), answer in parallel.ordered(lambda piece: network(piece[1][:, None]), pieces(), place.type == "cpu"):
+            yield scale * answer[:, 0, wanted]
+
+
+@lru_cache(maxsize=2)
+def _loaded(model: str, path: Path, device: torch.device, stamp: int) -> Any:  # noqa: ARG001
+    """The network, once in a process; `stamp` of the file: one that was written anew is loaded anew."""
+    package = checkpoints.read(path)
+    if model in HIDDEN:
+        from denoiser.demucs import Demucs
+
+        package = {"klass": Demucs, "args": (), "kwargs": {"hidden": HIDDEN[model]}, "state": package}
+    network: Any = checkpoints.build(package, path)
+    network.normalizes, network.normalize = network.normalize, False  # done for whole files, in `_answers`
+    if device.type == "cpu":
+        allocator.keep_freed_memory(network)
+    return network.to(device)

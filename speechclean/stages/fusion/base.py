@@ -1,0 +1,82 @@
+"""What all fusion rules share; a rule is how masks `[separators, channels, freqs, frames]` become one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from speechclean.audio.stft import apply_mask, extend_mask, ratio_mask, stft, window_length
+from speechclean.audio.waveform import Audio, resample
+from speechclean.stages.types import Separation, Stems
+
+#: Share of a separator's Nyquist frequency that it really hears: resampling rolls off above it.
+HEARD = 0.9
+
+
+@dataclass(frozen=True)
+class MaskFusion(ABC):
+    """Ratio masks of the separators, combined by a rule and applied to the mixture.
+
+    window_s: STFT window in seconds, rounded to a power of two of samples
+    eps: keeps the ratio of two silences at 0 instead of NaN
+    """
+
+    window_s: float = 0.085
+    eps: float = 1e-10
+
+    def __post_init__(self) -> None:
+        if not 0.005 <= self.window_s <= 1:
+            raise ValueError(f"window_s={self.window_s} must be between 0.005 and 1 second")
+        if self.eps <= 0:
+            raise ValueError(f"eps={self.eps} must be above 0")
+
+    @abstractmethod
+    def combine(self, masks: Tensor, names: list[str]) -> Tensor:
+        """One mask from many. Shape: `[separators, channels, freqs, frames]` -> `[channels, freqs, frames]`."""
+
+    @torch.inference_mode()
+    def __call__(self, mixture: Audio, stems: Mapping[str, Stems]) -> Separation:
+        """The mixture, masked. Raises `ValueError` without any stems."""
+        if not stems:
+            raise ValueError("nothing to fuse: give at least one separator, e.g. separators=[embedded_htdemucs]")
+        masks = torch.stack([self.mask(mixture, answer) for answer in stems.values()])
+        # Rounding may step over the edges by a part in 10^7 (geometric mean of ones): hold 0 <= mask <= 1 exactly.
+        mask = self.combine(masks, list(stems)).clamp(0, 1)
+        return Separation(mixture, mixture.with_waveform(apply_mask(mixture.waveform, mask)), mask)
+
+    def mask(self, mixture: Audio, stems: Stems) -> Tensor:
+        """One separator's ratio mask on the mixture's STFT, its unheard band filled. Shape: `[channels, freqs, frames]`."""
+        n_fft = window_length(mixture.sample_rate, self.window_s)
+        speech, music = (resample(stem, mixture.sample_rate, mixture.samples).waveform for stem in (stems.speech, stems.music))
+        # Spectra grow with the window: eps is per sample of it, so that it means the same at every rate.
+        mask = ratio_mask(stft(speech, n_fft), stft(music, n_fft), self.eps * n_fft)
+        if stems.speech.sample_rate >= mixture.sample_rate:
+            return mask
+        return extend_mask(mask, mixture.sample_rate, HEARD * stems.speech.sample_rate / 2)
+
+
+@dataclass(frozen=True)
+class WeightedMaskFusion(MaskFusion, ABC):
+    """A rule that trusts separators differently.
+
+    weights: trust by separator name, e.g. `{embedded_htdemucs: 2}`; those not named count 1; None: all alike
+    """
+
+    weights: dict[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, weight in (self.weights or {}).items():
+            if weight <= 0:
+                raise ValueError(
+                    f"weights.{name}={weight} must be above 0; to ignore a separator, leave it out of separators=[...]"
+                )
+
+    def normalised(self, names: list[str], like: Tensor) -> Tensor:
+        """Weights that sum to one. Shape: `[separators, 1, 1, 1]`."""
+        weights = torch.tensor([(self.weights or {}).get(name, 1.0) for name in names], dtype=like.dtype, device=like.device)
+        return (weights / weights.sum())[:, None, None, None]

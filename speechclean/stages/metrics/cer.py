@@ -1,0 +1,37 @@
+"""Character error rate: as `wer`, but a word that is nearly right costs little."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from speechclean.stages.types import Separation, Track
+
+from .wer import Recognising, normalise
+
+
+@dataclass(frozen=True)
+class Cer(Recognising):
+    """Character error rate against `track.transcript`, (substitutions + deletions + insertions) / characters, on the normal
+    form that `Wer` describes and by the same recogniser, which listens only once for both.
+
+    None without a transcript that holds words. Silence reads 1: nothing was recognised.
+    """
+
+    unit: ClassVar[str] = ""
+    higher_is_better: ClassVar[bool | None] = False
+
+    def __call__(self, separation: Separation, track: Track) -> float | None:
+        wanted = normalise(track.transcript or "")
+        return character_error_rate(wanted, normalise(self.hear(separation.speech))) if wanted else None
+
+
+def character_error_rate(wanted: str, heard: str) -> float:
+    """Character error rate of two normalised texts, `wanted` not empty.
+
+    >>> character_error_rate("the cat", "the bat")
+    0.14285714285714285
+    """
+    import jiwer
+
+    return float(jiwer.process_characters(wanted, heard).cer)

@@ -1,0 +1,24 @@
+"""ESTOI: how intelligible the speech is under a disturbance that comes and goes, against the clean reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from speechclean.stages.types import Separation, Track
+
+from .reference import aligned_reference
+from .stoi import stoi
+
+
+@dataclass(frozen=True)
+class Estoi:
+    """Extended short-time objective intelligibility (Jensen & Taal, IEEE/ACM TASLP 2016), by pystoi; `stoi.Stoi` tells how
+    channels, silence and short sounds are taken."""
+
+    unit: ClassVar[str] = ""
+    higher_is_better: ClassVar[bool | None] = True
+
+    def __call__(self, separation: Separation, track: Track) -> float | None:
+        reference = aligned_reference(separation, track)
+        return None if reference is None else stoi(separation.speech.mono(), reference.mono(), extended=True)

@@ -1,0 +1,45 @@
+"""The clean speech, brought to the rate, length and channels of what is judged. Shared by the metrics that compare."""
+
+from __future__ import annotations
+
+from speechclean.audio.waveform import Audio, AudioError, resample
+from speechclean.stages.types import Separation, Track
+
+#: Lengths may differ by this much (a resampler's or an editor's rounding); beyond it the two are not aligned.
+TOLERANCE_S = 0.005
+
+#: Root mean square below which a sound counts as silence: under the last bit of 24-bit audio (about -140 dBFS).
+SILENCE_RMS = 1e-7
+
+
+def aligned_reference(separation: Separation, track: Track) -> Audio | None:
+    """`track.reference` in the shape of `separation.speech`, or None when there is none or it is silent.
+
+    A mono reference stands for every channel; a reference with more channels is averaged for a mono estimate. Raises
+    `AudioError` when lengths differ by more than 5 ms, or channels in any other way.
+    """
+    reference, speech = track.reference, separation.speech
+    if reference is None or not reference.samples or not speech.samples:
+        return None
+    if abs(reference.seconds - speech.seconds) > TOLERANCE_S:
+        raise AudioError(
+            f"{track.alias}: the reference lasts {reference.seconds:.3f} s and the mixture {speech.seconds:.3f} s; "
+            "cut both from the same start to the same length"
+        )
+    if speech.channels == 1:
+        reference = reference.mono()
+    if reference.channels not in (1, speech.channels):
+        raise AudioError(
+            f"{track.alias}: the reference has {reference.channels} channels and the mixture {speech.channels}; "
+            "give a mono reference or one with the mixture's channels"
+        )
+    reference = resample(reference, speech.sample_rate, speech.samples)
+    if is_silent(reference):
+        return None
+    return reference.with_waveform(reference.waveform.to(speech.waveform.device).expand_as(speech.waveform))
+
+
+def is_silent(audio: Audio) -> bool:
+    """Whether nothing but a constant is there, to the last bit of 24-bit audio."""
+    centred = audio.waveform.double() - audio.waveform.double().mean(-1, keepdim=True)
+    return not audio.samples or float(centred.square().mean().sqrt()) < SILENCE_RMS

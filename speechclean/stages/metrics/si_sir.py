@@ -1,0 +1,36 @@
+"""SI-SIR: how far below the voice the music that is left lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from speechclean.stages.types import Separation, Track
+
+from .decibels import check_cap, decibels
+from .decomposition import split
+
+
+@dataclass(frozen=True)
+class SiSir:
+    """Scale-invariant signal-to-interference ratio in dB: target over interference.
+
+    `remains.split` gives the formula and its source. The part of SI-SDR that more cleaning mends.
+
+    Held within +-`cap_db`. None without a reference, with a silent one, or with one that equals the mixture.
+    """
+
+    cap_db: float = 100.0
+
+    unit: ClassVar[str] = "dB"
+    higher_is_better: ClassVar[bool | None] = True
+
+    def __post_init__(self) -> None:
+        check_cap(self.cap_db)
+
+    def __call__(self, separation: Separation, track: Track) -> float | None:
+        parts = split(separation, track)
+        if parts is None:
+            return None
+        target, interference, _ = parts
+        return decibels(target, interference, self.cap_db)

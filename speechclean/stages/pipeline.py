@@ -1,0 +1,96 @@
+"""The four arrows: separators -> fusion -> enhancement -> post-processing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from speechclean.audio.stream import LongAudio
+from speechclean.audio.waveform import Audio
+from speechclean.networks.cache import Cache, NoCache
+from speechclean.system import parallel
+
+from .types import Separation, Stems, Watch
+
+
+class Separator(Protocol):
+    """What a pipeline wants of a separator."""
+
+    @property
+    def sample_rate(self) -> int: ...
+
+    def __call__(self, mixtures: Sequence[Audio]) -> list[Stems]: ...
+
+    def stream(self, sound: LongAudio) -> Iterator[Tensor]: ...
+
+
+Fusion = Callable[[Audio, Mapping[str, Stems]], Separation]
+Stage = Callable[[Separation], Separation]
+#: Opened around each stage with its name, so that a runner can time them.
+Clock = Callable[[str], AbstractContextManager[object]]
+
+
+@runtime_checkable
+class Reusing(Protocol):
+    """A stage whose work is worth keeping."""
+
+    def reusing(self, cache: Cache) -> Callable[..., Any]:
+        """The stage itself, the same answers, of which `cache` gives those that it holds."""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What a config composes; a mixture in, a `Separation` of the same rate, channels and length out.
+
+    `cache` holds what networks have answered before; what it does not hold is computed.
+    """
+
+    separators: Mapping[str, Separator]
+    fusion: Fusion
+    enhancement: Stage
+    postprocess: Mapping[str, Stage]
+    device: torch.device
+    cache: Cache = field(default_factory=NoCache)
+
+    def __call__(
+        self, mixtures: Sequence[Audio], clock: Clock = lambda _: nullcontext(), watch: Watch = lambda *_: None
+    ) -> list[Separation]:
+        """Clean a ragged batch; each result is independent of what else is in it. `watch` is told what each stage made."""
+        mixtures = [mixture.with_waveform(mixture.waveform.to(self.device)) for mixture in mixtures]
+        answers: dict[str, list[Stems]] = {}
+        for name, separator in self.separators.items():
+            with clock(f"separators.{name}"):
+                answers[name] = self._reusing(separator)(mixtures)
+            for index, stems in enumerate(answers[name]):
+                watch(index, f"separators.{name}", torch.cat([stems.speech.waveform, stems.music.waveform]))
+
+        def finish(index: int) -> Separation:
+            stems = {name: one[index] for name, one in answers.items()}
+            return self._finish(mixtures[index], stems, clock, partial(watch, index))
+
+        on_cpu = self.device.type == "cpu"
+        return [done for _, done in parallel.ordered(finish, range(len(mixtures)), parallel=on_cpu)]
+
+    def _finish(
+        self, mixture: Audio, stems: Mapping[str, Stems], clock: Clock, watch: Callable[[str, Tensor], None]
+    ) -> Separation:
+        with clock("fusion"):
+            separation = self.fusion(mixture, stems)
+        watch("fusion", separation.speech.waveform)
+        for name, stage in {"enhancement": self.enhancement, **self._named_postprocess()}.items():
+            with clock(name):
+                separation = self._reusing(stage)(separation)
+            watch(name, separation.speech.waveform)
+        return separation.cpu()
+
+    def _reusing(self, stage: Callable[..., Any]) -> Callable[..., Any]:
+        return stage.reusing(self.cache) if isinstance(stage, Reusing) else stage
+
+    def _named_postprocess(self) -> dict[str, Stage]:
+        return {f"postprocess.{name}": stage for name, stage in self.postprocess.items()}

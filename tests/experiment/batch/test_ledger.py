@@ -1,0 +1,84 @@
+"""The ledger survives whatever ends its process, and nothing in it is ever lost or believed twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from speechclean.experiment.batch import Occupied, folder_lock
+from speechclean.experiment.batch.ledger import Ledger
+from speechclean.experiment.batch.task import FAILED, Entry
+from tests.experiment.batch.conftest import entry
+
+
+def test_what_is_appended_is_read_again_the_last_line_counting(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.append([entry("a"), entry("b", FAILED, reason="why\nso")])
+        ledger.append([entry("a", took_s=2.5)])
+        assert ledger.entries["a"].took_s == 2.5
+    with Ledger(tmp_path) as again:
+        assert again.entries == {"a": entry("a", took_s=2.5), "b": entry("b", FAILED, reason="why\nso")}
+    assert len(ledger.path.read_bytes().splitlines()) == 3
+
+
+@pytest.mark.parametrize("length", [1, 40, -1])
+def test_a_torn_last_line_costs_itself_alone(tmp_path: Path, length: int, caplog: pytest.LogCaptureFixture) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.append([entry("a")])
+    with ledger.path.open("ab") as file:
+        file.write(entry("b").to_json().encode()[:length])
+    before = ledger.path.read_bytes()
+    with Ledger(tmp_path) as again:
+        assert set(again.entries) == {"a"}
+        again.append([entry("c")])
+    assert "torn" in caplog.text
+    assert ledger.path.read_bytes().startswith(before), "nothing is rewritten"
+    with Ledger(tmp_path) as third:
+        assert set(third.entries) == {"a", "c"}
+
+
+def test_a_line_whose_end_alone_is_missing_is_whole(tmp_path: Path) -> None:
+    (tmp_path / "ledger.jsonl").write_text(entry("a").to_json())
+    with Ledger(tmp_path) as ledger:
+        ledger.append([entry("b")])
+    with Ledger(tmp_path) as again:
+        assert set(again.entries) == {"a", "b"}
+
+
+def test_lines_of_others_are_passed_over(tmp_path: Path) -> None:
+    newer = json.loads(entry("a").to_json()) | {"what a later version adds": 1}
+    (tmp_path / "ledger.jsonl").write_text(f'[1]\n{{"alias": "x"}}\n\0\0\0\n{json.dumps(newer)}\n')
+    with Ledger(tmp_path) as ledger:
+        assert ledger.entries == {"a": entry("a")}
+
+
+def test_names_that_are_no_unicode_and_numbers_that_are_none(tmp_path: Path) -> None:
+    odd = entry("a", path=os.fsdecode(b"/in/\xff.wav"), row={"lufs_cleaned": float("-inf")})
+    with Ledger(tmp_path) as ledger:
+        ledger.append([odd])
+    with Ledger(tmp_path) as again:
+        assert again.entries["a"].path == odd.path
+        assert again.entries["a"].row["lufs_cleaned"] is None
+    assert Entry.from_json(odd.to_json()).path == odd.path
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    other = "import sys\nfrom pathlib import Path\nfrom speechclean.experiment.batch import lock\n"
+    other += "with lock.held(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", other, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "in\n"
+    with pytest.raises(Occupied, match=f"process {process.pid} on") as refused, folder_lock.held(tmp_path):
+        pass
+    assert refused.value.status == 5
+    process.kill()
+    with folder_lock.held(tmp_path):  # at once: its death is seen
+        pass
+    process.wait()

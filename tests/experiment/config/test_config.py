@@ -1,0 +1,122 @@
+"""Whatever is wrong with a config is said before any work, all at once, in the user's words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from speechclean.experiment.config.compose import composed, conf_dir, problems_of
+from speechclean.experiment.config.schema import ConfigError, build
+from speechclean.stages.separators.demucs import DemucsSeparator
+
+HERE = "output.dir=."
+
+
+def problems(overrides: list[str]) -> str:
+    """Everything that stands between these overrides and a run, as the command line would print it."""
+    found = problems_of(overrides)
+    if not found:
+        with pytest.raises(ConfigError) as raised:
+            build(composed([*overrides, HERE]))
+        found = raised.value.problems
+    return "\n".join(found)
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_default_builds_without_loading_a_network() -> None:
+    experiment = build(composed([HERE]))
+    assert list(experiment.pipeline.separators) == ["embedded_htdemucs", "embedded_hdemucs_q"]
+    assert len(experiment.tracks) == 6
+    assert len(experiment.weights) == 2, "the denoiser is off"
+    for separator in experiment.pipeline.separators.values():
+        assert "_networks" not in vars(separator)
+
+
+def test_stages_are_objects_with_their_fields() -> None:
+    cfg = composed(["separators=[embedded_htdemucs]", "shifts=3", "fusion.weights={embedded_htdemucs:2}", HERE])
+    pipeline = build(cfg).pipeline
+    separator = pipeline.separators["embedded_htdemucs"]
+    assert isinstance(separator, DemucsSeparator)
+    assert separator.shifts == 3
+    assert pipeline.fusion.weights == {"embedded_htdemucs": 2.0}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["shfts=3"], "there is no key 'shfts'; did you mean shifts?"),
+        (["postprocess.beta_wiener.btea=1"], "did you mean postprocess.beta_wiener.beta?"),
+        (["+postprocess.beta_wiener.btea=1"], "postprocess.beta_wiener.btea: there is no such key; did you mean"),
+        (["postprocess.beta_wiener.beta=abc"], "postprocess.beta_wiener.beta=abc: Value 'abc' of type 'str'"),
+        (["overlap=wide"], "Value 'wide' of type 'str' could not be converted to Float"),
+        (["separators.embedded_htdemucs.overlap=2"], "separators.embedded_htdemucs.overlap=2 must be at least 0 and below 1"),
+        (["fusion=maxmask"], "there is no 'maxmask' in fusion; did you mean max_mask?"),
+        (["metrics=[si_sdr,foo]"], "there is no 'foo' in metrics; the choices are bandwidth_hz"),
+        (["separators=[]"], "leaves nothing to separate with"),
+        (["dataset=folder"], "dataset.pattern is missing"),
+        (["dataset=folder", "dataset.pattern="], "pattern is empty"),
+        (["dataset=folder", "dataset.pattern=nix/*.wav"], "dataset.pattern='nix/*.wav' matches no sound file"),
+        (["dataset=manifest", "dataset.path=gone.csv"], "dataset.path=gone.csv: no such file"),
+        (["device=tpu9"], "is not a device torch knows"),
+        (["batch_seconds=0"], "batch_seconds=0.0 must be above 0"),
+        (["enhancement.wet=7"], "enhancement.wet=7 must be between 0 and 1"),
+        (["fusion.window_s=null"], "fusion.window_s=None"),
+        (["fusion._target_=os.system"], "only classes of speechclean may be named"),
+        (["fusion._target_=speechclean.networks.weights.sha256"], "cannot be used"),
+        (["+verdict.harm.stio=0.1"], "verdict.harm.stio: there is no metric 'stio'; did you mean stoi?"),
+        (["+verdict.gain.loveliness=1"], "verdict.gain.loveliness: there is no metric 'loveliness'; the choices are"),
+        (["hydra.run.dir=/proc/nowhere/x"], "cannot be written"),
+        (["tracking.uri=http://127.0.0.1:9"], "127.0.0.1:9"),
+        (["experiment=best_pipeline", "dataset=pilot"], "htdemucs_ft: 4 published weights files are missing"),
+    ],
+)
+def test_one_problem(overrides: list[str], expected: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("TORCH_HOME", "HF_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.delenv("SPEECHCLEAN_WEIGHTS", raising=False)
+    assert expected in problems(overrides)
+
+
+def test_all_problems_at_once(tmp_path: Path) -> None:
+    (tmp_path / "set.csv").write_text("file\nx.wav\n")
+    overrides = [
+        "shfts=3",
+        "metrics=[si_sdr,foo]",
+        "postprocess.beta_wiener.beta=abc",
+        "separators.embedded_htdemucs.overlap=2",
+        "dataset=manifest",
+        "dataset.path=set.csv",
+        "hydra.run.dir=/proc/nowhere/x",
+    ]
+    text = problems(overrides)
+    for expected in ("'shfts'", "'foo'", "beta=abc", "overlap=2", "no column 'path'", "/proc/nowhere/x"):
+        assert expected in text
+    assert list(tmp_path.iterdir()) == [tmp_path / "set.csv"] or not (tmp_path / "outputs").exists()
+
+
+def test_sweeps_and_questions_are_left_to_hydra() -> None:
+    assert problems_of(["-m", "shifts=1,2"]) == []
+    assert problems_of(["--help"]) == []
+
+
+@pytest.mark.parametrize("name", [path.stem for path in Path(conf_dir(), "experiment").glob("*.yaml")])
+def test_recipes_compose_and_the_command_line_wins(name: str) -> None:
+    cfg = composed([f"experiment={name}", "fusion=min_mask", "shifts=7"])
+    assert cfg.name == name
+    assert cfg.fusion._target_.endswith("MinMask")
+    assert cfg.shifts == 7
+
+
+def test_the_heavy_recipe_says_what_the_user_chose() -> None:
+    cfg = composed(["experiment=best_pipeline"])
+    assert list(cfg.separators) == ["htdemucs_ft", "mdx_extra_q"]
+    assert cfg.separators.htdemucs_ft.segment_s == 6
+    assert cfg.separators.htdemucs_ft.shifts == 4
+    assert cfg.fusion._target_.endswith("MaxMask")
+    assert cfg.enhancement.model == "dns64"
+    assert list(cfg.postprocess) == ["beta_wiener", "loudness"]

@@ -1,0 +1,137 @@
+"""What the reports say is what was measured: means over what there is, nothing made up, every name as it was."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass
+
+import pytest
+from rich.console import Console
+
+from speechclean.records.results import tables
+
+
+@dataclass
+class Metric:
+    unit: str
+    higher_is_better: bool | None
+
+
+METRICS = {"si_sdr": Metric("dB", True), "wer": Metric("", False), "lufs": Metric("LUFS", None), "stoi": Metric("", True)}
+
+
+def row(alias, status="cleaned", reason="", **values):
+    return {"alias": alias, "path": f"in/{alias}.wav", "status": status, "reason": reason, **values}
+
+
+ROWS = [
+    row(
+        "one", si_sdr_mixture=2.0, si_sdr_cleaned=8.0, wer_mixture=0.5, wer_cleaned=0.25, lufs_mixture=-20.0, lufs_cleaned=-23.0
+    ),
+    row("zwölf|[b]", si_sdr_mixture=0.0, si_sdr_cleaned=2.0, wer_mixture=None, wer_cleaned=None, demucs_s=1.25),
+    row("half", si_sdr_mixture=50.0, si_sdr_cleaned=None, wer_mixture=None, wer_cleaned=1.0, lufs_mixture=-1.0),
+    row("bad", "failed", "in/bad.wav: the file is empty\n(0 bytes) [red]"),
+]
+MEANS = tables.means(ROWS, METRICS)
+
+
+def test_means_are_over_files_with_both_values_and_improvement_is_positive_for_the_better():
+    assert MEANS == {
+        "si_sdr_mixture": 1.0,
+        "si_sdr_cleaned": 5.0,
+        "si_sdr_improvement": 4.0,
+        "wer_mixture": 0.5,
+        "wer_cleaned": 0.25,
+        "wer_improvement": 0.25,
+        "lufs_mixture": -20.0,
+        "lufs_cleaned": -23.0,
+        "lufs_change": -3.0,
+        "files_cleaned": 3.0,
+        "files_failed": 1.0,
+    }
+
+
+def test_no_files_and_no_metrics_are_no_error(tmp_path):
+    assert tables.means([], METRICS) == {"files_cleaned": 0.0, "files_failed": 0.0}
+    for path in tables.write_all([], tables.means([], METRICS), METRICS, tmp_path):
+        assert path.stat().st_size
+    tables.print_table(Console(quiet=True), [], tables.means([], {}), {}, tmp_path)
+
+
+def test_csv_keeps_every_name_and_number_and_leaves_cells_empty(tmp_path):
+    path = tables.write_metrics_csv([*ROWS, row("π, \"'", third=1 / 3)], tmp_path / "new folder" / "metrics.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        back = list(csv.DictReader(file))
+    assert [line["alias"] for line in back] == ["one", "zwölf|[b]", "half", "bad", "π, \"'"]
+    assert list(back[0])[:7] == list(tables.HEAD)
+    assert back[1]["wer_cleaned"] == ""
+    assert float(back[1]["demucs_s"]) == 1.25
+    assert back[3]["reason"] == ROWS[3]["reason"]
+    assert float(back[4]["third"]) == 1 / 3
+
+
+def test_json_says_how_many_files_each_mean_rests_on(tmp_path):
+    path = tables.write_metrics_json(ROWS, MEANS, METRICS, tmp_path / "metrics.json")
+    found = json.loads(path.read_text())
+    assert found["means"] == MEANS
+    assert found["files"] == {"si_sdr": 2, "wer": 1, "lufs": 1}
+    assert found["units"]["lufs"] == "LUFS"
+    assert found["rows"] == ROWS
+
+
+def test_what_is_no_number_is_not_written(tmp_path):
+    path = tmp_path / "metrics.json"
+    path.write_text("before")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        tables.write_json({"a": float("nan")}, path)
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tables.write_text("old", tmp_path / "summary.md")
+
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="no space"):
+        tables.write_text("new", path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_summary_tells_means_worst_files_failures_and_config(tmp_path):
+    config = {
+        "name": "pilot",
+        "separators": {"a": {"_target_": "x.A"}, "b": {}},
+        "fusion": {"_target_": "speechclean.stages.fusion.mean_mask.MeanMask", "window_s": 0.085},
+        "postprocess": {},
+        "tracking": {"uri": "postgresql://me:secret@host/db"},
+    }
+    text = tables.write_summary(ROWS, MEANS, METRICS, tmp_path / "summary.md", config).read_text()
+    assert "# 3 of 4 files cleaned" in text
+    assert "| si_sdr | dB | 1.00 | 5.00 | +4.00 | ↑ | 2 |" in text
+    assert "| wer |  | 0.50 | 0.25 | -0.25 | ↓ | 1 |" in text
+    assert "stoi" not in text, "what was never measured has no line"
+    assert text.index(r"zwölf\|[b]") < text.index("| one |"), "the least gain first"
+    assert "| bad | in/bad.wav: the file is empty (0 bytes) [red] |" in text
+    assert "- separators: `a`, `b`" in text
+    assert "- fusion: `MeanMask(window_s=0.085)`" in text
+    assert "- postprocess: none" in text
+    assert "secret" not in text
+
+
+def test_the_terminal_shows_one_table_then_failures_then_where_to_look(tmp_path):
+    (tmp_path / "cleaned").mkdir()
+    console = Console(width=100, record=True, file=io.StringIO())
+    tables.print_table(console, [*ROWS, row("x", "failed", "in/\udcff.wav: why")], MEANS, METRICS, tmp_path, run_id="abc123")
+    text = console.export_text()
+    assert len(re.findall("┏", text)) == 1
+    order = ["3 of 5 files cleaned", "si_sdr", "lufs", "failed in/bad.wav", "failed in/\\udcff.wav", tmp_path.name, "make ui"]
+    positions = [text.index(word) for word in order]
+    assert positions == sorted(positions)
+    assert "[red]" in text, "a reason is text, not markup"
+    assert "  plots" not in text, "what is not there is not promised"
+    assert "abc123" in text

@@ -1,0 +1,183 @@
+"""A signature changes with whatever changes the sound, and with nothing else; provenance never stands in a run's way."""
+
+import copy
+import json
+import subprocess
+
+import pytest
+
+from speechclean.records import provenance
+from speechclean.records.provenance import collect, git_state, sha256, signature
+
+CONFIG = {
+    "name": "pilot",
+    "shifts": 1,
+    "device": "cpu",
+    "batch_size": 1,
+    "separators": {
+        "a": {"_target_": "A", "shifts": 1, "batch_size": 1, "device": "cpu"},
+        "b": {"_target_": "B", "shifts": 1, "batch_size": 1, "device": "cpu"},
+    },
+    "fusion": {"window_s": 0.085},
+    "enhancement": {"wet": 0.5, "device": "cpu"},
+    "postprocess": {"beta_wiener": {"beta": 0.5}, "loudness": {"target_lufs": None}},
+    "metrics": {"stoi": {}},
+    "dataset": {"pattern": "a/*.wav"},
+    "tracking": {"uri": "sqlite:///mlflow.db"},
+    "output": {"dir": "outputs/1"},
+    "hydra": {"run": {"dir": "."}},
+}
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name in ("one", "two", "model"):
+        (tmp_path / name).write_bytes(name.encode())
+    return {"a": tmp_path / "one", "b": tmp_path / "two"}, {"net": tmp_path / "model"}
+
+
+def changed(path, value):
+    config = copy.deepcopy(CONFIG)
+    *parents, last = path.split(".")
+    node = config
+    for parent in parents:
+        node = node[parent]
+    node[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "name",
+        "device",
+        "batch_size",
+        "separators.a.batch_size",
+        "separators.b.device",
+        "enhancement.device",
+        "metrics.wer",
+        "dataset.pattern",
+        "tracking.uri",
+        "output.dir",
+        "hydra.run.dir",
+        "batch_seconds",
+    ],
+)
+def test_what_cannot_change_the_sound_does_not_count(files, path):
+    assert signature(changed(path, "other"), *files) == signature(CONFIG, *files)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "shifts",
+        "separators.a.shifts",
+        "separators.a._target_",
+        "fusion.window_s",
+        "enhancement.wet",
+        "postprocess.beta_wiener.beta",
+        "postprocess.loudness.target_lufs",
+        "seed",
+        "separators.c",
+        "fusion.name",
+    ],
+)
+def test_what_can_change_the_sound_counts(files, path):
+    assert signature(changed(path, 0.75), *files) != signature(CONFIG, *files)
+
+
+def test_the_order_of_work_counts_and_the_order_of_keys_does_not(files):
+    backwards = dict(reversed(CONFIG.items()))
+    assert signature(backwards, *files) == signature(CONFIG, *files)
+    other = {**CONFIG, "postprocess": dict(reversed(CONFIG["postprocess"].items()))}
+    assert signature(other, *files) != signature(CONFIG, *files)
+
+
+def test_contents_count_and_names_of_inputs_do_not(files, tmp_path):
+    inputs, weights = files
+    before = signature(CONFIG, inputs, weights)
+    moved = {"z": inputs["b"].rename(tmp_path / "elsewhere"), "y": inputs["a"]}
+    assert signature(CONFIG, moved, weights) == before
+    assert signature(CONFIG, {"y": inputs["a"]}, weights) != before
+    (tmp_path / "model").write_bytes(b"modeL")
+    assert signature(CONFIG, moved, weights) != before
+    (tmp_path / "model").write_bytes(b"model")
+    assert signature(CONFIG, moved, weights) == before
+    (tmp_path / "one").write_bytes(b"one!")
+    assert signature(CONFIG, moved, weights) != before
+
+
+def test_weights_changing_places_count(files):
+    inputs, _ = files
+    there = {"first": inputs["a"], "second": inputs["b"]}
+    back = {"first": inputs["b"], "second": inputs["a"]}
+    assert signature(CONFIG, inputs, there) != signature(CONFIG, inputs, back)
+
+
+def test_collect_is_json_and_complete(files, tmp_path):
+    inputs, weights = files
+    found = json.loads(json.dumps(collect({**inputs, "gone": tmp_path / "gone"}, weights, seed=3)))
+    assert found["seed"] == 3
+    assert found["inputs"]["a"]["sha256"] == sha256(inputs["a"])
+    assert found["inputs"]["gone"]["sha256"] is None
+    assert found["weights"]["net"]["sha256"] == sha256(weights["net"])
+    assert found["packages"]["torch"].startswith("2.")
+    assert found["cpu"]["threads"] >= 1
+    assert found["cpu"]["capability"]
+    assert len(found["code"]["sha256"]) == 64
+
+
+def test_the_sha256_is_the_one_of_the_contents(tmp_path):
+    (tmp_path / "empty").touch()
+    assert sha256(tmp_path / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_git_state_tells_commit_and_changes(tmp_path, monkeypatch):
+    package = tmp_path / "speechclean"
+    package.mkdir()
+    (package / "provenance.py").write_text("1\n")
+    (tmp_path / "diary.txt").write_text("not code")
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    assert git_state() is None, "no repository"
+
+    def git(*arguments):
+        identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init", "-q")
+    assert git_state() is None, "installed inside somebody else's repository"
+    git("add", "speechclean")
+    git("commit", "-qm", "first")
+    clean = git_state()
+    assert len(clean["commit"]) == 40
+    assert not clean["dirty"], "files that are no code do not count"
+    (package / "provenance.py").write_text("2\n")
+    (package / "new.py").touch()
+    dirty = git_state()
+    assert dirty["dirty"]
+    assert dirty["changed"] == [" M speechclean/provenance.py", "?? speechclean/new.py"]
+    assert "provenance.py" in dirty["diff_stat"]
+    (tmp_path / "weights.bin").write_bytes(bytes(range(256)))  # no code: not in it
+    (package / "net.th").write_bytes(bytes(range(256)))
+    made = provenance.patch()
+    assert "new.py" in untracked(tmp_path), "the user's index is as it was"
+    clone = tmp_path / "clone"
+    git("clone", "-q", str(tmp_path), str(clone))
+    subprocess.run(["git", "apply", "--binary"], cwd=clone, input=made, check=True)
+    there = {path.name: path.read_bytes() for path in (clone / "speechclean").iterdir()}
+    assert there == {path.name: path.read_bytes() for path in package.iterdir()}
+    assert not (clone / "weights.bin").exists()
+    monkeypatch.setattr(provenance, "LARGEST_PATCH", 100)
+    with pytest.raises(ValueError, match="commit large files"):
+        provenance.patch()
+
+
+def untracked(folder):
+    line = ["git", "ls-files", "--others"]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_without_git_nothing_fails(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert git_state() is None
+    assert collect({}, {}, 0)["code"]["git"] is None

@@ -1,0 +1,96 @@
+"""Two runs held against each other: what differs, by how much, where."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from scipy import stats
+
+from speechclean.audio.waveform import Audio, save
+from speechclean.records.fingerprint import Marker
+from speechclean.records.tracking import Record
+from speechclean.reproduction import comparison
+from tests.conftest import noise
+
+
+class Folder:
+    """The artifacts of a run, in a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def list_artifacts(self, _run: str, folder: str | None) -> list[Any]:
+        there = self.path / (folder or "")
+        names = [str(path.relative_to(self.path)) for path in there.iterdir()] if there.is_dir() else []
+        return [type("Artifact", (), {"path": name}) for name in names]
+
+    def download_artifacts(self, _run: str, path: str, _to: str) -> str:
+        return str(self.path / path)
+
+
+def run(folder: Path, config: dict[str, Any], values: list[float], changed: float = 0.0) -> Record:
+    """A run of one file per value; `changed` is added to the second second of the first file, behind the fusion."""
+    (folder / "cleaned").mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    rows = [{"alias": f"f{index}", "status": "cleaned", "stoi_cleaned": value} for index, value in enumerate(values)]
+    (folder / "metrics.json").write_text(json.dumps({"rows": rows}))
+    marks = {}
+    for index in range(len(values)):
+        sound = (noise(3.0, seed=index).waveform * 32768).round() / 32768
+        marker = Marker()
+        marker.feed("fusion", sound)
+        sound[:, 24000:48000] += changed * (index == 0)
+        marker.feed("output", sound)
+        save(Audio(sound, 24000), folder / f"cleaned/f{index}.wav", "PCM_24")
+        marks[f"f{index}"] = {stage: mark.to_json() for stage, mark in marker.marks().items()}
+    (folder / "marks.json").write_text(json.dumps(marks))
+    return Record(folder.name, folder.name, "FINISHED", "e", "1", 0, {}, {}, {}, Folder(folder))
+
+
+def test_only_what_differs_of_the_configs(tmp_path: Path) -> None:
+    config = {"name": "a", "shifts": 1, "fusion": {"weights": None}, "output": {"dir": "x"}, "tracking": {"uri": "y"}}
+    other = {"name": "b", "shifts": 2, "fusion": {"weights": None, "new": 3}, "output": {"dir": "z"}, "tracking": {"uri": "w"}}
+    one, two = run(tmp_path / "one", config, [0.5]), run(tmp_path / "two", other, [0.5])
+    assert comparison.configs([one, two]) == {"shifts": [1, 2], "fusion.new": [None, 3]}
+
+
+def test_the_paired_test_is_that_of_the_textbook() -> None:
+    before, after = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7], [0.2, 0.25, 0.32, 0.39, 0.6, 0.75, 0.9]
+    found = comparison.paired("stoi", list(zip(before, after, strict=True)))
+    reference = stats.ttest_rel(after, before).confidence_interval(0.95)
+    assert found.interval == pytest.approx((reference.low, reference.high))
+    assert found.change == pytest.approx(sum(after) / 7 - sum(before) / 7)
+    assert (found.higher, found.lower, found.files) == (6, 1, 7)
+    assert found.p == pytest.approx(stats.wilcoxon(before, after).pvalue)
+    assert comparison.paired("stoi", [(1.0, 2.0)]).p is None
+    assert math.isnan(comparison.paired("stoi", [(1.0, 2.0)]).interval[0])
+
+
+def test_where_the_sound_differs(tmp_path: Path) -> None:
+    one, two = run(tmp_path / "one", {}, [0.5, 0.6]), run(tmp_path / "two", {}, [0.5, 0.7], changed=0.05)
+    first, second = comparison.sounds(one, two)
+    assert (first.stage, first.loudest_s) == ("output", 1.0)
+    ratio = 10 * torch.log10(torch.tensor(0.05**2 / 0.1**2 / 3)).item()
+    assert first.db == pytest.approx(ratio, abs=0.2)
+    assert (second.stage, second.db) == (None, -math.inf)
+    (metric,) = comparison.metrics(one, two)
+    assert (metric.metric, metric.files, metric.change) == ("stoi", 2, pytest.approx(0.05))
+
+
+def test_it_prints(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    from speechclean.cli.compare import show
+
+    one, two = run(tmp_path / "one", {"shifts": 1}, [0.5, 0.6]), run(tmp_path / "two", {"shifts": 2}, [0.5, 0.7], 0.05)
+    console = Console(record=True, width=160, quiet=False, file=open("/dev/null", "w"))
+    show([one, two, one], console)
+    page = console.export_text()
+    for expected in ("shifts", "stoi", "parts at output (1), nowhere (1)", "f0"):
+        assert expected in page

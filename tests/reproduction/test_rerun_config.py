@@ -1,0 +1,79 @@
+"""A recorded config is pointed at what is here now, and nothing else of it is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from speechclean.reproduction.rerun_config import CannotReproduce, change, relocate
+
+
+def recorded(**more: Any) -> DictConfig:
+    config = {
+        "separators": {
+            "mine": {"name": "net", "path": "nets/mine", "shifts": 1},
+            "former": {"name": "formers/a.ckpt", "config": "formers/a.yaml", "shifts": 1},
+            "htdemucs": {"name": "htdemucs", "repo": None, "shifts": 2},
+        },
+        "fusion": {"weights": None},
+        "enhancement": {"model": "dns/dns64.th", "wet": 0.5},
+        "metrics": {"wer_whisper": {"model": "base.en"}},
+        "postprocess": {},
+        "weights": {"dir": None},
+        "shifts": 1,
+        "name": "nets/mine",
+    }
+    return OmegaConf.create(config | more)
+
+
+@pytest.fixture
+def then(tmp_path: Path) -> Path:
+    """The folder in which the run ran, with weights of its own; one of them is called like a published model."""
+    for name in ("nets/mine/net.yaml", "formers/a.ckpt", "formers/a.yaml", "dns/dns64.th", "htdemucs/x", "base.en/x"):
+        path = tmp_path / "then" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path / "then"
+
+
+def test_relative_paths_start_where_the_run_ran(then: Path) -> None:
+    config = recorded()
+    relocate(config, str(then), None)
+    assert config.separators.mine.path == f"{then}/nets/mine"
+    assert (config.separators.former.name, config.separators.former.config) == (
+        f"{then}/formers/a.ckpt",
+        f"{then}/formers/a.yaml",
+    )
+    assert config.enhancement.model == f"{then}/dns/dns64.th"
+    untouched = recorded()
+    for key in ("separators.mine.name", "separators.htdemucs", "metrics", "name", "weights"):
+        assert OmegaConf.select(config, key) == OmegaConf.select(untouched, key), key
+
+
+def test_what_has_moved_is_found_below_the_root_by_as_much_of_its_path_as_is_there(then: Path, tmp_path: Path) -> None:
+    (then / "nets").rename(tmp_path / "moved")
+    config = recorded(enhancement={"model": "/gone/dns/dns64.th"})
+    relocate(config, str(then), tmp_path / "moved")
+    assert config.separators.mine.path == f"{tmp_path}/moved/mine"
+    assert config.weights.dir == f"{tmp_path}/moved"
+    relocate(config, None, then)
+    assert config.enhancement.model == f"{then}/dns/dns64.th"
+    assert config.weights.dir == f"{tmp_path}/moved", "it is there"
+
+
+def test_what_is_nowhere_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = recorded()
+    relocate(config, str(tmp_path / "gone"), None)
+    assert config == recorded()
+
+
+def test_a_knob_at_the_root_reaches_the_stages_that_followed_it() -> None:
+    config = recorded()
+    assert change(config, ["shifts=4"]) == ["shifts: 1 then, 4 now"]
+    assert [node.shifts for node in config.separators.values()] == [4, 4, 2]
+    with pytest.raises(CannotReproduce, match="no key 'shfts'"):
+        change(config, ["shfts=3"])

@@ -1,0 +1,176 @@
+"""Inputs are found, named and checked before anything is read."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechclean.stages.datasets import DatasetError, aliases
+from speechclean.stages.datasets.folder import Folder
+from speechclean.stages.datasets.manifest import Manifest, Pilot
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+def test_aliases_are_relative_paths(tmp_path: Path) -> None:
+    touch(tmp_path, "seed_42_run1/text_batched_generated.wav", "a/b/c.FLAC", "a/音声.mp3", "a/notes.txt")
+    tracks = Folder(str(tmp_path / "**" / "*")).tracks()
+    assert [track.alias for track in tracks] == ["a__b__c", "a__音声", "seed_42_run1__text_batched_generated"]
+    assert [track.alias for track in Folder(str(tmp_path)).tracks()] == [track.alias for track in tracks]
+
+
+def test_wildcards_in_the_middle_keep_what_tells_files_apart(tmp_path: Path) -> None:
+    touch(tmp_path, "en/run1/x.wav", "de/run1/x.wav")
+    tracks = Folder(str(tmp_path / "*" / "run1" / "x.wav")).tracks()
+    assert [track.alias for track in tracks] == ["de__run1__x", "en__run1__x"]
+
+
+def test_one_file_and_relative_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "tts/x.wav")
+    monkeypatch.chdir(tmp_path)
+    assert [track.alias for track in Folder("tts/x.wav").tracks()] == ["x"]
+    assert [track.alias for track in Folder("*/x.wav").tracks()] == ["tts__x"]
+
+
+def test_colliding_names_stay_apart_whatever_else_is_there(tmp_path: Path) -> None:
+    touch(tmp_path, "a/b.wav", "a__b.wav", "a/b.flac", "c.wav")
+    found = {track.path.relative_to(tmp_path).as_posix(): track.alias for track in Folder(str(tmp_path)).tracks()}
+    assert len(set(found.values())) == 4
+    assert found["c.wav"] == "c"
+    touch(tmp_path, "d.wav")
+    again = {track.path.relative_to(tmp_path).as_posix(): track.alias for track in Folder(str(tmp_path)).tracks()}
+    assert found.items() <= again.items()
+
+
+@given(st.text(max_size=400))
+def test_any_name_becomes_a_safe_one(name: str) -> None:
+    safe = aliases.safe(name)
+    assert safe
+    assert not set(safe) & set('/\\\0\n:*?"<>| ')
+    assert not safe.startswith((".", "-"))
+    assert len(safe.encode()) <= aliases.MAX_BYTES
+    assert aliases.safe(safe) == safe
+
+
+@given(st.lists(st.sampled_from(["x", "X", "y", "é"]), max_size=8))
+def test_unique_names_are_unique_even_where_case_does_not_count(names: list[str]) -> None:
+    unique = aliases.unique(names, [str(index) for index in range(len(names))])
+    assert len({name.casefold() for name in unique}) == len(names)
+
+
+def test_long_names_differ_by_a_hash() -> None:
+    one, other = (aliases.from_relative(PurePath("x" * 300 + end + ".wav")) for end in "ab")
+    assert one != other
+    assert len(one) <= aliases.MAX_BYTES
+
+
+def test_empty_patterns_say_so(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="matches no sound file"):
+        Folder(str(tmp_path / "*.wav")).tracks()
+    with pytest.raises(ValueError, match="pattern is empty"):
+        Folder(" ")
+
+
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_manifest(tmp_path: Path, separator: str) -> None:
+    touch(tmp_path, "in/a.wav", "in/b.wav", "ref/a.wav")
+    quoted = '"one, two\nthree"'
+    lines = [
+        ["path", "reference", "transcript", "alias", "speaker"],
+        ["in/a.wav", "ref/a.wav", quoted, "../first one", "7"],
+        ["in/b.wav", "", "", "", "8"],
+    ]
+    (tmp_path / "set.csv").write_text("\n".join(separator.join(line) for line in lines) + "\n", encoding="utf-8-sig")
+    one, two = Manifest(str(tmp_path / "set.csv")).tracks()
+    assert (one.alias, one.path, one.reference_path) == ("first_one", tmp_path / "in/a.wav", tmp_path / "ref/a.wav")
+    assert one.transcript == "one, two\nthree"
+    assert (two.alias, two.reference_path, two.transcript) == ("b", None, None)
+
+
+def test_everything_wrong_with_a_manifest_is_said_at_once(tmp_path: Path) -> None:
+    table = tmp_path / "set.csv"
+    table.write_text("path,reference\nnone.wav,\n,\nset.csv,gone.wav\nset.csv,set.csv,extra\n")
+    with pytest.raises(DatasetError) as raised:
+        Manifest(str(table)).tracks()
+    text = str(raised.value)
+    for expected in ("line 2: no such file", "none.wav", "line 3: no path", "line 4", "gone.wav", "line 5: more cells"):
+        assert expected in text
+    for content, message in (
+        ("file,transcript\nx,y\n", "no column 'path'"),
+        ("path,refrence\nx,y\n", "did you mean 'reference'"),
+        ("path\n", "no rows"),
+        ("", "no column 'path'"),
+    ):
+        table.write_text(content)
+        with pytest.raises(DatasetError, match=message):
+            Manifest(str(table)).tracks()
+    table.write_bytes(b"path\n\xff\xfe\n")
+    with pytest.raises(DatasetError, match="UTF-8"):
+        Manifest(str(table)).tracks()
+    with pytest.raises(DatasetError, match="no such file"):
+        Manifest(str(tmp_path / "gone.csv")).tracks()
+
+
+def test_the_pilot_is_there() -> None:
+    tracks = Pilot().tracks()
+    assert len(tracks) == 6
+    assert all(track.reference is not None and track.transcript for track in tracks)
+
+
+def test_shards_are_stable_and_never_overlap(tmp_path: Path) -> None:
+    names = [f"run{number % 3}/file {number}.wav" for number in range(40)] + ["é.wav", "e\u0301.flac"]
+    touch(tmp_path / "one", *names)
+    whole = {track.alias for track in Folder(str(tmp_path / "one")).tracks()}
+    shards = [{track.alias for track in Folder(str(tmp_path / "one"), f"{number}/3").tracks()} for number in range(3)]
+    assert set().union(*shards) == whole
+    assert sum(map(len, shards)) == len(whole)
+    assert min(map(len, shards)) > 5
+    touch(tmp_path / "one", "later.wav")
+    touch(tmp_path / "two/elsewhere", *names)
+    for number, shard in enumerate(shards):
+        grown = {track.alias for track in Folder(str(tmp_path / "one"), f"{number}/3").tracks()}
+        assert grown - {"later"} == shard, "files that come later move no others"
+        moved = {track.alias for track in Folder(str(tmp_path / "two/elsewhere"), f"{number}/3").tracks()}
+        assert moved == shard, "wherever the folder is"
+
+
+def test_shards_of_a_table_and_what_is_none(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{number}.wav" for number in range(10)))
+    (tmp_path / "set.csv").write_text("path\n" + "".join(f"{number}.wav\n" for number in range(10)))
+    table = str(tmp_path / "set.csv")
+    parts = [Manifest(table, f"{number}/2").tracks() for number in (0, 1)]
+    assert sorted(track.alias for part in parts for track in part) == [str(number) for number in range(10)]
+    for wrong in ("2/2", "-1/2", "1", "a/b"):
+        with pytest.raises(ValueError, match="shard"):
+            Folder(str(tmp_path), wrong)
+    with pytest.raises(DatasetError, match="fewer shards"):
+        Folder(str(tmp_path / "0.wav"), "0/1000").tracks()
+
+
+@given(st.text(max_size=300))
+def test_any_path_has_a_safe_place(path: str) -> None:
+    place = PurePath(aliases.place(PurePath(path)))
+    assert not place.is_absolute()
+    assert ".." not in place.parts
+    assert all(aliases.safe(part) == part for part in place.parts)
+
+
+def test_a_link_that_leads_back_is_not_followed_round(tmp_path: Path) -> None:
+    touch(tmp_path, "a/b/x.wav")
+    (tmp_path / "a/b/back").symlink_to(tmp_path / "a")
+    (tmp_path / "beside").symlink_to(tmp_path / "a/b")
+    assert [track.alias for track in Folder(str(tmp_path / "**" / "*.wav")).tracks()] == ["a__b__x", "beside__x"]
+
+
+def test_a_folder_in_a_table_is_its_rows_own_failure(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav")
+    (tmp_path / "b.wav").mkdir()
+    (tmp_path / "set.csv").write_text("path\na.wav\nb.wav\n")
+    assert [track.alias for track in Manifest(str(tmp_path / "set.csv")).tracks()] == ["a", "b"]

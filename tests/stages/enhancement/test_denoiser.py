@@ -1,0 +1,133 @@
+"""The denoiser is a gain: it cuts what its network cuts, keeps every band, and with wet=0 it is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from denoiser.demucs import Demucs
+
+from speechclean.audio.stream import Forward
+from speechclean.audio.waveform import Audio
+from speechclean.networks import checkpoints
+from speechclean.stages.enhancement.denoiser import CHUNK_S, Denoiser
+from speechclean.stages.enhancement.identity import Identity
+from speechclean.stages.types import Separation
+from tests.conftest import level_db, noise
+
+
+def separation(audio: Audio) -> Separation:
+    return Separation(audio, audio, torch.ones(audio.channels, 5, 3))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network in denoiser's own `--model_path` format."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("denoiser") / "small.th"
+    model = Demucs(hidden=4, depth=4)
+    package = {"class": Demucs, "args": (), "kwargs": {"hidden": 4, "depth": 4}, "state": model.state_dict()}
+    torch.save(package, path)
+    return path
+
+
+class Scaled(torch.nn.Module):
+    """Stands in for a network: answers with a fraction of what it hears."""
+
+    sample_rate, normalize, normalizes, floor = 16000, False, True, 1e-3
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        return self.factor * waveform
+
+
+def with_network(network: torch.nn.Module, **fields: object) -> Denoiser:
+    denoiser = Denoiser(model="unused", device="cpu", **fields)  # type: ignore[arg-type]
+    denoiser.__dict__["_network"] = network
+    return denoiser
+
+
+@pytest.mark.parametrize(("rate", "channels", "seconds"), [(16000, 1, 1.0), (48000, 2, 0.7), (8000, 1, 0.1), (192000, 8, 0.01)])
+def test_shape_is_kept_and_input_untouched(checkpoint: Path, rate: int, channels: int, seconds: float) -> None:
+    state = separation(noise(seconds, rate, 0.9, channels))
+    before = state.speech.waveform.clone()
+    result = Denoiser(str(checkpoint), wet=1.0, device="cpu")(state)
+    assert result.speech.waveform.shape == before.shape
+    assert result.speech.waveform.isfinite().all()
+    assert torch.equal(state.speech.waveform, before)
+    assert torch.allclose(result.speech.waveform + result.residual.waveform, state.mixture.waveform, atol=1e-6)
+    assert level_db(result.speech.waveform) <= level_db(before) + 0.1  # a gain of at most one
+
+
+def test_wet_zero_is_the_identity_and_needs_no_file() -> None:
+    state = separation(noise())
+    assert Denoiser("dns64", wet=0.0, device="cpu")(state) is state
+    assert Denoiser("dns64", wet=0.0, device="cpu").weight_files() == {}
+    assert Identity()(state) is state
+
+
+@pytest.mark.parametrize(("wet", "expected"), [(1.0, 0.25), (0.5, 0.625), (0.2, 0.85)])
+def test_the_gain_is_mixed_in(wet: float, expected: float) -> None:
+    audio = noise(2.0, 16000)
+    result = with_network(Scaled(0.25), wet=wet)(separation(audio)).speech.waveform
+    middle = slice(1000, -1000)
+    assert torch.allclose(result[:, middle], expected * audio.waveform[:, middle], atol=1e-4)
+
+
+def test_a_network_never_amplifies() -> None:
+    audio = noise(1.0, 16000)
+    assert torch.allclose(with_network(Scaled(3.0), wet=1.0)(separation(audio)).speech.waveform, audio.waveform, atol=1e-5)
+
+
+def test_band_above_16_khz_sampling_is_never_cut() -> None:
+    """At 48 kHz a network that lets everything pass leaves the treble; one that halves its band halves the treble too."""
+    audio = noise(1.0, 48000)
+    for factor in (1.0, 0.5):
+        result = with_network(Scaled(factor), wet=1.0)(separation(audio)).speech.waveform[:, 3000:-3000]
+        assert level_db(result - factor * audio.waveform[:, 3000:-3000]) < level_db(audio.waveform) - 35
+
+
+def test_chunks_agree_with_the_whole(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    denoiser, audio = Denoiser(str(checkpoint), wet=1.0, device="cpu"), noise(6.0, 16000)
+    whole = denoiser(separation(audio)).speech.waveform
+    assert audio.seconds < CHUNK_S
+    monkeypatch.setattr("speechclean.stages.enhancement.denoiser.CHUNK_S", 2.5)
+    assert level_db(denoiser(separation(audio)).speech.waveform - whole) < level_db(whole) - 90
+
+
+def test_agrees_with_denoisers_own_forward(checkpoint: Path) -> None:
+    denoiser, audio = Denoiser(str(checkpoint), wet=1.0, device="cpu"), noise(2.0, 16000)
+    plain = checkpoints.build(checkpoints.read(checkpoint), checkpoint)
+    assert plain.normalize
+    with torch.no_grad():
+        std = audio.waveform.std()
+        expected = plain(audio.waveform[:, None])[:, 0] * (plain.floor + std) / std
+    answers = denoiser._answers(Forward(iter([audio.waveform])), audio.samples, std[None])
+    assert (torch.cat(list(answers), -1) - expected).abs().max() < 1e-5
+
+
+def test_the_published_layout_is_a_bare_state_at_full_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = Demucs(hidden=48, sample_rate=16000).eval()
+    torch.save(network.state_dict(), tmp_path / "dns48.th")
+    monkeypatch.setattr("speechclean.stages.enhancement.denoiser.denoiser_file", lambda _: tmp_path / "dns48.th")
+    loaded = Denoiser("dns48", device="cpu")._network
+    assert sum(parameter.numel() for parameter in loaded.parameters()) > 18e6
+    heard = noise(0.2, 16000).waveform[None]
+    with torch.no_grad():
+        network.normalize = False  # done for whole files, outside the network
+        assert torch.equal(loaded(heard), network(heard))
+    assert Denoiser("dns48", wet=1.0, device="cpu")(separation(noise(0.2, 16000))).speech.waveform.isfinite().all()
+
+
+def test_silence_and_bad_arguments(checkpoint: Path) -> None:
+    silent = separation(Audio(torch.zeros(2, 16000), 16000))
+    assert not Denoiser(str(checkpoint), wet=1.0, device="cpu")(silent).speech.waveform.any()
+    with pytest.raises(ValueError, match="wet"):
+        Denoiser("dns64", wet=1.5)
+    with pytest.raises(ValueError, match="window_s"):
+        Denoiser("dns64", window_s=0)

@@ -1,0 +1,118 @@
+"""Every rule keeps what fusion promises, and does what its name says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from speechclean.audio.waveform import Audio, resample
+from speechclean.stages.fusion.base import MaskFusion
+from speechclean.stages.fusion.geometric_mask import GeometricMask
+from speechclean.stages.fusion.max_mask import MaxMask
+from speechclean.stages.fusion.mean_mask import MeanMask
+from speechclean.stages.fusion.median_mask import MedianMask
+from speechclean.stages.fusion.min_mask import MinMask
+from speechclean.stages.types import Stems
+from tests.conftest import level_db, noise, tone
+from tests.support.paths import ROOT
+
+RULES = [MaxMask(), MeanMask(), MedianMask(), MinMask(), GeometricMask(), MeanMask(weights={"a": 3.0})]
+
+
+def stems(seed: int, like: Audio, rate: int = 24000) -> Stems:
+    samples = round(like.seconds * rate)
+    speech, music = (noise(like.seconds, rate, channels=like.channels, seed=seed + k).waveform[:, :samples] for k in (0, 50))
+    return Stems(Audio(speech, rate), Audio(music, rate))
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(("rate", "channels", "seconds"), [(24000, 1, 1.0), (48000, 2, 0.7), (8000, 8, 0.1), (22050, 2, 0.003)])
+def test_conservation_shape_and_range(rule: MaskFusion, rate: int, channels: int, seconds: float) -> None:
+    mixture = noise(seconds, rate, 0.9, channels)
+    before = mixture.waveform.clone()
+    result = rule(mixture, {"a": stems(1, mixture), "b": stems(2, mixture), "c": stems(3, mixture)})
+    assert result.speech.waveform.shape == mixture.waveform.shape
+    assert result.speech.sample_rate == rate
+    assert result.mask.min() >= 0
+    assert result.mask.max() <= 1
+    assert torch.allclose(result.speech.waveform + result.residual.waveform, mixture.waveform, atol=1e-6)
+    assert torch.equal(mixture.waveform, before)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_fusing_a_stem_with_itself_changes_nothing(rule: MaskFusion) -> None:
+    mixture = noise(1.0)
+    one = stems(1, mixture)
+    alone, twice = rule(mixture, {"a": one}), rule(mixture, {"a": one, "b": one, "c": one})
+    assert (alone.mask - twice.mask).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_silence_gives_silence(rule: MaskFusion) -> None:
+    silent = Audio(torch.zeros(1, 24000), 24000)
+    result = rule(silent, {"a": Stems(silent, silent)})
+    assert not result.speech.waveform.any()
+    assert result.mask.isfinite().all()
+
+
+def test_rules_by_hand() -> None:
+    masks, names = torch.tensor([0.1, 0.4, 0.9])[:, None, None, None], ["a", "b", "c"]
+
+    def value(rule: MaskFusion) -> float:
+        return rule.combine(masks, names).item()
+
+    assert value(MaxMask()) == pytest.approx(0.9)
+    assert value(MinMask()) == pytest.approx(0.1)
+    assert value(MedianMask()) == pytest.approx(0.4)
+    assert MedianMask().combine(masks[:2], names[:2]).item() == pytest.approx(0.25)
+    assert value(MeanMask()) == pytest.approx(1.4 / 3)
+    assert value(MeanMask(weights={"c": 2.0})) == pytest.approx((0.1 + 0.4 + 1.8) / 4)
+    assert value(GeometricMask()) == pytest.approx((0.1 * 0.4 * 0.9) ** (1 / 3))
+    assert value(GeometricMask(weights={"a": 2.0})) == pytest.approx((0.1**2 * 0.4 * 0.9) ** (1 / 4))
+
+
+def test_weights_do_not_depend_on_the_order_of_separators() -> None:
+    mixture = noise(0.5)
+    a, b = stems(1, mixture), stems(2, mixture)
+    rule = MeanMask(weights={"a": 3.0})
+    assert torch.allclose(rule(mixture, {"a": a, "b": b}).mask, rule(mixture, {"b": b, "a": a}).mask, atol=1e-6)
+
+
+def test_perfect_stems_give_the_speech_back() -> None:
+    speech, music = tone(400, 2.0), tone(3000, 2.0)
+    mixture = speech.with_waveform(speech.waveform + music.waveform)
+    result = MeanMask()(mixture, {"oracle": Stems(speech, music)})
+    middle = slice(4000, -4000)
+    assert level_db((result.speech.waveform - speech.waveform)[:, middle]) < -60
+
+
+def test_band_above_the_separator_is_never_cut() -> None:
+    """A 48 kHz voice through a 24 kHz separator that hears only speech keeps its treble, and loses it where all is music."""
+    treble = tone(18000, 1.0, 48000, 0.3)
+    voice = noise(1.0, 48000, 0.1)
+    mixture = voice.with_waveform(voice.waveform + treble.waveform)
+    heard = resample(mixture, 24000)
+    silent = heard.with_waveform(torch.zeros_like(heard.waveform))
+    kept = MeanMask()(mixture, {"all_speech": Stems(heard, silent)}).speech
+    assert level_db(kept.waveform - mixture.waveform) < -60
+    cut = MeanMask()(mixture, {"all_music": Stems(silent, heard)}).speech
+    assert level_db(cut.waveform) < -80
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: MaxMask(window_s=0), "window_s"),
+        (lambda: MeanMask(eps=0), "eps"),
+        (lambda: MeanMask(weights={"a": -1.0}), "weights.a"),
+        (lambda: MeanMask()(noise(0.1), {}), "separators="),
+    ],
+)
+def test_bad_arguments(build: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build()  # type: ignore[operator]
+
+
+def test_every_rule_has_a_config_of_its_name() -> None:
+    conf = ROOT / "conf" / "fusion"
+    assert {type(rule).__module__.rsplit(".", 1)[1] for rule in RULES} == {path.stem for path in conf.glob("*.yaml")}

@@ -1,0 +1,152 @@
+"""What holds for every metric: its config, its words, its manners."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from speechclean.stages.metrics import (
+    bandwidth_hz,
+    cer,
+    estoi,
+    lsd,
+    lufs,
+    music_presence,
+    music_presence_max,
+    music_residual_db,
+    music_to_speech_db,
+    pesq,
+    sdr,
+    si_sar,
+    si_sdr,
+    si_sir,
+    squim,
+    squim_pesq,
+    squim_si_sdr,
+    stoi,
+    true_peak_dbtp,
+    wer,
+    wer_vs_mixture,
+    wer_whisper,
+)
+from tests.support.paths import ROOT
+
+CONF = ROOT / "conf" / "metrics"
+METRICS = [
+    si_sdr.SiSdr,
+    stoi.Stoi,
+    lufs.Lufs,
+    true_peak_dbtp.TruePeak,
+    music_to_speech_db.MusicToSpeech,
+    music_residual_db.MusicResidual,
+    wer.Wer,
+    sdr.Sdr,
+    si_sir.SiSir,
+    si_sar.SiSar,
+    estoi.Estoi,
+    pesq.Pesq,
+    lsd.Lsd,
+    bandwidth_hz.Bandwidth,
+    cer.Cer,
+    wer_vs_mixture.WerVsMixture,
+]
+#: Need published weights: what they do is in test_published_networks.py.
+PUBLISHED = [
+    wer_whisper.WerWhisper,
+    music_presence.MusicPresence,
+    music_presence_max.MusicPresenceMax,
+    squim.Squim,
+    squim_pesq.SquimPesq,
+    squim_si_sdr.SquimSiSdr,
+]
+every_metric = pytest.mark.parametrize("metric", METRICS)
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
+def test_config_shows_every_knob_with_its_default(path: Path) -> None:
+    assert path.read_text().startswith(f"# @package metrics.{path.stem}\n# "), (
+        "hydra stops reading headers at any other comment"
+    )
+    config = OmegaConf.to_container(OmegaConf.load(path))
+    module, name = config.pop("_target_").rsplit(".", 1)
+    assert module == f"speechclean.stages.metrics.{path.stem}"
+    cls = getattr(importlib.import_module(module), name)
+    assert {field.name: field.default for field in dataclasses.fields(cls)} == config
+    assert OmegaConf.merge(OmegaConf.structured(cls), config) == config
+
+
+def test_every_metric_has_a_config() -> None:
+    assert {metric.__module__.rsplit(".", 1)[1] for metric in [*METRICS, *PUBLISHED]} == {
+        path.stem for path in CONF.glob("*.yaml")
+    }
+
+
+@every_metric
+def test_says_what_it_is(metric: type) -> None:
+    assert isinstance(metric.unit, str)
+    assert metric.higher_is_better in (True, False, None)
+    assert metric.__doc__
+    assert metric() == metric()
+    assert "name" not in {field.name for field in dataclasses.fields(metric)}
+
+
+@every_metric
+def test_writes_into_nothing_and_repeats_itself(metric: type, pilot) -> None:
+    separation, track = pilot[0]
+    kept = [x.clone() for x in (separation.mixture.waveform, separation.speech.waveform, separation.mask)]
+    kept.append(track.reference.waveform.clone())
+    first, threads = metric()(separation, track), torch.get_num_threads()
+    metric()(separation.before(), track)
+    assert metric()(separation, track) == first
+    now = (separation.mixture.waveform, separation.speech.waveform, separation.mask, track.reference.waveform)
+    assert all(torch.equal(old, new) for old, new in zip(kept, now, strict=True))
+    assert torch.get_num_threads() == threads
+
+
+@every_metric
+def test_finite_on_the_pilot_and_better_after_cleaning(metric: type, pilot) -> None:
+    for separation, track in pilot[:2] if issubclass(metric, wer.Recognising) else pilot:  # recognition takes a second a clip
+        before, after = metric()(separation.before(), track), metric()(separation, track)
+        assert (before is None) == (after is None)
+        if before is not None:
+            assert isinstance(before, float)
+            assert math.isfinite(before)
+            assert math.isfinite(after)
+            if metric.higher_is_better is not None:
+                assert after > before if metric.higher_is_better else after < before, track.alias
+
+
+@every_metric
+def test_silence_gives_no_number(metric: type, separation, track) -> None:
+    assert metric()(separation(torch.zeros(2, 16000)), track()) is None
+
+
+def test_importing_costs_nothing_heavy() -> None:
+    names = [metric.__module__ for metric in [*METRICS, *PUBLISHED]]
+    heavy = [
+        "whisper",
+        "panns_inference",
+        "torchaudio",
+        "pocketsphinx",
+        "silero_vad",
+        "pyloudnorm",
+        "pystoi",
+        "pesq",
+        "fast_bss_eval",
+        "jiwer",
+        "scipy",
+        "hydra",
+        "omegaconf",
+        "mlflow",
+    ]
+    code = f"import sys, {', '.join(names)}; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"

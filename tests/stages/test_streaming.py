@@ -1,0 +1,115 @@
+"""The pipeline over the disk gives the samples of the pipeline in memory."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from speechclean.audio import stream
+from speechclean.audio.loudness import LoudnessMeter, TruePeakMeter, integrated_lufs, true_peak_dbtp
+from speechclean.audio.stream import LongAudio
+from speechclean.audio.waveform import Audio, load, save
+from speechclean.stages import streaming
+from speechclean.stages.enhancement import denoiser
+from speechclean.stages.enhancement.denoiser import Denoiser
+from speechclean.stages.enhancement.identity import Identity
+from speechclean.stages.fusion.mean_mask import MeanMask
+from speechclean.stages.pipeline import Pipeline
+from speechclean.stages.postprocess.beta_wiener import BetaWiener
+from speechclean.stages.postprocess.loudness import Loudness
+from speechclean.stages.separators import demucs
+from speechclean.stages.separators.demucs import DemucsSeparator
+from speechclean.stages.streaming import LongSeparation, clean_long
+from tests.conftest import noise
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every edge that hours of sound would meet, within seconds of it."""
+    monkeypatch.setattr(stream, "CHUNK", 30011)
+    monkeypatch.setattr(streaming, "BLOCK_S", 1.0)
+    monkeypatch.setattr(demucs, "STEP_S", 0.7)
+    monkeypatch.setattr(denoiser, "CHUNK_S", 2.0)
+
+
+def swelling(seconds: float, rate: int, channels: int) -> Audio:
+    """Noise whose level and colour change, so that no block is like another."""
+    audio = noise(seconds, rate, 0.2, channels)
+    time = torch.linspace(0, 9, audio.samples)
+    return audio.with_waveform(audio.waveform * (0.3 + time.sin().square()) * torch.linspace(0.2, 1, audio.samples))
+
+
+def pipeline(models: Path, **stages: object) -> Pipeline:
+    separators = {
+        "two": DemucsSeparator("two", str(models), shifts=1, device="cpu"),
+        "one": DemucsSeparator("one", str(models), shifts=2, accompaniment="stems", overlap=0.6, device="cpu"),
+    }
+    whole = Pipeline(separators, MeanMask(), Denoiser("embedded_denoiser", 0.7, device="cpu"), {}, torch.device("cpu"))
+    return replace(whole, **{"postprocess": {"wiener": BetaWiener(1.0), "loudness": Loudness()}} | stages)  # type: ignore[arg-type]
+
+
+def both(pipe: Pipeline, audio: Audio, folder: Path) -> tuple[Audio, LongSeparation]:
+    path = save(audio, folder / "x.wav", "FLOAT")
+    return pipe([load(path)])[0].speech, clean_long(pipe, LongAudio.of(path), folder, lambda _: nullcontext())
+
+
+@pytest.mark.parametrize(("rate", "channels", "seconds"), [(24000, 1, 6.3), (44100, 2, 11.0), (16000, 1, 0.2), (48000, 3, 3.0)])
+def test_streamed_equals_in_memory(models: Path, tmp_path: Path, rate: int, channels: int, seconds: float) -> None:
+    memory, disk = both(pipeline(models), swelling(seconds, rate, channels), tmp_path)
+    streamed = torch.cat(list(disk.cleaned()), -1)
+    assert streamed.shape == memory.waveform.shape
+    assert (streamed - memory.waveform).abs().max() <= 1e-5
+    assert disk.levels["lufs_cleaned"] == pytest.approx(integrated_lufs(memory), abs=0.01)
+    assert disk.levels["true_peak_dbtp_cleaned"] == pytest.approx(true_peak_dbtp(memory), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        {"enhancement": Identity(), "postprocess": {}},
+        {"enhancement": Denoiser("dns64", wet=0.0), "postprocess": {"wiener": BetaWiener(0.0)}},
+        {"postprocess": {"loudness": Loudness(target_lufs=-30.0)}},
+    ],
+)
+def test_any_choice_of_stages(models: Path, tmp_path: Path, stages: dict[str, object]) -> None:
+    memory, disk = both(pipeline(models, **stages), swelling(5.0, 24000, 1), tmp_path)
+    assert (torch.cat(list(disk.cleaned()), -1) - memory.waveform).abs().max() <= 1e-5
+
+
+def test_silence_stays_silent(models: Path, tmp_path: Path) -> None:
+    _, disk = both(pipeline(models), Audio(torch.zeros(2, 100_000), 24000), tmp_path)
+    assert not torch.cat(list(disk.cleaned()), -1).any()
+    assert disk.levels["lufs_cleaned"] is None
+
+
+def test_the_excerpt_is_where_most_was_taken_out(models: Path, tmp_path: Path) -> None:
+    audio = noise(10.0, 24000, 0.01)
+    audio.waveform[:, 6 * 24000 : 8 * 24000] *= 30
+    _, disk = both(pipeline(models), audio, tmp_path)
+    excerpt = disk.excerpt(2.0)
+    assert excerpt.mixture.samples == 48000
+    assert excerpt.mixture.waveform.std() > 0.2
+    assert 0 <= excerpt.mask.min() <= excerpt.mask.max() <= 1
+
+
+def test_loudness_has_to_come_last(models: Path, tmp_path: Path) -> None:
+    wrong = pipeline(models, postprocess={"loudness": Loudness(), "wiener": BetaWiener()})
+    with pytest.raises(ValueError, match="loudness must come last"):
+        clean_long(wrong, LongAudio.of(save(noise(1.0), tmp_path / "x.wav")), tmp_path, lambda _: nullcontext())
+
+
+@pytest.mark.parametrize(("channels", "rate", "seconds"), [(1, 48000, 5.03), (2, 44100, 1.27), (8, 16000, 2.0), (5, 8000, 0.2)])
+def test_meters_read_what_the_whole_reads(channels: int, rate: int, seconds: float) -> None:
+    audio = swelling(seconds, rate, channels)
+    loudness, peak = LoudnessMeter(rate, channels), TruePeakMeter(rate, channels)
+    for chunk in audio.waveform.split(3001, -1):
+        loudness.feed(chunk)
+        peak.feed(chunk)
+    assert loudness.lufs() == pytest.approx(integrated_lufs(audio), abs=1e-6)
+    assert peak.dbtp() == pytest.approx(true_peak_dbtp(audio), abs=1e-6)
+    assert LoudnessMeter(rate, channels).lufs() is None
+    assert TruePeakMeter(rate, channels).dbtp() is None

@@ -1,4 +1,5 @@
-"""Measured numbers in texts: a place between `<!-- NAME -->` and `<!-- end -->` is written by a command, never by hand."""
+"""Measured numbers in texts: a place between `<!-- NAME -->` and `<!-- end -->` is written by a
+command, never by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from typing import Any
 
 
 def record(study: Path, name: str, result: Any, table: str) -> None:
-    """What a study has found: `results/<name>.json` in its folder, and the table in its README's place of that name."""
+    """What a study has found: `results/<name>.json` in its folder, and the table in its README's
+    place of that name."""
     results = study / "results"
     results.mkdir(exist_ok=True)
     (results / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
@@ -18,10 +20,17 @@ def record(study: Path, name: str, result: Any, table: str) -> None:
 
 
 def fill(path: Path, contents: Mapping[str, str]) -> None:
-    """Write the marked places of a text anew; those whose name is not among the contents stay as they are."""
+    """Write the marked places of a text anew; those whose name is not among the contents stay as
+    they are."""
 
     def place(match: re.Match[str]) -> str:
         name = match.group(1)
-        return f"<!-- {name} -->\n\n{contents[name].strip()}\n\n<!-- end -->" if name in contents else match.group(0)
+        return (
+            f"<!-- {name} -->\n\n{contents[name].strip()}\n\n<!-- end -->"
+            if name in contents
+            else match.group(0)
+        )
 
-    path.write_text(re.sub(r"<!-- (?!end)([\w.]+) -->.*?<!-- end -->", place, path.read_text(), flags=re.DOTALL))
+    path.write_text(
+        re.sub(r"<!-- (?!end)([\w.]+) -->.*?<!-- end -->", place, path.read_text(), flags=re.DOTALL)
+    )

@@ -1,8 +1,9 @@
 """Take the music out of speech recordings and leave the voice as it was.
 
-A run is a Hydra-composed config; it sends every input through separators -> fusion -> enhancement -> post-processing, measures
-what came out, and records it. The package has nine rooms. A room imports only from the rooms below it; `sweep` and `reproduction`
-do not know each other. Inside a room, and inside every package in it, a module imports only from the modules that its `__init__`
+A run is a Hydra-composed config; it sends every input through separators -> fusion -> enhancement
+-> post-processing, measures what came out, and records it. The package has nine rooms. A room
+imports only from the rooms below it; `sweep` and `reproduction` do not know each other. Inside a
+room, and inside every package in it, a module imports only from the modules that its `__init__`
 lists below it. `tests/test_architecture.py` holds all of that.
 
     cli            entry points, thin

@@ -1,4 +1,5 @@
-"""The picture of the house stays true: imports go downward, and each outside library has its one place."""
+"""The picture of the house stays true: imports go downward, and each outside library has its one
+place."""
 
 from __future__ import annotations
 
@@ -24,7 +25,14 @@ ROOMS = [
 ]
 #: Packages that never import one another, whatever order their room lists them in.
 APART = [
-    {"stages.separators", "stages.fusion", "stages.enhancement", "stages.postprocess", "stages.metrics", "stages.datasets"},
+    {
+        "stages.separators",
+        "stages.fusion",
+        "stages.enhancement",
+        "stages.postprocess",
+        "stages.metrics",
+        "stages.datasets",
+    },
 ]
 #: Where a library may be imported: in these rooms, packages and modules alone.
 LIBRARIES = {
@@ -65,7 +73,8 @@ def known(name: str) -> str | None:
 
 
 def imports(module: str) -> Iterator[tuple[str, str]]:
-    """("own", dotted name) and ("outside", library) of everything that a module imports, at whatever depth."""
+    """("own", dotted name) and ("outside", library) of everything that a module imports, at
+    whatever depth."""
     package = ["speechclean", *module.split(".")[:-1]]
     for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
@@ -87,7 +96,9 @@ def sorted_out(name: str) -> Iterator[tuple[str, str]]:
 
 
 ARROWS = {
-    own_name(module): {name for kind, name in imports(module) if kind == "own" and name != own_name(module)}
+    own_name(module): {
+        name for kind, name in imports(module) if kind == "own" and name != own_name(module)
+    }
     for module in MODULES
 }
 
@@ -111,7 +122,9 @@ def children(package: str) -> set[str]:
     """The modules and packages right below a package."""
     depth = len(package.split("."))
     return {
-        own_name(name).split(".")[depth] for name in MODULES if name.startswith(f"{package}.") and own_name(name) != package
+        own_name(name).split(".")[depth]
+        for name in MODULES
+        if name.startswith(f"{package}.") and own_name(name) != package
     }
 
 
@@ -120,32 +133,47 @@ def test_every_room_is_known() -> None:
     assert top == {room for rooms in ROOMS for room in rooms}
 
 
-@pytest.mark.parametrize("module", [name for name in ARROWS if name not in ("__init__", "__main__")])
+@pytest.mark.parametrize(
+    "module", [name for name in ARROWS if name not in ("__init__", "__main__")]
+)
 def test_imports_go_down(module: str) -> None:
     for target in ARROWS[module]:
         same_room = module.split(".")[0] == target.split(".")[0]
-        assert same_room or floor(target) > floor(module), f"{module} imports {target}, which is not below it"
+        assert same_room or floor(target) > floor(module), (
+            f"{module} imports {target}, which is not below it"
+        )
 
 
 @pytest.mark.parametrize("package", packages())
 def test_each_package_lists_its_modules_in_their_order(package: str) -> None:
-    """Within a package, too, imports go down: from a module to those that its `__init__` lists below it."""
+    """Within a package, too, imports go down: from a module to those that its `__init__` lists
+    below it."""
     order = listed(package)
     assert set(order) == children(package), f"speechclean.{package} lists other modules than it has"
     for above, name in enumerate(order):
-        inside = [one for one in ARROWS if one == f"{package}.{name}" or one.startswith(f"{package}.{name}.")]
+        inside = [
+            one
+            for one in ARROWS
+            if one == f"{package}.{name}" or one.startswith(f"{package}.{name}.")
+        ]
         used = {target for one in inside for target in ARROWS[one]}
         for lower, other in enumerate(order):
             place = f"{package}.{other}"
-            if lower < above and any(target == place or target.startswith(f"{place}.") for target in used):
-                pytest.fail(f"speechclean.{package}.{name} imports {other}, which is listed above it")
+            if lower < above and any(
+                target == place or target.startswith(f"{place}.") for target in used
+            ):
+                pytest.fail(
+                    f"speechclean.{package}.{name} imports {other}, which is listed above it"
+                )
 
 
 def test_packages_that_know_nothing_of_one_another() -> None:
     for group in APART:
         for module, targets in ARROWS.items():
             own = next((one for one in group if module.startswith(one)), None)
-            others = {one for one in group if one != own for target in targets if target.startswith(one)}
+            others = {
+                one for one in group if one != own for target in targets if target.startswith(one)
+            }
             assert own is None or not others, f"{module} imports {others}"
 
 
@@ -158,17 +186,25 @@ def test_each_library_has_its_place(library: str) -> None:
 
 
 def test_the_library_and_its_tests_know_no_experiments() -> None:
-    tests = [path for path in (ROOT / "tests").rglob("*.py") if "experiments" not in path.relative_to(ROOT).parts[:-1]]
+    tests = [
+        path
+        for path in (ROOT / "tests").rglob("*.py")
+        if "experiments" not in path.relative_to(ROOT).parts[:-1]
+    ]
     for path in [*MODULES.values(), *tests]:
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names = (
+                [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            )
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             assert not any(name.split(".")[0] == "experiments" for name in names), path
 
 
 def test_nothing_is_unpickled_on_trust() -> None:
     for path in MODULES.values():
-        assert not re.search(r"weights_only\s*=\s*False|pickle\.load|load_model\(", path.read_text()), path
+        assert not re.search(
+            r"weights_only\s*=\s*False|pickle\.load|load_model\(", path.read_text()
+        ), path
 
 
 def test_every_choice_names_a_class_that_is_there() -> None:

@@ -1,11 +1,14 @@
 """Seeded mixtures of any folder of speech over any folder of music, with their references.
 
-    python -m experiments.benchmark.mixing --speech DIR --music DIR --out DIR [--count 60] [--seed 20261124]
+    python -m experiments.benchmark.mixing --speech DIR --music DIR --out DIR [--count 60] [--seed
+    20261124]
 
-Without folders it takes what ships with the project: the pilot's voices, and the music under them. Levels go from -5 to 15 dB
-in equal steps, in an order of chance; speech and music are drawn without replacement until each is used up. The level is that
-of the speech against the music while somebody speaks (20 ms frames within 40 dB of the loudest). Every second mixture keeps the
-music's stereo; every other pair of them begins with 0.6 s of music alone. mixture = reference + music, peaking at 0.9 or less.
+Without folders it takes what ships with the project: the pilot's voices, and the music under them.
+Levels go from -5 to 15 dB in equal steps, in an order of chance; speech and music are drawn without
+replacement until each is used up. The level is that of the speech against the music while somebody
+speaks (20 ms frames within 40 dB of the loudest). Every second mixture keeps the music's stereo;
+every other pair of them begins with 0.6 s of music alone. mixture = reference + music, peaking at
+0.9 or less.
 """
 
 from __future__ import annotations
@@ -39,9 +42,14 @@ def shipped() -> tuple[list[Audio], list[Audio], list[str]]:
 
 
 def mixtures(
-    speech: Sequence[Audio], music: Sequence[Audio], count: int, seed: int, levels: tuple[float, float] = (-5.0, 15.0)
+    speech: Sequence[Audio],
+    music: Sequence[Audio],
+    count: int,
+    seed: int,
+    levels: tuple[float, float] = (-5.0, 15.0),
 ) -> Iterator[tuple[Audio, Audio, int, int, float]]:
-    """Mixture, reference, which speech, which music, and the level in dB; all at the speech's rate."""
+    """Mixture, reference, which speech, which music, and the level in dB; all at the speech's
+    rate."""
     rng = np.random.default_rng(seed)
     snrs = rng.permutation(np.linspace(*levels, count))
     voices, tunes = _draw(len(speech), rng), _draw(len(music), rng)
@@ -56,7 +64,9 @@ def _draw(count: int, rng: np.random.Generator) -> Iterator[int]:
         yield from map(int, rng.permutation(count))
 
 
-def _mix(voice: Audio, tune: Audio, snr: float, number: int, rng: np.random.Generator) -> tuple[Audio, Audio]:
+def _mix(
+    voice: Audio, tune: Audio, snr: float, number: int, rng: np.random.Generator
+) -> tuple[Audio, Audio]:
     rate = voice.sample_rate
     tune = resample(tune if number % 2 and tune.channels == 2 else tune.mono(), rate)
     lead = round(LEAD_S * rate) if number // 2 % 2 == 0 else 0
@@ -67,14 +77,20 @@ def _mix(voice: Audio, tune: Audio, snr: float, number: int, rng: np.random.Gene
     under = _faded(under[:, start : start + samples], rate)
     spoken, played = (_frames(one, rate) for one in (reference, under))
     active = spoken > spoken.max() * 1e-4
-    under = under * float(spoken[active].mean() / played[active].mean().clamp(min=1e-12) / 10 ** (snr / 10)) ** 0.5
+    under = (
+        under
+        * float(spoken[active].mean() / played[active].mean().clamp(min=1e-12) / 10 ** (snr / 10))
+        ** 0.5
+    )
     peak = max(float(one.abs().max()) for one in (reference + under, reference, under))
     scale = min(1.0, 0.9 / max(peak, 1e-9))
     return Audio((reference + under) * scale, rate), Audio((reference * scale).contiguous(), rate)
 
 
 def _frames(waveform: Tensor, rate: int) -> Tensor:
-    return waveform.square().mean(0).unfold(0, round(FRAME_S * rate), round(FRAME_S * rate)).mean(-1)
+    return (
+        waveform.square().mean(0).unfold(0, round(FRAME_S * rate), round(FRAME_S * rate)).mean(-1)
+    )
 
 
 def _faded(waveform: Tensor, rate: int) -> Tensor:
@@ -84,28 +100,46 @@ def _faded(waveform: Tensor, rate: int) -> Tensor:
     return waveform * gain
 
 
-def sources(speech: str | None, music: str | None) -> tuple[list[Audio], list[Audio], list[str], list[str]]:
+def sources(
+    speech: str | None, music: str | None
+) -> tuple[list[Audio], list[Audio], list[str], list[str]]:
     """Sounds and names of two folders, or what ships."""
     if speech is None or music is None:
         voices, tunes, names = shipped()
         return voices, tunes, names, names
     tracks = [Folder(folder).tracks() for folder in (speech, music)]
     sounds = [[load(track.path) for track in group] for group in tracks]
-    return sounds[0], sounds[1], [track.alias for track in tracks[0]], [track.alias for track in tracks[1]]
+    return (
+        sounds[0],
+        sounds[1],
+        [track.alias for track in tracks[0]],
+        [track.alias for track in tracks[1]],
+    )
 
 
 def read(folder: Path) -> Iterator[tuple[Audio, Audio, str, str, float]]:
-    """Mixtures that lie in a folder already, with a `mixtures.tsv` (columns id, speech, music, snr_active_db) as
-    ../shared/data/dev/mix.py leaves it: mixture, reference, names of speech and music, level in dB."""
+    """Mixtures that lie in a folder already, with a `mixtures.tsv` (columns id, speech, music,
+    snr_active_db) as ../shared/data/dev/mix.py leaves it: mixture, reference, names of speech and
+    music, level in dB."""
     with open(folder / "mixtures.tsv", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     for row in rows:
-        mixture, reference = (load(next(folder.glob(f"{row['id']}_{kind}.*"))) for kind in ("mix", "speech"))
-        yield mixture, reference, Path(row["speech"]).stem, Path(row["music"]).stem, float(row["snr_active_db"])
+        mixture, reference = (
+            load(next(folder.glob(f"{row['id']}_{kind}.*"))) for kind in ("mix", "speech")
+        )
+        yield (
+            mixture,
+            reference,
+            Path(row["speech"]).stem,
+            Path(row["music"]).stem,
+            float(row["snr_active_db"]),
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--speech")
     parser.add_argument("--music")
     parser.add_argument("--out", required=True, type=Path)
@@ -122,9 +156,18 @@ def main() -> None:
             name = f"{number:03d}"
             save(mixture, options.out / f"{name}.wav", "PCM_24")
             save(reference, options.out / f"{name}.reference.wav", "PCM_24")
-            row = (f"{name}.wav", f"{name}.reference.wav", name, f"{snr:.2f}", voice_names[voice], tune_names[tune])
+            row = (
+                f"{name}.wav",
+                f"{name}.reference.wav",
+                name,
+                f"{snr:.2f}",
+                voice_names[voice],
+                tune_names[tune],
+            )
             table.writerow(row)
-    print(f"{options.count} mixtures in {options.out}; speechclean dataset=manifest dataset.path={options.out}/manifest.csv")
+    print(
+        f"{options.count} mixtures in {options.out}; speechclean dataset=manifest dataset.path={options.out}/manifest.csv"
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,18 @@
-"""Score every system on the same seeded mixtures, and write the table, the plot and the answer about fusion into the README.
+"""Score every system on the same seeded mixtures, and write the table, the plot and the answer
+about fusion into the README.
 
-    python -m experiments.benchmark.run                                             # what ships: the pilot's voices and music
-    python -m experiments.benchmark.run --speech DIR --music DIR --name mine        # any two folders
-    python -m experiments.benchmark.run --mixtures DIR --name dev                   # mixtures that lie there already
+    python -m experiments.benchmark.run                                             # what ships:
+                                                                                    the pilot's
+                                                                                    voices and music
+    python -m experiments.benchmark.run --speech DIR --music DIR --name mine        # any two
+                                                                                    folders
+    python -m experiments.benchmark.run --mixtures DIR --name dev                   # mixtures that
+                                                                                    lie there
+                                                                                    already
     options: --count 60 --seed 20261124 --separators embedded_htdemucs,embedded_hdemucs_q
 
-Results go to `results/<name>.csv` (a row per mixture and system), `.md` and `.png`; the README takes them in.
+Results go to `results/<name>.csv` (a row per mixture and system), `.md` and `.png`; the README
+takes them in.
 """
 
 from __future__ import annotations
@@ -57,7 +64,9 @@ def named(options: argparse.Namespace) -> Iterator[tuple[Audio, Audio, str, str,
         yield from read(options.mixtures)
         return
     voices, tunes, voice_names, tune_names = sources(options.speech, options.music)
-    for mixture, reference, voice, tune, snr in mixtures(voices, tunes, options.count, options.seed):
+    for mixture, reference, voice, tune, snr in mixtures(
+        voices, tunes, options.count, options.seed
+    ):
         yield mixture, reference, voice_names[voice], tune_names[tune], snr
 
 
@@ -68,10 +77,13 @@ def judged(found: Separation, reference: Audio) -> dict[str, float]:
 
 
 def interval(differences: np.ndarray, groups: list[str], draws: int = 5000) -> tuple[float, float]:
-    """95 % confidence interval of a mean, by bootstrap over the pieces of music: mixtures of one piece are no two opinions."""
+    """95 % confidence interval of a mean, by bootstrap over the pieces of music: mixtures of one
+    piece are no two opinions."""
     rng = np.random.default_rng(0)
     names = sorted(set(groups))
-    sums = np.array([[differences[[g == name for g in groups]].sum(), groups.count(name)] for name in names])
+    sums = np.array(
+        [[differences[[g == name for g in groups]].sum(), groups.count(name)] for name in names]
+    )
     picks = rng.integers(0, len(names), (draws, len(names)))
     means = sums[picks, 0].sum(1) / sums[picks, 1].sum(1)
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
@@ -92,14 +104,20 @@ def table(scores: Scores) -> list[str]:
     ]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for name, rows in scores.items():
-        gain = np.array([row["SI-SDR"] - one["SI-SDR"] for row, one in zip(rows, base, strict=True)])
+        gain = np.array(
+            [row["SI-SDR"] - one["SI-SDR"] for row, one in zip(rows, base, strict=True)]
+        )
         low, high = interval(gain, groups)
         cells = [name, f"{gain.mean():+.2f}", f"{low:+.2f} … {high:+.2f}"]
         for start, end in bands:
             inside = (snrs >= start) & ((snrs < end) | (end == 15))
             cells.append(f"{gain[inside].mean():+.2f}" if inside.any() else "")
         sar = "" if name == "mixture" else f"{np.mean([row['SI-SAR'] for row in rows]):.1f}"
-        cells += [f"{np.mean([row['SI-SIR'] for row in rows]):.1f}", sar, f"{np.mean([row['STOI'] for row in rows]):.3f}"]
+        cells += [
+            f"{np.mean([row['SI-SIR'] for row in rows]):.1f}",
+            sar,
+            f"{np.mean([row['STOI'] for row in rows]):.3f}",
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -107,7 +125,11 @@ def table(scores: Scores) -> list[str]:
 def fusion(scores: Scores) -> list[str]:
     """Rules against max, pair by pair on the same mixtures."""
     groups = [str(row["music"]) for row in scores["mixture"]]
-    head = ("whole pipeline: SI-SDR, dB (95 %)", "masks only: SI-SDR, dB (95 %)", "whole pipeline: STOI (95 %)")
+    head = (
+        "whole pipeline: SI-SDR, dB (95 %)",
+        "masks only: SI-SDR, dB (95 %)",
+        "whole pipeline: STOI (95 %)",
+    )
     lines = [f"| less max | {' | '.join(head)} |"]
     lines.append("|---|---|---|---|")
 
@@ -120,18 +142,33 @@ def fusion(scores: Scores) -> list[str]:
     singles = [name for name in scores if name.startswith("pipeline, ") and name.endswith(" alone")]
     rules = [rule for rule in RULES if rule != "max" and f"pipeline, {rule}" in scores]
     for rule in rules:
-        whole, masks = (f"pipeline, {rule}", "pipeline, max"), (f"{rule} of masks only", "max of masks only")
-        cells = [rule, difference(*whole, "SI-SDR", 2), difference(*masks, "SI-SDR", 2), difference(*whole, "STOI", 4)]
+        whole, masks = (
+            (f"pipeline, {rule}", "pipeline, max"),
+            (f"{rule} of masks only", "max of masks only"),
+        )
+        cells = [
+            rule,
+            difference(*whole, "SI-SDR", 2),
+            difference(*masks, "SI-SDR", 2),
+            difference(*whole, "STOI", 4),
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     for single in singles:
         pair = (single, "pipeline, max")
         name = single.removeprefix("pipeline, ")
-        lines.append(f"| {name} | {difference(*pair, 'SI-SDR', 2)} | | {difference(*pair, 'STOI', 4)} |")
+        lines.append(
+            f"| {name} | {difference(*pair, 'SI-SDR', 2)} | | {difference(*pair, 'STOI', 4)} |"
+        )
     wholes = [name for name in scores if name.startswith("pipeline, ")]
     best = max(wholes, key=lambda name: np.mean([row["SI-SDR"] for row in scores[name]]))
     same = " (of two separators the median is the mean)" if SAME_OF_TWO else ""
-    alone = [f"{single.removeprefix('pipeline, ')}: {difference(best, single, 'SI-SDR', 2)} dB" for single in singles]
-    tools = [f"{tool}: {difference(best, tool, 'SI-SDR', 2)} dB" for tool in ("spectral gating", "HPSS")]
+    alone = [
+        f"{single.removeprefix('pipeline, ')}: {difference(best, single, 'SI-SDR', 2)} dB"
+        for single in singles
+    ]
+    tools = [
+        f"{tool}: {difference(best, tool, 'SI-SDR', 2)} dB" for tool in ("spectral gating", "HPSS")
+    ]
     return [
         *lines,
         "",
@@ -146,14 +183,24 @@ def plot(scores: Scores, path: Path) -> None:
 
     base, groups = scores["mixture"], [str(row["music"]) for row in scores["mixture"]]
     names = [name for name in scores if name != "mixture"][::-1]
-    gains = [np.array([r["SI-SDR"] - b["SI-SDR"] for r, b in zip(scores[name], base, strict=True)]) for name in names]
+    gains = [
+        np.array([r["SI-SDR"] - b["SI-SDR"] for r, b in zip(scores[name], base, strict=True)])
+        for name in names
+    ]
     figure = Figure(figsize=(9, 0.34 * len(names) + 1), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     rng = np.random.default_rng(0)
     for place, gain in enumerate(gains):
         low, high = interval(gain, groups)
-        axes.plot(gain, place + rng.uniform(-0.18, 0.18, len(gain)), ".", color="0.72", markersize=3, zorder=1)
+        axes.plot(
+            gain,
+            place + rng.uniform(-0.18, 0.18, len(gain)),
+            ".",
+            color="0.72",
+            markersize=3,
+            zorder=1,
+        )
         axes.plot([low, high], [place, place], color="C0", linewidth=3, zorder=2)
         axes.plot(gain.mean(), place, "o", color="C0", markersize=5, zorder=3)
     axes.axvline(0, color="0.4", linewidth=0.8)
@@ -164,10 +211,14 @@ def plot(scores: Scores, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--speech")
     parser.add_argument("--music")
-    parser.add_argument("--mixtures", type=Path, help="folder with mixtures.tsv, instead of speech and music")
+    parser.add_argument(
+        "--mixtures", type=Path, help="folder with mixtures.tsv, instead of speech and music"
+    )
     parser.add_argument("--name", default="shipped", help="of the results")
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=20261124)
@@ -183,7 +234,9 @@ def main() -> None:
         for name, rows in scores.items():
             for number, row in enumerate(rows):
                 values = [f"{row[metric]:.4f}" for metric in METRICS]
-                writer.writerow((name, number, f"{row['snr_db']:.2f}", row["speech"], row["music"], *values))
+                writer.writerow(
+                    (name, number, f"{row['snr_db']:.2f}", row["speech"], row["music"], *values)
+                )
     tunes = len({row["music"] for row in scores["mixture"]})
     seeded = "" if options.mixtures else f", seed {options.seed}"
     lines = [f"{options.count} mixtures, {tunes} pieces of music{seeded}.", "", *table(scores), ""]

@@ -1,4 +1,5 @@
-"""What is compared: each a function of a mixture, its reference and the separators' answers, to a speech estimate."""
+"""What is compared: each a function of a mixture, its reference and the separators' answers, to a
+speech estimate."""
 
 from __future__ import annotations
 
@@ -21,7 +22,13 @@ from speechclean.stages.types import Separation, Stems
 Answers = Mapping[str, Stems]
 System = Callable[[Audio, Audio, Answers], Separation]
 
-RULES = {"mean": MeanMask(), "max": MaxMask(), "median": MedianMask(), "min": MinMask(), "geometric": GeometricMask()}
+RULES = {
+    "mean": MeanMask(),
+    "max": MaxMask(),
+    "median": MedianMask(),
+    "min": MinMask(),
+    "geometric": GeometricMask(),
+}
 #: Of two separators the median is the mean, so it is not listed twice.
 SAME_OF_TWO = ("median",)
 
@@ -36,19 +43,27 @@ def stages(overrides: list[str]) -> dict[str, object]:
 
 def systems(names: list[str], made: dict[str, object]) -> dict[str, System]:
     """Every system by its name; the last is the ceiling."""
-    found: dict[str, System] = {"mixture": lambda mixture, _, __: Separation(mixture, mixture, _ones(mixture))}
+    found: dict[str, System] = {
+        "mixture": lambda mixture, _, __: Separation(mixture, mixture, _ones(mixture))
+    }
     for rule, fusion in RULES.items():
         if not (rule in SAME_OF_TWO and len(names) == 2):
-            found[f"pipeline, {rule}"] = lambda mixture, _, answers, fusion=fusion: finish(fusion(mixture, answers), made)
+            found[f"pipeline, {rule}"] = lambda mixture, _, answers, fusion=fusion: finish(
+                fusion(mixture, answers), made
+            )
     for name in names:
         found[f"pipeline, {name} alone"] = lambda mixture, _, answers, name=name: finish(
             RULES["mean"](mixture, {name: answers[name]}), made
         )
     for rule, fusion in RULES.items():
         if not (rule in SAME_OF_TWO and len(names) == 2):
-            found[f"{rule} of masks only"] = lambda mixture, _, answers, fusion=fusion: fusion(mixture, answers)
+            found[f"{rule} of masks only"] = lambda mixture, _, answers, fusion=fusion: fusion(
+                mixture, answers
+            )
     for name in names:
-        found[f"demucs, {name}"] = lambda mixture, _, answers, name=name: plain(mixture, answers[name])
+        found[f"demucs, {name}"] = lambda mixture, _, answers, name=name: plain(
+            mixture, answers[name]
+        )
     found["spectral gating"] = lambda mixture, _, __: gated(mixture)
     found["HPSS"] = lambda mixture, _, __: harmonic(mixture)
     found["oracle ratio mask"] = lambda mixture, reference, _: oracle(mixture, reference)
@@ -71,7 +86,8 @@ def plain(mixture: Audio, stems: Stems) -> Separation:
 
 
 def gated(mixture: Audio, quantile: float = 0.2, over_db: float = 6.0) -> Separation:
-    """Spectral gating: per frequency a floor from the quiet frames, a soft step 6 dB above it (stationary noise reduction)."""
+    """Spectral gating: per frequency a floor from the quiet frames, a soft step 6 dB above it
+    (stationary noise reduction)."""
     n_fft = stft.window_length(mixture.sample_rate, 0.064)
     power = stft.stft(mixture.waveform, n_fft).abs().square()
     floor = power.quantile(quantile, -1, keepdim=True) * 10 ** (over_db / 10)
@@ -80,21 +96,28 @@ def gated(mixture: Audio, quantile: float = 0.2, over_db: float = 6.0) -> Separa
 
 
 def harmonic(mixture: Audio) -> Separation:
-    """Harmonic part of harmonic-percussive separation (Fitzgerald, "Harmonic/percussive separation using median filtering",
-    DAFx 2010), by librosa."""
+    """Harmonic part of harmonic-percussive separation (Fitzgerald, "Harmonic/percussive separation
+    using median filtering", DAFx 2010), by librosa."""
     import librosa
 
     waveform = np.stack([librosa.effects.harmonic(row) for row in mixture.waveform.numpy()])
-    return Separation(mixture, mixture.with_waveform(torch.from_numpy(waveform).float()), _ones(mixture))
+    return Separation(
+        mixture, mixture.with_waveform(torch.from_numpy(waveform).float()), _ones(mixture)
+    )
 
 
 def oracle(mixture: Audio, reference: Audio) -> Separation:
-    """The ratio mask of the true voice and the true music: what a perfect model could do with this kind of mask."""
+    """The ratio mask of the true voice and the true music: what a perfect model could do with this
+    kind of mask."""
     n_fft = stft.window_length(mixture.sample_rate, 0.085)
-    voice, music = (stft.stft(w, n_fft) for w in (reference.waveform, mixture.waveform - reference.waveform))
+    voice, music = (
+        stft.stft(w, n_fft) for w in (reference.waveform, mixture.waveform - reference.waveform)
+    )
     mask = stft.ratio_mask(voice, music)
     return Separation(mixture, mixture.with_waveform(stft.apply_mask(mixture.waveform, mask)), mask)
 
 
 def _ones(mixture: Audio) -> torch.Tensor:
-    return torch.ones_like(stft.stft(mixture.waveform, stft.window_length(mixture.sample_rate, 0.085)).real)
+    return torch.ones_like(
+        stft.stft(mixture.waveform, stft.window_length(mixture.sample_rate, 0.085)).real
+    )

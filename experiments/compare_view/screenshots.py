@@ -1,6 +1,8 @@
-"""Pictures of MLflow's own pages on the runs of one experiment, taken from a real UI in headless Chromium.
+"""Pictures of MLflow's own pages on the runs of one experiment, taken from a real UI in headless
+Chromium.
 
-pip install playwright==1.65.2          # its browsers are not needed, Debian's chromium is: apt-get install chromium
+pip install playwright==1.65.2          # its browsers are not needed, Debian's chromium is: apt-get
+                                        install chromium
 python -m experiments.compare_view.screenshots sqlite:///mlflow.db EXPERIMENT FOLDER
 """
 
@@ -37,11 +39,16 @@ def main() -> None:
     experiment = client.get_experiment_by_name(arguments.experiment)
     runs = [run.info.run_id for run in client.search_runs([experiment.experiment_id])]
     with mlflow_server(arguments.uri) as (_, server), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=arguments.chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=arguments.chromium, args=["--no-sandbox"]
+        )
         page = browser.new_page(viewport=SIZE)
         address = f"{server}/#"
         arguments.folder.mkdir(parents=True, exist_ok=True)
-        parameters = {"runs": json.dumps(runs), "experiments": json.dumps([experiment.experiment_id])}
+        parameters = {
+            "runs": json.dumps(runs),
+            "experiments": json.dumps([experiment.experiment_id]),
+        }
         page.goto(f"{address}/compare-runs?{urllib.parse.urlencode(parameters)}")
         page.get_by_text("Parallel Coordinates Plot").wait_for(timeout=60_000)
         close_assistant(page)

@@ -1,8 +1,10 @@
 """Credit for every recording the weights were trained on, from the data folder's own `sources.tsv`.
 
-    python -m experiments.embedded_models.attributions --out speechclean/assets/models/ATTRIBUTIONS.tsv
+    python -m experiments.embedded_models.attributions --out
+    speechclean/assets/models/ATTRIBUTIONS.tsv
 
-A row per repository, commit, licence and note; `files` are the names under which the clips stand in the data folder.
+A row per repository, commit, licence and note; `files` are the names under which the clips stand in
+the data folder.
 """
 
 import argparse
@@ -35,9 +37,15 @@ def grouped(sources: Path) -> list[dict[str, str]]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, default=Path("../shared/data/train"), help="folder with sources.tsv")
-    parser.add_argument("--out", type=Path, default=Path("speechclean/assets/models/ATTRIBUTIONS.tsv"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--source", type=Path, default=Path("../shared/data/train"), help="folder with sources.tsv"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("speechclean/assets/models/ATTRIBUTIONS.tsv")
+    )
     args = parser.parse_args(argv)
     rows = grouped(args.source / "sources.tsv")
     with open(args.out, "w", newline="") as file:

@@ -1,9 +1,10 @@
-"""Put measured numbers into README.md and the model card, between their `<!-- NAME -->` and `<!-- end -->` marks.
+"""Put measured numbers into README.md and the model card, between their `<!-- NAME -->` and `<!--
+end -->` marks.
 
     python -m experiments.embedded_models.card
 
-NAME is a file of results/ (`default.md`), `curves` (the last row of each learning curve) or `files` (size and hash of what
-ships). Nothing between the marks is written by hand.
+NAME is a file of results/ (`default.md`), `curves` (the last row of each learning curve) or `files`
+(size and hash of what ships). Nothing between the marks is written by hand.
 """
 
 import csv
@@ -19,7 +20,10 @@ TEXTS = (HERE / "README.md", MODELS / "MODEL_CARD.md", HERE.parents[1] / "README
 
 def curves() -> str:
     """Markdown: how each training ended, by its learning curve."""
-    lines = ["| training | minutes | steps | hours heard | on held-out voices and tracks |", "|---|---|---|---|---|"]
+    lines = [
+        "| training | minutes | steps | hours heard | on held-out voices and tracks |",
+        "|---|---|---|---|---|",
+    ]
     for path in sorted((HERE / "results").glob("curve_*.csv")):
         with open(path, newline="") as file:
             last = list(csv.DictReader(file))[-1]
@@ -28,7 +32,12 @@ def curves() -> str:
         else:
             score = f"SI-SDR {float(last['before_db']):.2f} dB before, {float(last['after_db']):.2f} dB after"
         name = path.stem.removeprefix("curve_")
-        told = [f"{float(last['minutes']):.0f}", f"{float(last['step']):.0f}", f"{float(last['hours_heard']):.1f}", score]
+        told = [
+            f"{float(last['minutes']):.0f}",
+            f"{float(last['step']):.0f}",
+            f"{float(last['hours_heard']):.1f}",
+            score,
+        ]
         lines.append(f"| {name} | " + " | ".join(told) + " |")
     return "\n".join(lines)
 
@@ -37,7 +46,9 @@ def files() -> str:
     """Markdown: what ships."""
     lines = ["| file | MB | sha256 |", "|---|---|---|"]
     for path in sorted(MODELS.glob("*.th")):
-        lines.append(f"| {path.name} | {path.stat().st_size / 1e6:.2f} | `{hashlib.sha256(path.read_bytes()).hexdigest()}` |")
+        lines.append(
+            f"| {path.name} | {path.stat().st_size / 1e6:.2f} | `{hashlib.sha256(path.read_bytes()).hexdigest()}` |"
+        )
     return "\n".join(lines)
 
 

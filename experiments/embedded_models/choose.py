@@ -1,9 +1,11 @@
-"""Which fusion, weights, beta and wet the held-out voices and tracks support: the package's stages on cached stems.
+"""Which fusion, weights, beta and wet the held-out voices and tracks support: the package's stages
+on cached stems.
 
-    python -m experiments.embedded_models.choose --banks /tmp/banks --count 64 --out experiments/embedded_models/results
+    python -m experiments.embedded_models.choose --banks /tmp/banks --count 64 --out
+    experiments/embedded_models/results
 
-The separators run once; every choice is then measured on the same mixtures, paired. Writes and prints `choices.md`. The
-data is the validation split of the training banks, never the dev set.
+The separators run once; every choice is then measured on the same mixtures, paired. Writes and
+prints `choices.md`. The data is the validation split of the training banks, never the dev set.
 """
 
 import argparse
@@ -34,14 +36,22 @@ A, B = "embedded_htdemucs", "embedded_hdemucs_q"
 def fusions() -> dict[str, tuple]:
     """Name: (rule, separators it is given)."""
     both = (A, B)
-    rules: dict[str, tuple] = {"htdemucs alone": (MeanMask(), (A,)), "hdemucs_q alone": (MeanMask(), (B,))}
+    rules: dict[str, tuple] = {
+        "htdemucs alone": (MeanMask(), (A,)),
+        "hdemucs_q alone": (MeanMask(), (B,)),
+    }
     for share in (0.25, 0.5, 0.75):
         rules[f"mean, htdemucs {share:.2f}"] = (MeanMask(weights={A: share, B: 1 - share}), both)
-    return rules | {"geometric": (GeometricMask(), both), "max": (MaxMask(), both), "min": (MinMask(), both)}
+    return rules | {
+        "geometric": (GeometricMask(), both),
+        "max": (MaxMask(), both),
+        "min": (MinMask(), both),
+    }
 
 
 def in_pauses(cleaned: np.ndarray, mixture: np.ndarray, speech: np.ndarray) -> float:
-    """Level of `cleaned` against `mixture` in dB where speech pauses; NaN with less than 0.3 s of pauses or no music."""
+    """Level of `cleaned` against `mixture` in dB where speech pauses; NaN with less than 0.3 s of
+    pauses or no music."""
     pause = ~active(speech)
     before, after = (frame_energy(wave)[pause].sum() for wave in (mixture, cleaned))
     music = frame_energy(mixture - speech)[pause].sum()
@@ -51,35 +61,52 @@ def in_pauses(cleaned: np.ndarray, mixture: np.ndarray, speech: np.ndarray) -> f
 
 
 def judge(sources: torch.Tensor, rule: tuple, stages: Sequence[Stage], stems: list) -> np.ndarray:
-    """`[mixtures, 3]`: SI-SDR in dB, STOI, level in speech pauses in dB, after the rule and the stages."""
+    """`[mixtures, 3]`: SI-SDR in dB, STOI, level in speech pauses in dB, after the rule and the
+    stages."""
     fusion, names = rule
     rows = []
     for (music, speech), answers in zip(sources, stems, strict=True):
-        separation = fusion(Audio((music + speech)[None], SAMPLE_RATE), {name: answers[name] for name in names})
+        separation = fusion(
+            Audio((music + speech)[None], SAMPLE_RATE), {name: answers[name] for name in names}
+        )
         for stage in stages:
             separation = stage(separation)
         clean, cleaned = Audio(speech[None], SAMPLE_RATE), separation.speech
         left = in_pauses(cleaned.waveform[0].numpy(), (music + speech).numpy(), speech.numpy())
-        rows.append([number(si_sdr(cleaned.waveform, clean.waveform)), number(stoi(cleaned, clean)), left])
+        rows.append(
+            [number(si_sdr(cleaned.waveform, clean.waveform)), number(stoi(cleaned, clean)), left]
+        )
     return np.array(rows)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--banks", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=64, help="mixtures from -5 to 15 dB; an eighth more is speech alone")
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=64,
+        help="mixtures from -5 to 15 dB; an eighth more is speech alone",
+    )
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     pipeline = pipeline_of(["enhancement=embedded_denoiser", "enhancement.wet=1"])
-    sources = valid_set(make_pools(open_banks(args.banks), "valid", 1.0), args.count, 4 * SAMPLE_RATE)
+    sources = valid_set(
+        make_pools(open_banks(args.banks), "valid", 1.0), args.count, 4 * SAMPLE_RATE
+    )
     mixtures = [Audio(item.sum(0, keepdim=True), SAMPLE_RATE) for item in sources]
     answers = {name: separator(mixtures) for name, separator in pipeline.separators.items()}
     stems = [{name: answers[name][index] for name in answers} for index in range(len(mixtures))]
     speech = [item[1:] for item in sources]
     clean = [Audio(wave, SAMPLE_RATE) for wave in speech]
     before = np.array(
-        [[number(si_sdr(m.waveform, s)), number(stoi(m, c))] for m, s, c in zip(mixtures, speech, clean, strict=True)]
+        [
+            [number(si_sdr(m.waveform, s)), number(stoi(m, c))]
+            for m, s, c in zip(mixtures, speech, clean, strict=True)
+        ]
     )
     lines = [
         f"{args.count} held-out mixtures, -5 to 15 dB, STOI {np.nanmean(before[: args.count, 1]):.3f}",
@@ -96,8 +123,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         paired = gains - first
         error = paired.std(ddof=1) / np.sqrt(args.count)
         alone = after[args.count :]
-        row = [f"{gains.mean():+.2f}", f"{paired.mean():+.2f} ± {error:.2f}", f"{np.nanmean(after[: args.count, 1]):.3f}"]
-        row += [f"{np.nanmean(after[: args.count, 2]):+.1f}", f"{alone[:, 0].mean():.1f}", f"{np.nanmean(alone[:, 1]):.4f}"]
+        row = [
+            f"{gains.mean():+.2f}",
+            f"{paired.mean():+.2f} ± {error:.2f}",
+            f"{np.nanmean(after[: args.count, 1]):.3f}",
+        ]
+        row += [
+            f"{np.nanmean(after[: args.count, 2]):+.1f}",
+            f"{alone[:, 0].mean():.1f}",
+            f"{np.nanmean(alone[:, 1]):.4f}",
+        ]
         lines.append(f"| {name} | " + " | ".join(row) + " |")
         print(lines[-1], flush=True)
         return float(gains.mean())
@@ -108,7 +143,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     for beta in (0.1, 0.25, 0.5, 1.0):
         add(f"{best}, beta {beta}", rule, [BetaWiener(beta=beta)])
     for wet in (0.25, 0.5, 1.0):
-        add(f"{best}, wet {wet}", rule, [type(pipeline.enhancement)(model="embedded_denoiser", wet=wet, device="cpu")])
+        add(
+            f"{best}, wet {wet}",
+            rule,
+            [type(pipeline.enhancement)(model="embedded_denoiser", wet=wet, device="cpu")],
+        )
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         (args.out / "choices.md").write_text("\n".join([lines[0], "", *lines[1:]]) + "\n")

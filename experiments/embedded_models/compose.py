@@ -1,6 +1,7 @@
 """Compose short pieces as MIDI: progressions, bass, patterns, motifs, drums; a seed is a piece.
 
-Pure Python. Times are beats, pitches MIDI note numbers, velocities 1-127, programs General MIDI counted from 0.
+Pure Python. Times are beats, pitches MIDI note numbers, velocities 1-127, programs General MIDI
+counted from 0.
 
     python -m experiments.embedded_models.compose --out /tmp/midi --count 60
 """
@@ -24,7 +25,16 @@ SCALES = {
     "mixolydian": (0, 2, 4, 5, 7, 9, 10),
     "harmonic": (0, 2, 3, 5, 7, 8, 11),
 }
-PROGRESSIONS = [(0, 4, 5, 3), (0, 5, 3, 4), (0, 3, 0, 4), (5, 3, 0, 4), (0, 6, 5, 6), (1, 4, 0, 0), (0, 2, 3, 4), (0, 0, 3, 4)]
+PROGRESSIONS = [
+    (0, 4, 5, 3),
+    (0, 5, 3, 4),
+    (0, 3, 0, 4),
+    (5, 3, 0, 4),
+    (0, 6, 5, 6),
+    (1, 4, 0, 0),
+    (0, 2, 3, 4),
+    (0, 0, 3, 4),
+]
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,8 @@ class Note:
 
 @dataclass(frozen=True)
 class Style:
-    """What a piece is made of; programs are drawn from the tuples, an empty tuple leaves the part out."""
+    """What a piece is made of; programs are drawn from the tuples, an empty tuple leaves the part
+    out."""
 
     tempo: tuple[int, int]
     beats: int
@@ -54,7 +65,9 @@ class Style:
 
 STYLES = {
     "pop": Style((92, 128), 4, (89, 48, 4), (33, 34, 38), (25, 27, 0, 5), (81, 11, 73, 26), "rock"),
-    "orchestra": Style((64, 110), 4, (48, 49, 52), (43, 42), (45, 46, 48), (40, 60, 68, 71, 73, 56), ""),
+    "orchestra": Style(
+        (64, 110), 4, (48, 49, 52), (43, 42), (45, 46, 48), (40, 60, 68, 71, 73, 56), ""
+    ),
     "ambient": Style((50, 76), 4, (88, 91, 94, 95), (39, 89), (98, 10, 88), (82, 75), ""),
     "lofi": Style((68, 88), 4, (4, 5), (32, 33), (4, 11, 26), (65, 11, 12), "soft", 0.16),
     "folk": Style((80, 126), 4, (), (32,), (24, 25, 105, 15), (22, 40, 73, 110, 21), "shaker"),
@@ -64,7 +77,9 @@ STYLES = {
     "metal": Style((120, 165), 4, (30,), (34,), (29, 30), (30, 29), "rock"),
     "choir": Style((56, 84), 4, (52, 53, 19), (43, 19), (46, 14), (53, 54, 68), ""),
     "jazz": Style((96, 150), 4, (4, 26), (32,), (0, 26), (66, 56, 57, 65), "soft", 0.2),
-    "world": Style((84, 120), 4, (104, 89), (32, 35), (107, 108, 114, 12), (77, 104, 111, 75), "shaker"),
+    "world": Style(
+        (84, 120), 4, (104, 89), (32, 35), (107, 108, 114, 12), (77, 104, 111, 75), "shaker"
+    ),
 }
 
 
@@ -85,10 +100,14 @@ def drum_bar(kind: str, start: float, beats: int, rng: np.random.Generator) -> l
             hits += [(beat + 0.5, KICK, loud - 10)] if rng.random() < 0.25 else []
     if rng.random() < 0.1:
         hits.append((0, CRASH, 90))
-    return [Note(start + at, 0.2, key, int(vel + rng.integers(-8, 9)), DRUMS) for at, key, vel in hits]
+    return [
+        Note(start + at, 0.2, key, int(vel + rng.integers(-8, 9)), DRUMS) for at, key, vel in hits
+    ]
 
 
-def compose(seed: int, seconds: float, style: str | None = None) -> tuple[list[Note], dict[int, int], int]:
+def compose(
+    seed: int, seconds: float, style: str | None = None
+) -> tuple[list[Note], dict[int, int], int]:
     """Notes, program per channel and tempo (beats per minute) of the piece of that seed."""
     rng = np.random.default_rng((7, seed))
     style = style or sorted(STYLES)[int(rng.integers(len(STYLES)))]
@@ -126,14 +145,18 @@ def compose(seed: int, seconds: float, style: str | None = None) -> tuple[list[N
                 late = made.swing if index % 2 else 0.0
                 if rng.random() < 0.92:
                     tone = pitch(degree + order[index % len(order)], 0)
-                    notes.append(Note(start + float(beat) + late * fast, fast * 0.95, tone, 70 + loud, 2))
+                    notes.append(
+                        Note(start + float(beat) + late * fast, fast * 0.95, tone, 70 + loud, 2)
+                    )
         if 3 in programs and bar >= enters["lead"] and bar % 8 not in (3, 7):
             at = 0.0
             for step, length in motif:
                 if at + length > made.beats or rng.random() < 0.12:
                     break
                 wander = int(rng.integers(-1, 2)) if bar % 4 == 2 else 0
-                notes.append(Note(start + at, length * 0.95, pitch(degree + step + wander, 1), 84 + loud, 3))
+                notes.append(
+                    Note(start + at, length * 0.95, pitch(degree + step + wander, 1), 84 + loud, 3)
+                )
                 at += length
         if made.drums and bar >= enters["bass"]:
             notes += drum_bar(made.drums, start, made.beats, rng)
@@ -151,7 +174,9 @@ def varint(value: int) -> bytes:
 def to_midi(notes: Sequence[Note], programs: dict[int, int], tempo: int, seconds: float) -> bytes:
     """A format-0 MIDI file that ends every note by `seconds`."""
     last = int(seconds * tempo / 60 * TICKS)
-    events: list[tuple[int, int, bytes]] = [(0, 0, b"\xff\x51\x03" + (60_000_000 // tempo).to_bytes(3, "big"))]
+    events: list[tuple[int, int, bytes]] = [
+        (0, 0, b"\xff\x51\x03" + (60_000_000 // tempo).to_bytes(3, "big"))
+    ]
     events += [(0, 1, bytes([0xC0 | channel, program])) for channel, program in programs.items()]
     places = {0: 84, 1: 64, 2: 40, 3: 72}
     events += [(0, 1, bytes([0xB0 | channel, 10, places[channel]])) for channel in programs]
@@ -166,11 +191,19 @@ def to_midi(notes: Sequence[Note], programs: dict[int, int], tempo: int, seconds
         body += varint(tick - now) + data
         now = tick
     body += varint(max(0, last - now)) + b"\xff\x2f\x00"
-    return b"MThd" + struct.pack(">IHHH", 6, 0, 1, TICKS) + b"MTrk" + struct.pack(">I", len(body)) + bytes(body)
+    return (
+        b"MThd"
+        + struct.pack(">IHHH", 6, 0, 1, TICKS)
+        + b"MTrk"
+        + struct.pack(">I", len(body))
+        + bytes(body)
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=60, help="pieces, going round the styles")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of each piece")

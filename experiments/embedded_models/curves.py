@@ -1,4 +1,5 @@
-"""Learning curves as a picture: SI-SDR improvement on held-out voices and tracks against minutes and hours heard.
+"""Learning curves as a picture: SI-SDR improvement on held-out voices and tracks against minutes
+and hours heard.
 
 python -m experiments.embedded_models.curves results/curve_*.csv --out results/curves.png
 """
@@ -22,7 +23,9 @@ def read(path: Path) -> dict[str, list[float]]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("curves", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
@@ -32,8 +35,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         if "mask_db" not in curve:
             continue  # the denoiser's score is another
         for axis, key in zip(axes, ("minutes", "hours_heard"), strict=True):
-            axis.plot(curve[key], curve["mask_db"], marker=".", label=path.stem.removeprefix("curve_"))
-    axes[0].set(xlabel="minutes of wall clock on a shared core", ylabel="SI-SDR improvement by ratio mask, dB")
+            axis.plot(
+                curve[key], curve["mask_db"], marker=".", label=path.stem.removeprefix("curve_")
+            )
+    axes[0].set(
+        xlabel="minutes of wall clock on a shared core",
+        ylabel="SI-SDR improvement by ratio mask, dB",
+    )
     axes[1].set(xlabel="hours of audio heard")
     axes[1].legend()
     for axis in axes:

@@ -1,8 +1,9 @@
 """Decode a folder of audio once into flat int16 banks that training can crop from without waiting.
 
-A *bank* is three files in one folder: `<name>.i16` (all clips of one kind, mono, `SAMPLE_RATE`, joined end to end),
-`<name>.csv` (one row per clip: where it lies and what it is) and nothing else, so that a memory map of it is the whole
-data set. Clips are split into train and valid by `id` (voice or track), so that no voice is heard in both.
+A *bank* is three files in one folder: `<name>.i16` (all clips of one kind, mono, `SAMPLE_RATE`,
+joined end to end), `<name>.csv` (one row per clip: where it lies and what it is) and nothing else,
+so that a memory map of it is the whole data set. Clips are split into train and valid by `id`
+(voice or track), so that no voice is heard in both.
 
     python -m experiments.embedded_models.data --source ../shared/data/train --banks /tmp/banks
 """
@@ -26,7 +27,8 @@ VALID_SHARE = 0.08
 
 @dataclass(frozen=True)
 class Clip:
-    """One decoded clip: `start` and `length` in samples of its bank, `source_rate` in Hz before resampling."""
+    """One decoded clip: `start` and `length` in samples of its bank, `source_rate` in Hz before
+    resampling."""
 
     file: str
     id: str
@@ -56,13 +58,15 @@ class Bank:
 
 
 def split_of(identity: str, share: float = VALID_SHARE) -> str:
-    """Train or valid, decided by the name alone: the same on every machine and whatever else is in the folder."""
+    """Train or valid, decided by the name alone: the same on every machine and whatever else is in
+    the folder."""
     draw = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:4], "big") / 2**32
     return "valid" if draw < share else "train"
 
 
 def decode(path: Path) -> tuple[np.ndarray, int]:
-    """Mono int16 `[samples]` at `SAMPLE_RATE` with its peak at -1 dBFS, and the rate it was stored at."""
+    """Mono int16 `[samples]` at `SAMPLE_RATE` with its peak at -1 dBFS, and the rate it was stored
+    at."""
     wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
     mono = wave.mean(axis=1)
     if rate != SAMPLE_RATE:
@@ -73,7 +77,8 @@ def decode(path: Path) -> tuple[np.ndarray, int]:
 
 
 def write_bank(folder: Path, name: str, files: Iterable[tuple[Path, str, str, str]]) -> None:
-    """Decode `(path, label, id, origin)` in order; a file that cannot be read is named and left out."""
+    """Decode `(path, label, id, origin)` in order; a file that cannot be read is named and left
+    out."""
     folder.mkdir(parents=True, exist_ok=True)
     rows, position = [], 0
     with open(folder / f"{name}.i16.part", "wb") as out:
@@ -84,7 +89,9 @@ def write_bank(folder: Path, name: str, files: Iterable[tuple[Path, str, str, st
                 print(f"left out {label}: {error}")
                 continue
             samples.tofile(out)
-            rows.append(Clip(label, identity, origin, rate, position, len(samples), split_of(identity)))
+            rows.append(
+                Clip(label, identity, origin, rate, position, len(samples), split_of(identity))
+            )
             position += len(samples)
     rows = _both_splits(rows)
     (folder / f"{name}.i16.part").rename(folder / f"{name}.i16")
@@ -96,14 +103,20 @@ def write_bank(folder: Path, name: str, files: Iterable[tuple[Path, str, str, st
 
 
 def _both_splits(rows: list[Clip]) -> list[Clip]:
-    """Clips with something on both sides: of a few voices the draw may hold out none, or all. The last by its hash moves."""
-    identities = sorted({row.id for row in rows}, key=lambda one: hashlib.sha256(one.encode()).digest())
+    """Clips with something on both sides: of a few voices the draw may hold out none, or all. The
+    last by its hash moves."""
+    identities = sorted(
+        {row.id for row in rows}, key=lambda one: hashlib.sha256(one.encode()).digest()
+    )
     if len(identities) == 1:
         return [replace(row, split="train") for row in rows]
     missing = {"train", "valid"} - {row.split for row in rows}
     if not missing or not rows:
         return rows
-    return [replace(row, split=missing.copy().pop()) if row.id == identities[-1] else row for row in rows]
+    return [
+        replace(row, split=missing.copy().pop()) if row.id == identities[-1] else row
+        for row in rows
+    ]
 
 
 def read_bank(folder: Path, name: str) -> Bank:
@@ -111,7 +124,15 @@ def read_bank(folder: Path, name: str) -> Bank:
     with open(folder / f"{name}.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     clips = [
-        Clip(r["file"], r["id"], r["origin"], int(r["source_rate"]), int(r["start"]), int(r["length"]), r["split"])
+        Clip(
+            r["file"],
+            r["id"],
+            r["origin"],
+            int(r["source_rate"]),
+            int(r["start"]),
+            int(r["length"]),
+            r["split"],
+        )
         for r in rows
     ]
     return Bank(np.memmap(folder / f"{name}.i16", np.int16, "r"), clips)
@@ -125,19 +146,24 @@ def from_manifest(source: Path, kind: str) -> list[tuple[Path, str, str, str]]:
 
 
 def from_folder(folder: Path) -> list[tuple[Path, str, str, str]]:
-    """Rendered files named `<id>__<n>.wav|ogg`: everything before the double underscore is the voice or tune."""
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".wav", ".ogg", ".flac", ".mp3"))
+    """Rendered files named `<id>__<n>.wav|ogg`: everything before the double underscore is the
+    voice or tune."""
+    paths = sorted(
+        p for p in folder.rglob("*") if p.suffix.lower() in (".wav", ".ogg", ".flac", ".mp3")
+    )
     return [(p, p.name, p.stem.split("__")[0], "synthetic") for p in paths]
 
 
 def bank_folders(banks: Path, folders: Mapping[str, Path]) -> None:
-    """Banks from folders of one's own, by kind. Raises `ConfigError` for a folder without two voices or tracks: one must be
-    held out."""
+    """Banks from folders of one's own, by kind. Raises `ConfigError` for a folder without two
+    voices or tracks: one must be held out."""
     problems = []
     for kind, folder in folders.items():
         found = from_folder(folder)
         if len({identity for _, _, identity, _ in found}) < (1 if kind == "noise" else 2):
-            problems.append(f"data.{kind}={folder}: needs sound files of two voices or tracks at least, to hold one out")
+            problems.append(
+                f"data.{kind}={folder}: needs sound files of two voices or tracks at least, to hold one out"
+            )
     if problems:
         raise ConfigError(problems)
     for kind, folder in folders.items():
@@ -145,9 +171,18 @@ def bank_folders(banks: Path, folders: Mapping[str, Path]) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, default=Path("../shared/data/train"), help="folder with manifest.tsv")
-    parser.add_argument("--banks", type=Path, required=True, help="where the decoded banks go (outside the repository)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--source", type=Path, default=Path("../shared/data/train"), help="folder with manifest.tsv"
+    )
+    parser.add_argument(
+        "--banks",
+        type=Path,
+        required=True,
+        help="where the decoded banks go (outside the repository)",
+    )
     parser.add_argument("--voices", type=Path, help="folder of synthetic speech made by voices.py")
     parser.add_argument("--composed", type=Path, help="folder of rendered music made by render.py")
     args = parser.parse_args(argv)

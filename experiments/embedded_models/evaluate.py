@@ -1,12 +1,15 @@
-"""The table that judges the embedded models: the whole default pipeline of speechclean on mixtures it never heard.
+"""The table that judges the embedded models: the whole default pipeline of speechclean on mixtures
+it never heard.
 
     (cd ../shared/data/dev && python mix.py --root . --n 40 --out /tmp/mixtures)
-    python -m experiments.embedded_models.evaluate --mixtures /tmp/mixtures --clean ../shared/data/dev/speech \\
+    python -m experiments.embedded_models.evaluate --mixtures /tmp/mixtures --clean
+    ../shared/data/dev/speech \\
         --out experiments/embedded_models/results enhancement.wet=0
 
-What follows the options are overrides of conf/config.yaml. Prints and writes `<name>.md` (mean SI-SDR improvement and STOI
-before and after, by SNR of the mixture; how much quieter pauses became, of so many mixtures with a lead-in; clean speech
-through the pipeline) and `<name>.csv` (a row per mixture).
+What follows the options are overrides of conf/config.yaml. Prints and writes `<name>.md` (mean
+SI-SDR improvement and STOI before and after, by SNR of the mixture; how much quieter pauses became,
+of so many mixtures with a lead-in; clean speech through the pipeline) and `<name>.csv` (a row per
+mixture).
 """
 
 import argparse
@@ -37,8 +40,9 @@ BANDS_DB = [(-5.0, 0.0), (0.0, 5.0), (5.0, 10.0), (10.0, 15.0)]
 
 @dataclass(frozen=True)
 class Score:
-    """One mixture: its SNR over active speech in dB, SI-SDR in dB and STOI before and after cleaning, and by how much
-    `music_residual_db` changed where it begins with music alone (else NaN)."""
+    """One mixture: its SNR over active speech in dB, SI-SDR in dB and STOI before and after
+    cleaning, and by how much `music_residual_db` changed where it begins with music alone (else
+    NaN)."""
 
     name: str
     snr_db: float
@@ -61,7 +65,8 @@ def number(value: float | None) -> float:
 def pipeline_of(overrides: Sequence[str]) -> Pipeline:
     """The pipeline that the default config composes to, with these overrides."""
     cfg = composed([*overrides, "tracking=none"])
-    OmegaConf.update(cfg, "output.dir", ".")  # the rest hangs on Hydra's run folder, and nothing is written there
+    # the rest hangs on Hydra's run folder, and nothing is written there
+    OmegaConf.update(cfg, "output.dir", ".")
     return build(cfg).pipeline
 
 
@@ -70,7 +75,9 @@ def judge(pipeline: Pipeline, folder: Path) -> Iterator[Score]:
     with open(folder / "mixtures.tsv", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     for row in rows:
-        mixture, speech = (load(next(folder.glob(f"{row['id']}_{kind}.*"))) for kind in ("mix", "speech"))
+        mixture, speech = (
+            load(next(folder.glob(f"{row['id']}_{kind}.*"))) for kind in ("mix", "speech")
+        )
         separation = pipeline([mixture])[0]
         cleaned = separation.speech
         values = [number(si_sdr(audio.waveform, speech.waveform)) for audio in (mixture, cleaned)]
@@ -82,7 +89,8 @@ def judge(pipeline: Pipeline, folder: Path) -> Iterator[Score]:
 
 
 def check_clean(pipeline: Pipeline, folder: Path) -> Iterator[tuple[str, float, float, float]]:
-    """(file, STOI, SI-SDR in dB, change of loudness in LU) of clean speech against itself through the pipeline."""
+    """(file, STOI, SI-SDR in dB, change of loudness in LU) of clean speech against itself through
+    the pipeline."""
     for path in sorted(p for p in folder.iterdir() if p.suffix in (".flac", ".wav")):
         speech: Audio = load(path)
         cleaned = pipeline([speech])[0].speech
@@ -98,15 +106,21 @@ def table(scores: Sequence[Score]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for low, high in [*BANDS_DB, (-math.inf, math.inf)]:
-        inside = [s for s in scores if low <= s.snr_db < high or (s.snr_db == high == BANDS_DB[-1][1])]
+        inside = [
+            s for s in scores if low <= s.snr_db < high or (s.snr_db == high == BANDS_DB[-1][1])
+        ]
         if not inside:
             continue
         name = "all" if low == -math.inf else f"{low:.0f} to {high:.0f}"
-        before, after = (np.nanmean([getattr(s, f"stoi_{when}") for s in inside]) for when in ("before", "after"))
+        before, after = (
+            np.nanmean([getattr(s, f"stoi_{when}") for s in inside]) for when in ("before", "after")
+        )
         gain = np.mean([s.gain_db for s in inside])
         falls = [s.pauses_db for s in inside if not math.isnan(s.pauses_db)]
         fall = f"{np.mean(falls):+.1f} ({len(falls)})" if falls else ""
-        lines.append(f"| {name} | {len(inside)} | {gain:+.2f} | {before:.3f} | {after:.3f} | {fall} |")
+        lines.append(
+            f"| {name} | {len(inside)} | {gain:+.2f} | {before:.3f} | {after:.3f} | {fall} |"
+        )
     return "\n".join(lines)
 
 
@@ -125,7 +139,9 @@ def clean_table(rows: Sequence[tuple[str, float, float, float]]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--mixtures", type=Path, help="folder written by mix.py")
     parser.add_argument("--clean", type=Path, help="folder of clean speech")
     parser.add_argument("--out", type=Path, help="folder for NAME.md and NAME.csv")
@@ -142,8 +158,20 @@ def main(argv: Sequence[str] | None = None) -> None:
             args.out.mkdir(parents=True, exist_ok=True)
             with open(args.out / f"{args.name}.csv", "w", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(["id", "snr_db", "si_sdr_before", "si_sdr_after", "stoi_before", "stoi_after", "pauses_db"])
-                writer.writerows([s.name, *(f"{v:.4f}" for v in list(vars(s).values())[1:])] for s in scores)
+                writer.writerow(
+                    [
+                        "id",
+                        "snr_db",
+                        "si_sdr_before",
+                        "si_sdr_after",
+                        "stoi_before",
+                        "stoi_after",
+                        "pauses_db",
+                    ]
+                )
+                writer.writerows(
+                    [s.name, *(f"{v:.4f}" for v in list(vars(s).values())[1:])] for s in scores
+                )
     if args.clean:
         parts.append(clean_table(list(check_clean(pipeline, args.clean))))
     print("\n\n".join(parts) + f"\n\n({time.monotonic() - began:.0f} s)")

@@ -1,11 +1,23 @@
-"""The whole training of what ships, from the recordings to the table, in one command; what is there already is not made again.
+"""The whole training of what ships, from the recordings to the table, in one command; what is there
+already is not made again.
 
-    python -m experiments.embedded_models.everything --work /tmp/work                    # about 8 hours of one core
-    python -m experiments.embedded_models.everything --work /tmp/work --device cuda      # larger batches, other processes mix
-    python -m experiments.embedded_models.everything --work /tmp/work --scale 0.01       # does it run?
-    python -m experiments.embedded_models.everything --work /tmp/work --list             # the commands, and nothing else
+    python -m experiments.embedded_models.everything --work /tmp/work                    # about 8
+                                                                                         hours of
+                                                                                         one core
+    python -m experiments.embedded_models.everything --work /tmp/work --device cuda      # larger
+                                                                                         batches,
+                                                                                         other
+                                                                                         processes
+                                                                                         mix
+    python -m experiments.embedded_models.everything --work /tmp/work --scale 0.01       # does it
+                                                                                         run?
+    python -m experiments.embedded_models.everything --work /tmp/work --list             # the
+                                                                                         commands,
+                                                                                         and nothing
+                                                                                         else
 
-Killed and started again it goes on where it was: trainings from their last checkpoint, the rest from its last whole step.
+Killed and started again it goes on where it was: trainings from their last checkpoint, the rest
+from its last whole step.
 """
 
 from __future__ import annotations
@@ -35,16 +47,33 @@ class Step:
         more = [f"hydra.run.dir={self.training}"] if self.training else []
         if self.training and (self.training / "last.pt").exists():
             more.append("resume=true")
-        return [sys.executable, "-m", f"experiments.embedded_models.{self.module}", *self.arguments, *more]
+        return [
+            sys.executable,
+            "-m",
+            f"experiments.embedded_models.{self.module}",
+            *self.arguments,
+            *more,
+        ]
 
 
 def steps(work: Path, source: Path, scale: float, device: str) -> list[Step]:
-    """What to do, in order. `scale` shortens the trainings and what is made for them; 1 is what ships."""
-    banks, made = work / "banks", {name: work / name for name in ("voices", "midi", "composed", "remains")}
+    """What to do, in order. `scale` shortens the trainings and what is made for them; 1 is what
+    ships."""
+    banks, made = (
+        work / "banks",
+        {name: work / name for name in ("voices", "midi", "composed", "remains")},
+    )
     fast = ("batch=64", "data.workers=8", "precision=bf16") if device == "cuda" else ()
 
     def training(name: str, network: str, minutes: float, data: Path, *more: str) -> Step:
-        told = (f"network={network}", f"data.banks={data}", f"minutes={minutes * scale:g}", f"device={device}", *fast, *more)
+        told = (
+            f"network={network}",
+            f"data.banks={data}",
+            f"minutes={minutes * scale:g}",
+            f"device={device}",
+            *fast,
+            *more,
+        )
         return Step(name, "train", told, work / name)
 
     def some(count: int) -> str:
@@ -69,14 +98,22 @@ def steps(work: Path, source: Path, scale: float, device: str) -> list[Step]:
 
 def judged(work: Path, source: Path, out: Path) -> list[Step]:
     """Export and the tables, once the networks are there."""
-    checkpoints = [f"--{name}={work / name / 'last.pt'}" for name in ("htdemucs", "hdemucs", "denoiser")]
+    checkpoints = [
+        f"--{name}={work / name / 'last.pt'}" for name in ("htdemucs", "hdemucs", "denoiser")
+    ]
     dev = source.parent / "dev"
     mixtures = work / "mixtures"
-    subprocess.run([sys.executable, dev / "mix.py", "--root", dev, "--n", "40", "--out", mixtures], check=True)
+    subprocess.run(
+        [sys.executable, dev / "mix.py", "--root", dev, "--n", "40", "--out", mixtures], check=True
+    )
     return [
         Step("export", "export", (*checkpoints, "--out", str(MODELS))),
         Step("choices", "choose", ("--banks", str(work / "banks"), "--out", str(out))),
-        Step("table", "evaluate", ("--mixtures", str(mixtures), "--clean", str(dev / "speech"), "--out", str(out))),
+        Step(
+            "table",
+            "evaluate",
+            ("--mixtures", str(mixtures), "--clean", str(dev / "speech"), "--out", str(out)),
+        ),
     ]
 
 
@@ -89,18 +126,33 @@ def run(all_steps: Sequence[Step], done_file: Path) -> None:
         print(f"[{number}/{len(all_steps)}] {step.name}: {' '.join(step.line()[1:])}", flush=True)
         ended = subprocess.run(step.line(), check=False)
         if ended.returncode:
-            sys.exit(f"{step.name} ended with {ended.returncode}; mend it and start again: what is done stays done")
+            sys.exit(
+                f"{step.name} ended with {ended.returncode}; mend it and start again: what is done stays done"
+            )
         with open(done_file, "a") as file:
             file.write(f"{step.name}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True, help="scratch folder outside the repository, some 4 GB")
-    parser.add_argument("--source", type=Path, default=Path("../shared/data/train"), help="recordings, with manifest.tsv")
-    parser.add_argument("--scale", type=float, default=1.0, help="of the trainings and what is made for them")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--work", type=Path, required=True, help="scratch folder outside the repository, some 4 GB"
+    )
+    parser.add_argument(
+        "--source",
+        type=Path,
+        default=Path("../shared/data/train"),
+        help="recordings, with manifest.tsv",
+    )
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="of the trainings and what is made for them"
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--ship", action="store_true", help="replace the shipped weights and the tables of results/")
+    parser.add_argument(
+        "--ship", action="store_true", help="replace the shipped weights and the tables of results/"
+    )
     parser.add_argument("--list", action="store_true", help="say what would be run")
     args = parser.parse_args(argv)
     planned = steps(args.work, args.source, args.scale, args.device)

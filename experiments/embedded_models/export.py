@@ -1,11 +1,14 @@
-"""Write trained checkpoints in the very formats of demucs and denoiser, so that their own loaders read them.
+"""Write trained checkpoints in the very formats of demucs and denoiser, so that their own loaders
+read them.
 
-    python -m experiments.embedded_models.export --htdemucs a/last.pt --hdemucs b/last.pt --denoiser c/last.pt \\
+    python -m experiments.embedded_models.export --htdemucs a/last.pt --hdemucs b/last.pt --denoiser
+    c/last.pt \\
         --out speechclean/assets/models
 
-The folder becomes a local repository of demucs: `<signature>-<checksum>.th` packages and one bag yaml a model
-(`demucs --repo speechclean/assets/models -n embedded_htdemucs voice.wav`). The frequency-domain model is packed by DiffQ,
-with the bits it learned where it was trained with them; the denoiser is a package for denoiser's `--model_path`.
+The folder becomes a local repository of demucs: `<signature>-<checksum>.th` packages and one bag
+yaml a model (`demucs --repo speechclean/assets/models -n embedded_htdemucs voice.wav`). The
+frequency-domain model is packed by DiffQ, with the bits it learned where it was trained with them;
+the denoiser is a package for denoiser's `--model_path`.
 """
 
 import argparse
@@ -36,7 +39,8 @@ def load(checkpoint: Path) -> tuple[nn.Module, dict]:
 
 
 def quantizer(model: nn.Module, content: dict) -> DiffQuantizer:
-    """DiffQ over the averaged weights, with the bits that the checkpoint learned (8 where it learned none)."""
+    """DiffQ over the averaged weights, with the bits that the checkpoint learned (8 where it
+    learned none)."""
     made = attach(model)
     made.no_optimizer()
     learned = {k: v for k, v in content["average"].items() if k.endswith("_diffq")}
@@ -45,34 +49,50 @@ def quantizer(model: nn.Module, content: dict) -> DiffQuantizer:
 
 
 def training_args(content: dict) -> dict:
-    """What is told of the training inside the weights: how long it was, how it ended, and its run in MLflow."""
+    """What is told of the training inside the weights: how long it was, how it ended, and its run
+    in MLflow."""
     told = {key: content[key] for key in ("network", "step", "elapsed", "heard_s")}
     return told | {"run": content.get("run"), "valid": content["scores"]}
 
 
 def package(model: nn.Module, content: dict, quantise: bool) -> dict:
-    """Demucs's package: class, arguments, state (half precision or DiffQ) and what is known of the training."""
+    """Demucs's package: class, arguments, state (half precision or DiffQ) and what is known of the
+    training."""
     args, kwargs = model._init_args_kwargs
     told = training_args(content)
     if quantise:
         told |= {"diffq_group_size": GROUP_SIZE, "diffq_min_size_mb": MIN_SIZE_MB}
     state = get_state(model, quantizer(model, content) if quantise else None, half=True)
-    return {"klass": type(model), "args": args, "kwargs": kwargs, "state": state, "training_args": told}
+    return {
+        "klass": type(model),
+        "args": args,
+        "kwargs": kwargs,
+        "state": state,
+        "training_args": told,
+    }
 
 
 def export_network(checkpoint: Path, out: Path, name: str) -> Path:
-    """What a checkpoint holds, as `name` in the folder `out` and the format of its own library. Returns the file of weights."""
+    """What a checkpoint holds, as `name` in the folder `out` and the format of its own library.
+    Returns the file of weights."""
     out.mkdir(parents=True, exist_ok=True)
     denoising = torch.load(checkpoint, "cpu", weights_only=True)["network"] == "denoiser"
-    return export_denoiser(checkpoint, out, name) if denoising else export_separator(checkpoint, out, name)
+    return (
+        export_denoiser(checkpoint, out, name)
+        if denoising
+        else export_separator(checkpoint, out, name)
+    )
 
 
 def export_separator(checkpoint: Path, out: Path, name: str | None = None) -> Path:
-    """Package and bag of one separator; an older package of the same bag is removed. Returns the package's path."""
+    """Package and bag of one separator; an older package of the same bag is removed. Returns the
+    package's path."""
     model, content = load(checkpoint)
     name = name or BAGS[content["network"]]
     content_of = package(model, content, quantise=content["network"] == "hdemucs")
-    signature = hashlib.sha256(json.dumps(content_of["training_args"], sort_keys=True).encode()).hexdigest()[:8]
+    signature = hashlib.sha256(
+        json.dumps(content_of["training_args"], sort_keys=True).encode()
+    ).hexdigest()[:8]
     bag = out / f"{name}.yaml"
     if bag.exists():
         for old in yaml.safe_load(bag.read_text())["models"]:
@@ -95,7 +115,9 @@ def export_denoiser(checkpoint: Path, out: Path, name: str = "embedded_denoiser"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in ("htdemucs", "hdemucs", "denoiser"):
         parser.add_argument(f"--{name}", type=Path, help="checkpoint written by the training")
     parser.add_argument("--out", type=Path, default=Path("speechclean/assets/models"))

@@ -1,6 +1,8 @@
-"""What the separators are trained on: the ratio mask that ships, and their plain estimates beside it.
+"""What the separators are trained on: the ratio mask that ships, and their plain estimates beside
+it.
 
-Shapes: waves `[batch, samples]`, spectra complex `[batch, freqs, frames]`; energies are per crop, `[batch]`.
+Shapes: waves `[batch, samples]`, spectra complex `[batch, freqs, frames]`; energies are per crop,
+    `[batch]`.
 """
 
 import torch
@@ -12,7 +14,8 @@ FLOOR = 1e-3  # energy below the mixture's (-30 dB) that no loss term asks to go
 
 
 def stft(wave: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
-    """Hann STFT, centred and reflected: `[batch, samples]` to complex `[batch, n_fft // 2 + 1, frames]`."""
+    """Hann STFT, centred and reflected: `[batch, samples]` to complex `[batch, n_fft // 2 + 1,
+    frames]`."""
     window = torch.hann_window(n_fft, dtype=wave.dtype, device=wave.device)
     return torch.stft(wave, n_fft, hop, window=window, return_complex=True)
 
@@ -29,42 +32,54 @@ def power(spectrum: Tensor) -> Tensor:
 
 
 def ratio_mask(speech: Tensor, music: Tensor, eps: float = 1e-6) -> Tensor:
-    """Wiener-like ratio mask of two estimates, |V|^2 / (|V|^2 + |A|^2 + eps), from their spectra."""
+    """Wiener-like ratio mask of two estimates, |V|^2 / (|V|^2 + |A|^2 + eps), from their
+    spectra."""
     voice = power(speech)
     return voice / (voice + power(music) + eps)
 
 
 def log_error(error: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
-    """Mean of ln((error + floor) / (target + floor)) over crops, from energies: a negative SDR with a soft end.
+    """Mean of ln((error + floor) / (target + floor)) over crops, from energies: a negative SDR with
+    a soft end.
 
-    The floor hangs on the mixture, so that it is defined for a silent target (music alone) and stops pulling at
-    estimates that are already 30 dB clean.
+    The floor hangs on the mixture, so that it is defined for a silent target (music alone) and
+    stops pulling at estimates that are already 30 dB clean.
     """
     floor = FLOOR * mixture + 1e-8
     return torch.log((error + floor) / (target + floor)).mean()
 
 
 def compressed(spectrum: Tensor) -> Tensor:
-    """Square root of the magnitude, with a finite slope at zero; two roots cost a third of one `pow`."""
+    """Square root of the magnitude, with a finite slope at zero; two roots cost a third of one
+    `pow`."""
     return (power(spectrum) + 1e-5).sqrt().sqrt()
 
 
 def separator_loss(estimate: Tensor, sources: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """Loss of `estimate` `[batch, 2, 1, samples]` against `sources` `[batch, 2, samples]`, both (music, speech)."""
+    """Loss of `estimate` `[batch, 2, 1, samples]` against `sources` `[batch, 2, samples]`, both
+    (music, speech)."""
     batch, _, length = sources.shape
     estimate = estimate.reshape(batch, 2, length)
     mixture = sources.sum(1)
-    spectra = stft(torch.cat([estimate.flatten(0, 1), sources.flatten(0, 1)])).unflatten(0, (2, batch, 2))
+    spectra = stft(torch.cat([estimate.flatten(0, 1), sources.flatten(0, 1)])).unflatten(
+        0, (2, batch, 2)
+    )
     guess, truth = spectra
     mixed = truth.sum(1)
     masked = ratio_mask(guess[:, 1], guess[:, 0]) * mixed
     energy = power(truth).sum((-1, -2))
     heard = power(mixed).sum((-1, -2))
     by_mask = log_error(power(masked - truth[:, 1]).sum((-1, -2)), energy[:, 1], heard)
-    by_wave = log_error((estimate - sources).square().sum(-1), sources.square().sum(-1), mixture.square().sum(-1, keepdim=True))
+    by_wave = log_error(
+        (estimate - sources).square().sum(-1),
+        sources.square().sum(-1),
+        mixture.square().sum(-1, keepdim=True),
+    )
     wanted = compressed(truth)
     scale = compressed(mixed).mean() + 1e-6
-    by_magnitude = (F.l1_loss(compressed(masked), wanted[:, 1]) + F.l1_loss(compressed(guess), wanted)) / scale
+    by_magnitude = (
+        F.l1_loss(compressed(masked), wanted[:, 1]) + F.l1_loss(compressed(guess), wanted)
+    ) / scale
     total = by_mask + 0.5 * by_wave + 2.0 * by_magnitude
     parts = {"mask": by_mask, "wave": by_wave, "magnitude": by_magnitude}
     return total, {name: float(value.detach()) for name, value in parts.items()}
@@ -72,6 +87,10 @@ def separator_loss(estimate: Tensor, sources: Tensor) -> tuple[Tensor, dict[str,
 
 def si_sdr(estimate: Tensor, target: Tensor) -> Tensor:
     """Scale-invariant SDR in dB, `[batch]` (Le Roux et al. 2019)."""
-    scale = (estimate * target).sum(-1, keepdim=True) / (target.square().sum(-1, keepdim=True) + 1e-12)
+    scale = (estimate * target).sum(-1, keepdim=True) / (
+        target.square().sum(-1, keepdim=True) + 1e-12
+    )
     wanted = scale * target
-    return 10 * torch.log10(wanted.square().sum(-1) / ((estimate - wanted).square().sum(-1) + 1e-12) + 1e-12)
+    return 10 * torch.log10(
+        wanted.square().sum(-1) / ((estimate - wanted).square().sum(-1) + 1e-12) + 1e-12
+    )

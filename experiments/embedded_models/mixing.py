@@ -1,8 +1,10 @@
-"""Seeded crops of speech over music: what the models hear in training and what chooses between them in validation.
+"""Seeded crops of speech over music: what the models hear in training and what chooses between them
+in validation.
 
-Everything linear (speed, equaliser, low-pass, room) happens in one forward and one inverse FFT per source, so that a
-3 s crop costs about 10 ms and the training step keeps the core. Units: samples at `SAMPLE_RATE`, dB, Hz; waves are
-float32 `[samples]`.
+Everything linear (speed, equaliser, low-pass, room) happens in one forward and one inverse FFT per
+source, so that a
+3 s crop costs about 10 ms and the training step keeps the core. Units: samples at `SAMPLE_RATE`,
+dB, Hz; waves are float32 `[samples]`.
 """
 
 from collections.abc import Sequence
@@ -13,14 +15,16 @@ import scipy.fft
 
 from experiments.embedded_models.data import SAMPLE_RATE, Bank, Clip
 
-PRE_ROLL = SAMPLE_RATE // 2  # read before the crop: circular filters wrap into it, then it is dropped
+# read before the crop: circular filters wrap into it, then it is dropped
+PRE_ROLL = SAMPLE_RATE // 2
 SPEEDS = (0.88, 1.14)  # slower and faster than recorded, pitch included
 FRAME = SAMPLE_RATE // 50  # 20 ms, the frame in which speech counts as active
 
 
 @dataclass(frozen=True)
 class Crop:
-    """What a model is given (`speech + music`) and what it should answer; `music` holds noise too."""
+    """What a model is given (`speech + music`) and what it should answer; `music` holds noise
+    too."""
 
     speech: np.ndarray
     music: np.ndarray
@@ -49,7 +53,8 @@ class Recipe:
 
 
 class Pool:
-    """Clips to draw from: a voice or track by the square root of its length, then a clip by its length."""
+    """Clips to draw from: a voice or track by the square root of its length, then a clip by its
+    length."""
 
     def __init__(self, banks: Sequence[tuple[Bank, float]], split: str) -> None:
         self.parts = []
@@ -84,19 +89,25 @@ class Pool:
 
 
 def curve(rng: np.random.Generator, freqs: np.ndarray, spread_db: float) -> np.ndarray:
-    """Smooth random equaliser: gain per frequency, seven knots an octave and a bit apart, `spread_db` each."""
+    """Smooth random equaliser: gain per frequency, seven knots an octave and a bit apart,
+    `spread_db` each."""
     knots = np.log2(np.geomspace(60.0, 12_000.0, 7))
     gains = rng.normal(0.0, spread_db, 7)
-    return (10 ** (np.interp(np.log2(np.maximum(freqs, 20.0)), knots, gains) / 20)).astype(np.float32)
+    return (10 ** (np.interp(np.log2(np.maximum(freqs, 20.0)), knots, gains) / 20)).astype(
+        np.float32
+    )
 
 
 def low_pass(freqs: np.ndarray, cutoff_hz: float) -> np.ndarray:
     """Raised-cosine low-pass, 4 % of the cutoff wide, as resampling to a lower rate leaves it."""
-    return (0.5 - 0.5 * np.cos(np.pi * np.clip((cutoff_hz - freqs) / (0.04 * cutoff_hz), 0, 1))).astype(np.float32)
+    return (
+        0.5 - 0.5 * np.cos(np.pi * np.clip((cutoff_hz - freqs) / (0.04 * cutoff_hz), 0, 1))
+    ).astype(np.float32)
 
 
 def room(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Spectrum of a direct sound plus an exponentially decaying noise tail (RT60 0.1-0.45 s, 6-20 dB below it)."""
+    """Spectrum of a direct sound plus an exponentially decaying noise tail (RT60 0.1-0.45 s, 6-20
+    dB below it)."""
     rt60, level_db = rng.uniform(0.1, 0.45), rng.uniform(-20, -6)
     length = min(int(rt60 * SAMPLE_RATE), PRE_ROLL)
     tail = rng.standard_normal(length) * 10 ** (-3 * np.arange(length) / (rt60 * SAMPLE_RATE))
@@ -107,9 +118,16 @@ def room(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def shape(
-    rng: np.random.Generator, pool: Pool, length: int, eq_db: float, rooms: float, cutoff_hz: float | None, speeds=SPEEDS
+    rng: np.random.Generator,
+    pool: Pool,
+    length: int,
+    eq_db: float,
+    rooms: float,
+    cutoff_hz: float | None,
+    speeds=SPEEDS,
 ):
-    """Draw a source and pass it through speed, equaliser, room and low-pass: `[length]` and its stored rate."""
+    """Draw a source and pass it through speed, equaliser, room and low-pass: `[length]` and its
+    stored rate."""
     total = length + PRE_ROLL
     size = scipy.fft.next_fast_len(int(total * rng.uniform(*speeds)), real=True)
     wave, rate = pool.draw(rng, size)
@@ -142,11 +160,16 @@ def gain_for(speech: np.ndarray, other: np.ndarray, snr_db: float) -> float:
     """Gain for `other` that puts `speech` at `snr_db` over it while speech is active."""
     on = active(speech)
     power, rest = frame_energy(speech)[on].mean(), frame_energy(other)[on].mean()
-    return float(np.sqrt(power / (max(rest, 0.02 * frame_energy(other).mean()) + 1e-10) / 10 ** (snr_db / 10)))
+    return float(
+        np.sqrt(
+            power / (max(rest, 0.02 * frame_energy(other).mean()) + 1e-10) / 10 ** (snr_db / 10)
+        )
+    )
 
 
 def envelope(rng: np.random.Generator, length: int, recipe: Recipe) -> np.ndarray | float:
-    """Fades (up to 18 dB over the crop) and cuts (music starts or stops in it), as under real speech."""
+    """Fades (up to 18 dB over the crop) and cuts (music starts or stops in it), as under real
+    speech."""
     draw = rng.random()
     if draw < recipe.fade:
         return (10 ** (np.linspace(0, rng.uniform(-18, 18), length) / 20)).astype(np.float32)
@@ -158,20 +181,26 @@ def envelope(rng: np.random.Generator, length: int, recipe: Recipe) -> np.ndarra
 
 
 def ducked(rng: np.random.Generator, speech: np.ndarray) -> np.ndarray:
-    """Gain of music that steps back under the voice, `[samples]`: 4-14 dB down while somebody speaks, in and out by one-pole
-    glides of 0.05-0.3 s and 0.2-0.8 s, as a side-chained compressor does it."""
+    """Gain of music that steps back under the voice, `[samples]`: 4-14 dB down while somebody
+    speaks, in and out by one-pole glides of 0.05-0.3 s and 0.2-0.8 s, as a side-chained compressor
+    does it."""
     speaks, depth = active(speech), rng.uniform(4, 14)
-    rates = [1 - np.exp(-0.02 / seconds) for seconds in (rng.uniform(0.05, 0.3), rng.uniform(0.2, 0.8))]
+    rates = [
+        1 - np.exp(-0.02 / seconds) for seconds in (rng.uniform(0.05, 0.3), rng.uniform(0.2, 0.8))
+    ]
     level, course = float(speaks[0]) if len(speaks) else 0.0, np.zeros(len(speaks))
     for frame, on in enumerate(speaks):
         level += rates[0 if on else 1] * (float(on) - level)
         course[frame] = level
     at = np.arange(len(speech)) / FRAME
-    return (10 ** (-depth * np.interp(at, np.arange(len(course)) + 0.5, course) / 20)).astype(np.float32)
+    return (10 ** (-depth * np.interp(at, np.arange(len(course)) + 0.5, course) / 20)).astype(
+        np.float32
+    )
 
 
 def lead(rng: np.random.Generator, length: int) -> np.ndarray:
-    """Gate of 0 and 1, `[length]`, 10 ms ramps: the voice comes in late (a lead-in of music alone) or stops early."""
+    """Gate of 0 and 1, `[length]`, 10 ms ramps: the voice comes in late (a lead-in of music alone)
+    or stops early."""
     at, width = rng.uniform(0.15, 0.6) * length, 0.01 * SAMPLE_RATE
     ramp = np.clip((np.arange(length) - at) / width, 0, 1).astype(np.float32)
     return ramp if rng.random() < 0.6 else ramp[::-1]
@@ -192,9 +221,13 @@ def crop(rng: np.random.Generator, pools: dict[str, Pool], length: int, recipe: 
         speech = scipy.fft.irfft(spectrum, length).astype(np.float32)
     if rng.random() < recipe.lead:
         speech = speech * lead(rng, length)
-    music, _ = shape(rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff, recipe.music_speeds)
+    music, _ = shape(
+        rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff, recipe.music_speeds
+    )
     if rng.random() < recipe.two_musics:
-        other, _ = shape(rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff, recipe.music_speeds)
+        other, _ = shape(
+            rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff, recipe.music_speeds
+        )
         music = music + other * gain_for(music, other, rng.uniform(0, 10))
     music = music * envelope(rng, length, recipe)
     if recipe.duck and rng.random() < recipe.duck:
@@ -213,7 +246,8 @@ def crop(rng: np.random.Generator, pools: dict[str, Pool], length: int, recipe: 
 
 
 def make_pools(banks: dict[str, Bank], split: str, real: float) -> dict[str, Pool]:
-    """Pools of one split from the banks present: `voices` and `composed` join `speech` and `music` at `1 - real`."""
+    """Pools of one split from the banks present: `voices` and `composed` join `speech` and `music`
+    at `1 - real`."""
 
     def pool(main: str, extra: str) -> Pool:
         parts = [(banks[main], real)]
@@ -227,7 +261,9 @@ def make_pools(banks: dict[str, Bank], split: str, real: float) -> dict[str, Poo
     } | ({"noise": Pool([(banks["noise"], 1.0)], "train")} if "noise" in banks else {})
 
 
-def batch(rng: np.random.Generator, pools: dict[str, Pool], size: int, length: int, recipe: Recipe) -> np.ndarray:
+def batch(
+    rng: np.random.Generator, pools: dict[str, Pool], size: int, length: int, recipe: Recipe
+) -> np.ndarray:
     """`size` crops as float32 `[size, 2, length]`, sources in the order (music, speech)."""
     crops = [crop(rng, pools, length, recipe) for _ in range(size)]
     return np.stack([np.stack([c.music, c.speech]) for c in crops])

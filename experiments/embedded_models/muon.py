@@ -1,8 +1,9 @@
-"""Muon for convolutions and matrices, AdamW for the rest: more progress per step where steps are what is scarce.
+"""Muon for convolutions and matrices, AdamW for the rest: more progress per step where steps are
+what is scarce.
 
-Momentum of every weight with two or more axes is made (nearly) orthogonal by five Newton-Schulz iterations before it is
-applied (Jordan et al. 2024, "Muon"); the update's root mean square is matched to AdamW's (Liu et al. 2025, "Muon is
-scalable for LLM training").
+Momentum of every weight with two or more axes is made (nearly) orthogonal by five Newton-Schulz
+iterations before it is applied (Jordan et al. 2024, "Muon"); the update's root mean square is
+matched to AdamW's (Liu et al. 2025, "Muon is scalable for LLM training").
 """
 
 import torch
@@ -24,7 +25,9 @@ def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Parameters are flattened to `[first axis, everything else]`; `lr` is on AdamW's scale."""
 
-    def __init__(self, params, lr: float = 4e-3, momentum: float = 0.95, weight_decay: float = 0.01) -> None:
+    def __init__(
+        self, params, lr: float = 4e-3, momentum: float = 0.95, weight_decay: float = 0.01
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -46,7 +49,8 @@ class Muon(torch.optim.Optimizer):
 
 
 def split_parameters(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """(matrices for Muon, the rest for AdamW): embeddings, biases, norms, scales and tiny weights are the rest."""
+    """(matrices for Muon, the rest for AdamW): embeddings, biases, norms, scales and tiny weights
+    are the rest."""
     matrices, rest = [], []
     for name, weight in model.named_parameters():
         big = weight.ndim >= 2 and min(weight.flatten(1).shape) >= 8 and "emb" not in name

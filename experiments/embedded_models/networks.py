@@ -1,8 +1,9 @@
 """The three small networks: public classes of demucs and denoiser, only their sizes are ours.
 
-Both separators answer `[batch, 2, 1, samples]` for a mono mixture `[batch, 1, samples]` at 24 kHz, sources in the order
-`SOURCES`. They are meant to differ (waveform + spectrum with attention; magnitudes alone with recurrence), so that their
-errors do too. The denoiser maps `[batch, 1, samples]` at 16 kHz to the same shape.
+Both separators answer `[batch, 2, 1, samples]` for a mono mixture `[batch, 1, samples]` at 24 kHz,
+sources in the order `SOURCES`. They are meant to differ (waveform + spectrum with attention;
+magnitudes alone with recurrence), so that their errors do too. The denoiser maps `[batch, 1,
+samples]` at 16 kHz to the same shape.
 """
 
 from fractions import Fraction
@@ -19,11 +20,13 @@ SEGMENT_S = Fraction(4)
 
 
 def htdemucs() -> HTDemucs:
-    """Hybrid waveform/spectrum U-Net with a cross-domain transformer at the bottom, about 1.0 M parameters.
+    """Hybrid waveform/spectrum U-Net with a cross-domain transformer at the bottom, about 1.0 M
+    parameters.
 
-    Its spectral branch works on magnitudes (`cac=False`): with complex channels the first quarter of an hour went into
-    learning what phase is, and the ratio mask that ships needs magnitudes only. Its spectral layers are those of `hdemucs`,
-    so that a half-trained one can be its start (transplant.py).
+    Its spectral branch works on magnitudes (`cac=False`): with complex channels the first quarter
+    of an hour went into learning what phase is, and the ratio mask that ships needs magnitudes
+    only. Its spectral layers are those of `hdemucs`, so that a half-trained one can be its start
+    (transplant.py).
     """
     return HTDemucs(
         sources=SOURCES,
@@ -45,7 +48,8 @@ def htdemucs() -> HTDemucs:
 
 
 def hdemucs() -> HDemucs:
-    """Frequency-only U-Net on magnitudes with local attention and LSTM at the bottom, about 1.1 M parameters."""
+    """Frequency-only U-Net on magnitudes with local attention and LSTM at the bottom, about 1.1 M
+    parameters."""
     return HDemucs(
         sources=SOURCES,
         audio_channels=1,
@@ -64,12 +68,23 @@ def hdemucs() -> HDemucs:
 
 
 def denoiser() -> Denoiser:
-    """Causal waveform U-Net with an LSTM, DNS64 made small and without its resampling, about 1.4 M parameters.
+    """Causal waveform U-Net with an LSTM, DNS64 made small and without its resampling, about 1.4 M
+    parameters.
 
-    DNS64 works on four times as many samples as it is given. At this size that costs ten times the time of a second of
-    sound, in training too, and with four layers of stride 4 the LSTM steps every 16 ms either way.
+    DNS64 works on four times as many samples as it is given. At this size that costs ten times the
+    time of a second of sound, in training too, and with four layers of stride 4 the LSTM steps
+    every 16 ms either way.
     """
-    return Denoiser(hidden=32, max_hidden=192, depth=4, stride=4, kernel_size=8, resample=1, causal=True, sample_rate=16_000)
+    return Denoiser(
+        hidden=32,
+        max_hidden=192,
+        depth=4,
+        stride=4,
+        kernel_size=8,
+        resample=1,
+        causal=True,
+        sample_rate=16_000,
+    )
 
 
 NETWORKS = {"htdemucs": htdemucs, "hdemucs": hdemucs, "denoiser": denoiser}

@@ -1,4 +1,5 @@
-"""How weights move: two optimisers by a schedule, DiffQ's noise where it is asked for, and an average that is what ships."""
+"""How weights move: two optimisers by a schedule, DiffQ's noise where it is asked for, and an
+average that is what ships."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from experiments.embedded_models.quantise import attach
 
 
 def rate(progress: float, warm: float = 0.02) -> float:
-    """Share of the peak learning rate at `progress` in 0..1: linear warm-up, then a cosine down to 1 %."""
+    """Share of the peak learning rate at `progress` in 0..1: linear warm-up, then a cosine down to
+    1 %."""
     if progress < warm:
         return progress / warm
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm) / (1 - warm))))
@@ -31,7 +33,9 @@ class Average:
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (20 + self.steps))
         for name, value in model.state_dict().items():
-            self.state[name].lerp_(value, 1 - decay) if value.is_floating_point() else self.state[name].copy_(value)
+            self.state[name].lerp_(value, 1 - decay) if value.is_floating_point() else self.state[
+                name
+            ].copy_(value)
 
 
 @dataclass
@@ -46,14 +50,18 @@ class Learner:
     def __post_init__(self) -> None:
         matrices, rest = split_parameters(self.model)
         self.muon = Muon([{"params": matrices, "peak": self.muon_lr}])
-        self.adamw = torch.optim.AdamW([{"params": rest, "peak": self.lr}], lr=self.lr, betas=(0.9, 0.98), weight_decay=0.0)
+        self.adamw = torch.optim.AdamW(
+            [{"params": rest, "peak": self.lr}], lr=self.lr, betas=(0.9, 0.98), weight_decay=0.0
+        )
         self.quantizer = attach(self.model) if self.diffq else None
         if self.quantizer:
-            self.quantizer.setup_optimizer(self.adamw, peak=5e-3)  # a few hundred steps: 8 bits can become 6, not 2
+            # a few hundred steps: 8 bits can become 6, not 2
+            self.quantizer.setup_optimizer(self.adamw, peak=5e-3)
         self.average = Average(self.model)
 
     def step(self, loss: Tensor, progress: float) -> bool:
-        """One update at `progress` in 0..1; a gradient that is not finite moves nothing. Returns whether it moved."""
+        """One update at `progress` in 0..1; a gradient that is not finite moves nothing. Returns
+        whether it moved."""
         for group in self.muon.param_groups + self.adamw.param_groups:
             group["lr"] = rate(progress) * group["peak"]
         self.model.zero_grad()

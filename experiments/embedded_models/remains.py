@@ -1,8 +1,11 @@
-"""What the separators leave of a mixture, beside the clean speech: the pairs that the denoiser is trained on.
+"""What the separators leave of a mixture, beside the clean speech: the pairs that the denoiser is
+trained on.
 
-    python -m experiments.embedded_models.remains --banks /tmp/banks --checkpoints a/last.pt b/last.pt --out /tmp/remains
+    python -m experiments.embedded_models.remains --banks /tmp/banks --checkpoints a/last.pt
+    b/last.pt --out /tmp/remains
 
-Writes `pairs_train.npy` and `pairs_valid.npy`, int16 `[pairs, 2, samples]` at 16 kHz, (separated, speech).
+Writes `pairs_train.npy` and `pairs_valid.npy`, int16 `[pairs, 2, samples]` at 16 kHz, (separated,
+speech).
 """
 
 import argparse
@@ -33,7 +36,9 @@ def separate(models: Sequence[torch.nn.Module], mixture: torch.Tensor) -> torch.
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--banks", type=Path, required=True)
     parser.add_argument("--checkpoints", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)

@@ -1,4 +1,5 @@
-"""Render MIDI files with FluidSynth, bounded in time and size: `fluidsynth -F` sometimes never ends.
+"""Render MIDI files with FluidSynth, bounded in time and size: `fluidsynth -F` sometimes never
+ends.
 
 python -m experiments.embedded_models.render --midi /tmp/midi --out /tmp/composed
 """
@@ -21,17 +22,29 @@ def soundfonts() -> list[Path]:
     """The General MIDI soundfonts that are installed."""
     found = [path for path in (FLUID, MUSESCORE) if path.exists()]
     if not found:
-        raise FileNotFoundError("no General MIDI soundfont found: apt-get install fluidsynth fluid-soundfont-gm")
+        raise FileNotFoundError(
+            "no General MIDI soundfont found: apt-get install fluidsynth fluid-soundfont-gm"
+        )
     return found
 
 
-def render(midi: Path, out: Path, seconds: float, rate: int = 24_000, font: Path = FLUID, timeout_s: float = 60.0) -> bool:
-    """Write `out` (16-bit stereo wav of `seconds`) and say whether it worked; a run that does not end is stopped."""
+def render(
+    midi: Path,
+    out: Path,
+    seconds: float,
+    rate: int = 24_000,
+    font: Path = FLUID,
+    timeout_s: float = 60.0,
+) -> bool:
+    """Write `out` (16-bit stereo wav of `seconds`) and say whether it worked; a run that does not
+    end is stopped."""
     raw = out.with_suffix(".part")
     raw.unlink(missing_ok=True)
     options = ["-ni", "-q", "-g", "0.5", "-r", str(rate), "-O", "s16", "-T", "raw", "-F", str(raw)]
     process = subprocess.Popen(
-        ["fluidsynth", *options, str(font), str(midi)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ["fluidsynth", *options, str(font), str(midi)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     began, limit = time.monotonic(), int((seconds + TAIL_S) * rate) * 4
     while process.poll() is None:
@@ -44,7 +57,13 @@ def render(midi: Path, out: Path, seconds: float, rate: int = 24_000, font: Path
         raw.unlink(missing_ok=True)
         return False
     wave, _ = soundfile.read(
-        raw, samplerate=rate, channels=2, subtype="PCM_16", format="RAW", endian="LITTLE", frames=int(seconds * rate)
+        raw,
+        samplerate=rate,
+        channels=2,
+        subtype="PCM_16",
+        format="RAW",
+        endian="LITTLE",
+        frames=int(seconds * rate),
     )
     soundfile.write(out, wave, rate, subtype="PCM_16")
     raw.unlink()
@@ -52,16 +71,22 @@ def render(midi: Path, out: Path, seconds: float, rate: int = 24_000, font: Path
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--midi", type=Path, required=True, help="folder written by compose.py")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=60.0, help="length of each piece, as composed")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="length of each piece, as composed"
+    )
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     good, fonts = 0, soundfonts()
     # The styles follow one another by name: a font per piece within each style.
     for index, midi in enumerate(sorted(args.midi.glob("*.mid"))):
-        made = render(midi, args.out / f"{midi.stem}.wav", args.seconds, font=fonts[index % len(fonts)])
+        made = render(
+            midi, args.out / f"{midi.stem}.wav", args.seconds, font=fonts[index % len(fonts)]
+        )
         good += made
         if not made:
             print(f"{midi.name}: no render within the bounds, left out")

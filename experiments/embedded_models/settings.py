@@ -1,4 +1,5 @@
-"""What a training is told: the schema of conf/train.yaml, and everything that is wrong with it said at once."""
+"""What a training is told: the schema of conf/train.yaml, and everything that is wrong with it said
+at once."""
 
 from __future__ import annotations
 
@@ -60,7 +61,10 @@ class Settings:
 
     def mixtures(self) -> Recipe:
         """The recipe with what was overridden; lists become the ranges they stand for."""
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in self.recipe.items()}
+        values = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in self.recipe.items()
+        }
         return Recipe(**values)
 
     def problems(self, out: Path) -> list[str]:
@@ -70,22 +74,41 @@ class Settings:
             found.append(f"network={self.network}: the choices are {', '.join(sorted(NETWORKS))}")
         if self.minutes is None and self.steps is None:
             found.append("say how long: minutes=60, or steps=2000")
-        for name in ("minutes", "steps", "batch", "lr", "muon_lr", "lr_scale", "valid_every", "threads"):
+        for name in (
+            "minutes",
+            "steps",
+            "batch",
+            "lr",
+            "muon_lr",
+            "lr_scale",
+            "valid_every",
+            "threads",
+        ):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 found.append(f"{name}={value}: must be above 0")
         known = {one.name for one in fields(Recipe)}
-        found += [f"recipe.{name}: the recipe knows {', '.join(sorted(known))}" for name in self.recipe if name not in known]
+        found += [
+            f"recipe.{name}: the recipe knows {', '.join(sorted(known))}"
+            for name in self.recipe
+            if name not in known
+        ]
         found += self._data_problems()
         if self.resume and not (out / "last.pt").exists():
-            found.append(f"resume=true: no last.pt in {out}; hydra.run.dir= names the folder of the training to go on with")
+            found.append(
+                f"resume=true: no last.pt in {out}; hydra.run.dir= names the folder of the training to go on with"
+            )
         if not self.resume and (out / "last.pt").exists():
-            found.append(f"{out} holds a training already: go on with resume=true, or choose another hydra.run.dir")
+            found.append(
+                f"{out} holds a training already: go on with resume=true, or choose another hydra.run.dir"
+            )
         if self.precision not in PRECISIONS:
             found.append(f"precision={self.precision}: the choices are {', '.join(PRECISIONS)}")
         try:
             if torch_device(self.device).type == "cpu" and self.precision in PRECISIONS[1:]:
-                found.append(f"precision={self.precision}: only a GPU gains from it; a CPU trains in fp32")
+                found.append(
+                    f"precision={self.precision}: only a GPU gains from it; a CPU trains in fp32"
+                )
         except (ValueError, RuntimeError) as error:
             found.append(f"device={self.device}: {error}")
         return found
@@ -96,11 +119,15 @@ class Settings:
         if data.banks and own:
             found.append("data: either banks or folders of your own, not both")
         elif data.banks:
-            if not any(Path(data.banks).glob("pairs_train.npy" if self.network == "denoiser" else "*.csv")):
+            if not any(
+                Path(data.banks).glob("pairs_train.npy" if self.network == "denoiser" else "*.csv")
+            ):
                 maker = "remains.py" if self.network == "denoiser" else "data.py"
                 found.append(f"data.banks={data.banks}: no folder that {maker} has written")
         elif self.network == "denoiser":
-            found.append("data.banks must name a folder written by remains.py: the denoiser learns from what separators leave")
+            found.append(
+                "data.banks must name a folder written by remains.py: the denoiser learns from what separators leave"
+            )
         else:
             found += [f"data.{name} must name a folder (or data.banks one written by data.py)" for name in ("speech", "music")
                       if name not in own]  # fmt: skip

@@ -1,9 +1,11 @@
 """What the default pipeline costs on one core, stage by stage, and what ships in megabytes.
 
-    python -m experiments.embedded_models.speed [overrides of conf/config.yaml, e.g. enhancement.wet=0.5]
+    python -m experiments.embedded_models.speed [overrides of conf/config.yaml, e.g.
+    enhancement.wet=0.5]
 
-Processor time, not the clock's: it can be read on a machine that does other things too, though what shares its caches makes it
-longer. The pilot's voices in mono at 24 kHz, one minute of them, by one thread; the best of three passes.
+Processor time, not the clock's: it can be read on a machine that does other things too, though what
+shares its caches makes it longer. The pilot's voices in mono at 24 kHz, one minute of them, by one
+thread; the best of three passes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What a network is trained to do: where its batches come from, its loss, its score on held-out voices and tracks."""
+"""What a network is trained to do: where its batches come from, its loss, its score on held-out
+voices and tracks."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +15,14 @@ from experiments.embedded_models.mixing import Recipe, batch, make_pools
 from experiments.embedded_models.validate import score, valid_set
 from speechclean.audio import stft
 
-GAIN_FFT = stft.window_length(16_000, 0.032)  # the window of speechclean.stages.enhancement.denoiser
+# the window of speechclean.stages.enhancement.denoiser
+GAIN_FFT = stft.window_length(16_000, 0.032)
 SCORES = ("before_db", "after_db", "plain_db")
 
 
 def gained(answer: Tensor, spectrum: Tensor) -> Tensor:
-    """What ships of a denoiser's `answer`: its magnitude as a gain up to 1 on `spectrum`. Complex `[..., freqs, frames]`."""
+    """What ships of a denoiser's `answer`: its magnitude as a gain up to 1 on `spectrum`. Complex
+    `[..., freqs, frames]`."""
     gain = ((power(answer) + 1e-12) / (power(spectrum) + 1e-12)).sqrt()
     return spectrum * gain.clamp(max=1)
 
@@ -31,7 +34,8 @@ def open_banks(folder: Path) -> dict[str, Bank]:
 
 @dataclass
 class SeparationTask:
-    """Music and speech out of a mixture at 24 kHz; a batch is `[size, 2, samples]`, (music, speech)."""
+    """Music and speech out of a mixture at 24 kHz; a batch is `[size, 2, samples]`, (music,
+    speech)."""
 
     folder: Path
     crop_s: float = 3.0
@@ -41,10 +45,14 @@ class SeparationTask:
     def __post_init__(self) -> None:
         banks = open_banks(self.folder)
         self.pools = make_pools(banks, "train", self.recipe.real)
-        self.held_out = valid_set(make_pools(banks, "valid", 1.0), self.valid_count, 4 * SAMPLE_RATE)
+        self.held_out = valid_set(
+            make_pools(banks, "valid", 1.0), self.valid_count, 4 * SAMPLE_RATE
+        )
 
     def batch(self, rng: np.random.Generator, size: int) -> Tensor:
-        return torch.from_numpy(batch(rng, self.pools, size, int(self.crop_s * SAMPLE_RATE), self.recipe))
+        return torch.from_numpy(
+            batch(rng, self.pools, size, int(self.crop_s * SAMPLE_RATE), self.recipe)
+        )
 
     def loss(self, model: nn.Module, sources: Tensor) -> Tensor:
         return separator_loss(model(sources.sum(1, keepdim=True)), sources)[0]
@@ -55,9 +63,11 @@ class SeparationTask:
 
 @dataclass
 class DenoisingTask:
-    """Speech out of what the separators leave, at 16 kHz; a batch is `[size, 2, samples]`, (separated, speech).
+    """Speech out of what the separators leave, at 16 kHz; a batch is `[size, 2, samples]`,
+    (separated, speech).
 
-    `folder` holds `pairs_train.npy` and `pairs_valid.npy`, int16 `[pairs, 2, samples]`, written by remains.py.
+    `folder` holds `pairs_train.npy` and `pairs_valid.npy`, int16 `[pairs, 2, samples]`, written by
+    remains.py.
     """
 
     folder: Path
@@ -65,14 +75,21 @@ class DenoisingTask:
 
     def __post_init__(self) -> None:
         self.pairs = np.load(self.folder / "pairs_train.npy", mmap_mode="r")
-        self.held_out = torch.from_numpy(np.load(self.folder / "pairs_valid.npy").astype(np.float32) / 32768)
+        self.held_out = torch.from_numpy(
+            np.load(self.folder / "pairs_valid.npy").astype(np.float32) / 32768
+        )
 
     def batch(self, rng: np.random.Generator, size: int) -> Tensor:
         length = min(int(self.crop_s * 16_000), self.pairs.shape[-1])
         out = np.zeros((size, 2, length), np.float32)
         for row in out:
             at = int(rng.integers(self.pairs.shape[-1] - length + 1))
-            pair = self.pairs[int(rng.integers(len(self.pairs)))][:, at : at + length].astype(np.float32) / 32768
+            pair = (
+                self.pairs[int(rng.integers(len(self.pairs)))][:, at : at + length].astype(
+                    np.float32
+                )
+                / 32768
+            )
             separated, speech = pair
             if rng.random() < 0.3:  # as far out as a worse or better separator would leave it
                 separated = speech + (separated - speech) * rng.uniform(0.0, 1.6)
@@ -89,18 +106,30 @@ class DenoisingTask:
         by_wave = log_error(*(x.square().sum(-1) for x in (estimate - speech, speech, separated)))
         wanted = compressed(truth)
         scale = compressed(spectrum).mean() + 1e-2
-        by_magnitude = (F.l1_loss(compressed(shipped), wanted) + F.l1_loss(compressed(answer), wanted)) / scale
+        by_magnitude = (
+            F.l1_loss(compressed(shipped), wanted) + F.l1_loss(compressed(answer), wanted)
+        ) / scale
         return by_gain + 0.5 * by_wave + 2.0 * by_magnitude
 
     @torch.no_grad()
     def score(self, model: nn.Module) -> dict[str, float]:
-        """Mean SI-SDR in dB before and after the gain that ships, and of the plain output, where speech is not silent."""
+        """Mean SI-SDR in dB before and after the gain that ships, and of the plain output, where
+        speech is not silent."""
         before, after, plain = [], [], []
         for separated, speech in self.held_out.to(next(model.parameters()).device):
             if speech.abs().max() > 0.01:
                 estimate = model(separated[None, None])[:, 0]
                 spectrum = stft.stft(separated[None], GAIN_FFT)
-                shipped = stft.istft(gained(stft.stft(estimate, GAIN_FFT), spectrum), separated.shape[-1])
-                for scores, wave in ((before, separated[None]), (after, shipped), (plain, estimate)):
+                shipped = stft.istft(
+                    gained(stft.stft(estimate, GAIN_FFT), spectrum), separated.shape[-1]
+                )
+                for scores, wave in (
+                    (before, separated[None]),
+                    (after, shipped),
+                    (plain, estimate),
+                ):
                     scores.append(float(si_sdr(wave, speech[None])))
-        return {name: float(np.mean(scores)) for name, scores in zip(SCORES, (before, after, plain), strict=True)}
+        return {
+            name: float(np.mean(scores))
+            for name, scores in zip(SCORES, (before, after, plain), strict=True)
+        }

@@ -1,9 +1,10 @@
-"""What no soundfont has and yet lies under speech: drones, sung leads without words, jingles, arpeggios, risers.
+"""What no soundfont has and yet lies under speech: drones, sung leads without words, jingles,
+arpeggios, risers.
 
     python -m experiments.embedded_models.textures --out /tmp/composed --count 240
 
-Pieces of half a minute, mono at 24 kHz, `<kind>-<number>__0.wav`: a kind of material that the recordings are thin in, each
-made from its seed alone. data.py banks them with the composed music.
+Pieces of half a minute, mono at 24 kHz, `<kind>-<number>__0.wav`: a kind of material that the
+recordings are thin in, each made from its seed alone. data.py banks them with the composed music.
 """
 
 from __future__ import annotations
@@ -20,9 +21,15 @@ from experiments.embedded_models.data import SAMPLE_RATE
 
 SECONDS = 30.0
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3, 5, 7, 10))
-#: First three formants in Hz of five sung vowels, of a low voice (Peterson & Barney, "Control methods used in a study of the
-#: vowels", JASA 1952, rounded); a higher voice is a sixth above.
-VOWELS = {"a": (730, 1090, 2440), "e": (530, 1840, 2480), "i": (270, 2290, 3010), "o": (570, 840, 2410), "u": (300, 870, 2240)}
+#: First three formants in Hz of five sung vowels, of a low voice (Peterson & Barney, "Control
+#: methods used in a study of the vowels", JASA 1952, rounded); a higher voice is a sixth above.
+VOWELS = {
+    "a": (730, 1090, 2440),
+    "e": (530, 1840, 2480),
+    "i": (270, 2290, 3010),
+    "o": (570, 840, 2410),
+    "u": (300, 870, 2240),
+}
 
 Rng = np.random.Generator
 
@@ -31,9 +38,11 @@ def times(seconds: float) -> np.ndarray:
     return np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
 
 
-def oscillator(frequency: np.ndarray | float, seconds: float, rng: Rng, partials: int = 1, tilt: float = 1.0) -> np.ndarray:
-    """Partials at multiples of `frequency` in Hz (a course `[samples]` or one number), the n-th at n to the minus `tilt`; none
-    above the Nyquist frequency."""
+def oscillator(
+    frequency: np.ndarray | float, seconds: float, rng: Rng, partials: int = 1, tilt: float = 1.0
+) -> np.ndarray:
+    """Partials at multiples of `frequency` in Hz (a course `[samples]` or one number), the n-th at
+    n to the minus `tilt`; none above the Nyquist frequency."""
     course = np.broadcast_to(frequency, times(seconds).shape)
     phase = 2 * np.pi * np.cumsum(course) / SAMPLE_RATE + rng.uniform(0, 2 * np.pi)
     numbers = range(1, partials + 1)
@@ -50,16 +59,27 @@ def pitch(rng: Rng, root: float, steps: int) -> float:
 def drone(rng: Rng) -> np.ndarray:
     """A few detuned tones over a root, each breathing slowly, with a band of noise."""
     root, t, out = rng.uniform(45, 160), times(SECONDS), np.zeros(round(SECONDS * SAMPLE_RATE))
-    for ratio in rng.choice([1, 1.5, 2, 3, 4, 5 / 2, 6 / 5, 5 / 4], int(rng.integers(2, 6)), replace=False):
+    for ratio in rng.choice(
+        [1, 1.5, 2, 3, 4, 5 / 2, 6 / 5, 5 / 4], int(rng.integers(2, 6)), replace=False
+    ):
         for _ in range(2):  # a pair beats
-            breath = 0.55 + 0.45 * np.sin(2 * np.pi * rng.uniform(0.03, 0.4) * t + rng.uniform(0, 6.3))
-            tone = oscillator(root * ratio * 2 ** (rng.normal(0, 0.06) / 12), SECONDS, rng, int(rng.integers(1, 12)), 1.3)
+            breath = 0.55 + 0.45 * np.sin(
+                2 * np.pi * rng.uniform(0.03, 0.4) * t + rng.uniform(0, 6.3)
+            )
+            tone = oscillator(
+                root * ratio * 2 ** (rng.normal(0, 0.06) / 12),
+                SECONDS,
+                rng,
+                int(rng.integers(1, 12)),
+                1.3,
+            )
             out += breath * tone / ratio**0.5
     return out + rng.uniform(0, 0.6) * sweep(rng, SECONDS)
 
 
 def sung(rng: Rng) -> np.ndarray:
-    """A voice on vowels: a pulse train that glides from note to note with vibrato, through three formants that move."""
+    """A voice on vowels: a pulse train that glides from note to note with vibrato, through three
+    formants that move."""
     root, out, at = rng.uniform(110, 330), np.zeros(round(SECONDS * SAMPLE_RATE)), 0.0
     raised = 2 ** (2 / 12) if root > 180 else 1.0
     before = pitch(rng, root, 8)
@@ -67,11 +87,24 @@ def sung(rng: Rng) -> np.ndarray:
         length = min(rng.uniform(0.3, 2.2), SECONDS - at)
         t, after = times(length), pitch(rng, root, 8)
         glide = np.clip(t / rng.uniform(0.05, 0.2), 0, 1)
-        vibrato = rng.uniform(0.2, 0.6) * np.clip(t / 0.4 - 0.5, 0, 1) * np.sin(2 * np.pi * rng.uniform(4.8, 6.4) * t)
-        source = oscillator(2 ** ((1 - glide) * np.log2(before) + glide * np.log2(after) + vibrato / 12), length, rng, 40, 0.8)
+        vibrato = (
+            rng.uniform(0.2, 0.6)
+            * np.clip(t / 0.4 - 0.5, 0, 1)
+            * np.sin(2 * np.pi * rng.uniform(4.8, 6.4) * t)
+        )
+        source = oscillator(
+            2 ** ((1 - glide) * np.log2(before) + glide * np.log2(after) + vibrato / 12),
+            length,
+            rng,
+            40,
+            0.8,
+        )
         source += rng.uniform(0, 0.1) * rng.standard_normal(len(t))
         vowel = VOWELS[str(rng.choice(list(VOWELS)))]
-        note = sum(resonance(source, raised * centre, 60 + 0.06 * centre) / (n + 1) for n, centre in enumerate(vowel))
+        note = sum(
+            resonance(source, raised * centre, 60 + 0.06 * centre) / (n + 1)
+            for n, centre in enumerate(vowel)
+        )
         start = round(at * SAMPLE_RATE)
         out[start : start + len(t)] += note * ramps(len(t), 0.05) * rng.uniform(0.5, 1)
         before, at = after, at + length + (rng.uniform(0.2, 1.5) if rng.random() < 0.25 else -0.03)
@@ -85,20 +118,32 @@ def resonance(source: np.ndarray, centre: float, width: float) -> np.ndarray:
 
 
 def jingle(rng: Rng) -> np.ndarray:
-    """A short motif of bells (FM, Chowning 1973) again and again, now and then with a hit before it and silence after."""
-    motif = [(rng.uniform(0, 1.2), pitch(rng, rng.uniform(250, 700), 10)) for _ in range(int(rng.integers(2, 8)))]
-    ratio, depth, decay = rng.choice([1.0, 1.4, 2.0, 3.5, 7.0]), rng.uniform(0.5, 6), rng.uniform(0.15, 1.2)
+    """A short motif of bells (FM, Chowning 1973) again and again, now and then with a hit before it
+    and silence after."""
+    motif = [
+        (rng.uniform(0, 1.2), pitch(rng, rng.uniform(250, 700), 10))
+        for _ in range(int(rng.integers(2, 8)))
+    ]
+    ratio, depth, decay = (
+        rng.choice([1.0, 1.4, 2.0, 3.5, 7.0]),
+        rng.uniform(0.5, 6),
+        rng.uniform(0.15, 1.2),
+    )
     out, at = np.zeros(round(SECONDS * SAMPLE_RATE)), 0.0
     t = times(2.0)
     while at < SECONDS - 4:
         for delay, frequency in motif:
             fade = np.exp(-t / decay)
-            bell = fade * np.sin(2 * np.pi * frequency * t + depth * fade * np.sin(2 * np.pi * ratio * frequency * t))
+            bell = fade * np.sin(
+                2 * np.pi * frequency * t + depth * fade * np.sin(2 * np.pi * ratio * frequency * t)
+            )
             start = round((at + delay) * SAMPLE_RATE)
             out[start : start + len(t)] += bell
         if rng.random() < 0.4:
             start = round(at * SAMPLE_RATE)
-            out[start : start + len(t)] += 2 * np.exp(-t / 0.2) * np.sin(2 * np.pi * (90 * t - 20 * t**2))
+            out[start : start + len(t)] += (
+                2 * np.exp(-t / 0.2) * np.sin(2 * np.pi * (90 * t - 20 * t**2))
+            )
         at += rng.uniform(1.6, 6.0)
     return out
 
@@ -111,7 +156,9 @@ def arpeggio(rng: Rng) -> np.ndarray:
     for number in range(int(SECONDS / step) - 1):
         tone = oscillator(notes[number % len(notes)], step, rng, 24, 1.0)
         start = round(number * step * SAMPLE_RATE)
-        out[start : start + len(tone)] += tone * ramps(len(tone), 0.004) * np.exp(-np.arange(len(tone)) / length * 2)
+        out[start : start + len(tone)] += (
+            tone * ramps(len(tone), 0.004) * np.exp(-np.arange(len(tone)) / length * 2)
+        )
     cutoff = rng.uniform(600, 5000)
     out = scipy.signal.sosfilt(scipy.signal.butter(2, cutoff, fs=SAMPLE_RATE, output="sos"), out)
     echo = round(3 * step * SAMPLE_RATE)
@@ -129,7 +176,9 @@ def riser(rng: Rng) -> np.ndarray:
         swell = (t / length) ** 2
         climb = rng.uniform(60, 300) * 2 ** (rng.uniform(1, 4) * t / length)
         start = round(at * SAMPLE_RATE)
-        out[start : start + len(t)] += swell * (0.6 * oscillator(climb, length, rng, 6, 1.2) + sweep(rng, length))
+        out[start : start + len(t)] += swell * (
+            0.6 * oscillator(climb, length, rng, 6, 1.2) + sweep(rng, length)
+        )
         at += length + rng.uniform(0.0, 1.0)
     return out
 
@@ -137,7 +186,9 @@ def riser(rng: Rng) -> np.ndarray:
 def sweep(rng: Rng, seconds: float) -> np.ndarray:
     """Noise in a band of an octave or so."""
     low = rng.uniform(100, 4000)
-    band = scipy.signal.butter(1, [low, min(low * rng.uniform(1.5, 4), 11_000)], "band", fs=SAMPLE_RATE, output="sos")
+    band = scipy.signal.butter(
+        1, [low, min(low * rng.uniform(1.5, 4), 11_000)], "band", fs=SAMPLE_RATE, output="sos"
+    )
     return scipy.signal.sosfilt(band, rng.standard_normal(round(seconds * SAMPLE_RATE)))
 
 
@@ -153,7 +204,8 @@ KINDS: dict[str, Callable[[Rng], np.ndarray]] = {
 
 
 def piece(kind: str, seed: int, number: int) -> np.ndarray:
-    """One piece, peaking at -3 dBFS: float64 `[samples]`; two kinds at once in a third of them, and a hall around most."""
+    """One piece, peaking at -3 dBFS: float64 `[samples]`; two kinds at once in a third of them, and
+    a hall around most."""
     rng = np.random.default_rng((seed, number))
     wave = KINDS[kind](rng)
     wave = wave / (np.abs(wave).max() + 1e-9)
@@ -163,12 +215,18 @@ def piece(kind: str, seed: int, number: int) -> np.ndarray:
     if rng.random() < 0.7:
         t = times(rng.uniform(0.3, 2.5))
         tail = rng.standard_normal(len(t)) * 10 ** (-3 * t / t[-1])
-        wave = wave + rng.uniform(0.1, 0.6) * scipy.signal.fftconvolve(wave, tail / np.sqrt(np.sum(tail**2)))[: len(wave)]
+        wave = (
+            wave
+            + rng.uniform(0.1, 0.6)
+            * scipy.signal.fftconvolve(wave, tail / np.sqrt(np.sum(tail**2)))[: len(wave)]
+        )
     return wave * (0.708 / (np.abs(wave).max() + 1e-9))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=240, help="pieces, the kinds in turn")
     parser.add_argument("--seed", type=int, default=17)
@@ -176,7 +234,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     for number in range(args.count):
         kind = list(KINDS)[number % len(KINDS)]
-        soundfile.write(args.out / f"{kind}-{number:04d}__0.wav", piece(kind, args.seed, number), SAMPLE_RATE, subtype="PCM_16")
+        soundfile.write(
+            args.out / f"{kind}-{number:04d}__0.wav",
+            piece(kind, args.seed, number),
+            SAMPLE_RATE,
+            subtype="PCM_16",
+        )
     print(f"{args.count} pieces")
 
 

@@ -1,6 +1,8 @@
-"""Train one of the networks: a Hydra app, recorded in MLflow. Every key and its reason: conf/train.yaml.
+"""Train one of the networks: a Hydra app, recorded in MLflow. Every key and its reason:
+conf/train.yaml.
 
-python -m experiments.embedded_models.train network=htdemucs data.banks=/tmp/banks minutes=110 hydra.run.dir=/tmp/htdemucs
+python -m experiments.embedded_models.train network=htdemucs data.banks=/tmp/banks minutes=110
+hydra.run.dir=/tmp/htdemucs
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ ConfigStore.instance().store(name="train_schema", node=Settings)
 
 @hydra.main(config_path="conf", config_name="train", execution_whitelist=[*TRUSTED, "logging.*"])
 def app(cfg: DictConfig) -> float:
-    """One training; what an Optuna sweep would maximise: dB by the mask, or after the denoiser's gain."""
+    """One training; what an Optuna sweep would maximise: dB by the mask, or after the denoiser's
+    gain."""
     out = Path(HydraConfig.get().runtime.output_dir)
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     tracker = instantiate(cfg.tracking)
@@ -43,7 +46,9 @@ def app(cfg: DictConfig) -> float:
         for name in ("curve.csv", ".hydra/config.yaml", ".hydra/overrides.yaml", "last.pt"):
             run.file(out / name)
         if settings.export.dir:
-            written = export_network(out / "last.pt", Path(settings.export.dir), settings.export.name)
+            written = export_network(
+                out / "last.pt", Path(settings.export.dir), settings.export.name
+            )
             run.file(written)
             print(f"{written}: {written.stat().st_size / 1e6:.2f} MB")
     return scores.get("mask_db", scores.get("after_db", 0.0))

@@ -1,7 +1,7 @@
 """The training loop: steps, validations, checkpoints.
 
-Every step's crops hang on (seed, step) alone, so a training that was stopped and resumed, or whose crops other processes
-mixed, has seen the same; with `steps` as its length it ends in the same bits.
+Every step's crops hang on (seed, step) alone, so a training that was stopped and resumed, or whose
+crops other processes mixed, has seen the same; with `steps` as its length it ends in the same bits.
 """
 
 from __future__ import annotations
@@ -46,14 +46,23 @@ def train(settings: Settings, out: Path, run: Run) -> dict[str, float]:
     task = task_of(settings, out)
     model, scorer = (networks.build(settings.network).to(device) for _ in range(2))
     if hasattr(model, "use_train_segment"):
-        model.use_train_segment = False  # crops are shorter than the segment; the scorer keeps the segment
+        # crops are shorter than the segment; the scorer keeps the segment
+        model.use_train_segment = False
     if settings.init:
         model.load_state_dict(initial(settings.init))
-    learner = Learner(model, settings.muon_lr * settings.lr_scale, settings.lr * settings.lr_scale, settings.diffq)
+    learner = Learner(
+        model, settings.muon_lr * settings.lr_scale, settings.lr * settings.lr_scale, settings.diffq
+    )
     if settings.diffq:
         attach(scorer).no_optimizer()
     scorer.eval()
-    told: dict[str, Any] = {"network": settings.network, "elapsed": 0.0, "step": 0, "heard_s": 0.0, "scores": {}}
+    told: dict[str, Any] = {
+        "network": settings.network,
+        "elapsed": 0.0,
+        "step": 0,
+        "heard_s": 0.0,
+        "scores": {},
+    }
     if settings.resume:
         last = torch.load(out / "last.pt", device, weights_only=True)
         learner.load(last)
@@ -77,12 +86,21 @@ def train(settings: Settings, out: Path, run: Run) -> dict[str, float]:
             if told["elapsed"] - validated >= 60 * settings.valid_every or done >= 1:
                 scorer.load_state_dict(learner.average.state)
                 told["scores"] = task.score(scorer)
-                row = {"minutes": told["elapsed"] / 60, "step": told["step"], "hours_heard": told["heard_s"] / 3600}
+                row = {
+                    "minutes": told["elapsed"] / 60,
+                    "step": told["step"],
+                    "hours_heard": told["heard_s"] / 3600,
+                }
                 row |= {"loss": float(np.mean(losses)), **told["scores"]}
-                row |= {"megabytes": learner.quantizer.true_model_size()} if learner.quantizer else {}
+                row |= (
+                    {"megabytes": learner.quantizer.true_model_size()} if learner.quantizer else {}
+                )
                 append(out / "curve.csv", row)
                 run.metrics(row, told["step"])
-                bar.update(line, score=" ".join(f"{key} {value:.2f}" for key, value in told["scores"].items()))
+                bar.update(
+                    line,
+                    score=" ".join(f"{key} {value:.2f}" for key, value in told["scores"].items()),
+                )
                 losses, validated = [], told["elapsed"]
             if told["elapsed"] - saved >= SAVE_EVERY_S or done >= 1:
                 save(out / "last.pt", learner.state() | told | {"rng": torch.get_rng_state()})
@@ -99,10 +117,17 @@ def share(settings: Settings, step: int, elapsed_s: float) -> float:
     return min(1.0, max(by_steps, by_time))
 
 
-def advance(learner: Learner, task: Task, batch: Tensor, settings: Settings, progress: float) -> float:
+def advance(
+    learner: Learner, task: Task, batch: Tensor, settings: Settings, progress: float
+) -> float:
     """One step; its loss."""
-    lower = torch.autocast(batch.device.type, torch.bfloat16) if settings.precision == "bf16" else nullcontext()
-    fused = nullcontext() if batch.device.type == "cuda" else sdpa_kernel(SDPBackend.MATH)  # 10 % faster at these lengths
+    lower = (
+        torch.autocast(batch.device.type, torch.bfloat16)
+        if settings.precision == "bf16"
+        else nullcontext()
+    )
+    # 10 % faster at these lengths
+    fused = nullcontext() if batch.device.type == "cuda" else sdpa_kernel(SDPBackend.MATH)
     with fused, lower:
         loss = task.loss(learner.model, batch)
     learner.step(loss.float(), progress)
@@ -148,14 +173,18 @@ def task_of(settings: Settings, out: Path) -> Task:
 def prepare_machine(settings: Settings, device: torch.device) -> None:
     torch.manual_seed(settings.seed)
     if device.type == "cpu":
-        allocator.keep_freed_memory()  # convolution temporaries otherwise cost a third of the step in page faults
+        # convolution temporaries otherwise cost a third of the step in page faults
+        allocator.keep_freed_memory()
         torch.set_num_threads(settings.threads)
     else:
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = settings.precision != "fp32"
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = (
+            settings.precision != "fp32"
+        )
 
 
 def initial(source: str) -> dict[str, Tensor]:
-    """Weights to start from: the average in the checkpoint of that path, or those of an embedded model of that name."""
+    """Weights to start from: the average in the checkpoint of that path, or those of an embedded
+    model of that name."""
     if Path(source).exists():
         content = torch.load(source, "cpu", weights_only=True)["average"]
         return {name: value for name, value in content.items() if not name.endswith("_diffq")}
@@ -183,5 +212,10 @@ def append(path: Path, row: Mapping[str, float]) -> None:
 
 
 def progress_bar() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[score]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[score]}"),
+    )
     return Progress(*columns, console=Console(stderr=True))

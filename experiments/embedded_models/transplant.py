@@ -1,9 +1,11 @@
-"""Start HTDemucs from a half-trained HDemucs: their spectral encoders and decoders are the same layers.
+"""Start HTDemucs from a half-trained HDemucs: their spectral encoders and decoders are the same
+layers.
 
     python -m experiments.embedded_models.transplant --donor hdemucs/last.pt --out htdemucs_start.pt
 
-The four outer layers of both sides are copied; the donor's innermost layer has no counterpart (the transformer stands
-there). The waveform branch starts at a contribution of zero, so that the first answer is the donor's without its bottom.
+The four outer layers of both sides are copied; the donor's innermost layer has no counterpart (the
+transformer stands there). The waveform branch starts at a contribution of zero, so that the first
+answer is the donor's without its bottom.
 """
 
 import argparse
@@ -32,7 +34,9 @@ def transplant(donor: dict[str, Tensor], seed: int = 1) -> dict[str, Tensor]:
         place = renamed(name)
         if place is not None:
             if state[place].shape != value.shape:
-                raise ValueError(f"{name} {tuple(value.shape)} does not fit {place} {tuple(state[place].shape)}")
+                raise ValueError(
+                    f"{name} {tuple(value.shape)} does not fit {place} {tuple(state[place].shape)}"
+                )
             state[place] = value.clone()
     for name in ("weight", "bias"):
         state[f"tdecoder.3.conv_tr.{name}"] = torch.zeros_like(state[f"tdecoder.3.conv_tr.{name}"])
@@ -40,9 +44,15 @@ def transplant(donor: dict[str, Tensor], seed: int = 1) -> dict[str, Tensor]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--donor", type=Path, required=True, help="checkpoint of an hdemucs training")
-    parser.add_argument("--out", type=Path, required=True, help="checkpoint for --init of an htdemucs training")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--donor", type=Path, required=True, help="checkpoint of an hdemucs training"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="checkpoint for --init of an htdemucs training"
+    )
     args = parser.parse_args(argv)
     donor = torch.load(args.donor, "cpu", weights_only=True)
     torch.save({"network": "htdemucs", "average": transplant(donor["average"])}, args.out)

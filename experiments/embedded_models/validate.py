@@ -1,4 +1,5 @@
-"""Scores on held-out voices and tracks, the same crops every time: what chooses models and fusion weights."""
+"""Scores on held-out voices and tracks, the same crops every time: what chooses models and fusion
+weights."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +14,11 @@ from experiments.embedded_models.mixing import SPEEDS, Pool, Recipe, crop
 VALID_SEED = 20_261_123
 
 
-def valid_set(pools: dict[str, Pool], count: int, length: int, low_db: float = -5.0, high_db: float = 15.0) -> Tensor:
-    """`count` mixtures with evenly spread SNR, then `count // 8` of speech alone: `[crops, 2, length]`."""
+def valid_set(
+    pools: dict[str, Pool], count: int, length: int, low_db: float = -5.0, high_db: float = 15.0
+) -> Tensor:
+    """`count` mixtures with evenly spread SNR, then `count // 8` of speech alone: `[crops, 2,
+    length]`."""
     plain = {
         "speech_alone": 0.0,
         "music_alone": 0.0,
@@ -25,11 +29,19 @@ def valid_set(pools: dict[str, Pool], count: int, length: int, low_db: float = -
         "lead": 0.0,
         "duck": 0.0,
     }
-    even: dict[str, Any] = {"two_musics": 0.0, "narrow": 0.0, "speech_eq_db": 0.0, "music_eq_db": 0.0, "music_speeds": SPEEDS}
+    even: dict[str, Any] = {
+        "two_musics": 0.0,
+        "narrow": 0.0,
+        "speech_eq_db": 0.0,
+        "music_eq_db": 0.0,
+        "music_speeds": SPEEDS,
+    }
     crops = []
     for index, snr in enumerate(np.linspace(low_db, high_db, count)):
         rng = np.random.default_rng((VALID_SEED, index))
-        crops.append(crop(rng, pools, length, Recipe(snr_db=(float(snr), float(snr)), **plain, **even)))
+        crops.append(
+            crop(rng, pools, length, Recipe(snr_db=(float(snr), float(snr)), **plain, **even))
+        )
     for index in range(count // 8):
         rng = np.random.default_rng((VALID_SEED, 1, index))
         crops.append(crop(rng, pools, length, Recipe(**{**plain, "speech_alone": 1.0}, **even)))
@@ -37,14 +49,16 @@ def valid_set(pools: dict[str, Pool], count: int, length: int, low_db: float = -
 
 
 def apply_mask(estimate: Tensor, mixture: Tensor) -> Tensor:
-    """Speech by the ratio mask of `estimate` `[batch, 2, samples]` on `mixture` `[batch, samples]`."""
+    """Speech by the ratio mask of `estimate` `[batch, 2, samples]` on `mixture` `[batch,
+    samples]`."""
     guess = stft(estimate.flatten(0, 1)).unflatten(0, (-1, 2))
     return istft(ratio_mask(guess[:, 1], guess[:, 0]) * stft(mixture), mixture.shape[-1])
 
 
 @torch.no_grad()
 def score(model: Callable[[Tensor], Tensor], sources: Tensor, mixtures: int) -> dict[str, float]:
-    """Mean SI-SDR improvement in dB by mask and by plain estimate, by SNR third, and SI-SDR of clean speech."""
+    """Mean SI-SDR improvement in dB by mask and by plain estimate, by SNR third, and SI-SDR of
+    clean speech."""
     by_mask, by_wave = [], []
     for item in sources:
         mixture = item.sum(0, keepdim=True)

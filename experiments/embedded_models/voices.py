@@ -1,7 +1,8 @@
-"""Synthetic speech from free engines (flite, espeak-ng, RHVoice, festival), texts from templates written here.
+"""Synthetic speech from free engines (flite, espeak-ng, RHVoice, festival), texts from templates
+written here.
 
-Engines that are not installed are skipped and named. Every clip is deterministic from the seed: text, voice, rate,
-pitch, and whether it then goes through a codec.
+Engines that are not installed are skipped and named. Every clip is deterministic from the seed:
+text, voice, rate, pitch, and whether it then goes through a codec.
 
     python -m experiments.embedded_models.voices --out /tmp/voices --minutes 60
 """
@@ -41,7 +42,8 @@ def pick(rng: np.random.Generator, options: str) -> str:
 
 
 def sentence(rng: np.random.Generator) -> str:
-    """One sentence of six to twenty words; some ask, some count, some carry a subordinate clause."""
+    """One sentence of six to twenty words; some ask, some count, some carry a subordinate
+    clause."""
     core = f"{pick(rng, WHO)} {pick(rng, DOES)} {pick(rng, WHAT)}"
     draw = rng.random()
     if draw < 0.2:
@@ -68,8 +70,17 @@ MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 def installed() -> list[tuple[str, str]]:
     """(engine, voice) pairs whose command is there."""
     accents, shapes = ESPEAK_ACCENTS.split("|"), ESPEAK_SHAPES.split("|")
-    espeak = [f"{accent}+{shapes[(3 * i + 7 * j) % len(shapes)]}" for i, accent in enumerate(accents) for j in range(4)]
-    offer = {"flite": FLITE * 3, "espeak-ng": espeak, "text2wave": FESTIVAL * 2, "RHVoice-test": RHVOICE * 2}
+    espeak = [
+        f"{accent}+{shapes[(3 * i + 7 * j) % len(shapes)]}"
+        for i, accent in enumerate(accents)
+        for j in range(4)
+    ]
+    offer = {
+        "flite": FLITE * 3,
+        "espeak-ng": espeak,
+        "text2wave": FESTIVAL * 2,
+        "RHVoice-test": RHVOICE * 2,
+    }
     found = []
     for command, voices in offer.items():
         if shutil.which(command):
@@ -84,7 +95,17 @@ def speak(engine: str, voice: str, words: str, rng: np.random.Generator, path: P
     path.unlink(missing_ok=True)
     rate, pitch = float(rng.uniform(0.85, 1.2)), float(rng.uniform(0.85, 1.2))
     if engine == "flite":
-        command = ["flite", "-voice", voice, "--setf", f"duration_stretch={1 / rate:.3f}", "-t", words, "-o", str(path)]
+        command = [
+            "flite",
+            "-voice",
+            voice,
+            "--setf",
+            f"duration_stretch={1 / rate:.3f}",
+            "-t",
+            words,
+            "-o",
+            str(path),
+        ]
         stdin = None
     elif engine == "espeak-ng":
         options = ["-s", f"{165 * rate:.0f}", "-p", f"{50 * pitch:.0f}", "-w", str(path)]
@@ -96,7 +117,9 @@ def speak(engine: str, voice: str, words: str, rng: np.random.Generator, path: P
         options = ["-r", f"{100 * rate:.0f}", "-t", f"{100 * pitch:.0f}", "-o", str(path)]
         command, stdin = ["RHVoice-test", "-p", voice, *options], words
     try:
-        done = subprocess.run(command, input=stdin, text=True, capture_output=True, timeout=TIMEOUT_S, check=False)
+        done = subprocess.run(
+            command, input=stdin, text=True, capture_output=True, timeout=TIMEOUT_S, check=False
+        )
         good = done.returncode == 0 and path.exists() and soundfile.info(path).duration > 0.5
     except (subprocess.TimeoutExpired, soundfile.SoundFileError):
         good = False
@@ -106,7 +129,8 @@ def speak(engine: str, voice: str, words: str, rng: np.random.Generator, path: P
 
 
 def through_codec(path: Path, rng: np.random.Generator) -> None:
-    """Through MP3 or Vorbis at a low rate and back, as much of what is on the net has been: the file is replaced."""
+    """Through MP3 or Vorbis at a low rate and back, as much of what is on the net has been: the
+    file is replaced."""
     wave, rate = soundfile.read(path, dtype="float32")
     coded = io.BytesIO()
     kind, most = ("MP3", 0.95) if rate in MP3_RATES and rng.random() < 0.7 else ("OGG", 0.99)
@@ -117,9 +141,13 @@ def through_codec(path: Path, rng: np.random.Generator) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=60.0, help="audio to make, over all voices")
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, help="audio to make, over all voices"
+    )
     parser.add_argument("--seed", type=int, default=11)
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
-"""Write pilot_analysis.ipynb from its cells below, without outputs: `python -m experiments.pilot_analysis.make`.
+"""Write pilot_analysis.ipynb from its cells below, without outputs: `python -m
+experiments.pilot_analysis.make`.
 
 `--execute` runs it and keeps the pictures; the tests run it too, so that it never rots.
 """
@@ -36,7 +37,8 @@ from speechclean.datasets.manifest import Pilot
 from speechclean.separation import Track
 
 PILOT = Pilot().tracks()
-#: The file to look at. Another: PATH = Path("my/recording.wav"); there is no reference then, and what needs one stays empty.
+#: The file to look at. Another: PATH = Path("my/recording.wav"); there is no reference then, and
+#: what needs one stays empty.
 PATH = PILOT[0].path
 #: What of the config to change, as on the command line.
 OVERRIDES = []"""
@@ -112,7 +114,9 @@ CELLS = [
     new_markdown_cell(INTRO),
     new_code_cell(SETUP),
     new_code_cell(RUN),
-    new_markdown_cell("## Waveforms\nResidual is what was taken out; cleaned + residual = mixture."),
+    new_markdown_cell(
+        "## Waveforms\nResidual is what was taken out; cleaned + residual = mixture."
+    ),
     new_code_cell(WAVES),
     new_markdown_cell("## Spectrograms"),
     new_code_cell(PICTURE),
@@ -128,9 +132,13 @@ CELLS = [
 
 
 def notebook() -> nbformat.NotebookNode:
-    """The notebook without outputs; cell ids are their places, so that the file only changes when a cell does."""
+    """The notebook without outputs; cell ids are their places, so that the file only changes when a
+    cell does."""
     made = new_notebook(
-        cells=CELLS, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        cells=CELLS,
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        },
     )
     for number, cell in enumerate(made.cells):
         cell["id"] = f"cell-{number}"
@@ -138,7 +146,9 @@ def notebook() -> nbformat.NotebookNode:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--execute", action="store_true")
     options = parser.parse_args()
     made = notebook()

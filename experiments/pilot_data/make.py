@@ -2,9 +2,10 @@
 
     python -m experiments.pilot_data.make --out speechclean/assets/pilot
 
-Speech comes from flite, music from the composer of experiments/embedded_models rendered by FluidSynth. Neither texts,
-tunes nor levels were chosen by looking at what a separator makes of them; texts are such that pocketsphinx understands
-them without music. The same flite, FluidSynth and soundfont give the same samples.
+Speech comes from flite, music from the composer of experiments/embedded_models rendered by
+FluidSynth. Neither texts, tunes nor levels were chosen by looking at what a separator makes of
+them; texts are such that pocketsphinx understands them without music. The same flite, FluidSynth
+and soundfont give the same samples.
 """
 
 import argparse
@@ -28,7 +29,8 @@ PEAK = 0.8
 
 @dataclass(frozen=True)
 class Track:
-    """One mixture: the voice says `text`, the piece `style`/`seed` plays `snr_db` below it; lead-in in seconds."""
+    """One mixture: the voice says `text`, the piece `style`/`seed` plays `snr_db` below it; lead-in
+    in seconds."""
 
     alias: str
     voice: str
@@ -86,7 +88,9 @@ def speak(track: Track, folder: Path) -> np.ndarray:
     """The sentence at the track's rate with its silences around: float64 `[samples]`."""
     path = folder / "speech.wav"
     path.unlink(missing_ok=True)
-    subprocess.run(["flite", "-voice", track.voice, "-t", track.text, "-o", str(path)], check=True, timeout=60)
+    subprocess.run(
+        ["flite", "-voice", track.voice, "-t", track.text, "-o", str(path)], check=True, timeout=60
+    )
     wave, rate = soundfile.read(path)
     loud = np.flatnonzero(np.abs(wave) > 1e-2 * np.abs(wave).max())
     wave = wave[max(0, loud[0] - rate // 50) : loud[-1] + rate // 50]
@@ -95,7 +99,8 @@ def speak(track: Track, folder: Path) -> np.ndarray:
 
 
 def play(track: Track, seconds: float, folder: Path) -> np.ndarray:
-    """The piece from its third bar on, when its parts have come in: float64 `[samples, channels]`."""
+    """The piece from its third bar on, when its parts have come in: float64 `[samples,
+    channels]`."""
     skip_s = 8.0
     midi, path = folder / "music.mid", folder / "music.wav"
     midi.write_bytes(to_midi(*compose(track.seed, seconds + skip_s, track.style), seconds + skip_s))
@@ -107,7 +112,8 @@ def play(track: Track, seconds: float, folder: Path) -> np.ndarray:
 
 
 def mix(track: Track, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(mixture, speech), both `[samples, channels]`; SNR over the 20 ms frames within 40 dB of the loudest."""
+    """(mixture, speech), both `[samples, channels]`; SNR over the 20 ms frames within 40 dB of the
+    loudest."""
     speech = speak(track, folder)[:, None].repeat(track.channels, axis=1)
     music = play(track, len(speech) / track.rate, folder)[: len(speech)]
     music = np.pad(music, ((0, len(speech) - len(music)), (0, 0)))
@@ -118,13 +124,17 @@ def mix(track: Track, folder: Path) -> tuple[np.ndarray, np.ndarray]:
         return (whole**2).mean(axis=1).reshape(-1, frame).mean(axis=1)
 
     on = energy(speech) > energy(speech).max() * 1e-4
-    music *= np.sqrt(energy(speech)[on].mean() / energy(music)[on].mean() / 10 ** (track.snr_db / 10))
+    music *= np.sqrt(
+        energy(speech)[on].mean() / energy(music)[on].mean() / 10 ** (track.snr_db / 10)
+    )
     gain = PEAK / np.abs(speech + music).max()
     return (speech + music) * gain, speech * gain
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("speechclean/assets/pilot"))
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -136,9 +146,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             soundfile.write(args.out / row["path"], mixture, track.rate, subtype=track.subtype)
             soundfile.write(args.out / row["reference"], speech, track.rate, subtype=track.subtype)
             rows.append(row | {"transcript": track.text, "alias": track.alias})
-            print(f"{track.alias}: {len(speech) / track.rate:.1f} s, {track.channels} ch, {track.rate} Hz, {track.snr_db} dB")
+            print(
+                f"{track.alias}: {len(speech) / track.rate:.1f} s, {track.channels} ch, {track.rate} Hz, {track.snr_db} dB"
+            )
     with open(args.out / "manifest.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, ["path", "reference", "transcript", "alias"], lineterminator="\n")
+        writer = csv.DictWriter(
+            file, ["path", "reference", "transcript", "alias"], lineterminator="\n"
+        )
         writer.writeheader()
         writer.writerows(rows)
 

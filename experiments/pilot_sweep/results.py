@@ -1,4 +1,5 @@
-"""The tables of the recorded studies, from what `run.py` and `reuse.py` have left: into `results/` and the README.
+"""The tables of the recorded studies, from what `run.py` and `reuse.py` have left: into `results/`
+and the README.
 
 python -m experiments.pilot_sweep.results --work /tmp/pilot_sweep
 """
@@ -13,7 +14,16 @@ from pathlib import Path
 
 import optuna
 
-from experiments.pilot_sweep.recorded import GOAL, HERE, KNOBS, RESULTS, SHORT, number, rows_of, table
+from experiments.pilot_sweep.recorded import (
+    GOAL,
+    HERE,
+    KNOBS,
+    RESULTS,
+    SHORT,
+    number,
+    rows_of,
+    table,
+)
 from experiments.pilot_sweep.run import STUDIES
 from experiments.pilot_sweep.savings import counted, heavy, saved
 from experiments.texts import fill
@@ -24,7 +34,9 @@ def keep(work: Path) -> None:
     """Copy the tables and a few pictures of finished studies into `results/`."""
     RESULTS.mkdir(exist_ok=True)
     for name in STUDIES:
-        if (work / name / "trials.csv").is_file() and (work / name / "trials.csv").stat().st_size > 1:
+        if (work / name / "trials.csv").is_file() and (
+            work / name / "trials.csv"
+        ).stat().st_size > 1:
             shutil.copy(work / name / "trials.csv", RESULTS / f"{name}.csv")
         for picture in ("importance", "slice", "front") if name in ("dev_0", "dev_front") else ():
             if (work / name / f"{picture}.png").is_file() and rows_of(name):
@@ -32,9 +44,14 @@ def keep(work: Path) -> None:
 
 
 def importances(rows: list[dict[str, str]]) -> dict[str, float]:
-    """Shares of the variance of the goal that knobs explain (fANOVA; Hutter, Hoos & Leyton-Brown, ICML 2014)."""
+    """Shares of the variance of the goal that knobs explain (fANOVA; Hutter, Hoos & Leyton-Brown,
+    ICML 2014)."""
     choices = {knob: sorted({float(row[knob]) for row in rows}) for knob in KNOBS}
-    space = {knob: optuna.distributions.CategoricalDistribution(values) for knob, values in choices.items() if len(values) < 6}
+    space = {
+        knob: optuna.distributions.CategoricalDistribution(values)
+        for knob, values in choices.items()
+        if len(values) < 6
+    }
     space |= {
         knob: optuna.distributions.FloatDistribution(values[0], values[-1])
         for knob, values in choices.items()
@@ -44,16 +61,21 @@ def importances(rows: list[dict[str, str]]) -> dict[str, float]:
     study.add_trials(
         [
             optuna.trial.create_trial(
-                params={knob: float(row[knob]) for knob in KNOBS}, distributions=space, value=float(row[GOAL])
+                params={knob: float(row[knob]) for knob in KNOBS},
+                distributions=space,
+                value=float(row[GOAL]),
             )
             for row in rows
         ]
     )
-    return optuna.importance.get_param_importances(study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0))
+    return optuna.importance.get_param_importances(
+        study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)
+    )
 
 
 def stability() -> str:
-    """A line per study of one objective: what matters, the best point, and how far the others lie below it."""
+    """A line per study of one objective: what matters, the best point, and how far the others lie
+    below it."""
     body = []
     for name, (search, on_dev, _) in STUDIES.items():
         rows = rows_of(name)
@@ -77,12 +99,19 @@ def stability() -> str:
             ]
         )
     names = [SHORT.get(knob, knob) for knob in KNOBS]
-    head = ["study", "files", "trials", *(f"weight of {one}" for one in names), *(f"best {one}" for one in names)]
+    head = [
+        "study",
+        "files",
+        "trials",
+        *(f"weight of {one}" for one in names),
+        *(f"best {one}" for one in names),
+    ]
     return table([*head, "best, dB", "tenth, dB", "worst, dB"], body)
 
 
 def by_value() -> str:
-    """Means over the trials of all one-objective studies on held-out files, by the value of each knob."""
+    """Means over the trials of all one-objective studies on held-out files, by the value of each
+    knob."""
     done = [
         row
         for name, (search, on_dev, _) in STUDIES.items()
@@ -104,10 +133,29 @@ def by_value() -> str:
             )
             groups.setdefault(name, []).append(row)
         for name, rows in sorted(groups.items(), key=lambda one: float(one[0].split()[0])):
-            goal, stoi = (statistics.mean(float(row[key]) for row in rows) for key in (GOAL, "stoi_improvement"))
+            goal, stoi = (
+                statistics.mean(float(row[key]) for row in rows)
+                for key in (GOAL, "stoi_improvement")
+            )
             best = max(float(row[GOAL]) for row in rows)
-            body.append([SHORT.get(knob, knob), name, len(rows), f"{goal:.2f}", f"{best:.2f}", f"{stoi:+.3f}"])
-    return table(["knob", "value", "trials", "SI-SDR improvement, dB: mean", "best", "STOI improvement"], body) if done else ""
+            body.append(
+                [
+                    SHORT.get(knob, knob),
+                    name,
+                    len(rows),
+                    f"{goal:.2f}",
+                    f"{best:.2f}",
+                    f"{stoi:+.3f}",
+                ]
+            )
+    return (
+        table(
+            ["knob", "value", "trials", "SI-SDR improvement, dB: mean", "best", "STOI improvement"],
+            body,
+        )
+        if done
+        else ""
+    )
 
 
 def front(name: str) -> str:
@@ -118,10 +166,19 @@ def front(name: str) -> str:
     kept = [done[index] for index in undominated(points)]
     kept.sort(key=lambda row: -float(row[goals[0]]))
     shown = kept[:: max(1, math.ceil(len(kept) / 12))]
-    body = [[*(row[knob] for knob in KNOBS), *(f"{float(row[goal]):.2f}" for goal in goals)] for row in shown]
-    head = [*(SHORT.get(knob, knob) for knob in KNOBS), "voice over music, dB", "voice over artefacts, dB", "s per s"]
+    body = [
+        [*(row[knob] for knob in KNOBS), *(f"{float(row[goal]):.2f}" for goal in goals)]
+        for row in shown
+    ]
+    head = [
+        *(SHORT.get(knob, knob) for knob in KNOBS),
+        "voice over music, dB",
+        "voice over artefacts, dB",
+        "s per s",
+    ]
     return (
-        f"{len(kept)} of {len(done)} trials are on the front, {len(shown)} of them here.\n\n" + table(head, body)
+        f"{len(kept)} of {len(done)} trials are on the front, {len(shown)} of them here.\n\n"
+        + table(head, body)
         if done
         else ""
     )
@@ -131,15 +188,30 @@ def fusion() -> str:
     rows = [row for row in rows_of("dev_fusion") if row["state"] == "COMPLETE"]
     rows.sort(key=lambda row: -float(row[GOAL]))
     body = [
-        [row["separators"], row["fusion"], f"{float(row[GOAL]):.2f}", f"{float(row['stoi_improvement']):+.3f}"] for row in rows
+        [
+            row["separators"],
+            row["fusion"],
+            f"{float(row[GOAL]):.2f}",
+            f"{float(row['stoi_improvement']):+.3f}",
+        ]
+        for row in rows
     ]
-    return table(["separators", "fusion", "SI-SDR improvement, dB", "STOI improvement"], body) if rows else ""
+    return (
+        table(["separators", "fusion", "SI-SDR improvement, dB", "STOI improvement"], body)
+        if rows
+        else ""
+    )
 
 
 def finding() -> str:
-    """The best point on held-out files against the defaults, which the study of fusion rules holds as one of its points."""
+    """The best point on held-out files against the defaults, which the study of fusion rules holds
+    as one of its points."""
     done = [row for row in rows_of("dev_0") if row["state"] == "COMPLETE"]
-    both = [row for row in rows_of("dev_fusion") if row["separators"].count("embedded") == 2 and row["fusion"] == "mean_mask"]
+    both = [
+        row
+        for row in rows_of("dev_fusion")
+        if row["separators"].count("embedded") == 2 and row["fusion"] == "mean_mask"
+    ]
     if not done or not both:
         return ""
     best, worst = (pick(done, key=lambda row: float(row[GOAL])) for pick in (max, min))
@@ -154,8 +226,14 @@ def finding() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, help="the work folder of run.py; without it the tables are made of results/ alone")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        help="the work folder of run.py; without it the tables are made of results/ alone",
+    )
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if arguments.work:

@@ -1,4 +1,5 @@
-"""What reuse saved: forwards of the recorded studies, the measured comparison, and what it comes to with heavy models."""
+"""What reuse saved: forwards of the recorded studies, the measured comparison, and what it comes to
+with heavy models."""
 
 from __future__ import annotations
 
@@ -9,31 +10,47 @@ import statistics
 from experiments.pilot_sweep.recorded import HERE, RESULTS, number, rows_of, table
 from experiments.pilot_sweep.run import STUDIES
 
-#: Measured stages of the heavy pipeline, in s per s of audio and pass, with their names in experiments/speed/results.
+#: Measured stages of the heavy pipeline, in s per s of audio and pass, with their names in
+#: experiments/speed/results.
 HEAVY = (("htdemucs_ft", "separator"), ("mdx_extra_q", "separator"), ("dns64", "denoiser"))
 
 
 def counted() -> str:
-    """Forwards computed and reused in the first fifty trials of each study, in the order in which the studies were run."""
+    """Forwards computed and reused in the first fifty trials of each study, in the order in which
+    the studies were run."""
     body = []
     for name in STUDIES:
         rows = rows_of(name)[:50]
         if not rows:
             continue
         computed, spared = (
-            [sum(number(row, f"reuse.{kind}_forwards{end}") for row in rows) for kind in ("separator", "denoiser")]
+            [
+                sum(number(row, f"reuse.{kind}_forwards{end}") for row in rows)
+                for kind in ("separator", "denoiser")
+            ]
             for end in ("", "_spared")
         )
         ratio = (computed[0] + spared[0]) / computed[0] if computed[0] else math.inf
         free = sum(not number(row, "reuse.separator_forwards") for row in rows)
-        saved, spent = sum(number(row, "reuse.saved_s") for row in rows), sum(number(row, "seconds") for row in rows)
+        saved, spent = (
+            sum(number(row, "reuse.saved_s") for row in rows),
+            sum(number(row, "seconds") for row in rows),
+        )
         body.append(
             [
                 name, len(rows), f"{computed[0]:.0f}", f"{spared[0]:.0f}", f"1/{ratio:.1f}" if math.isfinite(ratio) else "none",
                 f"{computed[1]:.0f}", f"{spared[1]:.0f}", free, f"{spent:.0f} s", f"{saved:.0f} s",
             ]
         )  # fmt: skip
-    head = ["study", "first trials", "separator forwards", "reused", "share", "denoiser forwards", "reused"]
+    head = [
+        "study",
+        "first trials",
+        "separator forwards",
+        "reused",
+        "share",
+        "denoiser forwards",
+        "reused",
+    ]
     return table([*head, "trials without a separator forward", "time", "saved"], body)
 
 
@@ -44,7 +61,10 @@ def saved() -> str:
         return ""
     found = json.loads(path.read_text())
     rows = found["rows"]
-    forwards = {way: sum(row[way].get("reuse.separator_forwards", 0) for row in rows) for way in ("reuse", "none")}
+    forwards = {
+        way: sum(row[way].get("reuse.separator_forwards", 0) for row in rows)
+        for way in ("reuse", "none")
+    }
     lines = [
         f"{len(rows)} trials; every cleaned file the same bit by bit: {'yes' if all(row['same'] for row in rows) else 'NO'}; "
         f"store {found['cache_bytes'] / 1e6:.0f} MB.",
@@ -64,7 +84,14 @@ def saved() -> str:
                 f"{100 * change / full:.0f} %", f"{100 * change / each:.0f} %",
             ]
         )  # fmt: skip
-    head = ["", "reuse", "the same without", "ratio", f"as ordinary runs (from {sum('run' in row for row in rows)})", "ratio"]
+    head = [
+        "",
+        "reuse",
+        "the same without",
+        "ratio",
+        f"as ordinary runs (from {sum('run' in row for row in rows)})",
+        "ratio",
+    ]
     head += ["another β and wet, median", "of the same without", "of an ordinary run"]
     counts = table(
         ["separator forwards", "without reuse", "share", "forwards for another β and wet"],
@@ -79,13 +106,15 @@ def saved() -> str:
 
 
 def heavy() -> str:
-    """The pilot's first fifty trials with the heavy pipeline's stage times, measured in experiments/speed."""
+    """The pilot's first fifty trials with the heavy pipeline's stage times, measured in
+    experiments/speed."""
     rows = rows_of("pilot_0")[:50]
     path = HERE.parent / "speed" / "results" / "compare.json"
     if not rows or not path.is_file():
         return ""
     speeds = {
-        row["model"]: row["ours_s"] / row["seconds"] / max(1, row["shifts"]) for row in json.loads(path.read_text())["rows"]
+        row["model"]: row["ours_s"] / row["seconds"] / max(1, row["shifts"])
+        for row in json.loads(path.read_text())["rows"]
     }
     if any(model not in speeds for model, _ in HEAVY):
         return ""
@@ -94,7 +123,9 @@ def heavy() -> str:
     naive = kept = 0.0
     there: dict[float, int] = {}  # shifts that are there, by overlap
     denoised: set[tuple[str, str]] = set()
-    floor = statistics.median(number(row, "seconds") for row in rows if not number(row, "reuse.separator_forwards"))
+    floor = statistics.median(
+        number(row, "seconds") for row in rows if not number(row, "reuse.separator_forwards")
+    )
     for row in rows:
         shifts, overlap = int(row["shifts"]), float(row["overlap"])
         each = separator * audio * 0.75 / (1 - overlap)  # measured at an overlap of 0.25
@@ -107,5 +138,10 @@ def heavy() -> str:
             denoised.add((row["shifts"], row["overlap"]))
     body = [[f"{naive / 60:.0f} min", f"{kept / 60:.0f} min", f"×{naive / kept:.1f}"]]
     return table(
-        [f"computed for htdemucs_ft, mdx_extra_q and dns64 on {audio:.0f} s of audio, 50 trials", "with reuse", "ratio"], body
+        [
+            f"computed for htdemucs_ft, mdx_extra_q and dns64 on {audio:.0f} s of audio, 50 trials",
+            "with reuse",
+            "ratio",
+        ],
+        body,
     )

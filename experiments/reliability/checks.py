@@ -18,8 +18,9 @@ LEFTOVERS = (".writing-", ".streaming-", ".probe-")
 
 @dataclass(frozen=True)
 class Found:
-    """Figures of a finished batch: `good` files that were to be cleaned and how many `finished`, `bad` ones and how many are
-    `named` with their reason; outputs that are `lost`, there more than once, `torn`, or `differ` from another batch's."""
+    """Figures of a finished batch: `good` files that were to be cleaned and how many `finished`,
+    `bad` ones and how many are `named` with their reason; outputs that are `lost`, there more than
+    once, `torn`, or `differ` from another batch's."""
 
     good: int
     finished: int
@@ -42,8 +43,14 @@ class Found:
         )
 
 
-def look(out: Path, inputs: Path, expected: Mapping[str, str | None], reference: Mapping[str, str] | None = None) -> Found:
-    """Figures of the batch in `out` over the files of `inputs`; `reference` is what `hashes` gave of another one."""
+def look(
+    out: Path,
+    inputs: Path,
+    expected: Mapping[str, str | None],
+    reference: Mapping[str, str] | None = None,
+) -> Found:
+    """Figures of the batch in `out` over the files of `inputs`; `reference` is what `hashes` gave
+    of another one."""
     mapped = table(out / "map.csv")
     by_path = {row["path"]: row for row in mapped}
     rows = {row["alias"]: row for row in table(out / "metrics.csv")}
@@ -60,18 +67,36 @@ def look(out: Path, inputs: Path, expected: Mapping[str, str | None], reference:
             counts["finished"] += state == "" and row["status"] == "cleaned"
             counts["lost"] += state == "lost"
             counts["torn"] += state not in ("", "lost")
-            wrong += [f"{name}: {state or row['reason']}"] if state or row["status"] != "cleaned" else []
+            wrong += (
+                [f"{name}: {state or row['reason']}"] if state or row["status"] != "cleaned" else []
+            )
         else:
-            named = row["status"] == "failed" and reason in row["reason"] and Path(name).name in row["reason"]
+            named = (
+                row["status"] == "failed"
+                and reason in row["reason"]
+                and Path(name).name in row["reason"]
+            )
             counts["named"] += named
-            wrong += [] if named and not (out / entry["cleaned"]).exists() else [f"{name}: {row['status']} {row['reason']}"]
+            wrong += (
+                []
+                if named and not (out / entry["cleaned"]).exists()
+                else [f"{name}: {row['status']} {row['reason']}"]
+            )
     there = [path for path in (out / "cleaned").rglob("*") if path.is_file()]
     known = {str(out / row["cleaned"]) for row in mapped}
     extra = [path for path in there if str(path) not in known or path.name.startswith(LEFTOVERS)]
-    twice = [name for name, number in Counter(row["cleaned"] for row in mapped).items() if number > 1]
+    twice = [
+        name for name, number in Counter(row["cleaned"] for row in mapped).items() if number > 1
+    ]
     now = hashes(out)
-    differ = [name for name in set(now) | set(reference) if now.get(name) != reference.get(name)] if reference else []
-    wrong += [f"{path}: belongs to no input" for path in extra] + [f"{name}: for two inputs" for name in twice]
+    differ = (
+        [name for name in set(now) | set(reference) if now.get(name) != reference.get(name)]
+        if reference
+        else []
+    )
+    wrong += [f"{path}: belongs to no input" for path in extra] + [
+        f"{name}: for two inputs" for name in twice
+    ]
     wrong += [f"{name}: other bytes" for name in differ]
     return Found(
         counts["good"], counts["finished"], counts["bad"], counts["named"], counts["lost"], len(extra) + len(twice),
@@ -80,7 +105,8 @@ def look(out: Path, inputs: Path, expected: Mapping[str, str | None], reference:
 
 
 def output_state(path: Path, source: Path) -> str:
-    """ "" for a whole output of the source's shape, `lost` where there is none, else what is wrong with it."""
+    """ "" for a whole output of the source's shape, `lost` where there is none, else what is wrong
+    with it."""
     if not path.is_file():
         return "lost"
     try:
@@ -89,7 +115,9 @@ def output_state(path: Path, source: Path) -> str:
     except (soundfile.LibsndfileError, RuntimeError) as error:
         return f"torn ({error})"
     if (len(frames), frames.shape[1], rate) != (info.frames, info.channels, info.samplerate):
-        return f"torn: {frames.shape} at {rate} Hz from {info.frames} frames at {info.samplerate} Hz"
+        return (
+            f"torn: {frames.shape} at {rate} Hz from {info.frames} frames at {info.samplerate} Hz"
+        )
     return ""
 
 
@@ -97,7 +125,9 @@ def hashes(out: Path) -> dict[str, str]:
     """sha256 of every cleaned file by its place."""
     folder = out / "cleaned"
     return {
-        str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()
+        str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
     }
 
 

@@ -24,8 +24,13 @@ def make(folder: Path, data: Path, count: int, seed: int = 0) -> float:
     total = 0.0
     for number in range(count):
         seconds = float(generator.uniform(SHORTEST_S, LONGEST_S))
-        speech, music = (_cut(sounds[kind][generator.integers(len(sounds[kind]))], seconds, generator) for kind in sounds)
-        level = np.sqrt(np.mean(speech**2) / max(np.mean(music**2), 1e-9)) * 10 ** (-generator.uniform(0, 15) / 20)
+        speech, music = (
+            _cut(sounds[kind][generator.integers(len(sounds[kind]))], seconds, generator)
+            for kind in sounds
+        )
+        level = np.sqrt(np.mean(speech**2) / max(np.mean(music**2), 1e-9)) * 10 ** (
+            -generator.uniform(0, 15) / 20
+        )
         mixed = speech + level * music
         path = folder / f"seed_{number % 10}_run{number % 7}__text_{number:05d}_generated.wav"
         soundfile.write(path, 0.5 * mixed / max(np.abs(mixed).max(), 1e-9), RATE)

@@ -1,10 +1,11 @@
 """Everything that can go wrong with a batch, done to it on purpose.
 
-    python -m experiments.reliability.drills FOLDER [--count 500] [--kills 30] [--only kills,disk_full] [--write]
+    python -m experiments.reliability.drills FOLDER [--count 500] [--kills 30] [--only
+    kills,disk_full] [--write]
 
-FOLDER is scratch. Each drill ends in a row: what was done, what was found, whether that is all right. `--write` puts the table
-into README.md. Disk full and read-only need root, for a small tmpfs; the clock needs libfaketime; else they are left out, with
-the reason.
+FOLDER is scratch. Each drill ends in a row: what was done, what was found, whether that is all
+right. `--write` puts the table into README.md. Disk full and read-only need root, for a small
+tmpfs; the clock needs libfaketime; else they are left out, with the reason.
 """
 
 from __future__ import annotations
@@ -37,18 +38,28 @@ def drill(name: str, site: Site) -> dict[str, object]:
     except LeftOut as reason:
         text, fine = f"left out: {reason}", None
     words = DRILLS[name].__doc__ or ""
-    return {"drill": name, "what": words, "found": text, "fine": fine, "seconds": round(time.monotonic() - start)}
+    return {
+        "drill": name,
+        "what": words,
+        "found": text,
+        "fine": fine,
+        "seconds": round(time.monotonic() - start),
+    }
 
 
 def markdown(rows: list[dict[str, object]], site: Site) -> str:
     mark = {True: "yes", False: "**no**", None: "–"}
     head = f"{site.count} files for the batch that nothing happens to, the kills and Ray; {site.few} for the others."
     lines = [f"| {row['what']} | {row['found']} | {mark[row['fine']]} |" for row in rows]  # type: ignore[index]
-    return "\n".join([head, "", "| what was done | what was found | as it should |", "|---|---|---|", *lines])
+    return "\n".join(
+        [head, "", "| what was done | what was found | as it should |", "|---|---|---|", *lines]
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--kills", type=int, default=30)
@@ -61,7 +72,10 @@ def main() -> None:
     rows = []
     for name in options.only.split(","):
         rows.append(drill(name, site))
-        print(f"{rows[-1]['fine']!s:6} {name}: {rows[-1]['found']} ({rows[-1]['seconds']} s)", flush=True)
+        print(
+            f"{rows[-1]['fine']!s:6} {name}: {rows[-1]['found']} ({rows[-1]['seconds']} s)",
+            flush=True,
+        )
     print("\n" + markdown(rows, site))
     if options.write:
         texts.record(HERE, "drills", rows, markdown(rows, site))

@@ -1,8 +1,10 @@
-"""A folder as users have it: good files of many formats, and everything that can be wrong with the others.
+"""A folder as users have it: good files of many formats, and everything that can be wrong with the
+others.
 
     python -m experiments.reliability.files FOLDER [--count 500] [--seed 0]
 
-`make` returns what has to become of each file: None where it has to be cleaned, else what its reason has to say.
+`make` returns what has to become of each file: None where it has to be cleaned, else what its
+reason has to say.
 """
 
 from __future__ import annotations
@@ -19,7 +21,13 @@ RATES = (8000, 11025, 16000, 22050, 24000, 44100, 48000)
 #: Extension and libsndfile's subtype of the ordinary good files.
 FORMATS = (
     *(("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "FLOAT"), ("wav", "PCM_U8"), ("wav", "PCM_32")),
-    *(("flac", "PCM_16"), ("flac", "PCM_24"), ("ogg", "VORBIS"), ("mp3", "MPEG_LAYER_III"), ("aiff", "PCM_16")),
+    *(
+        ("flac", "PCM_16"),
+        ("flac", "PCM_24"),
+        ("ogg", "VORBIS"),
+        ("mp3", "MPEG_LAYER_III"),
+        ("aiff", "PCM_16"),
+    ),
 )
 SHORTEST_S, LONGEST_S = 0.3, 1.2
 #: Two hours of digital silence: streamed; holes on the disk.
@@ -28,17 +36,26 @@ SPARSE_S, SPARSE_RATE = 7200, 8000
 BAD_EVERY = 8
 
 
-def sound(generator: np.random.Generator, seconds: float, rate: int, channels: int = 1) -> np.ndarray:
+def sound(
+    generator: np.random.Generator, seconds: float, rate: int, channels: int = 1
+) -> np.ndarray:
     """Voice-like pulses over chords: float64 `[samples, channels]`, below full scale."""
     time = np.arange(max(1, round(seconds * rate))) / rate
     voice = np.sin(2 * np.pi * generator.uniform(90, 240) * time + 3 * np.sin(2 * np.pi * 4 * time))
     music = sum(np.sin(2 * np.pi * hz * time) for hz in generator.uniform(200, 1500, 3)) / 3
-    mixed = 0.3 * voice * (np.sin(2 * np.pi * 3 * time) > -0.3) + 0.15 * music + 0.01 * generator.standard_normal(len(time))
+    mixed = (
+        0.3 * voice * (np.sin(2 * np.pi * 3 * time) > -0.3)
+        + 0.15 * music
+        + 0.01 * generator.standard_normal(len(time))
+    )
     return np.stack([mixed * generator.uniform(0.5, 1) for _ in range(channels)], 1)
 
 
-def make(folder: Path, count: int = 500, seed: int = 0, sparse_s: float = SPARSE_S) -> dict[str, str | None]:
-    """Fill `folder` with `count` files; what is expected, by path relative to it. The same seed makes the same files."""
+def make(
+    folder: Path, count: int = 500, seed: int = 0, sparse_s: float = SPARSE_S
+) -> dict[str, str | None]:
+    """Fill `folder` with `count` files; what is expected, by path relative to it. The same seed
+    makes the same files."""
     generator = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     expected: dict[str, str | None] = {}
@@ -52,7 +69,10 @@ def make(folder: Path, count: int = 500, seed: int = 0, sparse_s: float = SPARSE
         run = f"seed_{number % 7}_run{number % 5}"
         (folder / run).mkdir(exist_ok=True)
         if number % BAD_EVERY == 0:
-            (kind, (reason, spoil)), round_ = bad[number // BAD_EVERY % len(bad)], number // BAD_EVERY // len(bad)
+            (kind, (reason, spoil)), round_ = (
+                bad[number // BAD_EVERY % len(bad)],
+                number // BAD_EVERY // len(bad),
+            )
             name = f"{run}/{round_}_{kind}"
             spoil(folder / name, generator)
             expected[name] = reason
@@ -60,7 +80,9 @@ def make(folder: Path, count: int = 500, seed: int = 0, sparse_s: float = SPARSE
             extension, subtype = FORMATS[number % len(FORMATS)]
             name = f"{run}/text_{number:04d}_generated.{extension}"
             rate = int(generator.choice([24000, 48000] if extension == "mp3" else RATES))
-            frames = sound(generator, generator.uniform(SHORTEST_S, LONGEST_S), rate, 1 + (number % 6 == 0))
+            frames = sound(
+                generator, generator.uniform(SHORTEST_S, LONGEST_S), rate, 1 + (number % 6 == 0)
+            )
             soundfile.write(folder / name, frames, rate, subtype=subtype)
             expected[name] = None
         number += 1
@@ -70,7 +92,14 @@ def make(folder: Path, count: int = 500, seed: int = 0, sparse_s: float = SPARSE
 def _special(sparse_s: float) -> dict[str, Callable[[Path, np.random.Generator], None]]:
     """Good files that are anything but ordinary."""
 
-    def wav(seconds: float, rate: int, channels: int = 1, gain: float = 1.0, offset: float = 0.0, subtype: str = "PCM_16"):
+    def wav(
+        seconds: float,
+        rate: int,
+        channels: int = 1,
+        gain: float = 1.0,
+        offset: float = 0.0,
+        subtype: str = "PCM_16",
+    ):
         def write(path: Path, generator: np.random.Generator) -> None:
             frames = np.clip(gain * sound(generator, seconds, rate, channels) + offset, -1, 1)
             soundfile.write(path, frames, rate, subtype=subtype)
@@ -89,7 +118,10 @@ def _special(sparse_s: float) -> dict[str, Callable[[Path, np.random.Generator],
         samples = int(sparse_s * SPARSE_RATE)
         soundfile.write(path, np.zeros(1), SPARSE_RATE)
         head = bytearray(path.read_bytes()[:44])
-        head[4:8], head[40:44] = (36 + 2 * samples).to_bytes(4, "little"), (2 * samples).to_bytes(4, "little")
+        head[4:8], head[40:44] = (
+            (36 + 2 * samples).to_bytes(4, "little"),
+            (2 * samples).to_bytes(4, "little"),
+        )
         path.write_bytes(head)
         os.truncate(path, 44 + 2 * samples)
 
@@ -143,7 +175,8 @@ def _not_finite(value: float):
 def _unreadable(path: Path, generator: np.random.Generator) -> None:
     soundfile.write(path, sound(generator, 0.5, 24000), 24000)
     path.chmod(0)
-    if os.access(path, os.R_OK):  # root reads anything; a link into nowhere is unreadable for everybody
+    # root reads anything; a link into nowhere is unreadable for everybody
+    if os.access(path, os.R_OK):
         path.unlink()
         path.symlink_to("nowhere.wav")
 
@@ -173,13 +206,17 @@ def _header() -> bytes:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     expected = make(options.folder, options.count, options.seed)
-    print(f"{len(expected)} files, {sum(reason is not None for reason in expected.values())} of them to fail")
+    print(
+        f"{len(expected)} files, {sum(reason is not None for reason in expected.values())} of them to fail"
+    )
 
 
 if __name__ == "__main__":

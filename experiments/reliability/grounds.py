@@ -21,7 +21,8 @@ class LeftOut(RuntimeError):  # noqa: N818
 
 @dataclass
 class Site:
-    """Where drills are done: data sets, the uninterrupted batch's bytes, and what is common to all commands."""
+    """Where drills are done: data sets, the uninterrupted batch's bytes, and what is common to all
+    commands."""
 
     folder: Path
     count: int
@@ -43,14 +44,30 @@ class Site:
         return folder, json.loads(known.read_text())
 
     def command(self, out: Path, inputs: Path, *more: str) -> list[str]:
-        line = [sys.executable, "-m", "speechclean", *self.arguments, "dataset=folder", f"dataset.pattern={inputs}"]
+        line = [
+            sys.executable,
+            "-m",
+            "speechclean",
+            *self.arguments,
+            "dataset=folder",
+            f"dataset.pattern={inputs}",
+        ]
         return [*line, f"batch.out={out}", "batch.interval_s=5", *more]
 
-    def start(self, out: Path, inputs: Path, *more: str, env: Mapping[str, str] | None = None, **options) -> subprocess.Popen:
+    def start(
+        self, out: Path, inputs: Path, *more: str, env: Mapping[str, str] | None = None, **options
+    ) -> subprocess.Popen:
         """A batch in the background; what it says is in `<out>.txt`."""
         with open(out.with_suffix(".txt"), "ab") as log:
             line = self.command(out, inputs, *more)
-            return subprocess.Popen(line, cwd=self.folder, stdout=log, stderr=log, env={**os.environ, **(env or {})}, **options)
+            return subprocess.Popen(
+                line,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(env or {})},
+                **options,
+            )
 
     def run(self, out: Path, inputs: Path, *more: str, env: Mapping[str, str] | None = None) -> int:
         """A batch to its end; its exit status."""

@@ -1,6 +1,7 @@
 """Drills on the processes of a batch: killed, interrupted, started twice.
 
-A drill's docstring is what it does, for the table; it gives what was found, and whether that is as it should be.
+A drill's docstring is what it does, for the table; it gives what was found, and whether that is as
+it should be.
 """
 
 from __future__ import annotations
@@ -34,10 +35,15 @@ def kills(site: Site) -> tuple[str, bool]:
     for number in range(site.kills):
         left = len(expected) - len({line["alias"] for line in checks.ledger(out)})
         # Somewhere between the start and twice the share of what is left that each kill may take.
-        delay = generator.uniform(0.3 * site.startup_s, site.startup_s + 2 * left * site.per_file_s / (site.kills - number))
+        delay = generator.uniform(
+            0.3 * site.startup_s,
+            site.startup_s + 2 * left * site.per_file_s / (site.kills - number),
+        )
         process = site.start(out, inputs)
         time.sleep(delay)
-        workers = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        workers = (
+            psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        )
         process.kill()
         done += process.wait() == -signal.SIGKILL
         _, alive = psutil.wait_procs(workers, timeout=5)
@@ -47,7 +53,9 @@ def kills(site: Site) -> tuple[str, bool]:
     begun = checks.begun(out)
     redone = sum(begun.values()) - len(begun)
     most = 3 * max(1, os.cpu_count() or 1)
-    text = f"{done} kills: {found}; begun again {redone} files, {redone / max(1, done):.1f} per kill"
+    text = (
+        f"{done} kills: {found}; begun again {redone} files, {redone / max(1, done):.1f} per kill"
+    )
     text += f" (at most {most} are at work); {orphans} workers outlived their parent"
     return text, found.whole and status == 1 and not orphans and redone <= done * most
 
@@ -73,7 +81,9 @@ def ray(site: Site) -> tuple[str, bool]:
     reference, out = site.reference(), fresh(site.folder / "ray")
     process, killed = site.start(out, inputs, "batch=ray", "batch.workers=2"), 0
     wait_for(lambda: len(checks.ledger(out)) >= 0.3 * len(expected), process)
-    for child in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []:
+    for child in (
+        psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    ):
         if "ray::Actor" in " ".join(child.cmdline()) and not killed:
             child.kill()
             killed += 1
@@ -88,11 +98,16 @@ def two_at_once(site: Site) -> tuple[str, bool]:
     reference, out = site.reference(site.few), fresh(site.folder / "two")
     first = site.start(out, inputs)
     wait_for(lambda: len(checks.ledger(out)) > 0, first)
-    second = subprocess.run(site.command(out, inputs), cwd=site.folder, capture_output=True, text=True, check=False)
+    second = subprocess.run(
+        site.command(out, inputs), cwd=site.folder, capture_output=True, text=True, check=False
+    )
     status = first.wait(600)
     found = checks.look(out, inputs, expected, reference)
     left = second.returncode == 5 and "another process" in second.stderr
-    return f"the second says so and leaves with status {second.returncode}; {found}", left and found.whole and status == 1
+    return (
+        f"the second says so and leaves with status {second.returncode}; {found}",
+        left and found.whole and status == 1,
+    )
 
 
 def interrupted(site: Site) -> tuple[str, bool]:
@@ -114,4 +129,7 @@ def interrupted(site: Site) -> tuple[str, bool]:
     status = site.run(out, inputs)
     found = checks.look(out, inputs, expected, reference)
     text = f"after one, status {statuses[0]} and {in_flight} files begun and not finished; after two, status {statuses[1]}"
-    return f"{text}; then {found}", found.whole and statuses == [130, 130] and in_flight == 0 and status == 1
+    return f"{text}; then {found}", found.whole and statuses == [
+        130,
+        130,
+    ] and in_flight == 0 and status == 1

@@ -1,9 +1,11 @@
-"""A file of hours among short ones: in how much memory a batch takes it, and whether all of it comes out.
+"""A file of hours among short ones: in how much memory a batch takes it, and whether all of it
+comes out.
 
     python -m experiments.reliability.long FOLDER [--hours 0.17 4] [--data DIR] [--write]
 
-FOLDER is scratch. Every length is a batch of its own over one mono file of 24 kHz (speech under music, 173 MB an hour in 16
-bits) and twenty clips of seconds, watched from outside. `--write` puts the table into README.md.
+FOLDER is scratch. Every length is a batch of its own over one mono file of 24 kHz (speech under
+music, 173 MB an hour in 16 bits) and twenty clips of seconds, watched from outside. `--write` puts
+the table into README.md.
 """
 
 from __future__ import annotations
@@ -49,7 +51,15 @@ def batch(folder: Path, clips: Path, hours: float) -> dict[str, Any]:
     for clip in clips.iterdir():
         (inputs / clip.name).symlink_to(clip)
     samples = write_long(inputs / "hours.wav", clips, hours)
-    line = [sys.executable, "-m", "speechclean", "batch=local", "tracking=none", "dataset=folder", f"dataset.pattern={inputs}"]
+    line = [
+        sys.executable,
+        "-m",
+        "speechclean",
+        "batch=local",
+        "tracking=none",
+        "dataset=folder",
+        f"dataset.pattern={inputs}",
+    ]
     status, wall, watch = watched([*line, f"batch.out={out}"])
     done = [one for one in checks.ledger(out) if one["status"] == "cleaned"]
     cleaned = out / next((one["output"] for one in done if one["alias"] == "hours"), "missing")
@@ -61,7 +71,9 @@ def batch(folder: Path, clips: Path, hours: float) -> dict[str, Any]:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    lines = ["| the file | finished | all of it | minutes | × real time | peak of all processes | late over early |"]
+    lines = [
+        "| the file | finished | all of it | minutes | × real time | peak of all processes | late over early |"
+    ]
     lines += ["|---|---|---|---:|---:|---:|---:|"]
     for row in result["rows"]:
         length = f"{row['hours']:g} h" if row["hours"] >= 1 else f"{60 * row['hours']:.0f} min"
@@ -74,7 +86,9 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--hours", type=float, nargs="+", default=[1 / 6, 4.0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data/dev"))

@@ -1,4 +1,5 @@
-"""Drills on what surrounds a batch: its disk, its store, its clock, its memory, the names of its files. As in `killing`."""
+"""Drills on what surrounds a batch: its disk, its store, its clock, its memory, the names of its
+files. As in `killing`."""
 
 from __future__ import annotations
 
@@ -65,7 +66,9 @@ def store_down(site: Site) -> tuple[str, bool]:
         status = process.wait(900)
     found = checks.look(out, inputs, expected, reference)
     pending = (site.folder / "mlflow-pending.db").is_file()
-    text = f"status {status}, the rest of the record waits here: {'yes' if pending else 'no'}; {found}"
+    text = (
+        f"status {status}, the rest of the record waits here: {'yes' if pending else 'no'}; {found}"
+    )
     return text, found.whole and status == 3 and pending
 
 
@@ -78,8 +81,14 @@ def clock(site: Site) -> tuple[str, bool]:
     reference, out = site.reference(site.few), fresh(site.folder / "clock")
     offset = site.folder / "clock.offset"
     offset.write_text("+0\n")
-    fake = {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_CACHE_DURATION": "1"}
-    process = site.start(out, inputs, env={**fake, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"})
+    fake = {
+        "LD_PRELOAD": library,
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_CACHE_DURATION": "1",
+    }
+    process = site.start(
+        out, inputs, env={**fake, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+    )
     for share, jump in ((0.1, "-10y\n"), (0.4, "+10d\n"), (0.6, "-3600\n")):
         wait_for(lambda share=share: len(checks.ledger(out)) >= share * len(expected), process)
         offset.write_text(jump)
@@ -88,12 +97,12 @@ def clock(site: Site) -> tuple[str, bool]:
     found = checks.look(out, inputs, expected, reference)
     years = {line["finished"][:4] for line in checks.ledger(out)}
     negative = [
-        line for line in site.said(out).splitlines() if "left" in line and "-" in line.split("left")[0].rsplit(",", 1)[-1]
+        line
+        for line in site.said(out).splitlines()
+        if "left" in line and "-" in line.split("left")[0].rsplit(",", 1)[-1]
     ]
     kept = "0 to clean" in site.said(out)
-    text = (
-        f"the ledger's dates are of {' and '.join(sorted(years))}; negative times left: {len(negative)}; a second start does "
-    )
+    text = f"the ledger's dates are of {' and '.join(sorted(years))}; negative times left: {len(negative)}; a second start does "
     text += f"{'nothing' if kept else 'something'} again; {found}"
     return text, found.whole and status == again == 1 and len(years) > 1 and not negative and kept
 
@@ -137,17 +146,31 @@ def hostile(site: Site) -> tuple[str, bool]:
             (out / "cleaned" / "linked").symlink_to(base / "elsewhere")
         before = surroundings.snapshot(base, out)
         more = ("dataset=manifest", f"dataset.path={table}", f"output.layout={layout}")
-        line = [part for part in site.command(out, inputs, *more) if not part.startswith(("dataset=folder", "dataset.pattern"))]
+        line = [
+            part
+            for part in site.command(out, inputs, *more)
+            if not part.startswith(("dataset=folder", "dataset.pattern"))
+        ]
         done = subprocess.run(line, cwd=site.folder, capture_output=True, text=True, check=False)
         outside = surroundings.snapshot(base, out) - before
         names = [row["cleaned"] for row in checks.table(out / "map.csv")]
         unique = len({name.casefold() for name in names}) == len(names) == sources
         rows = checks.table(out / "metrics.csv")
         failed = [row for row in rows if row["status"] == "failed"]
-        refused = all("leads out" in row["reason"] for row in failed) and len(failed) == (layout == "tree")
+        refused = all("leads out" in row["reason"] for row in failed) and len(failed) == (
+            layout == "tree"
+        )
         there = sum((out / row["cleaned"]).is_file() for row in checks.table(out / "map.csv"))
-        told.append(f"{layout}: {there} of {sources} written, {len(failed)} refused, {len(outside)} files outside the folder")
-        fine &= not outside and unique and refused and there + len(failed) == sources and done.returncode == bool(failed)
+        told.append(
+            f"{layout}: {there} of {sources} written, {len(failed)} refused, {len(outside)} files outside the folder"
+        )
+        fine &= (
+            not outside
+            and unique
+            and refused
+            and there + len(failed) == sources
+            and done.returncode == bool(failed)
+        )
     return "; ".join(told), fine
 
 

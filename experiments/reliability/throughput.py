@@ -1,13 +1,16 @@
 """Thousands of short clips through the embedded pipeline: how fast, how busy, in how much memory.
 
-    python -m experiments.reliability.throughput FOLDER [--count 2000] [--data DIR] [--ray 120] [--go-on] [--write]
+    python -m experiments.reliability.throughput FOLDER [--count 2000] [--data DIR] [--ray 120]
+    [--go-on] [--write]
 
-FOLDER is scratch. Clips of 2 to 6 s are cut from the recordings of `--data` (speech under music, seeded). Then
+FOLDER is scratch. Clips of 2 to 6 s are cut from the recordings of `--data` (speech under music,
+seeded). Then
 
-1. a batch over all of them with its defaults, watched from outside: share of the time in which a network's pass was going on,
-   memory of all its processes;
-2. a loop of a shell over a sample: `demucs`-like and `denoiser`-like commands for each file (`experiments.speed.clips`: demucs'
-   `apply_model` for each separator and denoiser's estimate, in a process per file), scaled by the number of files;
+1. a batch over all of them with its defaults, watched from outside: share of the time in which a
+   network's pass was going on, memory of all its processes;
+2. a loop of a shell over a sample: `demucs`-like and `denoiser`-like commands for each file
+   (`experiments.speed.clips`: demucs' `apply_model` for each separator and denoiser's estimate, in
+   a process per file), scaled by the number of files;
 3. with `--ray`, one Ray worker against two, one core each, on a part of the clips, taken in turns.
 
 `--write` puts the figures into README.md.
@@ -39,21 +42,40 @@ def batch(folder: Path, clips: Path, seconds: float) -> dict[str, float]:
     """The default batch over all clips."""
     out, passes = folder / "out", folder / "passes.txt"
     subprocess.run(["rm", "-rf", str(out), str(passes)], check=True)
-    line = [sys.executable, "-m", "speechclean", "batch=local", "tracking=none", "dataset=folder", f"dataset.pattern={clips}"]
-    # Passes are noted by the worker itself: this module's own folder comes first on its path, and there `sitecustomize` waits.
-    noted = {"PYTHONPATH": f"{HERE / 'noting'}:{os.environ.get('PYTHONPATH', '')}", "SPEECHCLEAN_PASSES": str(passes)}
+    line = [
+        sys.executable,
+        "-m",
+        "speechclean",
+        "batch=local",
+        "tracking=none",
+        "dataset=folder",
+        f"dataset.pattern={clips}",
+    ]
+    # Passes are noted by the worker itself: this module's own folder comes first on its path, and
+    # there `sitecustomize` waits.
+    noted = {
+        "PYTHONPATH": f"{HERE / 'noting'}:{os.environ.get('PYTHONPATH', '')}",
+        "SPEECHCLEAN_PASSES": str(passes),
+    }
     status, wall, watch = watched([*line, f"batch.out={out}"], noted)
     entries = checks.ledger(out)
-    spans = np.array([[float(word) for word in row.split()] for row in passes.read_text().splitlines()])
+    spans = np.array(
+        [[float(word) for word in row.split()] for row in passes.read_text().splitlines()]
+    )
     going, working, whole = (
         _union(spans),
         float((spans[:, 1] - spans[:, 0]).sum()),
         float(spans[:, 1].max() - spans[:, 0].min()),
     )
     models = sum(
-        value for one in entries for key, value in one["row"].items() if key.startswith(("separators.", "enhancement"))
+        value
+        for one in entries
+        for key, value in one["row"].items()
+        if key.startswith(("separators.", "enhancement"))
     )
-    stages = sum(value for one in entries for key, value in one["row"].items() if key.endswith("_s"))
+    stages = sum(
+        value for one in entries for key, value in one["row"].items() if key.endswith("_s")
+    )
     return {
         "status": status, "files": len(entries), "failed": sum(one["status"] != "cleaned" for one in entries),
         "audio_s": seconds, "wall_s": wall, "speed": seconds / wall,
@@ -73,8 +95,10 @@ def _union(spans: np.ndarray) -> float:
 
 
 def loop(clips: Path, count: int, sample: int) -> tuple[float, int]:
-    """Seconds that a shell's loop of commands for each file would take for all, by a `sample` that it can do; how many it could
-    not: demucs stops where its random shift leaves the last segment fewer samples than half a window."""
+    """Seconds that a shell's loop of commands for each file would take for all, by a `sample` that
+    it can do; how many it could
+    not: demucs stops where its random shift leaves the last segment fewer samples than half a
+        window."""
     paths = sorted(clips.iterdir())
     stride = max(1, len(paths) // sample)
     took: list[float] = []
@@ -92,7 +116,8 @@ def loop(clips: Path, count: int, sample: int) -> tuple[float, int]:
 
 
 def ray_workers(folder: Path, clips: Path, count: int) -> dict[str, object]:
-    """One Ray worker and two, a core each, in turns: seconds of work between the first and the last file, and the bytes."""
+    """One Ray worker and two, a core each, in turns: seconds of work between the first and the last
+    file, and the bytes."""
     part = folder / f"ray_clips{count}"
     part.mkdir(exist_ok=True)
     for path in sorted(clips.iterdir())[:count]:
@@ -104,11 +129,22 @@ def ray_workers(folder: Path, clips: Path, count: int) -> dict[str, object]:
         for workers in (1, 2) if turn % 2 == 0 else (2, 1):
             out = folder / f"ray{workers}"
             subprocess.run(["rm", "-rf", str(out)], check=True)
-            line = [sys.executable, "-m", "speechclean", "batch=ray", "tracking=none", "dataset=folder", f"batch.out={out}"]
+            line = [
+                sys.executable,
+                "-m",
+                "speechclean",
+                "batch=ray",
+                "tracking=none",
+                "dataset=folder",
+                f"batch.out={out}",
+            ]
             line += [f"dataset.pattern={part}", f"batch.workers={workers}"]
             threads = {"OMP_NUM_THREADS": str(workers)}  # the embedded cluster has so many cores
             process = subprocess.Popen(
-                line, env={**os.environ, **threads}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                line,
+                env={**os.environ, **threads},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
             while process.poll() is None and not checks.ledger(out):
                 time.sleep(0.05)
@@ -119,22 +155,52 @@ def ray_workers(folder: Path, clips: Path, count: int) -> dict[str, object]:
             process.wait()
             found[workers] = checks.hashes(out)
     one, two = min(spent[1]), min(spent[2])
-    return {"one_s": one, "two_s": two, "ratio": one / two, "same": found[1] == found[2], "clips": len(found[1])}
+    return {
+        "one_s": one,
+        "two_s": two,
+        "ratio": one / two,
+        "same": found[1] == found[2],
+        "clips": len(found[1]),
+    }
 
 
 def markdown(result: dict) -> str:
     run = result["batch"]
     rows = [
-        ("clips, hours of sound", f"{run['files']}, {run['audio_s'] / 3600:.2f} h; {run['failed']} failed", ""),
+        (
+            "clips, hours of sound",
+            f"{run['files']}, {run['audio_s'] / 3600:.2f} h; {run['failed']} failed",
+            "",
+        ),
         ("time, start of Python included", f"{run['wall_s']:.0f} s", ""),
         ("speed", f"{run['speed']:.1f} × real time", ""),
-        ("share of all the time in which a network's pass was going on", f"{100 * run['going_share_of_wall']:.1f} %", "≥ 85 %"),
-        ("the same from the first pass to the last", f"{100 * run['going_share_of_work']:.1f} %", ""),
-        ("cores in passes, from the first to the last", f"{run['cores_in_passes']:.2f} of {result['machine']['threads']}", ""),
-        ("networks' share of the time that stages took", f"{100 * run['models_share_of_stages']:.1f} %", ""),
+        (
+            "share of all the time in which a network's pass was going on",
+            f"{100 * run['going_share_of_wall']:.1f} %",
+            "≥ 85 %",
+        ),
+        (
+            "the same from the first pass to the last",
+            f"{100 * run['going_share_of_work']:.1f} %",
+            "",
+        ),
+        (
+            "cores in passes, from the first to the last",
+            f"{run['cores_in_passes']:.2f} of {result['machine']['threads']}",
+            "",
+        ),
+        (
+            "networks' share of the time that stages took",
+            f"{100 * run['models_share_of_stages']:.1f} %",
+            "",
+        ),
         ("peak memory of all processes", f"{run['peak_gb']:.2f} GB", "≤ 2.5 GB"),
         ("memory at the end over that near the beginning", f"× {run['growth']:.2f}", "flat"),
-        ("a shell's loop of commands, a process per file", f"{result['loop_s']:.0f} s, × {result['ratio']:.1f}", "≥ × 4"),
+        (
+            "a shell's loop of commands, a process per file",
+            f"{result['loop_s']:.0f} s, × {result['ratio']:.1f}",
+            "≥ × 4",
+        ),
         ("of the files tried there, those that demucs stops at", f"{result['loop_failed']}", ""),
     ]
     if "ray" in result:
@@ -144,17 +210,29 @@ def markdown(result: dict) -> str:
             f"× {two['ratio']:.2f}, {'the same bytes' if two['same'] else 'OTHER BYTES'}", "≥ × 1.6, the same bytes",
         ))  # fmt: skip
     lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([machine.line(result["machine"]), "", "| | measured | wanted |", "|---|---:|---:|", *lines])
+    return "\n".join(
+        [machine.line(result["machine"]), "", "| | measured | wanted |", "|---|---:|---:|", *lines]
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/dev"))
     parser.add_argument("--sample", type=int, default=6)
-    parser.add_argument("--ray", type=int, default=0, metavar="CLIPS", help="compare one Ray worker with two on so many")
-    parser.add_argument("--go-on", action="store_true", help="with the batch that was measured in FOLDER before")
+    parser.add_argument(
+        "--ray",
+        type=int,
+        default=0,
+        metavar="CLIPS",
+        help="compare one Ray worker with two on so many",
+    )
+    parser.add_argument(
+        "--go-on", action="store_true", help="with the batch that was measured in FOLDER before"
+    )
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     folder, before = options.folder.resolve(), machine.describe()

@@ -13,8 +13,8 @@ import psutil
 
 
 class Watch:
-    """Memory of a process and all below it, from outside, as they go: sum of proportional set sizes, so that what they share is
-    counted once."""
+    """Memory of a process and all below it, from outside, as they go: sum of proportional set
+    sizes, so that what they share is counted once."""
 
     def __init__(self, pid: int) -> None:
         self.seen: list[tuple[float, int]] = []
@@ -42,16 +42,23 @@ class Watch:
         return max(total for _, total in self.seen)
 
     def growth(self) -> float:
-        """Memory in the last fifth over that in the second: 1 is flat; the first fifth loads and warms up."""
+        """Memory in the last fifth over that in the second: 1 is flat; the first fifth loads and
+        warms up."""
         fifth = max(1, len(self.seen) // 5)
         early, late = self.seen[fifth : 2 * fifth], self.seen[-fifth:]
-        return float(np.median([total for _, total in late]) / np.median([total for _, total in early]))
+        return float(
+            np.median([total for _, total in late]) / np.median([total for _, total in early])
+        )
 
 
-def watched(line: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[int, float, Watch]:
+def watched(
+    line: Sequence[str], environment: Mapping[str, str] | None = None
+) -> tuple[int, float, Watch]:
     """A command to its end, silent and watched: its exit status, its seconds, what was seen."""
     start = time.monotonic()
-    process = subprocess.Popen(line, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        line, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL
+    )
     watch = Watch(process.pid)
     status = process.wait()
     seconds = time.monotonic() - start

@@ -1,11 +1,13 @@
-"""40 clips of 3 to 6 s through the embedded pipeline, against demucs and denoiser called for every file.
+"""40 clips of 3 to 6 s through the embedded pipeline, against demucs and denoiser called for every
+file.
 
     python -m experiments.speed.clips FOLDER [--sample N]
 
-FOLDER is for the clips that are made there. Two ratios: of commands, where a call for every file starts Python and loads the
-models each time, and within one process whose models are loaded, which leaves the engines alone. Calls per file are timed on
-`--sample` files and scaled to 40 (loaded: by length; commands: by number); the embedded pipeline runs on all 40. It also fuses,
-mixes, filters and normalises, which the calls per file do not.
+FOLDER is for the clips that are made there. Two ratios: of commands, where a call for every file
+starts Python and loads the models each time, and within one process whose models are loaded, which
+leaves the engines alone. Calls per file are timed on `--sample` files and scaled to 40 (loaded: by
+length; commands: by number); the embedded pipeline runs on all 40. It also fuses, mixes, filters
+and normalises, which the calls per file do not.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ def make(folder: Path) -> list[Path]:
 
 
 def per_file_models() -> Callable[[Path], Tensor]:
-    """What a user of the two packages has: demucs' `apply_model` for each separator, denoiser's estimate of their mean."""
+    """What a user of the two packages has: demucs' `apply_model` for each separator, denoiser's
+    estimate of their mean."""
     from demucs.apply import apply_model
     from demucs.pretrained import get_model
     from denoiser.enhance import get_estimate
@@ -60,7 +63,10 @@ def per_file_models() -> Callable[[Path], Tensor]:
     def clean(path: Path) -> Tensor:
         torch.set_num_threads(threads)  # denoiser leaves one
         audio = load(path)
-        stems = [apply_model(model, audio.waveform[None], shifts=1)[0, model.sources.index("speech")] for model in models]
+        stems = [
+            apply_model(model, audio.waveform[None], shifts=1)[0, model.sources.index("speech")]
+            for model in models
+        ]
         heard = resample(audio.with_waveform(torch.stack(stems).mean(0)), 16000).waveform
         return get_estimate(denoiser, heard[None], argparse.Namespace(streaming=False, dry=0))
 
@@ -73,7 +79,13 @@ def engine(paths: list[Path]) -> float:
     from speechclean.experiment.config.schema import build
 
     cfg: Any = composed(
-        ["dataset=folder", f"dataset.pattern={paths[0].parent}", "tracking=none", "metrics=[]", f"output.dir={paths[0].parent}"]
+        [
+            "dataset=folder",
+            f"dataset.pattern={paths[0].parent}",
+            "tracking=none",
+            "metrics=[]",
+            f"output.dir={paths[0].parent}",
+        ]
     )
     pipeline = build(cfg).pipeline
     pipeline([load(paths[0])])
@@ -89,7 +101,9 @@ def timed(command: list[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sample", type=int, default=8)
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
@@ -119,7 +133,11 @@ def main() -> None:
         "tracking=none",
         "metrics=[]",
     ]
-    run += ["output.plots=false", "output.ab_seconds=0", f"hydra.run.dir={options.folder.parent / 'clips_out'}"]
+    run += [
+        "output.plots=false",
+        "output.ab_seconds=0",
+        f"hydra.run.dir={options.folder.parent / 'clips_out'}",
+    ]
     ours_commands = timed(run)
     result = {
         "machine": before, "clips": CLIPS, "sample": len(sample),

@@ -1,10 +1,12 @@
 """This engine against demucs and denoiser: same weights, same machine, one run.
 
-    python -m experiments.speed.compare WEIGHTS [--full] [--models NAME ...] [--lengths S ...] [--shifts N ...] [--clips N]
+    python -m experiments.speed.compare WEIGHTS [--full] [--models NAME ...] [--lengths S ...]
+    [--shifts N ...] [--clips N]
 
-WEIGHTS is a folder made by `experiments.speed.weights`. Every measurement is a fresh process, the two systems in turn, so that
-peak memory is its own; loading and one second of warm-up are not in the time. Without shifts the answers are compared as well.
-CUDA is measured where there is one. Writes `compare.json` and `compare.md` into results/.
+WEIGHTS is a folder made by `experiments.speed.weights`. Every measurement is a fresh process, the
+two systems in turn, so that peak memory is its own; loading and one second of warm-up are not in
+the time. Without shifts the answers are compared as well. CUDA is measured where there is one.
+Writes `compare.json` and `compare.md` into results/.
 """
 
 from __future__ import annotations
@@ -29,19 +31,41 @@ from speechclean.stages.separators.precision import snr_db
 from . import machine
 
 RESULTS = Path(__file__).parent / "results"
-MODELS = ("htdemucs_ft", "mdx_extra_q", "dns64", PIPELINE, "embedded_htdemucs", "embedded_hdemucs_q", "embedded_denoiser")
+MODELS = (
+    "htdemucs_ft",
+    "mdx_extra_q",
+    "dns64",
+    PIPELINE,
+    "embedded_htdemucs",
+    "embedded_hdemucs_q",
+    "embedded_denoiser",
+)
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
-QUICK, FULL = {"lengths": [6, 20], "shifts": [0, 1]}, {"lengths": [3, 6, 10, 20, 600], "shifts": [0, 1, 4]}
+QUICK, FULL = (
+    {"lengths": [6, 20], "shifts": [0, 1]},
+    {"lengths": [3, 6, 10, 20, 600], "shifts": [0, 1, 4]},
+)
 
 
 def cases(
-    models: list[str], lengths: list[float], shifts: list[int], clips: int, repeats: int, weights: Path
+    models: list[str],
+    lengths: list[float],
+    shifts: list[int],
+    clips: int,
+    repeats: int,
+    weights: Path,
 ) -> Iterator[dict[str, Any]]:
     """What to measure; a denoiser knows no shifts."""
     for device, model, seconds in itertools.product(DEVICES, models, lengths):
         folder = EMBEDDED if model.startswith("embedded") else weights
         for count in [0] if model in DENOISERS else shifts:
-            case = {"device": device, "model": model, "seconds": seconds, "clips": clips, "shifts": count}
+            case = {
+                "device": device,
+                "model": model,
+                "seconds": seconds,
+                "clips": clips,
+                "shifts": count,
+            }
             yield case | {"repeats": repeats, "folder": str(folder)}
 
 
@@ -60,7 +84,9 @@ def compare(case: dict[str, Any]) -> dict[str, Any]:
         baseline = run(case | {"system": theirs, "answer": answers[0], "flops": False})
         ours = run(case | {"system": "speechclean", "answer": answers[1], "flops": case["flops"]})
         same = theirs == "demucs" and case["model"] != PIPELINE and not case["shifts"]
-        agreement = snr_db(*(torch.load(path, weights_only=True) for path in answers)) if same else None
+        agreement = (
+            snr_db(*(torch.load(path, weights_only=True) for path in answers)) if same else None
+        )
     row = {key: case[key] for key in ("device", "model", "seconds", "clips", "shifts")} | {
         "baseline": theirs,
         "agreement_db": agreement,
@@ -71,7 +97,9 @@ def compare(case: dict[str, Any]) -> dict[str, Any]:
         row[f"{name}_load_s"] = result["load_s"]
         row[f"{name}_peak_rss_mb"] = result["peak_rss_mb"]
         row[f"{name}_peak_device_mb"] = result["peak_device_mb"]
-    row["share_of_peak"] = ours["flops"] / row["ours_s"] / case["peak_flops"] if ours["flops"] else None
+    row["share_of_peak"] = (
+        ours["flops"] / row["ours_s"] / case["peak_flops"] if ours["flops"] else None
+    )
     return row | {"ratio": row["theirs_s"] / row["ours_s"]}
 
 
@@ -79,10 +107,19 @@ def together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The ensemble of the two published separators, from its parts measured in this run."""
     found = []
     for key in dict.fromkeys((row["device"], row["seconds"], row["shifts"]) for row in rows):
-        parts = [row for row in rows if (row["device"], row["seconds"], row["shifts"]) == key and row["model"] in SEPARATORS]
+        parts = [
+            row
+            for row in rows
+            if (row["device"], row["seconds"], row["shifts"]) == key and row["model"] in SEPARATORS
+        ]
         if len(parts) == 2:
-            sums = {f"{name}_s": sum(part[f"{name}_s"] for part in parts) for name in ("ours", "theirs")}
-            peaks = {f"{name}_peak_rss_mb": max(part[f"{name}_peak_rss_mb"] for part in parts) for name in ("ours", "theirs")}
+            sums = {
+                f"{name}_s": sum(part[f"{name}_s"] for part in parts) for name in ("ours", "theirs")
+            }
+            peaks = {
+                f"{name}_peak_rss_mb": max(part[f"{name}_peak_rss_mb"] for part in parts)
+                for name in ("ours", "theirs")
+            }
             found.append(
                 parts[0] | sums | peaks
                 | {"model": "the two together", "agreement_db": None, "share_of_peak": None}
@@ -99,7 +136,9 @@ def table(rows: list[dict[str, Any]]) -> str:
         "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
-        rates = (f"{row[f'{name}_s'] / row['seconds'] / row['clips']:.3f}" for name in ("theirs", "ours"))
+        rates = (
+            f"{row[f'{name}_s'] / row['seconds'] / row['clips']:.3f}" for name in ("theirs", "ours")
+        )
         peaks = (f"{row[f'{name}_peak_rss_mb'] / 1024:.2f} GB" for name in ("theirs", "ours"))
         agreement = f"{row['agreement_db']:.0f} dB" if row["agreement_db"] is not None else ""
         share = f"{100 * row['share_of_peak']:.0f} %" if row["share_of_peak"] else ""
@@ -116,27 +155,47 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("weights", type=Path)
     parser.add_argument("--full", action="store_true", help=f"{FULL} instead of {QUICK}")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--lengths", nargs="+", type=float)
     parser.add_argument("--shifts", nargs="+", type=int)
-    parser.add_argument("--clips", type=int, default=1, help="of each length: theirs one after the other, ours as one batch")
+    parser.add_argument(
+        "--clips",
+        type=int,
+        default=1,
+        help="of each length: theirs one after the other, ours as one batch",
+    )
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--flops", action="store_true", help="what share of the hardware's peak is reached: a pass more each")
+    parser.add_argument(
+        "--flops",
+        action="store_true",
+        help="what share of the hardware's peak is reached: a pass more each",
+    )
     parser.add_argument("--name", default="compare", help="of the files in results/")
     options = parser.parse_args()
     chosen = FULL if options.full else QUICK
-    lengths, shifts = options.lengths or chosen["lengths"], options.shifts if options.shifts is not None else chosen["shifts"]
+    lengths, shifts = (
+        options.lengths or chosen["lengths"],
+        options.shifts if options.shifts is not None else chosen["shifts"],
+    )
     before, rows = machine.describe(), []
     peaks = {device: machine.peak_flops(device) for device in DEVICES} if options.flops else {}
-    for case in cases(options.models, lengths, shifts, options.clips, options.repeats, options.weights):
-        rows.append(compare(case | {"flops": options.flops, "peak_flops": peaks.get(case["device"])}))
+    for case in cases(
+        options.models, lengths, shifts, options.clips, options.repeats, options.weights
+    ):
+        rows.append(
+            compare(case | {"flops": options.flops, "peak_flops": peaks.get(case["device"])})
+        )
         print(table(rows[-1:]).splitlines()[-1], flush=True)
     rows += together(rows)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{options.name}.json").write_text(json.dumps({"machine": before, "rows": rows}, indent=1) + "\n")
+    (RESULTS / f"{options.name}.json").write_text(
+        json.dumps({"machine": before, "rows": rows}, indent=1) + "\n"
+    )
     (RESULTS / f"{options.name}.md").write_text(machine.line(before) + "\n\n" + table(rows))
     print(table(rows))
 

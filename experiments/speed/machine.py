@@ -12,9 +12,14 @@ import torch
 
 
 def describe() -> dict[str, Any]:
-    """Processor, threads, versions, and how busy the machine was just before: with other work on it, times mean nothing."""
+    """Processor, threads, versions, and how busy the machine was just before: with other work on
+    it, times mean nothing."""
     info = Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in info.read_text().splitlines()
+        if line.startswith("model name")
+    ]
     return {
         "processor": names[0] if names else platform.processor(),
         "threads": torch.get_num_threads(),
@@ -26,7 +31,8 @@ def describe() -> dict[str, Any]:
 
 
 def peak_flops(device: str, size: int = 4096, seconds: float = 2.0) -> float:
-    """Operations per second that a product of large fp32 matrices reaches: what the hardware can do at best, as it is set."""
+    """Operations per second that a product of large fp32 matrices reaches: what the hardware can do
+    at best, as it is set."""
     one, other = (torch.randn(size, size, device=device) for _ in range(2))
     synchronise = torch.cuda.synchronize if device != "cpu" else (lambda: None)
     one @ other
@@ -40,10 +46,15 @@ def peak_flops(device: str, size: int = 4096, seconds: float = 2.0) -> float:
 
 
 def cores_busy(seconds: float = 1.0) -> float | None:
-    """How many cores were at work over the next `seconds`, whoever's work it was; None where /proc does not tell."""
+    """How many cores were at work over the next `seconds`, whoever's work it was; None where /proc
+    does not tell."""
 
     def ticks() -> tuple[int, int]:
-        rows = [line.split() for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu")]
+        rows = [
+            line.split()
+            for line in Path("/proc/stat").read_text().splitlines()
+            if line.startswith("cpu")
+        ]
         whole = [int(value) for value in rows[0][1:9]]
         return sum(whole), whole[3] + whole[4]
 

@@ -2,12 +2,14 @@
 
     python -m experiments.speed.published FOLDER [--roformers]
 
-writes into FOLDER, under the names that `speechclean-weights` would give them: `htdemucs_ft` as the hub's safetensors, two
-networks of `mdx_extra_q`, quantised by DiffQ, as the legacy server's pickles and two as the hub's safetensors, and `dns64.th`,
-since the published name holds a sha256 that random weights do not have. With `--metrics` also Whisper's `base.en.pt`, PANNs'
-Cnn14 and SQUIM (0.5 GB), with `--roformers` both published RoFormers with their configs (1.6 GB).
+writes into FOLDER, under the names that `speechclean-weights` would give them: `htdemucs_ft` as the
+hub's safetensors, two networks of `mdx_extra_q`, quantised by DiffQ, as the legacy server's pickles
+and two as the hub's safetensors, and `dns64.th`, since the published name holds a sha256 that
+random weights do not have. With `--metrics` also Whisper's `base.en.pt`, PANNs' Cnn14 and SQUIM
+(0.5 GB), with `--roformers` both published RoFormers with their configs (1.6 GB).
 
-    speechclean experiment=best_pipeline weights.dir=FOLDER enhancement.model=FOLDER/dns64.th dataset=folder dataset.pattern=...
+    speechclean experiment=best_pipeline weights.dir=FOLDER enhancement.model=FOLDER/dns64.th
+    dataset=folder dataset.pattern=...
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ import torch
 from experiments.speed.weights import HTDEMUCS_FT, MDX_EXTRA_Q, hdemucs, htdemucs, write_dns64
 from speechclean.networks.weights.registry import models
 
-#: As in demucs' own training config: parameters share their bits in groups, small layers keep all of theirs.
+#: As in demucs' own training config: parameters share their bits in groups, small layers keep all
+#: of theirs.
 DIFFQ = {"group_size": 8, "min_size": 0.2}
 #: What both published configs have in common; the tuples as they come.
 _ROFORMER = """\
@@ -77,12 +80,17 @@ def quantised(model: torch.nn.Module) -> dict[str, Any]:
 
 
 def save_safetensors(model: Any, path: Path, state: dict[str, Any] | None = None) -> None:
-    """In the hub's layout: class and arguments as json in the metadata; a nested `state` as tensors and their structure."""
+    """In the hub's layout: class and arguments as json in the metadata; a nested `state` as tensors
+    and their structure."""
     from safetensors.torch import save_file
 
     args, kwargs = model._init_args_kwargs
     written = json.dumps(kwargs, default=_fraction)
-    metadata = {"klass": f"{type(model).__module__}.{type(model).__name__}", "args": json.dumps(args), "kwargs": written}
+    metadata = {
+        "klass": f"{type(model).__module__}.{type(model).__name__}",
+        "args": json.dumps(args),
+        "kwargs": written,
+    }
     tensors: dict[str, torch.Tensor] = {}
 
     def flat(value: Any) -> Any:
@@ -92,11 +100,19 @@ def save_safetensors(model: Any, path: Path, state: dict[str, Any] | None = None
         if isinstance(value, dict):
             return {"_dict": [[key, flat(item)] for key, item in value.items()]}
         if isinstance(value, list | tuple):
-            return {"_list" if isinstance(value, list) else "_tuple": [flat(item) for item in value]}
-        return {"_class": f"{value.__module__}.{value.__qualname__}"} if isinstance(value, type) else value
+            return {
+                "_list" if isinstance(value, list) else "_tuple": [flat(item) for item in value]
+            }
+        return (
+            {"_class": f"{value.__module__}.{value.__qualname__}"}
+            if isinstance(value, type)
+            else value
+        )
 
     if state is None:
-        save_file({key: value.contiguous() for key, value in model.state_dict().items()}, path, metadata)
+        save_file(
+            {key: value.contiguous() for key, value in model.state_dict().items()}, path, metadata
+        )
     else:
         structure = json.dumps(flat(state))
         save_file(tensors, path, metadata | {"structure": structure})
@@ -127,7 +143,8 @@ def write(folder: Path) -> None:
 
 
 def write_metrics(folder: Path) -> None:
-    """What `wer_whisper` (base.en), `music_presence` and `squim` need, in half or full precision as published."""
+    """What `wer_whisper` (base.en), `music_presence` and `squim` need, in half or full precision as
+    published."""
     from torchaudio.models import squim_objective_base
     from whisper.model import ModelDimensions, Whisper
 
@@ -136,7 +153,10 @@ def write_metrics(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     dims = ModelDimensions(80, 1500, 512, 8, 6, 51864, 448, 512, 8, 6)
-    torch.save({"dims": vars(dims), "model_state_dict": Whisper(dims).half().state_dict()}, folder / "base.en.pt")
+    torch.save(
+        {"dims": vars(dims), "model_state_dict": Whisper(dims).half().state_dict()},
+        folder / "base.en.pt",
+    )
     for name, content in (
         ("panns-cnn14", {"model": architecture().state_dict()}),
         ("squim_objective", squim_objective_base().state_dict()),

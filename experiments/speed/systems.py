@@ -1,8 +1,10 @@
 """One measurement in a process of its own: load, warm up, time, and say what memory it took.
 
-    python -m experiments.speed.systems '{"system": "demucs", "model": "htdemucs_ft", "folder": "...", "seconds": 6, ...}'
+    python -m experiments.speed.systems '{"system": "demucs", "model": "htdemucs_ft", "folder":
+    "...", "seconds": 6, ...}'
 
-prints one line of json. `system` is `speechclean` or the package that the model comes from, called as its own command calls it.
+prints one line of json. `system` is `speechclean` or the package that the model comes from, called
+as its own command calls it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from speechclean.system import parallel
 
 #: Models that denoise speech at 16 kHz, by their file; all others separate.
 DENOISERS = {"dns64": "dns64.th", "embedded_denoiser": "embedded_denoiser.th"}
-#: The two published separators, and what stands for the whole heavy pipeline with both of them and DNS64.
+#: The two published separators, and what stands for the whole heavy pipeline with both of them and
+#: DNS64.
 SEPARATORS, PIPELINE = ("htdemucs_ft", "mdx_extra_q"), "heavy pipeline"
 
 
@@ -31,7 +34,8 @@ Run = Callable[[list[Tensor]], list[Tensor]]
 
 
 def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
-    """This engine: the speech of each of some waveforms `[channels, samples]`; their channels and rate."""
+    """This engine: the speech of each of some waveforms `[channels, samples]`; their channels and
+    rate."""
     from speechclean.audio.waveform import Audio
     from speechclean.stages.enhancement.denoiser import Denoiser
     from speechclean.stages.separators.demucs import DemucsSeparator
@@ -49,12 +53,17 @@ def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
             return denoiser(Separation(audio, audio, torch.ones(1, 1, 1))).speech.waveform
 
         on_cpu = device == "cpu"
-        return lambda waveforms: [done for _, done in parallel.ordered(denoise, waveforms, on_cpu)], 1, 16000
+        return (
+            lambda waveforms: [done for _, done in parallel.ordered(denoise, waveforms, on_cpu)],
+            1,
+            16000,
+        )
     separator = DemucsSeparator(model, folder, shifts=case["shifts"], device=device)
     network = separator._networks[0].module
     return (
         lambda waveforms: [
-            stems.speech.waveform for stems in separator([Audio(waveform, network.samplerate) for waveform in waveforms])
+            stems.speech.waveform
+            for stems in separator([Audio(waveform, network.samplerate) for waveform in waveforms])
         ],
         network.audio_channels,
         network.samplerate,
@@ -62,37 +71,58 @@ def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
 
 
 def heavy_pipeline(case: dict[str, Any]) -> Run:
-    """`experiment=best_pipeline` on the weights in `case["folder"]`, with segments as demucs takes them."""
+    """`experiment=best_pipeline` on the weights in `case["folder"]`, with segments as demucs takes
+    them."""
     from speechclean.audio.waveform import Audio
     from speechclean.experiment.config.compose import composed
     from speechclean.experiment.config.schema import build
 
     folder = case["folder"]
     overrides = [f"separators.{name}.repo={folder}" for name in SEPARATORS]
-    overrides += ["separators.htdemucs_ft.segment_s=null", f"shifts={case['shifts']}", f"device={case['device']}"]
+    overrides += [
+        "separators.htdemucs_ft.segment_s=null",
+        f"shifts={case['shifts']}",
+        f"device={case['device']}",
+    ]
     overrides += [f"enhancement.model={Path(folder) / DENOISERS['dns64']}"]
     overrides += ["tracking=none", "metrics=[]", f"output.dir={folder}"]
     cfg: Any = composed(["experiment=best_pipeline", *overrides])
     pipeline = build(cfg).pipeline
-    return lambda waveforms: [done.speech.waveform for done in pipeline([Audio(waveform, 44100) for waveform in waveforms])]
+    return lambda waveforms: [
+        done.speech.waveform
+        for done in pipeline([Audio(waveform, 44100) for waveform in waveforms])
+    ]
 
 
 def demucs(case: dict[str, Any]) -> tuple[Run, int, int]:
-    """What `python -m demucs` does between reading and writing: all stems by `apply_model`, file by file."""
+    """What `python -m demucs` does between reading and writing: all stems by `apply_model`, file by
+    file."""
     from demucs.apply import apply_model
     from demucs.pretrained import get_model
 
     if case["model"] == PIPELINE:
         return packages(case), 2, 44100
     model = get_model(case["model"], Path(case["folder"]))
-    speech = next(model.sources.index(name) for name in ("speech", "vocals") if name in model.sources)
+    speech = next(
+        model.sources.index(name) for name in ("speech", "vocals") if name in model.sources
+    )
 
     def separate(waveform: Tensor) -> Tensor:
         scale = waveform.std(correction=0)
-        stems = apply_model(model, waveform[None] / scale, shifts=case["shifts"], overlap=0.25, device=case["device"])
+        stems = apply_model(
+            model,
+            waveform[None] / scale,
+            shifts=case["shifts"],
+            overlap=0.25,
+            device=case["device"],
+        )
         return stems[0, speech] * scale
 
-    return lambda waveforms: [separate(waveform) for waveform in waveforms], model.audio_channels, model.samplerate
+    return (
+        lambda waveforms: [separate(waveform) for waveform in waveforms],
+        model.audio_channels,
+        model.samplerate,
+    )
 
 
 def denoiser(case: dict[str, Any]) -> tuple[Run, int, int]:
@@ -105,14 +135,18 @@ def denoiser(case: dict[str, Any]) -> tuple[Run, int, int]:
     model = checkpoints.build(checkpoints.read(path), path).to(case["device"])
     options = argparse.Namespace(streaming=False, dry=0)
     return (
-        lambda waveforms: [get_estimate(model, one[:, None].to(case["device"]), options)[:, 0].cpu() for one in waveforms],
+        lambda waveforms: [
+            get_estimate(model, one[:, None].to(case["device"]), options)[:, 0].cpu()
+            for one in waveforms
+        ],
         1,
         16000,
     )
 
 
 def packages(case: dict[str, Any]) -> Run:
-    """Both separators by demucs and the mean of their answers by denoiser, file by file: no fusion, no filter, no loudness."""
+    """Both separators by demucs and the mean of their answers by denoiser, file by file: no fusion,
+    no filter, no loudness."""
     from speechclean.audio.waveform import Audio, resample
 
     threads = torch.get_num_threads()
@@ -128,7 +162,8 @@ def packages(case: dict[str, Any]) -> Run:
 
 
 def count_flops(run: Run, waveforms: list[Tensor]) -> int:
-    """Floating-point operations of products and convolutions in a pass; recurrent layers and transforms are not counted."""
+    """Floating-point operations of products and convolutions in a pass; recurrent layers and
+    transforms are not counted."""
     from torch.utils.flop_counter import FlopCounterMode
 
     torch.set_num_threads(1)  # a counter sees its own thread alone
@@ -138,13 +173,21 @@ def count_flops(run: Run, waveforms: list[Tensor]) -> int:
 
 
 def measure(case: dict[str, Any]) -> dict[str, Any]:
-    """Seconds to load, seconds per pass, peak memory of the process in MB; the answers go to `case["answer"]` if given."""
+    """Seconds to load, seconds per pass, peak memory of the process in MB; the answers go to
+    `case["answer"]` if given."""
     start = time.perf_counter()
-    run, channels, sample_rate = {"speechclean": speechclean, "demucs": demucs, "denoiser": denoiser}[case["system"]](case)
+    run, channels, sample_rate = {
+        "speechclean": speechclean,
+        "demucs": demucs,
+        "denoiser": denoiser,
+    }[case["system"]](case)
     loaded = time.perf_counter() - start
     generator = torch.Generator().manual_seed(0)
     samples = int(case["seconds"] * sample_rate)
-    waveforms = [0.1 * torch.randn(channels, samples, generator=generator) for _ in range(case.get("clips", 1))]
+    waveforms = [
+        0.1 * torch.randn(channels, samples, generator=generator)
+        for _ in range(case.get("clips", 1))
+    ]
     run([waveform[:, :sample_rate] for waveform in waveforms[:2]])
     times = []
     for _ in range(case["repeats"]):
@@ -156,7 +199,13 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     operations = count_flops(run, waveforms) if case.get("flops") else None
     device_peak = torch.cuda.max_memory_allocated() / 2**20 if case["device"] != "cpu" else None
-    return {"load_s": loaded, "times_s": times, "peak_rss_mb": peak, "peak_device_mb": device_peak, "flops": operations}
+    return {
+        "load_s": loaded,
+        "times_s": times,
+        "peak_rss_mb": peak,
+        "peak_device_mb": device_peak,
+        "flops": operations,
+    }
 
 
 if __name__ == "__main__":

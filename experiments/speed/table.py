@@ -14,10 +14,18 @@ from experiments.texts import fill
 def clips() -> str:
     """The 40 clips as a table."""
     found = json.loads((RESULTS / "clips.json").read_text())
-    lines = ["| 40 clips of 3 to 6 s | a call per file | speechclean | ratio |", "|---|---:|---:|---:|"]
-    for name, told in (("loaded", "models loaded, one process"), ("commands", "commands, Python's start included")):
+    lines = [
+        "| 40 clips of 3 to 6 s | a call per file | speechclean | ratio |",
+        "|---|---:|---:|---:|",
+    ]
+    for name, told in (
+        ("loaded", "models loaded, one process"),
+        ("commands", "commands, Python's start included"),
+    ):
         row = found[name]
-        lines.append(f"| {told} | {row['theirs_s']:.0f} s | {row['ours_s']:.0f} s | ×{row['ratio']:.1f} |")
+        lines.append(
+            f"| {told} | {row['theirs_s']:.0f} s | {row['ours_s']:.0f} s | ×{row['ratio']:.1f} |"
+        )
     return "\n".join(lines)
 
 

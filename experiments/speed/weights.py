@@ -1,10 +1,13 @@
-"""Random weights in the published architectures and in demucs' own file format: speed does not depend on what was learnt.
+"""Random weights in the published architectures and in demucs' own file format: speed does not
+depend on what was learnt.
 
     python -m experiments.speed.weights FOLDER
 
-writes `htdemucs_ft` (four HTDemucs, each answering for one source), `mdx_extra_q` (four HDemucs, equal weights) and
-`dns64.th` into FOLDER, about 1 GB at half precision. The real mdx_extra_q is quantised by DiffQ, which changes its file and not
-its computation: here it is stored plain. `experiments.speed.published` writes it as it is published.
+writes `htdemucs_ft` (four HTDemucs, each answering for one source), `mdx_extra_q` (four HDemucs,
+equal weights) and `dns64.th` into FOLDER, about 1 GB at half precision. The real mdx_extra_q is
+quantised by DiffQ, which changes its file and not
+its computation: here it is stored plain. `experiments.speed.published` writes it as it is
+published.
 """
 
 from __future__ import annotations
@@ -26,7 +29,14 @@ def htdemucs() -> torch.nn.Module:
     """One network of htdemucs_ft: 42.0 M parameters, segments of 7.8 s."""
     from demucs.htdemucs import HTDemucs
 
-    return HTDemucs(sources=SOURCES, depth=4, dconv_mode=3, t_layers=5, bottom_channels=512, segment=Fraction(39, 5))
+    return HTDemucs(
+        sources=SOURCES,
+        depth=4,
+        dconv_mode=3,
+        t_layers=5,
+        bottom_channels=512,
+        segment=Fraction(39, 5),
+    )
 
 
 def hdemucs() -> torch.nn.Module:
@@ -48,7 +58,9 @@ def write(folder: Path) -> None:
     ):
         for seed, signature in enumerate(signatures):
             torch.manual_seed(seed)
-            save_with_checksum(serialize_model(build(), OmegaConf.create({})), folder / f"{signature}.th")
+            save_with_checksum(
+                serialize_model(build(), OmegaConf.create({})), folder / f"{signature}.th"
+            )
         (folder / f"{name}.yaml").write_text(yaml.safe_dump({"models": list(signatures), **more}))
     write_dns64(folder)
 
@@ -59,7 +71,12 @@ def write_dns64(folder: Path) -> None:
 
     torch.manual_seed(0)
     network = Denoiser(hidden=64)
-    package = {"class": Denoiser, "args": (), "kwargs": {"hidden": 64}, "state": network.state_dict()}
+    package = {
+        "class": Denoiser,
+        "args": (),
+        "kwargs": {"hidden": 64},
+        "state": network.state_dict(),
+    }
     torch.save(package, folder / "dns64.th")
 
 

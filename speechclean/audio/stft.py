@@ -1,7 +1,8 @@
 """STFT pair, ratio mask, apply mask: pure functions on tensors, the same on every device.
 
-The STFT is a periodic Hann window with a hop of a quarter window, centred, zero-padded at the ends; window and hop follow
-from a mask's number of frequencies, so a mask needs no companion to be applied.
+The STFT is a periodic Hann window with a hop of a quarter window, centred, zero-padded at the ends;
+window and hop follow from a mask's number of frequencies, so a mask needs no companion to be
+applied.
 """
 
 from __future__ import annotations
@@ -22,9 +23,17 @@ def window_length(sample_rate: int, window_s: float) -> int:
 
 
 def stft(waveform: Tensor, n_fft: int) -> Tensor:
-    """Short-time Fourier transform. Shape: `[..., samples]` -> complex `[..., n_fft // 2 + 1, frames]`."""
+    """Short-time Fourier transform. Shape: `[..., samples]` -> complex `[..., n_fft // 2 + 1,
+    frames]`."""
     flat = waveform.reshape(-1, waveform.shape[-1])
-    spectrum = torch.stft(flat, n_fft, n_fft // 4, window=_hann(n_fft, waveform), pad_mode="constant", return_complex=True)
+    spectrum = torch.stft(
+        flat,
+        n_fft,
+        n_fft // 4,
+        window=_hann(n_fft, waveform),
+        pad_mode="constant",
+        return_complex=True,
+    )
     return spectrum.reshape(*waveform.shape[:-1], *spectrum.shape[-2:])
 
 
@@ -32,30 +41,35 @@ def istft(spectrum: Tensor, samples: int) -> Tensor:
     """Inverse of `stft`. Shape: complex `[..., freqs, frames]` -> `[..., samples]`."""
     n_fft = 2 * (spectrum.shape[-2] - 1)
     flat = spectrum.reshape(-1, *spectrum.shape[-2:])
-    waveform = torch.istft(flat, n_fft, n_fft // 4, window=_hann(n_fft, spectrum.real), length=samples)
+    waveform = torch.istft(
+        flat, n_fft, n_fft // 4, window=_hann(n_fft, spectrum.real), length=samples
+    )
     return waveform.reshape(*spectrum.shape[:-2], samples)
 
 
 def ratio_mask(speech: Tensor, music: Tensor, eps: float = 1e-10) -> Tensor:
     """Soft ratio mask |V|^2 / (|V|^2 + |A|^2 + eps) from two spectra of one shape; values in 0..1.
 
-    The Wiener gain of two uncorrelated sources (Liutkus & Badeau, "Generalized Wiener filtering with fractional power
-    spectrograms", ICASSP 2015, with alpha = 2).
+    The Wiener gain of two uncorrelated sources (Liutkus & Badeau, "Generalized Wiener filtering
+    with fractional power spectrograms", ICASSP 2015, with alpha = 2).
     """
     speech_power, music_power = _power(speech), _power(music)
     return speech_power / (speech_power + music_power + eps)
 
 
 def apply_mask(waveform: Tensor, mask: Tensor) -> Tensor:
-    """Weigh a waveform's STFT by a mask. Shape: `[channels, samples]`, `[channels, freqs, frames]` -> `[channels, samples]`."""
+    """Weigh a waveform's STFT by a mask. Shape: `[channels, samples]`, `[channels, freqs, frames]`
+    -> `[channels, samples]`."""
     n_fft = 2 * (mask.shape[-2] - 1)
     return istft(stft(waveform, n_fft) * mask, waveform.shape[-1])
 
 
 def extend_mask(mask: Tensor, sample_rate: int, heard_hz: float) -> Tensor:
-    """Give the band above `heard_hz`, which a model could not hear, the mean of the mask over the octave below.
+    """Give the band above `heard_hz`, which a model could not hear, the mean of the mask over the
+    octave below.
 
-    Cutting it would low-pass the voice; passing it would leave the music's treble. Shape: `[..., freqs, frames]`, unchanged.
+    Cutting it would low-pass the voice; passing it would leave the music's treble. Shape: `[...,
+    freqs, frames]`, unchanged.
     """
     freqs = mask.shape[-2]
     top = math.floor(heard_hz / (sample_rate / 2) * (freqs - 1))
@@ -63,12 +77,18 @@ def extend_mask(mask: Tensor, sample_rate: int, heard_hz: float) -> Tensor:
         return mask
     top = max(top, 1)
     octave = mask[..., top // 2 : top, :].mean(-2, keepdim=True)
-    return torch.cat([mask[..., :top, :], octave.expand(*mask.shape[:-2], freqs - top, mask.shape[-1])], dim=-2)
+    return torch.cat(
+        [mask[..., :top, :], octave.expand(*mask.shape[:-2], freqs - top, mask.shape[-1])], dim=-2
+    )
 
 
 def _power(spectrum: Tensor) -> Tensor:
     """|X|^2 without the square root that `abs` would take first."""
-    return spectrum.real.square() + spectrum.imag.square() if spectrum.is_complex() else spectrum.square()
+    return (
+        spectrum.real.square() + spectrum.imag.square()
+        if spectrum.is_complex()
+        else spectrum.square()
+    )
 
 
 def _hann(n_fft: int, like: Tensor) -> Tensor:

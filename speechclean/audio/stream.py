@@ -1,6 +1,7 @@
 """Sounds too long for memory: read in chunks from the disk, each reader going forward only.
 
-A reader is an iterator of chunks `[channels, samples]` of whatever length; `Forward` turns one into windows that may overlap.
+A reader is an iterator of chunks `[channels, samples]` of whatever length; `Forward` turns one into
+windows that may overlap.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ Chunks = Iterator[Tensor]
 
 @dataclass(frozen=True)
 class LongAudio:
-    """A sound on the disk: a sound file, or raw float32 frames that a stage left there (`raw=True`).
+    """A sound on the disk: a sound file, or raw float32 frames that a stage left there
+    (`raw=True`).
 
     Shape: every chunk is float32 `[channels, samples]`; `sample_rate` in Hz, `samples` per channel.
     """
@@ -43,7 +45,8 @@ class LongAudio:
         return cls(path, info.sample_rate, info.channels, info.samples)
 
     def chunks(self) -> Chunks:
-        """From the beginning to the end. Raises `AudioError` where the file breaks off, or holds NaN or infinity."""
+        """From the beginning to the end. Raises `AudioError` where the file breaks off, or holds
+        NaN or infinity."""
         return self._raw_chunks() if self.raw else self._file_chunks()
 
     def at_rate(self, sample_rate: int) -> Chunks:
@@ -53,9 +56,20 @@ class LongAudio:
     def read(self, start: int, end: int) -> Tensor:
         """A stretch of it. Shape: `[channels, end - start]`, less at the end of the sound."""
         if self.raw:
-            frames = np.fromfile(self.path, np.float32, (end - start) * self.channels, offset=4 * start * self.channels)
+            frames = np.fromfile(
+                self.path,
+                np.float32,
+                (end - start) * self.channels,
+                offset=4 * start * self.channels,
+            )
             return torch.from_numpy(frames.reshape(-1, self.channels).T.copy())
-        frames, _ = soundfile.read(str(self.path), start=start, stop=min(end, self.samples), dtype="float32", always_2d=True)
+        frames, _ = soundfile.read(
+            str(self.path),
+            start=start,
+            stop=min(end, self.samples),
+            dtype="float32",
+            always_2d=True,
+        )
         return torch.from_numpy(frames.T.copy())
 
     def _raw_chunks(self) -> Chunks:
@@ -69,11 +83,15 @@ class LongAudio:
                 while len(frames := file.read(CHUNK, dtype="float32", always_2d=True)):
                     if not np.isfinite(frames).all():
                         bad = total + int(np.argmax(~np.isfinite(frames).all(axis=1)))
-                        raise AudioError(f"{self.path}: holds NaN or infinity (first at {bad / self.sample_rate:.3f} s)")
+                        raise AudioError(
+                            f"{self.path}: holds NaN or infinity (first at {bad / self.sample_rate:.3f} s)"
+                        )
                     total += len(frames)
                     yield torch.from_numpy(frames.T.copy())
         except soundfile.LibsndfileError as error:
-            raise AudioError(f"{self.path}: breaks off while decoding after {total / self.sample_rate:.1f} s") from error
+            raise AudioError(
+                f"{self.path}: breaks off while decoding after {total / self.sample_rate:.1f} s"
+            ) from error
         if total != self.samples:
             raise AudioError(f"{self.path}: truncated, {total} of {self.samples} samples are there")
 
@@ -94,7 +112,8 @@ def resampled(chunks: Chunks, source: int, target: int, channels: int) -> Chunks
 
 
 class Forward:
-    """Windows of a stream of chunks `[..., samples]`, each beginning at most `history` samples before the one before it."""
+    """Windows of a stream of chunks `[..., samples]`, each beginning at most `history` samples
+    before the one before it."""
 
     def __init__(self, chunks: Chunks, history: int = 0) -> None:
         self._chunks = chunks
@@ -104,13 +123,16 @@ class Forward:
         self._end = 0
 
     def read(self, start: int, end: int) -> Tensor:
-        """Samples `start` to `end`; before 0 and after the end of the stream there are none, and the window is shorter.
+        """Samples `start` to `end`; before 0 and after the end of the stream there are none, and
+        the window is shorter.
 
         Raises `ValueError` for a window that begins before what has already been let go.
         """
         start = max(0, start)
         if start < self._start:
-            raise ValueError(f"a stream goes forward only: asked for {start}, but what was before {self._start} is gone")
+            raise ValueError(
+                f"a stream goes forward only: asked for {start}, but what was before {self._start} is gone"
+            )
         while self._end < end and (piece := next(self._chunks, None)) is not None:
             self._pieces.append(piece)
             self._end += piece.shape[-1]
@@ -127,7 +149,8 @@ class Forward:
         while len(self._pieces) > 1 and self._start + self._pieces[0].shape[-1] <= before:
             self._start += self._pieces.pop(0).shape[-1]
         if self._pieces and (drop := min(before - self._start, self._pieces[0].shape[-1])) > 0:
-            self._pieces[0] = self._pieces[0][..., drop:].clone()  # a view would keep the whole alive
+            # a view would keep the whole alive
+            self._pieces[0] = self._pieces[0][..., drop:].clone()
             self._start += drop
 
 
@@ -152,7 +175,8 @@ class Moments:
 
 
 class RawWriter:
-    """Float32 frames on the disk, without a header and without rounding: what one pass leaves for the next."""
+    """Float32 frames on the disk, without a header and without rounding: what one pass leaves for
+    the next."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,5 @@
-"""Entry points: thin, no logic of their own. Each module is a command; `by_module/` lets `python -m speechclean.<command>` find it.
+"""Entry points: thin, no logic of their own. Each module is a command; `by_module/` lets `python -m
+speechclean.<command>` find it.
 
 evaluate    judge files that some tool has already cleaned
 run         `speechclean`, `python -m speechclean`: one run, or with -m a sweep

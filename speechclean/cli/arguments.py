@@ -1,4 +1,5 @@
-"""Command lines of the tools beside a run: `key=value` options and `--flags`, as Hydra's users type them."""
+"""Command lines of the tools beside a run: `key=value` options and `--flags`, as Hydra's users type
+them."""
 
 from __future__ import annotations
 
@@ -15,14 +16,17 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True)
 class Arguments:
-    """A parsed command line: known `options`, `flags` with their value (`""` for none), and the `rest` as it was typed."""
+    """A parsed command line: known `options`, `flags` with their value (`""` for none), and the
+    `rest` as it was typed."""
 
     options: Mapping[str, str]
     flags: Mapping[str, str]
     rest: list[str]
 
     @classmethod
-    def parse(cls, words: Sequence[str], defaults: Mapping[str, str], flags: Sequence[str], usage: str) -> Arguments:
+    def parse(
+        cls, words: Sequence[str], defaults: Mapping[str, str], flags: Sequence[str], usage: str
+    ) -> Arguments:
         """Raises `UsageError`; `--help` prints the usage and ends the program well.
 
         >>> Arguments.parse(["threads=2", "--dry-run", "wet=1"], {"threads": ""}, ["--dry-run"], "").rest
@@ -57,5 +61,6 @@ class Arguments:
 
 
 def store_of(options: Mapping[str, str]) -> str | None:
-    """The store that a tool means, as a run would: `tracking.uri`, else the environment's, else the folder's own."""
+    """The store that a tool means, as a run would: `tracking.uri`, else the environment's, else the
+    folder's own."""
     return options.get("tracking.uri") or os.environ.get("MLFLOW_TRACKING_URI") or None

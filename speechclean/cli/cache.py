@@ -46,7 +46,9 @@ def stats(cache: DiskCache) -> list[str]:
             continue
         used.append(stat.st_mtime)
         row = counts[head["kind"]]
-        for index, value in enumerate((1, stat.st_size, head["cost"]["forwards"], head["cost"]["seconds"])):
+        for index, value in enumerate(
+            (1, stat.st_size, head["cost"]["forwards"], head["cost"]["seconds"])
+        ):
             row[index] += value
     lines = [f"{cache.folder}: {sum(row[1] for row in counts.values()) / 1e9:.3f} GB"]
     for kind, (entries, size, forwards, seconds) in sorted(counts.items()):

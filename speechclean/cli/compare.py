@@ -40,7 +40,9 @@ def main() -> None:
 def show(runs: Sequence[Record], console: Console) -> None:
     """Print the comparison of two or more runs."""
     for letter, run in zip(_letters(runs), runs, strict=True):
-        console.print(f"[bold]{letter}[/] {escape(run.name)} ({run.id}) {run.status}", soft_wrap=True)
+        console.print(
+            f"[bold]{letter}[/] {escape(run.name)} ({run.id}) {run.status}", soft_wrap=True
+        )
     _show_configs(runs, console)
     for letter, run in list(zip(_letters(runs), runs, strict=True))[1:]:
         _show_metrics(runs[0], run, letter, console)
@@ -55,7 +57,9 @@ def _show_configs(runs: Sequence[Record], console: Console) -> None:
     console.print("\nConfig, what differs")
     table = _table("key", *_letters(runs))
     for key, values in unlike.items():
-        table.add_row(escape(key), *(escape("" if value is None else str(value)) for value in values))
+        table.add_row(
+            escape(key), *(escape("" if value is None else str(value)) for value in values)
+        )
     console.print(table)
 
 
@@ -66,23 +70,48 @@ def _show_metrics(first: Record, second: Record, letter: str, console: Console) 
         low, high = each.interval
         interval = "" if math.isnan(low) else f"{low:+.3f} … {high:+.3f}"
         p = "" if each.p is None else f"{each.p:.2g}"
-        numbers = (f"{each.means[0]:.3f}", f"{each.means[1]:.3f}", f"{each.change:+.3f}", interval, p)
+        numbers = (
+            f"{each.means[0]:.3f}",
+            f"{each.means[1]:.3f}",
+            f"{each.change:+.3f}",
+            interval,
+            p,
+        )
         table.add_row(each.metric, *numbers, str(each.higher), str(each.lower), str(each.files))
     console.print(table)
-    console.print("Paired by file: Student's t interval of the mean change, Wilcoxon's signed-rank p (six pairs or more).")
+    console.print(
+        "Paired by file: Student's t interval of the mean change, Wilcoxon's signed-rank p (six pairs or more)."
+    )
 
 
 def _show_sounds(first: Record, second: Record, letter: str, console: Console) -> None:
     apart = list(comparison.sounds(first, second))
     if not apart:
-        console.print("No marks or cleaned files are kept with both: where the sound differs cannot be told.")
+        console.print(
+            "No marks or cleaned files are kept with both: where the sound differs cannot be told."
+        )
         return
-    stages = ", ".join(f"{stage} ({count})" for stage, count in comparison.parted(apart).most_common())
+    stages = ", ".join(
+        f"{stage} ({count})" for stage, count in comparison.parted(apart).most_common()
+    )
     console.print(f"\nSound, A and {letter}: parts at {stages}")
     table = _table("file", "first stage", "difference", "most at")
-    for each in sorted(apart, key=lambda each: each.db if each.db is not None else math.inf, reverse=True)[:LISTED]:
-        level = "not kept" if each.db is None else "same" if each.db == -math.inf else f"{each.db:.1f} dB"
-        table.add_row(escape(each.alias), each.stage or "", level, "" if each.loudest_s is None else f"{each.loudest_s:.0f} s")
+    for each in sorted(
+        apart, key=lambda each: each.db if each.db is not None else math.inf, reverse=True
+    )[:LISTED]:
+        level = (
+            "not kept"
+            if each.db is None
+            else "same"
+            if each.db == -math.inf
+            else f"{each.db:.1f} dB"
+        )
+        table.add_row(
+            escape(each.alias),
+            each.stage or "",
+            level,
+            "" if each.loudest_s is None else f"{each.loudest_s:.0f} s",
+        )
     console.print(table)
     if len(apart) > LISTED:
         console.print(f"{len(apart) - LISTED} more files differ less.")

@@ -1,4 +1,5 @@
-"""`python -m speechclean.batches.deliver TARGET FOLDER [FOLDER ...]`: the files of one or several batches in one archive.
+"""`python -m speechclean.batches.deliver TARGET FOLDER [FOLDER ...]`: the files of one or several
+batches in one archive.
 
 TARGET: a name that ends in .zip, or a folder for tar shards (shard_mib=1000)
 """
@@ -26,7 +27,11 @@ def main() -> None:
         for output, number in Counter(entry.output for _, entry in entries).items():
             if number > 1:
                 raise UsageError(f"{output} is in {number} of these folders; deliver them apart")
-        delivery = Zip(str(target)) if target.suffix == ".zip" else Tar(str(target), int(arguments.number("shard_mib") or 0))
+        delivery = (
+            Zip(str(target))
+            if target.suffix == ".zip"
+            else Tar(str(target), int(arguments.number("shard_mib") or 0))
+        )
         for path in delivery.pack(entries):
             print(path)
     except (UsageError, BatchError, OSError, ValueError) as error:

@@ -1,9 +1,11 @@
-"""Judge files that some tool has already cleaned: `python -m speechclean.evaluate`, `speechclean-evaluate`.
+"""Judge files that some tool has already cleaned: `python -m speechclean.evaluate`,
+`speechclean-evaluate`.
 
     speechclean-evaluate mixtures/ cleaned/ [references/] [key=value ...]
     speechclean-evaluate set.csv [key=value ...]
 
-It is a run like any other, with `experiment=evaluate`: what it leaves behind is the same, less the cleaned files.
+It is a run like any other, with `experiment=evaluate`: what it leaves behind is the same, less the
+cleaned files.
 """
 
 from __future__ import annotations
@@ -22,10 +24,14 @@ def as_overrides(arguments: list[str]) -> list[str]:
     >>> as_overrides(["in/", "out/", "metrics=[lufs]"])
     ['experiment=evaluate', "dataset.mixtures='in/'", "dataset.cleaned='out/'", 'metrics=[lufs]']
     """
-    places = [argument for argument in arguments if not argument.startswith("-") and "=" not in argument]
+    places = [
+        argument for argument in arguments if not argument.startswith("-") and "=" not in argument
+    ]
     rest = [argument for argument in arguments if argument not in places]
     if len(places) > len(FOLDERS):
-        raise SystemExit(f"at most three folders ({', '.join(FOLDERS)}), got {len(places)}: {' '.join(places)}")
+        raise SystemExit(
+            f"at most three folders ({', '.join(FOLDERS)}), got {len(places)}: {' '.join(places)}"
+        )
     keys = ("path",) if len(places) == 1 else FOLDERS
     return [
         "experiment=evaluate",

@@ -1,4 +1,5 @@
-"""`python -m speechclean.promote RUN name`: write a run's config as the preset `experiment=name`."""
+"""`python -m speechclean.promote RUN name`: write a run's config as the preset
+`experiment=name`."""
 
 from __future__ import annotations
 
@@ -18,11 +19,17 @@ RUN is the id of a run, the beginning of it, or its name; NAME becomes conf/expe
 def main() -> None:
     """0: written; 2: it cannot be, or wrong usage."""
     try:
-        arguments = Arguments.parse(sys.argv[1:], {"tracking.uri": "", "overwrite": "false"}, (), USAGE)
+        arguments = Arguments.parse(
+            sys.argv[1:], {"tracking.uri": "", "overwrite": "false"}, (), USAGE
+        )
         if len(arguments.rest) != 2:
             raise UsageError(USAGE)
         run, name = arguments.rest
-        made = promote(Records(store_of(arguments.options)).get(run), name, arguments.options["overwrite"] == "true")
+        made = promote(
+            Records(store_of(arguments.options)).get(run),
+            name,
+            arguments.options["overwrite"] == "true",
+        )
     except (UsageError, TrackingError, PromotionError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -1,4 +1,5 @@
-"""`python -m speechclean.reproduce run_id=RUN`: run a recorded run again, and say whether it came out the same."""
+"""`python -m speechclean.reproduce run_id=RUN`: run a recorded run again, and say whether it came
+out the same."""
 
 from __future__ import annotations
 
@@ -62,19 +63,36 @@ def _reproduce(arguments: Arguments, console: Console) -> bool:
         raise UsageError(USAGE)
     if options["require"] not in REQUIRED:
         raise UsageError(f"require={options['require']}: one of {', '.join(REQUIRED)}")
-    folder = Path(options["hydra.run.dir"] or f"outputs/{datetime.now():%Y-%m-%d/%H-%M-%S}").absolute()
+    folder = Path(
+        options["hydra.run.dir"] or f"outputs/{datetime.now():%Y-%m-%d/%H-%M-%S}"
+    ).absolute()
     records = Records(store_of(options))
-    root, weights = (Path(options[key]).expanduser() if options[key] else None for key in ("inputs.root", "weights.root"))
+    root, weights = (
+        Path(options[key]).expanduser() if options[key] else None
+        for key in ("inputs.root", "weights.root")
+    )
     threads = arguments.number("threads")
-    plan = rerun.plan(records, options["run_id"], folder, arguments.rest, root, weights, int(threads) if threads else None)
+    plan = rerun.plan(
+        records,
+        options["run_id"],
+        folder,
+        arguments.rest,
+        root,
+        weights,
+        int(threads) if threads else None,
+    )
     code, differences = None, plan.differences
     if "--checkout" in arguments.flags:
         code = Path(arguments.flags["--checkout"] or folder / "checkout").absolute()
         told = git_worktree.checkout(plan.record, plan.then, code)
         differences = [*told, *(each for each in differences if not each.startswith("code:"))]
-        console.print(f"The code of then is in {escape(str(code))}; remove it with: git worktree remove --force {code}")
+        console.print(
+            f"The code of then is in {escape(str(code))}; remove it with: git worktree remove --force {code}"
+        )
         if any(each.startswith(("package", "python")) for each in differences):
-            console.print("Its packages: pip install -r environment.txt in a fresh environment there, then python=PATH")
+            console.print(
+                "Its packages: pip install -r environment.txt in a fresh environment there, then python=PATH"
+            )
     _announce(plan, differences, console)
     if "--dry-run" in arguments.flags:
         return True
@@ -88,15 +106,21 @@ def _reproduce(arguments: Arguments, console: Console) -> bool:
 
 def _announce(plan: Plan, differences: list[str], console: Console) -> None:
     record = plan.record
-    console.print(f"Reproducing [bold]{escape(record.name)}[/] ({record.id}), {len(plan.found.rows)} files")
+    console.print(
+        f"Reproducing [bold]{escape(record.name)}[/] ({record.id}), {len(plan.found.rows)} files"
+    )
     if not differences:
-        console.print("  nothing differs: code, packages, machine, inputs, weights and config are those of then")
+        console.print(
+            "  nothing differs: code, packages, machine, inputs, weights and config are those of then"
+        )
     for each in differences:
         console.print(f"  differs  {escape(each)}")
 
 
 def _print(plan: Plan, outcome: Reproduction, console: Console) -> None:
-    table = Table(title=f"Reproduction of {escape(plan.record.name)}: {outcome.verdict}", title_justify="left")
+    table = Table(
+        title=f"Reproduction of {escape(plan.record.name)}: {outcome.verdict}", title_justify="left"
+    )
     for column in ("file", "verdict", "first stage that differs", "largest step", "difference"):
         table.add_column(column, overflow="fold")
     for file in outcome.files[:100]:
@@ -108,43 +132,88 @@ def _print(plan: Plan, outcome: Reproduction, console: Console) -> None:
         for name, (then, now) in file.moved.items():
             console.print(f"  {escape(file.alias)}: {name} was {then}, is {now}")
     console.print(f"[bold]{outcome.verdict}[/]: {_meaning(outcome)}")
-    console.print(f"The new run is {outcome.run_id}; {escape(str(plan.folder / 'reproduction.md'))} says more")
+    console.print(
+        f"The new run is {outcome.run_id}; {escape(str(plan.folder / 'reproduction.md'))} says more"
+    )
 
 
 def _meaning(outcome: Reproduction) -> str:
     if outcome.verdict == equality.BIT_EXACT:
         return "every sample of every file is the same, and so are the metrics"
-    machine = [each for each in outcome.differences if each.startswith(("cpu", "cuda", "platform", "package", "python"))]
+    machine = [
+        each
+        for each in outcome.differences
+        if each.startswith(("cpu", "cuda", "platform", "package", "python"))
+    ]
     because = f" ({'; '.join(machine)})" if machine else ""
     if outcome.verdict == equality.ONE_LSB:
         return f"no sample differs by more than one step of 16 bits{because}"
     if outcome.verdict == equality.TOLERABLE:
         return f"it differs by less than one hears{because}"
-    first = next((file.stage for file in outcome.files if file.verdict == equality.DIFFERENT and file.stage), None)
+    first = next(
+        (file.stage for file in outcome.files if file.verdict == equality.DIFFERENT and file.stage),
+        None,
+    )
     return f"it did not come out the same{f', first at the stage {first}' if first else ''}"
 
 
 def _write(plan: Plan, outcome: Reproduction, folder: Path) -> Path:
     record = plan.record
-    content: dict[str, Any] = {"reproduces": record.id, "run": outcome.run_id, "verdict": outcome.verdict}
-    content |= {"differences": outcome.differences, "files": [_plain(dataclasses.asdict(file)) for file in outcome.files]}
+    content: dict[str, Any] = {
+        "reproduces": record.id,
+        "run": outcome.run_id,
+        "verdict": outcome.verdict,
+    }
+    content |= {
+        "differences": outcome.differences,
+        "files": [_plain(dataclasses.asdict(file)) for file in outcome.files],
+    }
     tables.write_json(content, folder / "reproduction.json")
-    lines = [f"# Reproduction of {record.name}: {outcome.verdict}", "", f"Run {outcome.run_id} against {record.id}.", ""]
-    lines += ["## What differed", "", *(f"- {each}" for each in outcome.differences or ["nothing"]), "", "## Files", ""]
-    lines += ["| file | verdict | first stage that differs | largest step | difference |", "|---|---|---|---|---|"]
+    lines = [
+        f"# Reproduction of {record.name}: {outcome.verdict}",
+        "",
+        f"Run {outcome.run_id} against {record.id}.",
+        "",
+    ]
+    lines += [
+        "## What differed",
+        "",
+        *(f"- {each}" for each in outcome.differences or ["nothing"]),
+        "",
+        "## Files",
+        "",
+    ]
+    lines += [
+        "| file | verdict | first stage that differs | largest step | difference |",
+        "|---|---|---|---|---|",
+    ]
     lines += [f"| {' | '.join(_cells(file))} |" for file in outcome.files]
     stages = dict.fromkeys(stage for file in outcome.files for stage in file.stages)
     if stages:
-        lines += ["", "## Stage by stage, in dB relative to what passed", "", f"| file | {' | '.join(stages)} |"]
+        lines += [
+            "",
+            "## Stage by stage, in dB relative to what passed",
+            "",
+            f"| file | {' | '.join(stages)} |",
+        ]
         lines += [f"|---|{'---|' * len(stages)}"]
-        lines += [f"| {file.alias} | {' | '.join(_db(file.stages.get(stage)) for stage in stages)} |" for file in outcome.files]
+        lines += [
+            f"| {file.alias} | {' | '.join(_db(file.stages.get(stage)) for stage in stages)} |"
+            for file in outcome.files
+        ]
     return tables.write_text("\n".join(lines) + "\n", folder / "reproduction.md")
 
 
 def _cells(file: equality.FileVerdict) -> tuple[str, ...]:
     step = f"{file.output.lsb:.3g} LSB" if file.output and file.output.lsb else ""
     level = file.output.db if file.output else file.stages.get("output")
-    return (file.alias, file.verdict, file.stage or "", step, "" if level in (None, -math.inf) else _db(level))
+    return (
+        file.alias,
+        file.verdict,
+        file.stage or "",
+        step,
+        "" if level in (None, -math.inf) else _db(level),
+    )
 
 
 def _db(level: float | None) -> str:

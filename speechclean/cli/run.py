@@ -21,17 +21,23 @@ from speechclean.experiment.config.schema import ConfigError
 from speechclean.records.tracking import TrackingError
 from speechclean.sweep.settings import StudyError
 
-#: 0 all well, 1 some files failed, 2 the config cannot run, 3 the tracking store was lost on the way (all outputs are there).
-#: Batches add 4 to 6 and 130 (`batches`).
+#: 0 all well, 1 some files failed, 2 the config cannot run, 3 the tracking store was lost on the
+#: way (all outputs are there). Batches add 4 to 6 and 130 (`batches`).
 FILES_FAILED, CONFIG_WRONG, TRACKING_LOST = 1, 2, 3
 #: What users type for a batch, and what Hydra is told.
-SHORT = {"--force": "batch.force=true", "only=failed": "batch.only=failed", "force=true": "batch.force=true"}
+SHORT = {
+    "--force": "batch.force=true",
+    "only=failed": "batch.only=failed",
+    "force=true": "batch.force=true",
+}
 
 #: Aliases of files that failed in this process; in a sweep the other runs go on all the same.
 _failed: list[str] = []
 
 
-@hydra.main(config_path=conf_dir(), config_name="config", execution_whitelist=[*TRUSTED, "logging.*"])
+@hydra.main(
+    config_path=conf_dir(), config_name="config", execution_whitelist=[*TRUSTED, "logging.*"]
+)
 def _run(cfg: DictConfig) -> float | None:
     from speechclean.experiment.run import run_experiment
     from speechclean.sweep.trial import VARIABLE, run_trial

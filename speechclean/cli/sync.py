@@ -1,4 +1,5 @@
-"""`speechclean-tracking sync [tracking.uri=…] [pending=mlflow-pending.db]`: upload the runs whose store was down."""
+"""`speechclean-tracking sync [tracking.uri=…] [pending=mlflow-pending.db]`: upload the runs whose
+store was down."""
 
 from __future__ import annotations
 

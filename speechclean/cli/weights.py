@@ -1,11 +1,15 @@
 """The command: `python -m speechclean.weights`, `speechclean-weights`.
 
-    list   [NAME…]     what each model needs, its size and licence, where it is, whether it is what the publisher promised
-    fetch  NAME…       download what is missing, resumed and verified; --experiment best_pipeline for all that a recipe needs
+    list   [NAME…]     what each model needs, its size and licence, where it is, whether it is what
+           the publisher promised
+    fetch  NAME…       download what is missing, resumed and verified; --experiment best_pipeline
+           for all that a recipe needs
     verify [NAME…]     hold the files that are there against their sha256
-    where              the folders that are looked through, best first; what is fetched goes into the first
+    where              the folders that are looked through, best first; what is fetched goes into
+                       the first
 
-Exit status: 0 all well, 1 something is missing, damaged or could not be fetched, 2 the command is wrong.
+Exit status: 0 all well, 1 something is missing, damaged or could not be fetched, 2 the command is
+wrong.
 """
 
 from __future__ import annotations
@@ -18,7 +22,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from speechclean.networks.checkpoints import CheckpointError
@@ -33,13 +44,24 @@ FAILED, WRONG = 1, 2
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point; exits with the status."""
     parser = argparse.ArgumentParser(
-        "speechclean-weights", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "speechclean-weights",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("action", choices=["list", "fetch", "verify", "where"])
     parser.add_argument("names", nargs="*", metavar="NAME", help="models, as `list` names them")
-    parser.add_argument("--experiment", metavar="NAME", help="what a recipe in conf/experiment needs")
-    parser.add_argument("--dir", help="look and store here first; else SPEECHCLEAN_WEIGHTS and the usual caches")
-    parser.add_argument("--table", type=Path, default=TABLE, help="another table, in the format of assets/weights.yaml")
+    parser.add_argument(
+        "--experiment", metavar="NAME", help="what a recipe in conf/experiment needs"
+    )
+    parser.add_argument(
+        "--dir", help="look and store here first; else SPEECHCLEAN_WEIGHTS and the usual caches"
+    )
+    parser.add_argument(
+        "--table",
+        type=Path,
+        default=TABLE,
+        help="another table, in the format of assets/weights.yaml",
+    )
     options = parser.parse_args(arguments)
     search_path.prefer(options.dir)
     try:
@@ -66,7 +88,8 @@ def _chosen(known: dict[str, Model], names: Sequence[str], experiment: str | Non
 
 
 def _needed(experiment: str) -> list[str]:
-    """Names of the published models that a recipe needs. Raises `ValueError` if there is no such recipe."""
+    """Names of the published models that a recipe needs. Raises `ValueError` if there is no such
+    recipe."""
     from hydra.errors import HydraException
 
     from speechclean.experiment.config.compose import composed
@@ -82,17 +105,23 @@ def _needed(experiment: str) -> list[str]:
     present: set[Path | None] = set()
     for stage in stages.values():
         try:
-            present |= set(stage.weight_files().values()) if hasattr(stage, "weight_files") else set()
+            present |= (
+                set(stage.weight_files().values()) if hasattr(stage, "weight_files") else set()
+            )
         except MissingWeights as error:
             names += error.models
         except CheckpointError as error:
             raise ValueError(str(error)) from error
-    return names + [name for name, model in models().items() if {search_path.locate(file) for file in model.files} <= present]
+    return names + [
+        name
+        for name, model in models().items()
+        if {search_path.locate(file) for file in model.files} <= present
+    ]
 
 
 def _state(file: File) -> tuple[str, Path | None]:
-    """`missing`, `verified`, `as fetched` (what its publisher does not state was noted then), `unverified` (nothing is known to
-    hold it against) or `damaged`, and where it is."""
+    """`missing`, `verified`, `as fetched` (what its publisher does not state was noted then),
+    `unverified` (nothing is known to hold it against) or `damaged`, and where it is."""
     path = search_path.locate(file)
     if path is None:
         return "missing", None
@@ -109,11 +138,19 @@ def _list(chosen: list[Model]) -> bool:
     table = Table("model", "chosen by", "files", "MB", "licence", "state", box=None)
     for model in chosen:
         found = [_state(file) for file in model.files]
-        states = ", ".join(f"{sum(one == state for one, _ in found)} {state}" for state in dict.fromkeys(s for s, _ in found))
+        states = ", ".join(
+            f"{sum(one == state for one, _ in found)} {state}"
+            for state in dict.fromkeys(s for s, _ in found)
+        )
         size = "?" if model.size_mb is None else f"{model.size_mb:.0f}"
         where = {str(path.parent) for _, path in found if path}
         table.add_row(
-            model.name, escape(model.choose), str(len(found)), size, model.licence, "\n".join([states, *sorted(where)])
+            model.name,
+            escape(model.choose),
+            str(len(found)),
+            size,
+            model.licence,
+            "\n".join([states, *sorted(where)]),
         )
     _console().print(table)
     return True
@@ -125,7 +162,11 @@ def _verify(chosen: list[Model]) -> bool:
         for file in model.files:
             state, path = _state(file)
             if path:
-                note = "" if state != "unverified" else f" (no sha256 is published beside it; it is {search_path.sha256(path)})"
+                note = (
+                    ""
+                    if state != "unverified"
+                    else f" (no sha256 is published beside it; it is {search_path.sha256(path)})"
+                )
                 print(f"{state:10} {model.name}: {path}{note}")
                 well, seen = well and state != "damaged", True
     if not seen:
@@ -141,13 +182,21 @@ def _where(_chosen: list[Model]) -> bool:
 
 def _fetch(chosen: list[Model]) -> bool:
     problems: list[str] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     console = _console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         for model, file in [(one, file) for one in chosen for file in one.files]:
             try:
                 told = _fetch_one(file, search_path.folders()[0], progress)
-                console.print(f"{model.name}: {told}", soft_wrap=True, markup=False, highlight=False)
+                console.print(
+                    f"{model.name}: {told}", soft_wrap=True, markup=False, highlight=False
+                )
             except FetchError as error:
                 problems.append(f"{model.name}: {error}")
                 if isinstance(error, NoNetwork):  # the others would only wait for the same
@@ -166,7 +215,9 @@ def _fetch_one(file: File, folder: Path, progress: Progress) -> str:
     if path:
         path.unlink()
     task = progress.add_task(file.sources[0].name, total=None)
-    return str(fetch(file, folder, lambda done, total: progress.update(task, completed=done, total=total)))
+    return str(
+        fetch(file, folder, lambda done, total: progress.update(task, completed=done, total=total))
+    )
 
 
 def _console(stderr: bool = False) -> Console:

@@ -1,4 +1,5 @@
-"""What some tool has already made of a mixture, as if a pipeline had: so that it can be judged like our own."""
+"""What some tool has already made of a mixture, as if a pipeline had: so that it can be judged like
+our own."""
 
 from __future__ import annotations
 
@@ -13,27 +14,36 @@ from speechclean.stages.types import Separation, Track
 from .clean import Outcome
 
 log = logging.getLogger(__name__)
-#: Lengths may differ by this much: a coder's delay or a frame that was padded. Beyond it the two are not one recording.
+#: Lengths may differ by this much: a coder's delay or a frame that was padded. Beyond it the two
+#: are not one recording.
 TOLERANCE_S = 0.1
 
 
 def finished(tracks: Sequence[Track]) -> Iterator[Outcome]:
-    """An outcome per track, from its two files; one that cannot be read or does not fit carries the reason."""
+    """An outcome per track, from its two files; one that cannot be read or does not fit carries the
+    reason."""
     for track in tracks:
         track = replace(track)  # its reference, once read, is let go with this copy
         try:
             assert track.cleaned_path is not None
             yield Outcome(track, paired(load(track.path), load(track.cleaned_path)))
         except (AudioError, OSError, MemoryError) as error:
-            yield Outcome(track, reason=str(error) if str(track.cleaned_path) in str(error) else f"{track.path}: {error}")
+            yield Outcome(
+                track,
+                reason=str(error)
+                if str(track.cleaned_path) in str(error)
+                else f"{track.path}: {error}",
+            )
 
 
 def paired(mixture: Audio, cleaned: Audio) -> Separation:
-    """A separation from a mixture and what became of it. Raises `AudioError` if their lengths differ by more than 0.1 s.
+    """A separation from a mixture and what became of it. Raises `AudioError` if their lengths
+    differ by more than 0.1 s.
 
-    The cleaned sound is brought to the mixture's rate and length; if one of the two is mono, both are judged in mono. `gain` is
-    the factor between the voice in the two, by least squares (the music, which is nothing like the voice, does not pull at it),
-    held within +-20 dB. The mask is what share of the mixture's magnitude was left in each bin.
+    The cleaned sound is brought to the mixture's rate and length; if one of the two is mono, both
+    are judged in mono. `gain` is the factor between the voice in the two, by least squares (the
+    music, which is nothing like the voice, does not pull at it), held within +-20 dB. The mask is
+    what share of the mixture's magnitude was left in each bin.
     """
     if abs(mixture.seconds - cleaned.seconds) > TOLERANCE_S:
         raise AudioError(
@@ -43,7 +53,11 @@ def paired(mixture: Audio, cleaned: Audio) -> Separation:
         mixture, cleaned = mixture.mono(), cleaned.mono()
     speech = resample(cleaned, mixture.sample_rate, mixture.samples)
     both = (mixture.waveform.double() * speech.waveform.double()).sum()
-    gain = min(10.0, max(0.1, float(speech.waveform.double().square().sum() / both))) if both > 0 else 1.0
+    gain = (
+        min(10.0, max(0.1, float(speech.waveform.double().square().sum() / both)))
+        if both > 0
+        else 1.0
+    )
     n_fft = window_length(mixture.sample_rate, 0.085)
     left, whole = (stft(sound.waveform, n_fft).abs() for sound in (speech, mixture))
     return Separation(mixture, speech, (left / gain / whole.clamp(min=1e-8)).clamp(max=1), gain)

@@ -37,7 +37,8 @@ class Screening(Protocol):
 
 @dataclass
 class StageClock:
-    """Seconds spent in each stage, by its name; a stage that runs again adds up, files that run side by side share the time."""
+    """Seconds spent in each stage, by its name; a stage that runs again adds up, files that run
+    side by side share the time."""
 
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -55,11 +56,13 @@ class StageClock:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one track: a separation, in memory or on the disk, or the reason why there is none.
+    """What became of one track: a separation, in memory or on the disk, or the reason why there is
+    none.
 
-    `seconds` per stage is the file's share, by duration, of the batch that it was in. `subtype` is that of the output. `marks`
-    of what passed each stage begin with the decoded `input`; a streamed file's loudness, a gain on writing, has none. A `long`
-    separation is gone when the next outcome is asked for.
+    `seconds` per stage is the file's share, by duration, of the batch that it was in. `subtype` is
+    that of the output. `marks` of what passed each stage begin with the decoded `input`; a streamed
+    file's loudness, a gain on writing, has none. A `long` separation is gone when the next outcome
+    is asked for.
     """
 
     track: Track
@@ -74,8 +77,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Batching:
-    """How files share forward passes, cores and memory: at most `files` of them or `batch_seconds` of sound at once, and
-    those above `stream_above_s` seconds through the disk, by way of `scratch`. `marks`: note what passes each stage."""
+    """How files share forward passes, cores and memory: at most `files` of them or `batch_seconds`
+    of sound at once, and
+    those above `stream_above_s` seconds through the disk, by way of `scratch`. `marks`: note what
+    passes each stage."""
 
     files: int
     batch_seconds: float
@@ -85,9 +90,13 @@ class Batching:
 
 
 def clean(
-    tracks: Sequence[Track], pipeline: Pipeline, batching: Batching, screening: Screening | None = None
+    tracks: Sequence[Track],
+    pipeline: Pipeline,
+    batching: Batching,
+    screening: Screening | None = None,
 ) -> Iterator[Outcome]:
-    """Outcomes in the order of the tracks, batch by batch. What `screening` finds no music in passes through."""
+    """Outcomes in the order of the tracks, batch by batch. What `screening` finds no music in
+    passes through."""
     screening = screening or NoScreening()
     batch: list[tuple[Track, Audio]] = []
     for track in tracks:
@@ -95,7 +104,10 @@ def clean(
         audio, reason = read(track.path, batching.stream_above_s)
         if isinstance(audio, Audio):
             batch.append((track, audio))
-            if len(batch) < batching.files and sum(audio.seconds for _, audio in batch) < batching.batch_seconds:
+            if (
+                len(batch) < batching.files
+                and sum(audio.seconds for _, audio in batch) < batching.batch_seconds
+            ):
                 continue
         yield from screened(batch, pipeline, batching.marks, screening)
         batch = []
@@ -106,7 +118,9 @@ def clean(
     yield from screened(batch, pipeline, batching.marks, screening)
 
 
-def screened(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool, screening: Screening) -> Iterator[Outcome]:
+def screened(
+    batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool, screening: Screening
+) -> Iterator[Outcome]:
     """The outcomes of one batch, in its order; only those with music meet the pipeline."""
     music = [_music(track, audio, screening) for track, audio in batch]
     cleaned = _run([one for one, found in zip(batch, music, strict=True) if found], pipeline, marks)
@@ -114,20 +128,27 @@ def screened(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bo
         if found:
             yield next(cleaned)
         else:
-            yield Outcome(track, untouched(audio), subtype=probe(track.path).output_subtype, untouched=True)
+            yield Outcome(
+                track, untouched(audio), subtype=probe(track.path).output_subtype, untouched=True
+            )
 
 
 def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool:
-    """Whether there is music; where that cannot be told, a file is cleaned. Digital silence holds none, whatever the screening:
-    models would only make it of itself, at the price of hours."""
+    """Whether there is music; where that cannot be told, a file is cleaned. Digital silence holds
+    none, whatever the screening: models would only make it of itself, at the price of hours."""
     try:
         if isinstance(sound, Audio):
             return bool(sound.waveform.any()) and screening.finds_music(sound)
         if not any(chunk.any() for chunk in sound.chunks()):
             return False
         length = int(SCREENED_S * sound.sample_rate)
-        stretches = (sound.read(start, min(start + length, sound.samples)) for start in range(0, sound.samples, length))
-        return any(screening.finds_music(Audio(stretch, sound.sample_rate)) for stretch in stretches)
+        stretches = (
+            sound.read(start, min(start + length, sound.samples))
+            for start in range(0, sound.samples, length)
+        )
+        return any(
+            screening.finds_music(Audio(stretch, sound.sample_rate)) for stretch in stretches
+        )
     except Exception as error:
         log.warning("%s: could not be screened, so it is cleaned (%s)", track.alias, error)
         return True
@@ -146,7 +167,9 @@ def read(path: Path, stream_above_s: float) -> tuple[Audio | LongAudio | None, s
         return None, f"{path}: cannot be read ({error})"
 
 
-def stream(track: Track, sound: LongAudio, pipeline: Pipeline, batching: Batching, screening: Screening) -> Iterator[Outcome]:
+def stream(
+    track: Track, sound: LongAudio, pipeline: Pipeline, batching: Batching, screening: Screening
+) -> Iterator[Outcome]:
     clock, marker = StageClock(), Marker()
     music = _music(track, sound, screening)
     with TemporaryDirectory(dir=batching.scratch, prefix=".streaming-") as folder:
@@ -166,11 +189,21 @@ def stream(track: Track, sound: LongAudio, pipeline: Pipeline, batching: Batchin
             yield Outcome(track, reason=f"{track.path}: {type(error).__name__}: {error}")
         else:
             subtype, marks = probe(track.path).output_subtype, marker.marks()
-            yield Outcome(track, long=cleaned, subtype=subtype, seconds=clock.seconds, marks=marks, untouched=not music)
+            yield Outcome(
+                track,
+                long=cleaned,
+                subtype=subtype,
+                seconds=clock.seconds,
+                marks=marks,
+                untouched=not music,
+            )
 
 
-def _run(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool) -> Iterator[Outcome]:
-    """The outcomes of one batch; if it fails as a whole, each file by itself, so that only the bad one is lost."""
+def _run(
+    batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool
+) -> Iterator[Outcome]:
+    """The outcomes of one batch; if it fails as a whole, each file by itself, so that only the bad
+    one is lost."""
     if not batch:
         return
     clock, markers = StageClock(), [Marker() for _ in batch]
@@ -191,22 +224,31 @@ def _run(batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool) 
                 yield from _run([one], pipeline, marks)
         else:
             log.exception("%s", batch[0][0].path)
-            yield Outcome(batch[0][0], reason=f"{batch[0][0].path}: {type(error).__name__}: {error}")
+            yield Outcome(
+                batch[0][0], reason=f"{batch[0][0].path}: {type(error).__name__}: {error}"
+            )
         return
     total = sum(audio.seconds for _, audio in batch)
     for (track, audio), separation, marker in zip(batch, separations, markers, strict=True):
         share = {stage: seconds * audio.seconds / total for stage, seconds in clock.seconds.items()}
         if not separation.speech.waveform.isfinite().all():
-            yield Outcome(track, reason=f"{track.path}: the pipeline made NaN or infinity of it; please report this")
+            yield Outcome(
+                track,
+                reason=f"{track.path}: the pipeline made NaN or infinity of it; please report this",
+            )
             continue
         subtype = probe(track.path).output_subtype
         yield Outcome(track, separation, subtype=subtype, seconds=share, marks=marker.marks())
 
 
 def measure(
-    metrics: Mapping[str, Any], separation: Separation, track: Track, known: Mapping[str, float | None] | None = None
+    metrics: Mapping[str, Any],
+    separation: Separation,
+    track: Track,
+    known: Mapping[str, float | None] | None = None,
 ) -> dict[str, float | None]:
-    """`<metric>_mixture` and `<metric>_cleaned` for every metric; None where it does not apply or fails, with a warning.
+    """`<metric>_mixture` and `<metric>_cleaned` for every metric; None where it does not apply or
+    fails, with a warning.
 
     What is `known` is not measured again.
     """
@@ -218,6 +260,8 @@ def measure(
             try:
                 values[f"{name}_{suffix}"] = metric(state, track)
             except Exception as error:
-                log.warning("%s: %s of the %s could not be measured (%s)", track.alias, name, suffix, error)
+                log.warning(
+                    "%s: %s of the %s could not be measured (%s)", track.alias, name, suffix, error
+                )
                 values[f"{name}_{suffix}"] = None
     return values

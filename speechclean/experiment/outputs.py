@@ -17,7 +17,8 @@ from .clean import Outcome, measure
 
 log = logging.getLogger(__name__)
 
-#: How outputs lie in a run's folder: all in one, under their aliases, or in folders like the inputs'.
+#: How outputs lie in a run's folder: all in one, under their aliases, or in folders like the
+#: inputs'.
 LAYOUTS = ("flat", "tree")
 
 
@@ -36,7 +37,8 @@ class Judging(Protocol):
 
 @dataclass(frozen=True)
 class Leaving:
-    """What a file leaves in `folder`: the `cleaned` sound, snippets of `ab_seconds` (0: none), `plots`."""
+    """What a file leaves in `folder`: the `cleaned` sound, snippets of `ab_seconds` (0: none),
+    `plots`."""
 
     folder: Path
     ab_seconds: float = 0.0
@@ -51,10 +53,15 @@ def cleaned_path(track: Track, layout: str) -> str:
 
 
 def finish(outcome: Outcome, judging: Judging, leaving: Leaving, output: str) -> dict[str, Any]:
-    """Write one file's outputs, the cleaned sound to `output` in the folder, and measure it; its row. What cannot be written
-    raises `OSError`."""
+    """Write one file's outputs, the cleaned sound to `output` in the folder, and measure it; its
+    row. What cannot be written raises `OSError`."""
     track, shown, folder = outcome.track, outcome.separation, leaving.folder
-    row: dict[str, Any] = {"alias": track.alias, "path": str(track.path), "status": "failed", "reason": outcome.reason}
+    row: dict[str, Any] = {
+        "alias": track.alias,
+        "path": str(track.path),
+        "status": "failed",
+        "reason": outcome.reason,
+    }
     path = folder / output
     if outcome.separation is not None:
         sound: Audio | LongAudio = outcome.separation.mixture
@@ -64,9 +71,18 @@ def finish(outcome: Outcome, judging: Judging, leaving: Leaving, output: str) ->
     elif outcome.long is not None:
         sound = outcome.long.mixture
         if leaving.cleaned:
-            save_chunks(outcome.long.cleaned(), path, sound.sample_rate, sound.channels, outcome.subtype, sound.samples)
+            save_chunks(
+                outcome.long.cleaned(),
+                path,
+                sound.sample_rate,
+                sound.channels,
+                outcome.subtype,
+                sound.samples,
+            )
         # What needs the whole sound in memory is not measured; loudness and peak were on the way.
-        measures = {f"{name}_{state}": None for name in judging.metrics for state in ("mixture", "cleaned")}
+        measures = {
+            f"{name}_{state}": None for name in judging.metrics for state in ("mixture", "cleaned")
+        }
         measures |= {name: level for name, level in outcome.long.levels.items() if name in measures}
         measures |= {"verdict": verdict.PASSED if outcome.untouched else verdict.NOT_JUDGED}
         if leaving.ab_seconds or leaving.plots:
@@ -83,8 +99,11 @@ def finish(outcome: Outcome, judging: Judging, leaving: Leaving, output: str) ->
     return row | {f"{stage}_s": seconds for stage, seconds in outcome.seconds.items()}
 
 
-def judged(outcome: Outcome, found: Separation, judging: Judging) -> tuple[Separation, dict[str, Any]]:
-    """What is kept of a separation; its measures, its verdict, and the share of cleaned speech in it."""
+def judged(
+    outcome: Outcome, found: Separation, judging: Judging
+) -> tuple[Separation, dict[str, Any]]:
+    """What is kept of a separation; its measures, its verdict, and the share of cleaned speech in
+    it."""
     track, metrics = outcome.track, judging.metrics
     first = measure(metrics, found, track)
     if outcome.untouched:
@@ -104,5 +123,10 @@ def judged(outcome: Outcome, found: Separation, judging: Judging) -> tuple[Separ
     measures = last[1] if kept is last[0] else measure(metrics, kept, track, before)
     word = judging.verdict.judge(measures, metrics) if wet else verdict.PASSED
     if wet < 1:
-        log.warning("%s: %s; %.0f %% of it is mixture now", track.alias, judging.verdict.judge(first, metrics), 100 * (1 - wet))
+        log.warning(
+            "%s: %s; %.0f %% of it is mixture now",
+            track.alias,
+            judging.verdict.judge(first, metrics),
+            100 * (1 - wet),
+        )
     return kept, measures | {"verdict": word, "wet": wet}

@@ -1,8 +1,10 @@
-"""What a run leaves behind so that it can be run again and held against its repetition, in its folder and in the store.
+"""What a run leaves behind so that it can be run again and held against its repetition, in its
+folder and in the store.
 
-At the start, so that a run that is killed has it too: `config.yaml` (resolved), `overrides.yaml`, `inputs.csv` (what was read,
-with hashes; itself a manifest), `provenance.json`, `environment.txt` (all packages), `code.patch` (what the commit lacks of the
-code). File by file: the cleaned ones, up to a budget. At the end: `marks.json`, by file and stage.
+At the start, so that a run that is killed has it too: `config.yaml` (resolved), `overrides.yaml`,
+`inputs.csv` (what was read, with hashes; itself a manifest), `provenance.json`, `environment.txt`
+(all packages), `code.patch` (what the commit lacks of the code). File by file: the cleaned ones, up
+to a budget. At the end: `marks.json`, by file and stage.
 """
 
 from __future__ import annotations
@@ -31,14 +33,23 @@ from .outputs import cleaned_path
 log = logging.getLogger(__name__)
 
 #: Columns of inputs.csv; the first four are those of a manifest.
-INPUT_COLUMNS = ("path", "reference", "transcript", "alias", "bytes", "sha256", "sha256_of_reference")
+INPUT_COLUMNS = (
+    "path",
+    "reference",
+    "transcript",
+    "alias",
+    "bytes",
+    "sha256",
+    "sha256_of_reference",
+)
 #: The stage behind the last one: the samples of the written file.
 OUTPUT_STAGE = "output"
 
 
 @dataclass
 class Recording:
-    """Writes a run's record into `folder` and hands it to `run`; cleaned files up to `outputs_mib` in all."""
+    """Writes a run's record into `folder` and hands it to `run`; cleaned files up to `outputs_mib`
+    in all."""
 
     run: Run
     folder: Path
@@ -48,29 +59,43 @@ class Recording:
     _kept_bytes: int = 0
     _not_kept: int = 0
 
-    def begin(self, config: Mapping[str, Any], tracks: Sequence[Track], weights: Mapping[str, Path]) -> None:
+    def begin(
+        self, config: Mapping[str, Any], tracks: Sequence[Track], weights: Mapping[str, Path]
+    ) -> None:
         """What is known before any work."""
         self.origin(config, {track.alias: track.path for track in tracks}, weights)
         table, rows = _inputs(tracks)
         self.run.file(tables.write_text(table, self.folder / "inputs.csv"))
         digest = provenance.digest([str(row["sha256"]) for row in rows])
-        source = json.dumps({"manifest": "inputs.csv", "dataset": config["dataset"].get("_target_", "")})
+        source = json.dumps(
+            {"manifest": "inputs.csv", "dataset": config["dataset"].get("_target_", "")}
+        )
         profile = {"files": len(rows), "bytes": sum(row["bytes"] or 0 for row in rows)}
         name = str(config["dataset"].get("_target_", "inputs")).rpartition(".")[2].lower()
         self.run.dataset(name, digest, source, json.dumps(profile))
 
-    def origin(self, config: Mapping[str, Any], inputs: Mapping[str, Path], weights: Mapping[str, Path]) -> None:
+    def origin(
+        self, config: Mapping[str, Any], inputs: Mapping[str, Path], weights: Mapping[str, Path]
+    ) -> None:
         """Code, environment, config and weights; the signature is over these and the `inputs`."""
         origin = provenance.collect(inputs, weights, config["seed"])
         signature = provenance.signature(config, inputs, weights)
-        named = ", ".join(f"{name}={str(file['sha256'])[:12]}" for name, file in origin["weights"].items())
+        named = ", ".join(
+            f"{name}={str(file['sha256'])[:12]}" for name, file in origin["weights"].items()
+        )
         commit = (origin["code"]["git"] or {}).get("commit", "none")
         self.run.tags({"signature": signature, "git_commit": commit, "weights": named})
         written = tables.write_text(
-            yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), self.folder / "config.yaml"
+            yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
+            self.folder / "config.yaml",
         )
-        files = [written, tables.write_json(origin | {"signature": signature}, self.folder / "provenance.json")]
-        files.append(tables.write_text(provenance.environment_file(), self.folder / "environment.txt"))
+        files = [
+            written,
+            tables.write_json(origin | {"signature": signature}, self.folder / "provenance.json"),
+        ]
+        files.append(
+            tables.write_text(provenance.environment_file(), self.folder / "environment.txt")
+        )
         files += self._patch()
         if (overrides := self.folder / ".hydra" / "overrides.yaml").is_file():
             files.append(overrides)
@@ -84,7 +109,9 @@ class Recording:
             return
         if outcome.marks:
             marks = {**outcome.marks, OUTPUT_STAGE: mark_of(path)}
-            self._marks[outcome.track.alias] = {stage: mark.to_json() for stage, mark in marks.items()}
+            self._marks[outcome.track.alias] = {
+                stage: mark.to_json() for stage, mark in marks.items()
+            }
         if self._kept_bytes + path.stat().st_size <= self.outputs_mib * 2**20:
             self._kept_bytes += path.stat().st_size
             self.run.file(path, str(path.parent.relative_to(self.folder)))
@@ -94,7 +121,9 @@ class Recording:
     def end(self, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
         """Files that are complete now; timings go out as metrics."""
         if self._not_kept and self.outputs_mib:
-            log.warning("%d cleaned files are not kept with the run (tracking.outputs_mib)", self._not_kept)
+            log.warning(
+                "%d cleaned files are not kept with the run (tracking.outputs_mib)", self._not_kept
+            )
         self.run.metrics(timings(rows))
         return [tables.write_json(self._marks, self.folder / "marks.json")] if self._marks else []
 
@@ -103,7 +132,9 @@ class Recording:
         try:
             patch = provenance.patch()
         except ValueError as error:
-            log.warning("the code differs from its commit, but the difference is not kept: %s", error)
+            log.warning(
+                "the code differs from its commit, but the difference is not kept: %s", error
+            )
             return []
         if patch is None:
             return []
@@ -128,7 +159,9 @@ def timings(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     seconds = math.fsum(row["seconds"] for row in done)
     total = math.fsum(spent.values())
     return spent | (
-        {"time.total_s": total, "time.audio_s": seconds, "time.per_audio_second": total / seconds} if seconds else {}
+        {"time.total_s": total, "time.audio_s": seconds, "time.per_audio_second": total / seconds}
+        if seconds
+        else {}
     )
 
 
@@ -137,9 +170,19 @@ def _inputs(tracks: Sequence[Track]) -> tuple[str, list[dict[str, Any]]]:
     rows = []
     for track in tracks:
         reference = track.reference_path
-        row: dict[str, Any] = {"path": _absolute(track.path), "reference": _absolute(reference), "transcript": track.transcript}
-        row |= {"alias": track.alias, "bytes": _size(track.path), "sha256": provenance.file_hash(track.path)}
-        rows.append(row | {"sha256_of_reference": provenance.file_hash(reference) if reference else None})
+        row: dict[str, Any] = {
+            "path": _absolute(track.path),
+            "reference": _absolute(reference),
+            "transcript": track.transcript,
+        }
+        row |= {
+            "alias": track.alias,
+            "bytes": _size(track.path),
+            "sha256": provenance.file_hash(track.path),
+        }
+        rows.append(
+            row | {"sha256_of_reference": provenance.file_hash(reference) if reference else None}
+        )
     return csv_text(INPUT_COLUMNS, rows), rows
 
 

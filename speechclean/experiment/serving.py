@@ -1,4 +1,5 @@
-"""A run's pipeline on its own: the bytes of a sound file in, the bytes of the cleaned wav out, as the run would write them."""
+"""A run's pipeline on its own: the bytes of a sound file in, the bytes of the cleaned wav out, as
+the run would write them."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ WEIGHTS = "@weights@"
 
 
 class Cleaner:
-    """A pipeline made from a folder that `pack` filled. Raises `ConfigError` if anything is missing in it."""
+    """A pipeline made from a folder that `pack` filled. Raises `ConfigError` if anything is missing
+    in it."""
 
     def __init__(self, folder: Path) -> None:
         weights = folder / "weights"
@@ -42,12 +44,19 @@ class Cleaner:
         with tempfile.TemporaryDirectory() as scratch:
             path, cleaned = Path(scratch) / "input", Path(scratch) / "cleaned.wav"
             path.write_bytes(sound)
-            for outcome in clean([Track("input", path)], self._pipeline, Batching(1, *self._limits, Path(scratch))):
+            for outcome in clean(
+                [Track("input", path)], self._pipeline, Batching(1, *self._limits, Path(scratch))
+            ):
                 if outcome.separation is not None:
                     save(outcome.separation.speech, cleaned, outcome.subtype)
                 elif outcome.long is not None:
                     mixture = outcome.long.mixture
-                    shape = (mixture.sample_rate, mixture.channels, outcome.subtype, mixture.samples)
+                    shape = (
+                        mixture.sample_rate,
+                        mixture.channels,
+                        outcome.subtype,
+                        mixture.samples,
+                    )
                     save_chunks(outcome.long.cleaned(), cleaned, *shape)
                 else:
                     raise AudioError(outcome.reason.replace(str(path), "the sound"))
@@ -55,20 +64,30 @@ class Cleaner:
 
 
 def pack(config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -> None:
-    """Put a run's resolved config and its weights, but those that ship with the package, into a folder that can travel."""
-    own = {key: value for key, value in bare(config).items() if key != "output"} | {"metrics": {}, "device": "auto"}
-    own["separators"] = {name: _portable(node, folder) for name, node in config["separators"].items()}
+    """Put a run's resolved config and its weights, but those that ship with the package, into a
+    folder that can travel."""
+    own = {key: value for key, value in bare(config).items() if key != "output"} | {
+        "metrics": {},
+        "device": "auto",
+    }
+    own["separators"] = {
+        name: _portable(node, folder) for name, node in config["separators"].items()
+    }
     own["enhancement"] = _portable(config["enhancement"], folder)
     for path in weights.values():
         if not path.is_relative_to(EMBEDDED):
             _copy(path, folder)
-    (folder / "config.yaml").write_text(yaml.safe_dump(own, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump(own, sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
 
 
 def _portable(node: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """A stage's node for any machine: its device left open, folders and files of its own as those that travel along."""
+    """A stage's node for any machine: its device left open, folders and files of its own as those
+    that travel along."""
     made = dict(node) | ({"device": "auto"} if "device" in node else {})
-    for key in ("repo", "path"):  # a folder of networks; its definition has to lie beside their files
+    # a folder of networks; its definition has to lie beside their files
+    for key in ("repo", "path"):
         if node.get(key) not in (None, "embedded"):
             definition = Path(str(node[key])).expanduser() / f"{node['name']}.yaml"
             if definition.is_file():

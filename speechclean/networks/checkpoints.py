@@ -1,7 +1,8 @@
 """Load checkpoints of demucs, DiffQ and denoiser without trusting them.
 
-An unpickler that trusts its file runs whatever that names, and safetensors metadata may name any class: here only tensors,
-plain values and the classes below are accepted; a file that names anything else is refused by name and runs nothing.
+An unpickler that trusts its file runs whatever that names, and safetensors metadata may name any
+class: here only tensors, plain values and the classes below are accepted; a file that names
+    anything else is refused by name and runs nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class CheckpointError(RuntimeError):
 
 
 def allowed_classes() -> dict[str, Any]:
-    """Everything besides tensors and plain values that a checkpoint may name, by its qualified name."""
+    """Everything besides tensors and plain values that a checkpoint may name, by its qualified
+    name."""
     from demucs.demucs import Demucs
     from demucs.hdemucs import HDemucs
     from demucs.htdemucs import HTDemucs
@@ -40,7 +42,8 @@ def allowed_classes() -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The content of a `.th`, `.pt` or `.safetensors` checkpoint. Raises `CheckpointError` for anything not on the list."""
+    """The content of a `.th`, `.pt` or `.safetensors` checkpoint. Raises `CheckpointError` for
+    anything not on the list."""
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     import torch  # late: the command that lists and fetches weights needs none of it
@@ -50,17 +53,27 @@ def read(path: Path) -> dict[str, Any]:
             package = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         named = re.search(r"(?:GLOBAL|functional call to|instance of class) (\S+)", str(error))
-        lines = str(error).strip().splitlines()  # torch's own advice, to trust the file, is not passed on
-        other = "it holds more than tensors and plain values" if "weights_only" in str(error) or not lines else lines[0]
+        # torch's own advice, to trust the file, is not passed on
+        lines = str(error).strip().splitlines()
+        other = (
+            "it holds more than tensors and plain values"
+            if "weights_only" in str(error) or not lines
+            else lines[0]
+        )
         reason = f"it names {named[1]}" if named else other
-        raise CheckpointError(f"{path}: refused, nothing of it was run: not a plain checkpoint ({reason})") from None
+        raise CheckpointError(
+            f"{path}: refused, nothing of it was run: not a plain checkpoint ({reason})"
+        ) from None
     if not isinstance(package, dict):
-        raise CheckpointError(f"{path}: holds a {type(package).__name__}, not the dictionary of a checkpoint")
+        raise CheckpointError(
+            f"{path}: holds a {type(package).__name__}, not the dictionary of a checkpoint"
+        )
     return package
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a bare state by name: a `.safetensors` file, or a pickled state, alone or below a trainer's key."""
+    """The tensors of a bare state by name: a `.safetensors` file, or a pickled state, alone or
+    below a trainer's key."""
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -81,18 +94,29 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
-    """The network of a package `{klass or class, args, kwargs, state}`, in evaluation mode, float32, gradients off."""
+    """The network of a package `{klass or class, args, kwargs, state}`, in evaluation mode,
+    float32, gradients off."""
     import torch
 
     if "freq_encoder.0.conv.weight" in package:
         package = _from_torchaudio(package)
     cls = package.get("klass", package.get("class"))
-    if cls not in allowed_classes().values() or not inspect.isclass(cls) or not issubclass(cls, torch.nn.Module):
-        raise CheckpointError(f"{path}: names {cls!r} as its network, which is not on the list of known networks")
+    if (
+        cls not in allowed_classes().values()
+        or not inspect.isclass(cls)
+        or not issubclass(cls, torch.nn.Module)
+    ):
+        raise CheckpointError(
+            f"{path}: names {cls!r} as its network, which is not on the list of known networks"
+        )
     known = inspect.signature(cls).parameters
     try:
-        # Old packages carry arguments that newer classes have dropped; demucs itself ignores them too.
-        model = cls(*package["args"], **{key: value for key, value in package["kwargs"].items() if key in known})
+        # Old packages carry arguments that newer classes have dropped; demucs itself ignores them
+        # too.
+        model = cls(
+            *package["args"],
+            **{key: value for key, value in package["kwargs"].items() if key in known},
+        )
         state = package["state"]
         if state.get("__quantized"):
             from diffq import restore_quantized_state
@@ -101,16 +125,24 @@ def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
         else:
             model.load_state_dict(state)
     except (KeyError, TypeError, RuntimeError, AttributeError) as error:
-        raise CheckpointError(f"{path}: does not fit its own network {cls.__name__} ({error})") from error
+        raise CheckpointError(
+            f"{path}: does not fit its own network {cls.__name__} ({error})"
+        ) from error
     return freeze(model)
 
 
 def _from_torchaudio(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A package from the bare state of torchaudio's HDEMUCS_HIGH bundles: demucs' own network under other names, with a
-    normalisation in its last waveform encoder that neither of the two ever calls."""
+    """A package from the bare state of torchaudio's HDEMUCS_HIGH bundles: demucs' own network under
+    other names, with a normalisation in its last waveform encoder that neither of the two ever
+    calls."""
     from demucs.hdemucs import HDemucs
 
-    names = {"freq_encoder": "encoder", "freq_decoder": "decoder", "time_encoder": "tencoder", "time_decoder": "tdecoder"}
+    names = {
+        "freq_encoder": "encoder",
+        "freq_decoder": "decoder",
+        "time_encoder": "tencoder",
+        "time_decoder": "tdecoder",
+    }
     renamed = {}
     for key, value in state.items():
         branch, _, rest = key.partition(".")
@@ -132,17 +164,23 @@ def freeze(model: torch.nn.Module) -> torch.nn.Module:
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
-    """A package from demucs' safetensors layout: class, arguments and the state's structure are json in the metadata."""
+    """A package from demucs' safetensors layout: class, arguments and the state's structure are
+    json in the metadata."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+            # not a dict
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         name = metadata["klass"]
         if name not in allowed_classes():
             raise CheckpointError(f"{path}: refused, names {name!r} as its network")
-        state = _unflatten(json.loads(metadata["structure"]), tensors, path) if "structure" in metadata else tensors
+        state = (
+            _unflatten(json.loads(metadata["structure"]), tensors, path)
+            if "structure" in metadata
+            else tensors
+        )
         return {
             "klass": allowed_classes()[name],
             "args": _fractions(json.loads(metadata["args"])),
@@ -163,7 +201,8 @@ def _fractions(value: Any) -> Any:
 
 
 def _unflatten(node: Any, tensors: Mapping[str, torch.Tensor], path: Path) -> Any:
-    """Rebuild a nested state from its flat tensors; the only classes it may name are the allowed ones."""
+    """Rebuild a nested state from its flat tensors; the only classes it may name are the allowed
+    ones."""
     if not isinstance(node, dict):
         return node
     if "_tensor" in node:

@@ -1,8 +1,10 @@
-"""The names of the classes that configs name by `_target_`: the first one that each was recorded under, and today's.
+"""The names of the classes that configs name by `_target_`: the first one that each was recorded
+under, and today's.
 
-Logged runs, ledgers of batches and studies hold configs, or hashes of configs, with the names of their time. Instantiation
-understands every former name (`current`); signatures are made of first names (`first`), so that a class which moves changes no
-signature, and what was cleaned or tried before stays known. Whoever moves or renames such a class adds or changes its line here.
+Logged runs, ledgers of batches and studies hold configs, or hashes of configs, with the names of
+their time. Instantiation understands every former name (`current`); signatures are made of first
+names (`first`), so that a class which moves changes no signature, and what was cleaned or tried
+before stays known. Whoever moves or renames such a class adds or changes its line here.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from typing import Any
 
 _PACKAGE = "speechclean."
 
-#: First name of each class that has another one today, without the name of the package: where it is now.
+#: First name of each class that has another one today, without the name of the package: where it is
+#: now.
 MOVED: Mapping[str, str] = {
     "batches.cluster.Cluster": "experiment.batch.ray_executor.Cluster",
     "batches.delivery.Tar": "experiment.batch.delivery.Tar",
@@ -103,7 +106,9 @@ def _renamed(target: str, names: Mapping[str, str]) -> str:
 def _targets(node: Any, names: Mapping[str, str]) -> Any:
     if isinstance(node, Mapping):
         return {
-            key: _renamed(value, names) if key == "_target_" and isinstance(value, str) else _targets(value, names)
+            key: _renamed(value, names)
+            if key == "_target_" and isinstance(value, str)
+            else _targets(value, names)
             for key, value in node.items()
         }
     return [_targets(item, names) for item in node] if isinstance(node, list) else node

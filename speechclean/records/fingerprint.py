@@ -1,10 +1,11 @@
-"""Marks of what passed each stage: enough to say later, without the sound, whether another run's was the same and, if not, by
-how much it differed.
+"""Marks of what passed each stage: enough to say later, without the sound, whether another run's
+was the same and, if not, by how much it differed.
 
-A mark is the sha256 of the samples, their energy, and a sketch: the samples, each times a pseudo-random sign, summed into 16
-buckets (Charikar, Chen & Farach-Colton, "Finding Frequent Items in Data Streams", ICALP 2002). The sketch is linear and keeps
-energies on average, so the energy of the difference of two sketches estimates that of the difference of two sounds, to about
-1.5 dB, from a hundred bytes.
+A mark is the sha256 of the samples, their energy, and a sketch: the samples, each times a
+pseudo-random sign, summed into 16 buckets (Charikar, Chen & Farach-Colton, "Finding Frequent Items
+in Data Streams", ICALP 2002). The sketch is linear and keeps energies on average, so the energy of
+the difference of two sketches estimates that of the difference of two sounds, to about 1.5 dB, from
+a hundred bytes.
 """
 
 from __future__ import annotations
@@ -37,16 +38,24 @@ class Mark:
     def to_json(self) -> dict[str, Any]:
         """The mark as JSON takes it; the sketch as base64 of float32."""
         packed = base64.b64encode(np.asarray(self.sketch, "<f4").tobytes()).decode()
-        return {"shape": list(self.shape), "sha256": self.sha256, "energy": self.energy, "sketch": packed}
+        return {
+            "shape": list(self.shape),
+            "sha256": self.sha256,
+            "energy": self.energy,
+            "sketch": packed,
+        }
 
     @classmethod
     def from_json(cls, read: Mapping[str, Any]) -> Mark:
         sketch = np.frombuffer(base64.b64decode(read["sketch"]), "<f4")
-        return cls(tuple(read["shape"]), read["sha256"], float(read["energy"]), tuple(map(float, sketch)))
+        return cls(
+            tuple(read["shape"]), read["sha256"], float(read["energy"]), tuple(map(float, sketch))
+        )
 
     def difference_db(self, other: Mark) -> float:
-        """Estimated energy of the difference, relative to the louder of the two, in dB: -inf for the same samples, 0 or
-        more for unlike ones. Below about -130 dB the sketch's own rounding is all that is left.
+        """Estimated energy of the difference, relative to the louder of the two, in dB: -inf for
+        the same samples, 0 or more for unlike ones. Below about -130 dB the sketch's own rounding
+        is all that is left.
         """
         if self.sha256 == other.sha256 and self.shape == other.shape:
             return -math.inf
@@ -58,7 +67,8 @@ class Mark:
 
 
 class Marker:
-    """Marks of one file, fed stage by stage in stretches `[channels, samples]` of whatever length."""
+    """Marks of one file, fed stage by stage in stretches `[channels, samples]` of whatever
+    length."""
 
     def __init__(self) -> None:
         self._stages: dict[str, list[_Channel]] = {}
@@ -102,11 +112,18 @@ def _mark(channels: list[_Channel]) -> Mark:
     digest = hashlib.sha256(b"".join(channel.hash.digest() for channel in channels)).hexdigest()
     sketch = np.sum([channel.sketch for channel in channels], 0)
     shape = (len(channels), channels[0].samples if channels else 0)
-    return Mark(shape, digest, sum(channel.energy for channel in channels), tuple(map(float, sketch)))
+    return Mark(
+        shape, digest, sum(channel.energy for channel in channels), tuple(map(float, sketch))
+    )
 
 
 @lru_cache(maxsize=32)
 def _signs(channel: int, block: int) -> np.ndarray:
-    """Signs of one block of one channel, the same wherever and whenever: PCG64 is a documented, fixed stream."""
-    bits = np.unpackbits(np.frombuffer(np.random.Generator(np.random.PCG64([channel, block])).bytes(_BLOCK // 8), np.uint8))
+    """Signs of one block of one channel, the same wherever and whenever: PCG64 is a documented,
+    fixed stream."""
+    bits = np.unpackbits(
+        np.frombuffer(
+            np.random.Generator(np.random.PCG64([channel, block])).bytes(_BLOCK // 8), np.uint8
+        )
+    )
     return bits.astype(np.int8) * 2 - 1

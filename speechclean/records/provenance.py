@@ -1,7 +1,8 @@
-"""What a result was made from and with: enough to say, later and elsewhere, whether a run can come out the same.
+"""What a result was made from and with: enough to say, later and elsewhere, whether a run can come
+out the same.
 
-`collect` describes the code, the environment, the machine, the inputs and the weights. `signature` is a run's identity: two
-runs with one signature, on one class of machine, give the same samples.
+`collect` describes the code, the environment, the machine, the inputs and the weights. `signature`
+is a run's identity: two runs with one signature, on one class of machine, give the same samples.
 """
 
 from __future__ import annotations
@@ -30,8 +31,27 @@ from speechclean.system.resources import PACKAGE
 
 #: Packages whose version can change a sample or a number.
 STACK = (
-    *("demucs", "denoiser", "diffq", "hydra-core", "jiwer", "mlflow", "numpy", "omegaconf", "openai-whisper"),
-    *("panns-inference", "pocketsphinx", "pyloudnorm", "pystoi", "scipy", "silero-vad", "soundfile", "soxr"),
+    *(
+        "demucs",
+        "denoiser",
+        "diffq",
+        "hydra-core",
+        "jiwer",
+        "mlflow",
+        "numpy",
+        "omegaconf",
+        "openai-whisper",
+    ),
+    *(
+        "panns-inference",
+        "pocketsphinx",
+        "pyloudnorm",
+        "pystoi",
+        "scipy",
+        "silero-vad",
+        "soundfile",
+        "soxr",
+    ),
     *("torch", "torchaudio"),
 )
 
@@ -74,7 +94,8 @@ LARGEST_PATCH = 50 * 2**20
 
 
 def collect(inputs: Mapping[str, Path], weights: Mapping[str, Path], seed: int) -> dict[str, Any]:
-    """Everything a result depends on, ready for JSON. Never fails: what cannot be found out is None."""
+    """Everything a result depends on, ready for JSON. Never fails: what cannot be found out is
+    None."""
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
@@ -85,32 +106,44 @@ def collect(inputs: Mapping[str, Path], weights: Mapping[str, Path], seed: int) 
         "platform": platform.platform(),
         "cpu": {
             "model": cpu_model(),
-            "capability": torch.backends.cpu.get_cpu_capability(),  # which instruction set's rounding
+            # which instruction set's rounding
+            "capability": torch.backends.cpu.get_cpu_capability(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),  # sums in another order round otherwise
         },
         "cuda": _cuda(),
-        "inputs": {alias: {"path": str(path), "sha256": file_hash(path)} for alias, path in inputs.items()},
-        "weights": {name: {"path": str(path), "sha256": file_hash(path)} for name, path in weights.items()},
+        "inputs": {
+            alias: {"path": str(path), "sha256": file_hash(path)} for alias, path in inputs.items()
+        },
+        "weights": {
+            name: {"path": str(path), "sha256": file_hash(path)} for name, path in weights.items()
+        },
     }
 
 
-def signature(config: Mapping[str, Any], inputs: Mapping[str, Path], weights: Mapping[str, Path]) -> str:
-    """sha256, in hex, of the resolved config less its `SILENT` keys, the inputs' contents and the weights' contents.
+def signature(
+    config: Mapping[str, Any], inputs: Mapping[str, Path], weights: Mapping[str, Path]
+) -> str:
+    """sha256, in hex, of the resolved config less its `SILENT` keys, the inputs' contents and the
+    weights' contents.
 
-    Neither the names nor the order of the inputs count, since neither changes what becomes of each of them.
+    Neither the names nor the order of the inputs count, since neither changes what becomes of each
+    of them.
     """
     identity = {
         "config": canonical(config),
         "inputs": sorted(str(file_hash(path)) for path in inputs.values()),
         "weights": {name: file_hash(path) for name, path in weights.items()},
     }
-    written = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    written = json.dumps(
+        identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str
+    )
     return hashlib.sha256(written.encode()).hexdigest()
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit of the checkout that this package runs from, and what differs from it in the package and its config.
+    """Commit of the checkout that this package runs from, and what differs from it in the package
+    and its config.
 
     None when it runs from anywhere else, an environment inside somebody else's checkout included.
     """
@@ -131,8 +164,9 @@ def git_state() -> dict[str, Any] | None:
 
 
 def patch() -> bytes | None:
-    """What `git apply` needs to make the checkout's code from its commit, new files and weights included; None if nothing
-    differs or this is no checkout. Raises `ValueError` above `LARGEST_PATCH`.
+    """What `git apply` needs to make the checkout's code from its commit, new files and weights
+    included; None if nothing differs or this is no checkout. Raises `ValueError` above
+    `LARGEST_PATCH`.
 
     Made in an index and an object store of its own: the user's are left alone.
     """
@@ -155,16 +189,26 @@ def patch() -> bytes | None:
     if made is None:
         raise ValueError("git diff failed")
     if len(made) > LARGEST_PATCH:
-        raise ValueError(f"it has {len(made) / 2**20:.0f} MiB, more than {LARGEST_PATCH / 2**20:.0f}; commit large files")
+        raise ValueError(
+            f"it has {len(made) / 2**20:.0f} MiB, more than {LARGEST_PATCH / 2**20:.0f}; commit large files"
+        )
     return made
 
 
 @cache
 def environment_file() -> str:
-    """Every installed distribution as `name==version`, a requirements file to make this environment again."""
-    found = {dist.metadata["Name"]: dist.version for dist in metadata.distributions() if dist.metadata["Name"]}
+    """Every installed distribution as `name==version`, a requirements file to make this environment
+    again."""
+    found = {
+        dist.metadata["Name"]: dist.version
+        for dist in metadata.distributions()
+        if dist.metadata["Name"]
+    }
     found.pop("speechclean", None)  # it is the code itself
-    lines = [f"{name}=={version}" for name, version in sorted(found.items(), key=lambda item: item[0].lower())]
+    lines = [
+        f"{name}=={version}"
+        for name, version in sorted(found.items(), key=lambda item: item[0].lower())
+    ]
     return "\n".join([f"# Python {platform.python_version()}", *lines]) + "\n"
 
 
@@ -173,8 +217,8 @@ def _code_paths(top: str) -> list[str]:
 
 
 def canonical(config: Mapping[str, Any]) -> Any:
-    """A config without its silent keys, every class under its first name; where order matters, pairs instead of keys that JSON
-    would sort."""
+    """A config without its silent keys, every class under its first name; where order matters,
+    pairs instead of keys that JSON would sort."""
     config = with_first(config)
     guarded = not str((config.get("guard") or {}).get("_target_", "NoGuard")).endswith("NoGuard")
     return _less(config, SILENT if guarded else (*SILENT, *LISTENING))
@@ -187,7 +231,9 @@ def _less(config: Mapping[str, Any], silent: Sequence[str], path: str = "") -> A
         if isinstance(value, str) and any(fnmatchcase(key, pattern) for pattern in NAMES):
             value = Path(value).name
         if not any(fnmatchcase(key, pattern) for pattern in silent):
-            kept[str(name)] = _less(value, silent, f"{key}.") if isinstance(value, Mapping) else value
+            kept[str(name)] = (
+                _less(value, silent, f"{key}.") if isinstance(value, Mapping) else value
+            )
     return list(kept.items()) if path.rstrip(".") in ORDERED else kept
 
 
@@ -205,13 +251,15 @@ def file_hash(path: Path) -> str | None:
 
 
 def code_sha256(package: Path | None = None) -> str:
-    """One hash over a package's sources (this one's): tells versions apart where there is no git."""
+    """One hash over a package's sources (this one's): tells versions apart where there is no
+    git."""
     package = package or PACKAGE
     return sources_sha256(package, package.rglob("*.py"))
 
 
 def _git(*arguments: str, **environment: str) -> str | None:
-    """What git says when asked in the package's folder; None when it fails, hangs or is not there."""
+    """What git says when asked in the package's folder; None when it fails, hangs or is not
+    there."""
     answer = _git_bytes(*arguments, **environment)
     return None if answer is None else answer.decode(errors="replace").rstrip()
 
@@ -219,7 +267,14 @@ def _git(*arguments: str, **environment: str) -> str | None:
 def _git_bytes(*arguments: str, **environment: str) -> bytes | None:
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **environment}
     try:
-        answer = subprocess.run(["git", *arguments], cwd=PACKAGE, env=environment, capture_output=True, timeout=30, check=True)
+        answer = subprocess.run(
+            ["git", *arguments],
+            cwd=PACKAGE,
+            env=environment,
+            capture_output=True,
+            timeout=30,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout

@@ -1,4 +1,5 @@
-"""Run a recorded run again, and say whether it came out the same; hold recorded runs against each other.
+"""Run a recorded run again, and say whether it came out the same; hold recorded runs against each
+other.
 
 rerun           plan, run, compare, link: all of it in order
 differences     code, packages, machine, weights: what is other now

@@ -1,4 +1,5 @@
-"""What tells two or more recorded runs apart: configs, metrics file by file with a paired test, and where the sound differs."""
+"""What tells two or more recorded runs apart: configs, metrics file by file with a paired test, and
+where the sound differs."""
 
 from __future__ import annotations
 
@@ -30,9 +31,9 @@ OWN = ("name", "output.dir", "tracking.")
 class Paired:
     """One metric of the cleaned sound in two runs, over the files that both measured.
 
-    Means of either, the mean of the differences (second - first) with its 95 % confidence interval (Student's t), p of
-    Wilcoxon's signed-rank test (None for fewer than six unlike pairs, where it could not fall below 0.05), and how often the
-    second is higher and lower.
+    Means of either, the mean of the differences (second - first) with its 95 % confidence interval
+    (Student's t), p of Wilcoxon's signed-rank test (None for fewer than six unlike pairs, where it
+    could not fall below 0.05), and how often the second is higher and lower.
     """
 
     metric: str
@@ -47,8 +48,9 @@ class Paired:
 
 @dataclass(frozen=True)
 class Apart:
-    """Where one file's sound parts in two runs: the first stage, the difference of the outputs in dB relative to the first
-    (None where one is not kept), and the second of the file where it is largest."""
+    """Where one file's sound parts in two runs: the first stage, the difference of the outputs in
+    dB relative to the first (None where one is not kept), and the second of the file where it is
+    largest."""
 
     alias: str
     stage: str | None
@@ -57,11 +59,14 @@ class Apart:
 
 
 def configs(records: Sequence[Record]) -> dict[str, list[Any]]:
-    """Keys whose values are not the same in all runs, and the values; `None` where a run has no such key."""
+    """Keys whose values are not the same in all runs, and the values; `None` where a run has no
+    such key."""
     flattened = [flat(_yaml(record)) for record in records]
     keys = dict.fromkeys(key for each in flattened for key in each if not key.startswith(OWN))
     listed = {key: [each.get(key) for each in flattened] for key in keys}
-    return {key: values for key, values in listed.items() if any(value != values[0] for value in values)}
+    return {
+        key: values for key, values in listed.items() if any(value != values[0] for value in values)
+    }
 
 
 def metrics(first: Record, second: Record) -> list[Paired]:
@@ -78,7 +83,8 @@ def metrics(first: Record, second: Record) -> list[Paired]:
 
 
 def paired(metric: str, pairs: Sequence[tuple[float, float]]) -> Paired:
-    """Statistics of pairs of numbers; Wilcoxon, "Individual comparisons by ranking methods" (Biometrics Bulletin, 1945)."""
+    """Statistics of pairs of numbers; Wilcoxon, "Individual comparisons by ranking methods"
+    (Biometrics Bulletin, 1945)."""
     from scipy import stats
 
     changes = [two - one for one, two in pairs]
@@ -91,15 +97,29 @@ def paired(metric: str, pairs: Sequence[tuple[float, float]]) -> Paired:
     p = float(stats.wilcoxon(unlike).pvalue) if len(unlike) >= 6 else None
     means = (math.fsum(one for one, _ in pairs) / count, math.fsum(two for _, two in pairs) / count)
     interval = (change - half, change + half)
-    return Paired(metric, count, means, change, interval, p, sum(c > 0 for c in changes), sum(c < 0 for c in changes))
+    return Paired(
+        metric,
+        count,
+        means,
+        change,
+        interval,
+        p,
+        sum(c > 0 for c in changes),
+        sum(c < 0 for c in changes),
+    )
 
 
 def sounds(first: Record, second: Record) -> Iterator[Apart]:
-    """File by file, where the sound parts; files that are the same to the sample have no stage and -inf dB."""
+    """File by file, where the sound parts; files that are the same to the sample have no stage and
+    -inf dB."""
     one, two = _marks(first), _marks(second)
     for alias in _rows(first):
         before, after = one.get(alias, {}), two.get(alias, {})
-        stages = {stage: after[stage].difference_db(mark) for stage, mark in before.items() if stage in after}
+        stages = {
+            stage: after[stage].difference_db(mark)
+            for stage, mark in before.items()
+            if stage in after
+        }
         new = [stage for stage in [*before, *after] if (stage in before) != (stage in after)]
         stage = equality.parting(stages, same_machine=False) or next(iter(new), None)
         level, where = stages.get("output"), None
@@ -116,7 +136,8 @@ def parted(apart: Sequence[Apart]) -> Counter[str]:
 
 
 def _loudest(first: Path, second: Path) -> tuple[float | None, float | None]:
-    """Energy of the difference in dB relative to the first file, and the time in seconds where a second of it is largest."""
+    """Energy of the difference in dB relative to the first file, and the time in seconds where a
+    second of it is largest."""
     try:
         info = probe(first)
         whole = equality.difference(first, second)
@@ -125,13 +146,17 @@ def _loudest(first: Path, second: Path) -> tuple[float | None, float | None]:
         energy = torch.cat(
             [
                 (one.double() - two.double()).square().sum(0)
-                for one, two in zip(LongAudio.of(first).chunks(), LongAudio.of(second).chunks(), strict=True)
+                for one, two in zip(
+                    LongAudio.of(first).chunks(), LongAudio.of(second).chunks(), strict=True
+                )
             ]
         )
     except AudioError:
         return None, None
     seconds = [float(part.sum()) for part in energy.split(info.sample_rate)]
-    return whole.db, float(max(range(len(seconds)), key=seconds.__getitem__)) if whole.db > -math.inf else None
+    return whole.db, float(
+        max(range(len(seconds)), key=seconds.__getitem__)
+    ) if whole.db > -math.inf else None
 
 
 def _yaml(record: Record) -> Mapping[str, Any]:
@@ -147,4 +172,7 @@ def _rows(record: Record) -> dict[str, dict[str, Any]]:
 def _marks(record: Record) -> dict[str, dict[str, Mark]]:
     path = record.artifact("marks.json")
     read = json.loads(path.read_text()) if path else {}
-    return {alias: {stage: Mark.from_json(mark) for stage, mark in stages.items()} for alias, stages in read.items()}
+    return {
+        alias: {stage: Mark.from_json(mark) for stage, mark in stages.items()}
+        for alias, stages in read.items()
+    }

@@ -22,7 +22,11 @@ def environment_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> 
         one, two = then["packages"].get(name), now["packages"].get(name)
         if one != two:
             told.append(f"package {name}: {one or 'none'} then, {two or 'none'} now")
-    told += [f"{key}: {then[key]} then, {now[key]} now" for key in ("python", "platform") if then[key] != now[key]]
+    told += [
+        f"{key}: {then[key]} then, {now[key]} now"
+        for key in ("python", "platform")
+        if then[key] != now[key]
+    ]
     for key in ("model", "capability", "threads"):
         if then["cpu"].get(key) != now["cpu"].get(key):
             told.append(f"cpu {key}: {then['cpu'].get(key)} then, {now['cpu'].get(key)} now")

@@ -1,4 +1,5 @@
-"""Did it come out the same? A verdict on each file of two runs, and the first stage at which they part."""
+"""Did it come out the same? A verdict on each file of two runs, and the first stage at which they
+part."""
 
 from __future__ import annotations
 
@@ -16,19 +17,23 @@ from speechclean.records.fingerprint import Mark
 #: From the best to the worst; an overall verdict is the worst of its files'.
 VERDICTS = ("bit-exact", "within 1 LSB", "within tolerance", "different")
 BIT_EXACT, ONE_LSB, TOLERABLE, DIFFERENT = VERDICTS
-#: Below this, relative to what passed a stage, a difference is the rounding of another order of sums (measured: -135 dB).
+#: Below this, relative to what passed a stage, a difference is the rounding of another order of
+#: sums (measured: -135 dB).
 ROUNDING_DB = -100.0
-#: Bits of one LSB: those of 8-bit files are their own, and of finer formats too it is the step of 16 bits, since what a network
-#: sums in float32 does not hold finer ones over another order of sums.
+#: Bits of one LSB: those of 8-bit files are their own, and of finer formats too it is the step of
+#: 16 bits, since what a network sums in float32 does not hold finer ones over another order of
+#: sums.
 _BITS = {"PCM_U8": 8, "PCM_S8": 8}
-#: By which a number may move, relative to itself or to 1: where the samples are the same, and where they are nearly so.
+#: By which a number may move, relative to itself or to 1: where the samples are the same, and where
+#: they are nearly so.
 SAME_NUMBER, NEAR_NUMBER = 1e-6, 1e-2
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two sounds: the largest step in LSB (of 16 bits, or of 8-bit files' own), the share of samples that differ, and the
-    energy of the difference relative to the first sound, in dB (-inf: none)."""
+    """Of two sounds: the largest step in LSB (of 16 bits, or of 8-bit files' own), the share of
+    samples that differ, and the energy of the difference relative to the first sound, in dB (-inf:
+    none)."""
 
     lsb: float
     share: float
@@ -37,8 +42,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class FileVerdict:
-    """One file: its verdict, the first `stage` that differs, the difference of every stage in dB, what differs in the output
-    (None where one of the two is not there to be held against the other), metrics that moved `{name: (then, now)}`."""
+    """One file: its verdict, the first `stage` that differs, the difference of every stage in dB,
+    what differs in the output (None where one of the two is not there to be held against the
+    other), metrics that moved `{name: (then, now)}`."""
 
     alias: str
     verdict: str
@@ -50,7 +56,8 @@ class FileVerdict:
 
 
 def overall(files: Sequence[FileVerdict]) -> str:
-    """The worst verdict of all; `different` for none at all, since nothing was shown to be the same."""
+    """The worst verdict of all; `different` for none at all, since nothing was shown to be the
+    same."""
     return max((file.verdict for file in files), key=VERDICTS.index, default=DIFFERENT)
 
 
@@ -84,9 +91,11 @@ def judge(
 ) -> FileVerdict:
     """The verdict on one file that both runs cleaned.
 
-    `then` and `now` are its marks by stage, `output` the difference of the written files if both are at hand, `numbers` the
-    metrics of both. On the same machine the first unlike hash tells the stage; on another one every hash is unlike from the
-    first sum on, and it is the first stage beyond rounding. `tolerance_db`: how far below the sound a difference is tolerable.
+    `then` and `now` are its marks by stage, `output` the difference of the written files if both
+    are at hand, `numbers` the metrics of both. On the same machine the first unlike hash tells the
+    stage; on another one every hash is unlike from the
+    first sum on, and it is the first stage beyond rounding. `tolerance_db`: how far below the sound
+    a difference is tolerable.
     """
     stages = {stage: now[stage].difference_db(then[stage]) for stage in then if stage in now}
     note = ""
@@ -94,9 +103,17 @@ def judge(
         level, within_lsb = output.db, output.lsb <= 1.001
     elif "output" in stages:
         level, within_lsb = stages["output"], False
-        note = "" if level == -math.inf else "the cleaned file of then is not kept: estimated from its mark"
+        note = (
+            ""
+            if level == -math.inf
+            else "the cleaned file of then is not kept: estimated from its mark"
+        )
     else:
-        return FileVerdict(alias, DIFFERENT, note="neither the cleaned file of then nor its mark is kept, or its shape differs")
+        return FileVerdict(
+            alias,
+            DIFFERENT,
+            note="neither the cleaned file of then nor its mark is kept, or its shape differs",
+        )
     if level == -math.inf:
         verdict = BIT_EXACT
     elif within_lsb:
@@ -106,19 +123,31 @@ def judge(
     moved = moves(*numbers, SAME_NUMBER if verdict == BIT_EXACT else NEAR_NUMBER)
     stage = None if verdict == BIT_EXACT else parting(stages, same_machine)
     if verdict == BIT_EXACT and moved:  # the same sound measured otherwise
-        return FileVerdict(alias, DIFFERENT, f"metrics.{next(iter(moved))}", stages, output, moved, "only its metrics differ")
+        return FileVerdict(
+            alias,
+            DIFFERENT,
+            f"metrics.{next(iter(moved))}",
+            stages,
+            output,
+            moved,
+            "only its metrics differ",
+        )
     return FileVerdict(alias, verdict, stage, stages, output, moved, note)
 
 
 def parting(stages: Mapping[str, float], same_machine: bool) -> str | None:
-    """The first stage at which two runs part. What was read is exact everywhere, so that any difference of it counts."""
+    """The first stage at which two runs part. What was read is exact everywhere, so that any
+    difference of it counts."""
     unlike = [stage for stage, level in stages.items() if level > -math.inf]
     beyond = [stage for stage in unlike if stages[stage] > ROUNDING_DB or stage == "input"]
     return next(iter(unlike if same_machine or not beyond else beyond), None)
 
 
-def moves(then: Mapping[str, Any], now: Mapping[str, Any], tolerance: float) -> dict[str, tuple[Any, Any]]:
-    """Metrics that moved by more than a tolerance, relative to themselves or to 1, or that only one of the two has."""
+def moves(
+    then: Mapping[str, Any], now: Mapping[str, Any], tolerance: float
+) -> dict[str, tuple[Any, Any]]:
+    """Metrics that moved by more than a tolerance, relative to themselves or to 1, or that only one
+    of the two has."""
     moved = {}
     for name in (key for key in then if key.endswith(("_mixture", "_cleaned"))):
         one, two = then[name], now.get(name)

@@ -1,4 +1,5 @@
-"""The exact code of a recorded run, as a git worktree beside the checkout that this package runs from."""
+"""The exact code of a recorded run, as a git worktree beside the checkout that this package runs
+from."""
 
 from __future__ import annotations
 
@@ -17,22 +18,45 @@ class CheckoutError(RuntimeError):
 
 
 def checkout(record: Record, origin: Mapping[str, Any], folder: Path) -> list[str]:
-    """Make `folder` a worktree of the run's commit, with the patch of what it had changed, and put the run's `environment.txt`
-    there. What is still not as then, in words. Raises `CheckoutError`.
+    """Make `folder` a worktree of the run's commit, with the patch of what it had changed, and put
+    the run's `environment.txt` there. What is still not as then, in words. Raises `CheckoutError`.
     """
     git = origin["code"].get("git")
     if not git:
-        raise CheckoutError(f"{record.name} did not run from a git checkout; its code cannot be had from here")
+        raise CheckoutError(
+            f"{record.name} did not run from a git checkout; its code cannot be had from here"
+        )
     if folder.exists() and any(folder.iterdir()):
         raise CheckoutError(f"--checkout={folder}: is there and not empty; name another folder")
-    _git("cat-file", "-e", f"{git['commit']}^{{commit}}", why=f"this clone lacks the run's commit {git['commit']}; fetch it")
+    _git(
+        "cat-file",
+        "-e",
+        f"{git['commit']}^{{commit}}",
+        why=f"this clone lacks the run's commit {git['commit']}; fetch it",
+    )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _git("worktree", "add", "--detach", str(folder.absolute()), git["commit"], why="no worktree could be made")
+    _git(
+        "worktree",
+        "add",
+        "--detach",
+        str(folder.absolute()),
+        git["commit"],
+        why="no worktree could be made",
+    )
     if git.get("dirty"):
         patch = record.artifact("code.patch")
         if patch is None:
-            raise CheckoutError(f"{record.name} ran with changes to {git['commit'][:10]} that were not kept: {git['changed']}")
-        _git("-C", str(folder.absolute()), "apply", "--binary", str(patch), why="the run's code.patch does not apply")
+            raise CheckoutError(
+                f"{record.name} ran with changes to {git['commit'][:10]} that were not kept: {git['changed']}"
+            )
+        _git(
+            "-C",
+            str(folder.absolute()),
+            "apply",
+            "--binary",
+            str(patch),
+            why="the run's code.patch does not apply",
+        )
     environment = record.artifact("environment.txt")
     if environment is not None:
         (folder / "environment.txt").write_bytes(environment.read_bytes())

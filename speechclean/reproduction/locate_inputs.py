@@ -1,4 +1,5 @@
-"""The inputs of a recorded run, found again: where they were, below a folder, or in the package; by their contents."""
+"""The inputs of a recorded run, found again: where they were, below a folder, or in the package; by
+their contents."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class Found:
-    """Rows of a manifest with the paths of now; what differs from then; what is not there at all."""
+    """Rows of a manifest with the paths of now; what differs from then; what is not there at
+    all."""
 
     rows: list[Row]
     differences: list[str] = field(default_factory=list)
@@ -25,7 +27,9 @@ class Found:
     def manifest(self) -> str:
         """The rows as a table that `dataset=manifest` reads."""
         columns = INPUT_COLUMNS[:4]
-        return csv_text(columns, [{column: row.get(column) for column in columns} for row in self.rows])
+        return csv_text(
+            columns, [{column: row.get(column) for column in columns} for row in self.rows]
+        )
 
 
 def read(table: Path) -> list[Row]:
@@ -34,21 +38,29 @@ def read(table: Path) -> list[Row]:
 
 
 def locate(rows: Sequence[Row], root: Path | None) -> Found:
-    """Find every input (and reference) by its hash: at its path, below `root`, or in the package."""
+    """Find every input (and reference) by its hash: at its path, below `root`, or in the
+    package."""
     places = _Places([folder for folder in (root, PILOT.parent) if folder is not None])
     found = Found([])
     for row in rows:
         now = dict(row)
-        for column, expected in (("path", row["sha256"]), ("reference", row["sha256_of_reference"])):
+        for column, expected in (
+            ("path", row["sha256"]),
+            ("reference", row["sha256_of_reference"]),
+        ):
             if not row[column]:
                 continue
             path = places.find(Path(row[column]), expected)
             if path is None:
-                found.missing.append(f"input {row['alias']}: {row[column]} is not there; say where with inputs.root=FOLDER")
+                found.missing.append(
+                    f"input {row['alias']}: {row[column]} is not there; say where with inputs.root=FOLDER"
+                )
                 continue
             now[column] = str(path)
             if expected and file_hash(path) != expected:
-                found.differences.append(f"input {row['alias']}: {path} has other contents than then ({column})")
+                found.differences.append(
+                    f"input {row['alias']}: {path} has other contents than then ({column})"
+                )
         found.rows.append(now)
     return found
 
@@ -61,20 +73,33 @@ class _Places:
         self._by_name: Mapping[str, list[Path]] | None = None
 
     def find(self, recorded: Path, sha256: str) -> Path | None:
-        """The file with these contents; else the one in its old place, or of its name, whatever it holds."""
+        """The file with these contents; else the one in its old place, or of its name, whatever it
+        holds."""
         if recorded.is_file() and (not sha256 or file_hash(recorded) == sha256):
             return recorded
         # The more of the old path agrees, the sooner it is looked into.
-        named = sorted(self._index().get(recorded.name, []), key=lambda path: -_common_tail(path, recorded))
+        named = sorted(
+            self._index().get(recorded.name, []), key=lambda path: -_common_tail(path, recorded)
+        )
         same = [path for path in named if file_hash(path) == sha256]
-        same = same or [path for paths in self._index().values() for path in paths if sha256 and file_hash(path) == sha256][:1]
+        same = (
+            same
+            or [
+                path
+                for paths in self._index().values()
+                for path in paths
+                if sha256 and file_hash(path) == sha256
+            ][:1]
+        )
         candidates = [*same, *([recorded] if recorded.is_file() else []), *named]
         return candidates[0].absolute() if candidates else None
 
     def _index(self) -> Mapping[str, list[Path]]:
         if self._by_name is None:
             index: dict[str, list[Path]] = {}
-            for path in (path for root in self._roots for path in sorted(root.rglob("*")) if path.is_file()):
+            for path in (
+                path for root in self._roots for path in sorted(root.rglob("*")) if path.is_file()
+            ):
                 index.setdefault(path.name, []).append(path)
             self._by_name = index
         return self._by_name
@@ -82,4 +107,6 @@ class _Places:
 
 def _common_tail(one: Path, two: Path) -> int:
     pairs = zip(reversed(one.parts), reversed(two.parts), strict=False)
-    return next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(one.parts), len(two.parts)))
+    return next(
+        (index for index, (a, b) in enumerate(pairs) if a != b), min(len(one.parts), len(two.parts))
+    )

@@ -1,8 +1,9 @@
 """Run a recorded run again, and say whether it came out the same.
 
-What differs now (code, packages, machine, inputs, weights, knobs) is found and told before the start; then the run's own config
-goes through `python -m speechclean` in a process of its own, on the code of now or, in a git worktree, on that of then; at last
-every file's samples, marks and metrics are held against those of then.
+What differs now (code, packages, machine, inputs, weights, knobs) is found and told before the
+start; then the run's own config goes through `python -m speechclean` in a process of its own, on
+the code of now or, in a git worktree, on that of then; at last every file's samples, marks and
+metrics are held against those of then.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of it: the new run's id, verdicts by file, what differed from then as the new run itself recorded it."""
+    """What came of it: the new run's id, verdicts by file, what differed from then as the new run
+    itself recorded it."""
 
     run_id: str
     files: list[FileVerdict]
@@ -71,9 +73,11 @@ def plan(
     weights_root: Path | None = None,
     threads: int | None = None,
 ) -> Plan:
-    """Fetch a run and find out what differs now. Raises `CannotReproduce`, with everything that is missing.
+    """Fetch a run and find out what differs now. Raises `CannotReproduce`, with everything that is
+    missing.
 
-    changes: overrides, `key=value`, for what shall differ on purpose; root, weights_root: where inputs and weights are now;
+    changes: overrides, `key=value`, for what shall differ on purpose; root, weights_root: where
+        inputs and weights are now;
     threads: of the CPU, None for as many as then.
     """
     record = records.get(run)
@@ -87,7 +91,8 @@ def plan(
     found = locate_inputs.locate(locate_inputs.read(_need(record, "inputs.csv")), root)
     if found.missing:
         raise CannotReproduce(
-            f"{record.name} ({record.id}) cannot be run again from here:\n" + "\n".join(f"- {each}" for each in found.missing)
+            f"{record.name} ({record.id}) cannot be run again from here:\n"
+            + "\n".join(f"- {each}" for each in found.missing)
         )
     config = OmegaConf.load(_need(record, "config.yaml"))
     assert isinstance(config, DictConfig)
@@ -97,19 +102,35 @@ def plan(
     rerun_config.relocate(config, then.get("working_folder"), weights_root)
     now = provenance.collect({}, {}, 0)
     now["cpu"]["threads"] = threads
-    differences = [*knobs, *environment_differences(then, now), *found.differences, *weights_differences(config, then)]
+    differences = [
+        *knobs,
+        *environment_differences(then, now),
+        *found.differences,
+        *weights_differences(config, then),
+    ]
     return Plan(record, config, found, folder, threads, differences, then)
 
 
-def run(plan: Plan, records: Records, code: Path | None = None, python: str | None = None) -> Record:
-    """Run it, on the package of now or on the one in `code`; the new run's record. Raises `CannotReproduce` if it breaks."""
+def run(
+    plan: Plan, records: Records, code: Path | None = None, python: str | None = None
+) -> Record:
+    """Run it, on the package of now or on the one in `code`; the new run's record. Raises
+    `CannotReproduce` if it breaks."""
     work = plan.folder / "reproduce"
     code = code or PACKAGE.parent
     tables.write_text(plan.found.manifest(), work / "inputs.csv")
     tables.write_text(rerun_config.primary(plan.cfg, plan.folder, code), work / "reproduced.yaml")
     environment = {**os.environ, "PYTHONPATH": str(code), "OMP_NUM_THREADS": str(plan.threads)}
     environment.pop("SPEECHCLEAN_PARENT_RUN", None)
-    line = [python or sys.executable, "-m", "speechclean", "--config-dir", str(work), "--config-name", "reproduced"]
+    line = [
+        python or sys.executable,
+        "-m",
+        "speechclean",
+        "--config-dir",
+        str(work),
+        "--config-name",
+        "reproduced",
+    ]
     since = int(time.time() * 1000) - 1000
     process = subprocess.Popen(line, cwd=plan.folder, env=environment)
     try:
@@ -120,7 +141,9 @@ def run(plan: Plan, records: Records, code: Path | None = None, python: str | No
         raise
     record = records.by_process(plan.record.experiment_id, process.pid, since)
     if record is None or status not in (0, 1):
-        raise CannotReproduce(f"the repetition broke (exit status {status}); {work} holds its config, its words are above")
+        raise CannotReproduce(
+            f"the repetition broke (exit status {status}); {work} holds its config, its words are above"
+        )
     return record
 
 
@@ -128,15 +151,25 @@ def compare(plan: Plan, again: Record, tolerance_db: float = 60.0) -> Reproducti
     """Hold a repetition in `plan.folder` against the run."""
     now = json.loads((plan.folder / "provenance.json").read_text())
     differences = environment_differences(plan.then, now)
-    same_machine = not any(told.startswith(("cpu", "cuda", "platform", "package")) for told in differences)
-    then_rows, now_rows = (_rows(path) for path in (_need(plan.record, "metrics.json"), plan.folder / "metrics.json"))
-    then_marks, now_marks = (_marks(path) for path in (plan.record.artifact("marks.json"), plan.folder / "marks.json"))
+    same_machine = not any(
+        told.startswith(("cpu", "cuda", "platform", "package")) for told in differences
+    )
+    then_rows, now_rows = (
+        _rows(path) for path in (_need(plan.record, "metrics.json"), plan.folder / "metrics.json")
+    )
+    then_marks, now_marks = (
+        _marks(path) for path in (plan.record.artifact("marks.json"), plan.folder / "marks.json")
+    )
     files = []
     for row in plan.found.rows:
         alias = row["alias"]
         one, two = then_rows.get(alias), now_rows.get(alias)
         if one is None or two is None:
-            files.append(FileVerdict(alias, DIFFERENT, note=f"no result {'of then' if one is None else 'now'}"))
+            files.append(
+                FileVerdict(
+                    alias, DIFFERENT, note=f"no result {'of then' if one is None else 'now'}"
+                )
+            )
         elif "failed" in (one["status"], two["status"]):
             same = one["status"] == two["status"]
             note = f"failed {'then and now' if same else 'then' if one['status'] == 'failed' else 'now'}: "
@@ -145,7 +178,9 @@ def compare(plan: Plan, again: Record, tolerance_db: float = 60.0) -> Reproducti
         else:
             marks = (then_marks.get(alias, {}), now_marks.get(alias, {}))
             output = _output_difference(plan, alias, marks[0].get(OUTPUT_STAGE))
-            files.append(equality.judge(alias, *marks, output, (one, two), same_machine, tolerance_db))
+            files.append(
+                equality.judge(alias, *marks, output, (one, two), same_machine, tolerance_db)
+            )
     differences += [told for told in plan.differences if told not in differences]
     return Reproduction(again.id, files, differences)
 
@@ -154,7 +189,10 @@ def link(plan: Plan, outcome: Reproduction, records: Records, page: Path) -> Non
     """Tag both runs with one another, and keep the report with the new one."""
     record, again = plan.record, outcome.run_id
     address = f"#/experiments/{record.experiment_id}/runs/"
-    note = f"Reproduces [{record.name}]({address}{record.id}): **{outcome.verdict}**\n\n" + page.read_text()
+    note = (
+        f"Reproduces [{record.name}]({address}{record.id}): **{outcome.verdict}**\n\n"
+        + page.read_text()
+    )
     records.tag(again, {REPRODUCES_TAG: record.id, VERDICT_TAG: outcome.verdict, NOTE_TAG: note})
     for path in (page, page.with_suffix(".json")):
         records.keep(again, path)
@@ -162,7 +200,9 @@ def link(plan: Plan, outcome: Reproduction, records: Records, page: Path) -> Non
     known = [each for each in before.tags.get(REPRODUCED_TAG, "").split(", ") if each]
     old_note = before.tags.get(NOTE_TAG, "")
     linked = f"\n\nReproduced by [{again[:8]}]({address}{again}): {outcome.verdict}\n"
-    records.tag(record.id, {REPRODUCED_TAG: ", ".join([*known, again]), NOTE_TAG: old_note + linked})
+    records.tag(
+        record.id, {REPRODUCED_TAG: ", ".join([*known, again]), NOTE_TAG: old_note + linked}
+    )
 
 
 def _missing_record(record: Record) -> list[str]:
@@ -179,7 +219,11 @@ def _missing_record(record: Record) -> list[str]:
         missing.append("its end: what it left may be a part; start it anew")
     if record.status != "FINISHED" and "inputs.csv" in there:
         wanted = [row["alias"] for row in locate_inputs.read(_need(record, "inputs.csv"))]
-        kept = {Path(path).stem for path in record.artifacts("cleaned")} if "cleaned" in there else set()
+        kept = (
+            {Path(path).stem for path in record.artifacts("cleaned")}
+            if "cleaned" in there
+            else set()
+        )
         lost = [alias for alias in wanted if alias not in kept]
         if lost:
             shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
@@ -188,13 +232,20 @@ def _missing_record(record: Record) -> list[str]:
 
 
 def _output_difference(plan: Plan, alias: str, mark: Mark | None) -> equality.Difference | None:
-    """Between the written files, if that of then is kept with the run or still lies where it was written."""
+    """Between the written files, if that of then is kept with the run or still lies where it was
+    written."""
     now = plan.folder / "cleaned" / f"{alias}.wav"
     kept = plan.record.artifact(f"cleaned/{alias}.wav")
     folder = OmegaConf.load(_need(plan.record, "config.yaml")).output.dir
     there = Path(folder) / "cleaned" / f"{alias}.wav"
     try:
-        if kept is None and mark is not None and there.is_file() and there != now and mark_of(there) == mark:
+        if (
+            kept is None
+            and mark is not None
+            and there.is_file()
+            and there != now
+            and mark_of(there) == mark
+        ):
             kept = there
         return equality.difference(kept, now) if kept is not None else None
     except AudioError:
@@ -216,4 +267,7 @@ def _marks(path: Path | None) -> dict[str, dict[str, Mark]]:
     if path is None or not path.is_file():
         return {}
     read = json.loads(path.read_text())
-    return {alias: {stage: Mark.from_json(mark) for stage, mark in stages.items()} for alias, stages in read.items()}
+    return {
+        alias: {stage: Mark.from_json(mark) for stage, mark in stages.items()}
+        for alias, stages in read.items()
+    }

@@ -1,4 +1,5 @@
-"""What flows through a run, the stages that it flows through, and the metrics that judge what came out.
+"""What flows through a run, the stages that it flows through, and the metrics that judge what came
+out.
 
 streaming      the pipeline over the disk, for files of any length
 screening      is there any music?

@@ -24,20 +24,23 @@ class NoGuard:
 class Fallback:
     """Tries mixes with less and less of the cleaned speech, and takes the first that does no harm.
 
-    wets: shares of cleaned speech that are tried, falling; the rest is mixture. After the last of them the mixture itself is
-        passed through, sample by sample.
+    wets: shares of cleaned speech that are tried, falling; the rest is mixture. After the last of
+        them the mixture itself is passed through, sample by sample.
     """
 
     wets: list[float] = field(default_factory=lambda: [0.7, 0.4])
 
     def __post_init__(self) -> None:
-        if any(not 0 < wet < 1 for wet in self.wets) or sorted(self.wets, reverse=True) != list(self.wets):
+        if any(not 0 < wet < 1 for wet in self.wets) or sorted(self.wets, reverse=True) != list(
+            self.wets
+        ):
             raise ValueError(
                 f"wets={list(self.wets)} must fall and lie between 0 and 1, e.g. [0.7,0.4]; [] passes harmed files"
             )
 
     def __call__(self, separation: Separation, harms: Harms) -> tuple[Separation, float]:
-        """A separation that does no harm, and the share of the cleaned speech in it: 1 all, 0 none."""
+        """A separation that does no harm, and the share of the cleaned speech in it: 1 all, 0
+        none."""
         if not harms(separation):
             return separation, 1.0
         dry = separation.mixture.waveform * separation.gain  # the voice at one level in both

@@ -46,7 +46,8 @@ class Reusing(Protocol):
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What a config composes; a mixture in, a `Separation` of the same rate, channels and length out.
+    """What a config composes; a mixture in, a `Separation` of the same rate, channels and length
+    out.
 
     `cache` holds what networks have answered before; what it does not hold is computed.
     """
@@ -59,16 +60,24 @@ class Pipeline:
     cache: Cache = field(default_factory=NoCache)
 
     def __call__(
-        self, mixtures: Sequence[Audio], clock: Clock = lambda _: nullcontext(), watch: Watch = lambda *_: None
+        self,
+        mixtures: Sequence[Audio],
+        clock: Clock = lambda _: nullcontext(),
+        watch: Watch = lambda *_: None,
     ) -> list[Separation]:
-        """Clean a ragged batch; each result is independent of what else is in it. `watch` is told what each stage made."""
+        """Clean a ragged batch; each result is independent of what else is in it. `watch` is told
+        what each stage made."""
         mixtures = [mixture.with_waveform(mixture.waveform.to(self.device)) for mixture in mixtures]
         answers: dict[str, list[Stems]] = {}
         for name, separator in self.separators.items():
             with clock(f"separators.{name}"):
                 answers[name] = self._reusing(separator)(mixtures)
             for index, stems in enumerate(answers[name]):
-                watch(index, f"separators.{name}", torch.cat([stems.speech.waveform, stems.music.waveform]))
+                watch(
+                    index,
+                    f"separators.{name}",
+                    torch.cat([stems.speech.waveform, stems.music.waveform]),
+                )
 
         def finish(index: int) -> Separation:
             stems = {name: one[index] for name, one in answers.items()}
@@ -78,7 +87,11 @@ class Pipeline:
         return [done for _, done in parallel.ordered(finish, range(len(mixtures)), parallel=on_cpu)]
 
     def _finish(
-        self, mixture: Audio, stems: Mapping[str, Stems], clock: Clock, watch: Callable[[str, Tensor], None]
+        self,
+        mixture: Audio,
+        stems: Mapping[str, Stems],
+        clock: Clock,
+        watch: Callable[[str, Tensor], None],
     ) -> Separation:
         with clock("fusion"):
             separation = self.fusion(mixture, stems)

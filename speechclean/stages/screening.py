@@ -1,4 +1,5 @@
-"""Is there any music? Files in which none is found pass through untouched, and cost no heavy model."""
+"""Is there any music? Files in which none is found pass through untouched, and cost no heavy
+model."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from speechclean.stages.separators.demucs import DemucsSeparator
 
 from .types import Separation
 
-#: Music much shorter than this is nothing that anybody would screen for; longer sounds are heard stretch by stretch.
+#: Music much shorter than this is nothing that anybody would screen for; longer sounds are heard
+#: stretch by stretch.
 STRETCH_S = 10.0
 
 
@@ -32,8 +34,8 @@ class NoScreening:
 class MusicFound:
     """The embedded models listen first.
 
-    threshold_db: energy that their mask gives to music over what it gives to speech, in dB, from which music is there;
-        `experiments/screening` calibrates it
+    threshold_db: energy that their mask gives to music over what it gives to speech, in dB, from
+        which music is there; `experiments/screening` calibrates it
     separators: the embedded models that listen; the mean of their masks counts
     """
 
@@ -46,22 +48,27 @@ class MusicFound:
         if not math.isfinite(self.threshold_db):
             raise ValueError(f"threshold_db={self.threshold_db} must be a number of dB")
         if not self.separators:
-            raise ValueError("separators=[] leaves nobody to listen; name one, e.g. [embedded_htdemucs]")
+            raise ValueError(
+                "separators=[] leaves nobody to listen; name one, e.g. [embedded_htdemucs]"
+            )
 
     def weight_files(self) -> dict[str, Path]:
         """The files that would be loaded, by signature."""
         return {key: path for model in self._models for key, path in model.weight_files().items()}
 
     def finds_music(self, mixture: Audio) -> bool:
-        """Whether some stretch of the sound holds music, as far as the models can tell. Silence holds none."""
+        """Whether some stretch of the sound holds music, as far as the models can tell. Silence
+        holds none."""
         return self.music_db(mixture) >= self.threshold_db
 
     @torch.inference_mode()
     def music_db(self, mixture: Audio) -> float:
-        """Music over speech in dB in the stretch of 10 s (of half a stretch's step) that has most of it; -inf for silence.
+        """Music over speech in dB in the stretch of 10 s (of half a stretch's step) that has most
+        of it; -inf for silence.
 
-        The median over the frames of what the mask gives to music, over the mean that it gives to the voice in those frames
-        where somebody speaks (within 40 dB of the loudest). The median, since music goes on and a misheard consonant does not.
+        The median over the frames of what the mask gives to music, over the mean that it gives to
+        the voice in those frames where somebody speaks (within 40 dB of the loudest). The median,
+        since music goes on and a misheard consonant does not.
         """
         mono = mixture.mono()
         music, speech = self._powers(mono)
@@ -88,7 +95,13 @@ class MusicFound:
 
     @cached_property
     def _models(self) -> list[DemucsSeparator]:
-        embedded = {"repo": "embedded", "shifts": 0, "accompaniment": "stems", "seed": self.seed, "device": self.device}
+        embedded = {
+            "repo": "embedded",
+            "shifts": 0,
+            "accompaniment": "stems",
+            "seed": self.seed,
+            "device": self.device,
+        }
         return [DemucsSeparator(name, **embedded) for name in self.separators]  # type: ignore[arg-type]
 
 

@@ -1,12 +1,15 @@
 """The pipeline over sounds too long for memory: hours pass in the memory of minutes.
 
-Two passes over the disk, in which every stage but the separators runs as it is, on blocks with context on both sides:
+Two passes over the disk, in which every stage but the separators runs as it is, on blocks with
+context on both sides:
 
-1. separators (streams of their own, `DemucsSeparator.stream`) and fusion leave the fused speech as float32;
-2. enhancement and post-processing leave the finished speech as float32; loudness is measured while both passes go.
+1. separators (streams of their own, `DemucsSeparator.stream`) and fusion leave the fused speech as
+   float32;
+2. enhancement and post-processing leave the finished speech as float32; loudness is measured while
+   both passes go.
 
-What comes out equals the in-memory pipeline to 1e-5, since blocks begin on a grid that all stages' hops and resamplers share
-and their context covers whatever a stage looks at.
+What comes out equals the in-memory pipeline to 1e-5, since blocks begin on a grid that all stages'
+hops and resamplers share and their context covers whatever a stage looks at.
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ from speechclean.system import allocator
 from .pipeline import Clock, Pipeline
 from .types import Separation, Stems
 
-#: Least length of a block and of its context on either side, in seconds; both are rounded up to the stages' common grid.
+#: Least length of a block and of its context on either side, in seconds; both are rounded up to the
+#: stages' common grid.
 BLOCK_S, FUSION_CONTEXT_S, STAGE_CONTEXT_S = 5.0, 0.5, 0.5
 #: Told of each stretch `[channels, samples]` that a stage has made, by the stage's name.
 Told = Callable[[str, Tensor], None]
@@ -57,8 +61,8 @@ class Streams(Protocol):
 class LongSeparation:
     """A mixture on the disk, the finished speech before its gain, and what was measured on the way.
 
-    `gain` is linear. `levels` are LUFS and dBTP of the mixture and of the speech with its gain, None for silence. `energies`
-    of the residual, one per half second.
+    `gain` is linear. `levels` are LUFS and dBTP of the mixture and of the speech with its gain,
+    None for silence. `energies` of the residual, one per half second.
     """
 
     mixture: LongAudio
@@ -72,37 +76,64 @@ class LongSeparation:
         return (chunk * self.gain for chunk in self.speech.chunks())
 
     def excerpt(self, seconds: float) -> Separation:
-        """The stretch of about `seconds` from which most was taken; its mask is what the whole pipeline came to."""
-        rate, step = self.mixture.sample_rate, max(1, round(ENERGY_STEP_S * self.mixture.sample_rate))
-        windows = self.energies.unfold(0, min(len(self.energies), max(1, round(seconds / ENERGY_STEP_S))), 1).sum(-1)
+        """The stretch of about `seconds` from which most was taken; its mask is what the whole
+        pipeline came to."""
+        rate, step = (
+            self.mixture.sample_rate,
+            max(1, round(ENERGY_STEP_S * self.mixture.sample_rate)),
+        )
+        windows = self.energies.unfold(
+            0, min(len(self.energies), max(1, round(seconds / ENERGY_STEP_S))), 1
+        ).sum(-1)
         start = int(windows.argmax()) * step
         stretch = (start, min(start + round(seconds * rate), self.mixture.samples))
-        mixture, speech = (Audio(sound.read(*stretch), rate) for sound in (self.mixture, self.speech))
-        spectra = [stft(sound.waveform, window_length(rate, 0.085)).abs() for sound in (speech, mixture)]
+        mixture, speech = (
+            Audio(sound.read(*stretch), rate) for sound in (self.mixture, self.speech)
+        )
+        spectra = [
+            stft(sound.waveform, window_length(rate, 0.085)).abs() for sound in (speech, mixture)
+        ]
         mask = (spectra[0] / spectra[1].clamp(min=1e-8)).clamp(max=1)
-        return Separation(mixture, mixture.with_waveform(speech.waveform * self.gain), mask, self.gain)
+        return Separation(
+            mixture, mixture.with_waveform(speech.waveform * self.gain), mask, self.gain
+        )
 
 
 @torch.inference_mode()
 def clean_long(
-    pipeline: Pipeline, mixture: LongAudio, scratch: Path, clock: Clock, watch: Told = lambda *_: None
+    pipeline: Pipeline,
+    mixture: LongAudio,
+    scratch: Path,
+    clock: Clock,
+    watch: Told = lambda *_: None,
 ) -> LongSeparation:
-    """Clean a sound block by block; what the passes leave lies in `scratch`, 4 bytes per sample and channel each.
+    """Clean a sound block by block; what the passes leave lies in `scratch`, 4 bytes per sample and
+    channel each.
 
-    Raises `ValueError` where loudness is not the last stage: what follows it would need the whole file once more.
+    Raises `ValueError` where loudness is not the last stage: what follows it would need the whole
+    file once more.
     """
     stages = list(pipeline.postprocess.items())
     if any(isinstance(stage, Loudness) for _, stage in stages[:-1]):
-        raise ValueError("postprocess: loudness must come last for files that are streamed (or raise stream_above_s)")
+        raise ValueError(
+            "postprocess: loudness must come last for files that are streamed (or raise stream_above_s)"
+        )
     loudness = stages.pop()[1] if stages and isinstance(stages[-1][1], Loudness) else None
     meters = [_Meters(mixture) for _ in range(3)]
     fused = _fuse(pipeline, mixture, scratch / "fused.f32", meters[:2], clock, watch)
-    speech, energies = _finish(pipeline, dict(stages), mixture, fused, scratch / "speech.f32", meters[2], clock, watch)
+    speech, energies = _finish(
+        pipeline, dict(stages), mixture, fused, scratch / "speech.f32", meters[2], clock, watch
+    )
     of_mixture, of_fused, of_speech = (meter.levels() for meter in meters)
-    gain_db = loudness.gain_for(*of_speech, of_fused[0], of_mixture[1]) if isinstance(loudness, Loudness) else 0.0
+    gain_db = (
+        loudness.gain_for(*of_speech, of_fused[0], of_mixture[1])
+        if isinstance(loudness, Loudness)
+        else 0.0
+    )
     levels = {"lufs_mixture": of_mixture[0], "true_peak_dbtp_mixture": of_mixture[1]}
     levels |= {
-        f"{name}_cleaned": None if level is None else level + gain_db for name, level in zip(_NAMES, of_speech, strict=True)
+        f"{name}_cleaned": None if level is None else level + gain_db
+        for name, level in zip(_NAMES, of_speech, strict=True)
     }
     return LongSeparation(mixture, speech, 10 ** (gain_db / 20), levels, energies)
 
@@ -113,7 +144,11 @@ def untouched_long(mixture: LongAudio) -> LongSeparation:
     for chunk in mixture.chunks():
         meter.feed(chunk)
     levels = dict(zip(_NAMES, meter.levels(), strict=True))
-    both = {f"{name}_{state}": level for name, level in levels.items() for state in ("mixture", "cleaned")}
+    both = {
+        f"{name}_{state}": level
+        for name, level in levels.items()
+        for state in ("mixture", "cleaned")
+    }
     steps = max(1, math.ceil(mixture.samples / mixture.sample_rate / ENERGY_STEP_S))
     return LongSeparation(mixture, mixture, 1.0, both, torch.zeros(steps, dtype=torch.float64))
 
@@ -137,14 +172,21 @@ class _Meters:
 
 
 def _fuse(
-    pipeline: Pipeline, mixture: LongAudio, path: Path, meters: Sequence[_Meters], clock: Clock, watch: Told
+    pipeline: Pipeline,
+    mixture: LongAudio,
+    path: Path,
+    meters: Sequence[_Meters],
+    clock: Clock,
+    watch: Told,
 ) -> LongAudio:
     """The first pass: the fused speech; the meters hear the mixture and what was fused."""
     writer, rate = RawWriter(path), mixture.sample_rate
     streams = {name: separator.stream(mixture) for name, separator in pipeline.separators.items()}
     rates = {name: separator.sample_rate for name, separator in pipeline.separators.items()}
     readers = {
-        name: Forward(_told(_timed(stream, clock, f"separators.{name}"), watch, f"separators.{name}"))
+        name: Forward(
+            _told(_timed(stream, clock, f"separators.{name}"), watch, f"separators.{name}")
+        )
         for name, stream in streams.items()
     }
     sound = Forward(mixture.chunks())
@@ -153,7 +195,10 @@ def _fuse(
         stems = {}
         for name, reader in readers.items():
             # Exact: the grid is whole in the separator's rate too; only the last edge is rounded.
-            first, last = block.first * rates[name] // rate, math.ceil(block.last * rates[name] / rate)
+            first, last = (
+                block.first * rates[name] // rate,
+                math.ceil(block.last * rates[name] / rate),
+            )
             speech, music = reader.read(first, last)
             stems[name] = Stems(Audio(speech, rates[name]), Audio(music, rates[name]))
         with clock("fusion"):
@@ -181,17 +226,27 @@ def _finish(
     writer, rate, enhancement = RawWriter(path), mixture.sample_rate, pipeline.enhancement
     sound, speech = Forward(mixture.chunks()), Forward(fused.chunks())
     # A network is a stream of its own; what else an enhancement does is done on the block.
-    network = enhancement if not getattr(enhancement, "idle", False) and isinstance(enhancement, Streams) else None
+    network = (
+        enhancement
+        if not getattr(enhancement, "idle", False) and isinstance(enhancement, Streams)
+        else None
+    )
     own_rate = network.sample_rate if network else rate
     own = Forward(_timed(network.stream(fused), clock, "enhancement")) if network else None
     step = max(1, round(ENERGY_STEP_S * rate))
     energies = torch.zeros(max(1, math.ceil(mixture.samples / step)), dtype=torch.float64)
     for block in _grid(mixture, [own_rate], [enhancement, *postprocess.values()], STAGE_CONTEXT_S):
-        heard, estimate = (Audio(one.read(block.first, block.last).to(pipeline.device), rate) for one in (sound, speech))
-        separation = Separation(heard, estimate, torch.ones(1, 1, 1))  # no stage but loudness looks at the mask
+        heard, estimate = (
+            Audio(one.read(block.first, block.last).to(pipeline.device), rate)
+            for one in (sound, speech)
+        )
+        # no stage but loudness looks at the mask
+        separation = Separation(heard, estimate, torch.ones(1, 1, 1))
         with clock("enhancement"):
             if network and own:
-                part = own.read(block.first * own_rate // rate, math.ceil(block.last * own_rate / rate))
+                part = own.read(
+                    block.first * own_rate // rate, math.ceil(block.last * own_rate / rate)
+                )
                 separation = network.apply(separation, Audio(part, own_rate))
             else:
                 separation = enhancement(separation)
@@ -200,9 +255,13 @@ def _finish(
             with clock(f"postprocess.{name}"):
                 separation = stage(separation)
             watch(f"postprocess.{name}", block.inner(separation.speech.waveform))
-        finished, residual = (block.inner(one.waveform).cpu() for one in (separation.speech, separation.residual))
+        finished, residual = (
+            block.inner(one.waveform).cpu() for one in (separation.speech, separation.residual)
+        )
         power = residual.double().square().sum(0)
-        energies += torch.bincount(torch.arange(block.start, block.end) // step, power, len(energies))
+        energies += torch.bincount(
+            torch.arange(block.start, block.end) // step, power, len(energies)
+        )
         meter.feed(finished)
         writer.write(finished)
         allocator.hand_back()
@@ -222,11 +281,21 @@ class _Block:
         return waveform[..., self.start - self.first : self.end - self.first]
 
 
-def _grid(sound: LongAudio, rates: Sequence[int], stages: Sequence[Any], context_s: float) -> Iterator[_Block]:
-    """Blocks whose edges are whole samples at all rates and whole hops of every STFT of the stages."""
-    windows = [window_length(sound.sample_rate, stage.window_s) for stage in stages if hasattr(stage, "window_s")]
-    longest = max(windows, default=64)  # powers of two: whole hops of the longest are whole hops of all
-    unit = math.lcm(longest // 4, *(sound.sample_rate // math.gcd(sound.sample_rate, rate) for rate in rates))
+def _grid(
+    sound: LongAudio, rates: Sequence[int], stages: Sequence[Any], context_s: float
+) -> Iterator[_Block]:
+    """Blocks whose edges are whole samples at all rates and whole hops of every STFT of the
+    stages."""
+    windows = [
+        window_length(sound.sample_rate, stage.window_s)
+        for stage in stages
+        if hasattr(stage, "window_s")
+    ]
+    # powers of two: whole hops of the longest are whole hops of all
+    longest = max(windows, default=64)
+    unit = math.lcm(
+        longest // 4, *(sound.sample_rate // math.gcd(sound.sample_rate, rate) for rate in rates)
+    )
     size = unit * math.ceil(BLOCK_S * sound.sample_rate / unit)
     context = unit * math.ceil((context_s * sound.sample_rate + longest) / unit)
     for start in range(0, sound.samples, size):

@@ -1,4 +1,5 @@
-"""What flows through a run: `Track` (one input), `Stems` (one separator's answer), `Separation` (the state of cleaning)."""
+"""What flows through a run: `Track` (one input), `Stems` (one separator's answer), `Separation`
+(the state of cleaning)."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from speechclean.audio.waveform import Audio, load
 
-#: Told of what a stage made of one item of a batch: its index, the stage, the waveform `[channels, samples]`.
+#: Told of what a stage made of one item of a batch: its index, the stage, the waveform `[channels,
+#: samples]`.
 Watch = Callable[[int, str, Tensor], None]
 
 
@@ -19,9 +21,10 @@ Watch = Callable[[int, str, Tensor], None]
 class Track:
     """One input of a run, as paths: nothing is read until it is asked for.
 
-    `alias` names its outputs. `reference_path` is the clean speech, `transcript` the spoken words, where they are known;
-    `cleaned_path` is what some tool already made of it, where only that is to be judged. `relative` is where it lies below the
-    data set's folder, made safe and without its extension: `a/b/c`.
+    `alias` names its outputs. `reference_path` is the clean speech, `transcript` the spoken words,
+    where they are known; `cleaned_path` is what some tool already made of it, where only that is to
+    be judged. `relative` is where it lies below the data set's folder, made safe and without its
+    extension: `a/b/c`.
     """
 
     alias: str
@@ -33,7 +36,8 @@ class Track:
 
     @cached_property
     def reference(self) -> Audio | None:
-        """The clean speech, read once and kept as long as this object lives. Raises `AudioError` if it cannot be read."""
+        """The clean speech, read once and kept as long as this object lives. Raises `AudioError` if
+        it cannot be read."""
         return None if self.reference_path is None else load(self.reference_path)
 
 
@@ -41,7 +45,8 @@ class Track:
 class Stems:
     """One separator's answer for one mixture, at the separator's own sample rate.
 
-    A rate below the mixture's tells how far up the separator heard: fusion never cuts the band above it.
+    A rate below the mixture's tells how far up the separator heard: fusion never cuts the band
+    above it.
     """
 
     speech: Audio
@@ -52,10 +57,11 @@ class Stems:
 class Separation:
     """The mixture, the speech estimate and the soft mask that fusion gave.
 
-    Shape: `mixture` and `speech` agree in rate, channels and samples; `mask` is `[channels, freqs, frames]` in 0..1 on the
-    mixture's STFT (`spectral.stft`), 1 where the bin belongs to speech; later stages carry it along unchanged. `gain` is the
-    linear factor by which loudness management scaled `speech`; it is taken out again before the residual is formed, so that
-    the residual is what was removed and not the voice at another level.
+    Shape: `mixture` and `speech` agree in rate, channels and samples; `mask` is `[channels, freqs,
+    frames]` in 0..1 on the mixture's STFT (`spectral.stft`), 1 where the bin belongs to speech;
+    later stages carry it along unchanged. `gain` is the linear factor by which loudness management
+    scaled `speech`; it is taken out again before the residual is formed, so that the residual is
+    what was removed and not the voice at another level.
     """
 
     mixture: Audio
@@ -64,7 +70,10 @@ class Separation:
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.mixture.waveform.shape != self.speech.waveform.shape or self.mixture.sample_rate != self.speech.sample_rate:
+        if (
+            self.mixture.waveform.shape != self.speech.waveform.shape
+            or self.mixture.sample_rate != self.speech.sample_rate
+        ):
             raise ValueError(
                 f"speech {tuple(self.speech.waveform.shape)} at {self.speech.sample_rate} Hz does not match the mixture "
                 f"{tuple(self.mixture.waveform.shape)} at {self.mixture.sample_rate} Hz"
@@ -80,10 +89,14 @@ class Separation:
         return replace(self, speech=self.mixture.with_waveform(waveform))
 
     def before(self) -> Separation:
-        """The state before cleaning, the mixture standing in for the speech: what metrics of the mixture are taken on."""
+        """The state before cleaning, the mixture standing in for the speech: what metrics of the
+        mixture are taken on."""
         return replace(self, speech=self.mixture, gain=1.0)
 
     def cpu(self) -> Separation:
         """The same on the CPU, where metrics and files are made."""
-        moved = (self.mixture.with_waveform(self.mixture.waveform.cpu()), self.speech.with_waveform(self.speech.waveform.cpu()))
+        moved = (
+            self.mixture.with_waveform(self.mixture.waveform.cpu()),
+            self.speech.with_waveform(self.speech.waveform.cpu()),
+        )
         return Separation(*moved, self.mask.cpu(), self.gain)

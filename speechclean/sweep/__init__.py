@@ -1,4 +1,5 @@
-"""Sweeps: a search over a config's knobs that computes only what changed, survives being killed, and tells what it found.
+"""Sweeps: a search over a config's knobs that computes only what changed, survives being killed,
+and tells what it found.
 
 sweeper        Hydra's sweeper: claims, launches, tells
 summary        the table of trials, plots, the front, the best config as a preset

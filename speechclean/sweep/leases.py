@@ -1,7 +1,9 @@
 """Who holds a trial, and whether they live.
 
-Where the storage is a file, everybody who works on the study sees its folder, and a lock on a file there is held as long as its
-process lives: who can take it has proof of death (`alive`). Where it is a server, owners write the time into the trial.
+Where the storage is a file, everybody who works on the study sees its folder, and a lock on a file
+there is held as long as its
+process lives: who can take it has proof of death (`alive`). Where it is a server, owners write the
+time into the trial.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from typing import Any
 
 from speechclean.system.liveness import alive, claim_if_dead
 
-#: Attributes of a trial: the names of the locks of who claimed and who runs it; the last sign of life, in s since 1970.
+#: Attributes of a trial: the names of the locks of who claimed and who runs it; the last sign of
+#: life, in s since 1970.
 CLAIMED_BY, RUN_BY, SEEN = "claimed_by", "run_by", "seen"
 #: Seconds between signs of life.
 PULSE_S = 15.0
@@ -25,7 +28,8 @@ PULSE_S = 15.0
 
 @dataclass(frozen=True)
 class Owners:
-    """Locks in `folder`, or signs of life where it is None; after `stale_s` seconds without one an owner is dead."""
+    """Locks in `folder`, or signs of life where it is None; after `stale_s` seconds without one an
+    owner is dead."""
 
     folder: Path | None
     stale_s: float
@@ -68,7 +72,8 @@ class Owners:
         def beat() -> None:
             while True:
                 for trial in trials:
-                    with suppress(Exception):  # it has ended, or the server takes a rest: the next beat tells
+                    # it has ended, or the server takes a rest: the next beat tells
+                    with suppress(Exception):
                         trial.set_user_attr(SEEN, time.time())
                 if done.wait(PULSE_S):
                     return

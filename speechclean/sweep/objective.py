@@ -1,12 +1,14 @@
 """What a trial is worth: means over its files, weighed and bounded.
 
     objective: {metric: si_sdr_improvement, direction: maximize}
-    objective: {terms: {si_sdr_improvement: 1, wer_cleaned: -20}, direction: maximize}     # a weighted sum
-    objective: [{metric: music_to_speech_db_cleaned, direction: minimize}, {...}]          # several: a front
+    objective: {terms: {si_sdr_improvement: 1, wer_cleaned: -20}, direction: maximize}     # a
+        weighted sum
+    objective: [{metric: music_to_speech_db_cleaned, direction: minimize}, {...}]          #
+        several: a front
     constraints: ["wer <= mixture + 0.02", "cost_per_audio_second <= 0.5"]
 
-A name is `<metric>_{cleaned,mixture,improvement,change}`, `time.…` or `cost_per_audio_second`; in constraints `wer` alone is
-`wer_cleaned`, and `mixture` its value before.
+A name is `<metric>_{cleaned,mixture,improvement,change}`, `time.…` or `cost_per_audio_second`; in
+constraints `wer` alone is `wer_cleaned`, and `mixture` its value before.
 """
 
 from __future__ import annotations
@@ -21,12 +23,19 @@ DIRECTIONS = ("maximize", "minimize")
 SUFFIXES = ("_cleaned", "_mixture", "_improvement", "_change")
 #: Measured in every run, whatever the metrics; not file by file.
 COSTS = ("cost_per_audio_second", "time.total_s", "time.per_audio_second")
-#: Where every file has a reference; it needs one, and nothing else is as sensitive to both music and harm.
+#: Where every file has a reference; it needs one, and nothing else is as sensitive to both music
+#: and harm.
 WITH_REFERENCES = {"metric": "si_sdr_improvement", "direction": "maximize"}
-#: Where there is none: music left against words lost, 10 dB of the one for all of the other. Either alone is won by cheating.
-WITHOUT_REFERENCES = {"terms": {"music_to_speech_db_improvement": 0.1, "wer_vs_mixture_cleaned": -1.0}, "direction": "maximize"}
+#: Where there is none: music left against words lost, 10 dB of the one for all of the other. Either
+#: alone is won by cheating.
+WITHOUT_REFERENCES = {
+    "terms": {"music_to_speech_db_improvement": 0.1, "wer_vs_mixture_cleaned": -1.0},
+    "direction": "maximize",
+}
 
-_BOUND = re.compile(r"^\s*([\w.]+)\s*(<=|>=|≤|≥)\s*(?:([A-Za-z][\w.]*)\s*(?:([+-])\s*([\d.eE-]+))?|(-?[\d.eE-]+))\s*$")
+_BOUND = re.compile(
+    r"^\s*([\w.]+)\s*(<=|>=|≤|≥)\s*(?:([A-Za-z][\w.]*)\s*(?:([+-])\s*([\d.eE-]+))?|(-?[\d.eE-]+))\s*$"
+)
 
 
 class ObjectiveError(ValueError):
@@ -59,7 +68,8 @@ class Objective:
 
 @dataclass(frozen=True)
 class Constraint:
-    """A bound: `sign * (means[left] - means[right] - offset) <= 0`, `right` None for a number alone."""
+    """A bound: `sign * (means[left] - means[right] - offset) <= 0`, `right` None for a number
+    alone."""
 
     text: str
     left: str
@@ -85,7 +95,10 @@ class Goals:
         """From the config. Raises `ValueError` with the key."""
         chosen = objective or (WITH_REFERENCES if has_references else WITHOUT_REFERENCES)
         listed = chosen if isinstance(chosen, list | tuple) else [chosen]
-        return cls(tuple(_objective(one) for one in listed), tuple(_constraint(text) for text in constraints))
+        return cls(
+            tuple(_objective(one) for one in listed),
+            tuple(_constraint(text) for text in constraints),
+        )
 
     def names(self) -> set[str]:
         """Every mean that is asked for."""
@@ -99,12 +112,16 @@ class Goals:
             suffix = next((each for each in SUFFIXES if name.endswith(each)), None)
             metric = name.removesuffix(suffix or "")
             if suffix is None:
-                wrong.append(f"sweep.objective: {name!r} is no mean; take <metric>{', <metric>'.join(SUFFIXES)} or {COSTS[0]}")
+                wrong.append(
+                    f"sweep.objective: {name!r} is no mean; take <metric>{', <metric>'.join(SUFFIXES)} or {COSTS[0]}"
+                )
             elif metric not in metrics:
                 wrong.append(
                     f"sweep.objective: {name} needs the metric {metric}; add it, metrics=[{','.join([*metrics, metric])}]"
                 )
-            elif suffix in ("_improvement", "_change") and (suffix == "_change") != (metrics[metric].higher_is_better is None):
+            elif suffix in ("_improvement", "_change") and (suffix == "_change") != (
+                metrics[metric].higher_is_better is None
+            ):
                 other = "_change" if suffix == "_improvement" else "_improvement"
                 wrong.append(f"sweep.objective: {name} is called {metric}{other}")
         return wrong
@@ -131,10 +148,18 @@ def _objective(said: Any) -> Objective:
             f"sweep.objective={said}: give {{metric: NAME, direction: maximize}} or {{terms: {{NAME: WEIGHT}}, …}}"
         )
     if unknown := set(said) - {"metric", "terms", "direction"}:
-        raise ValueError(f"sweep.objective: there is no key {', '.join(sorted(unknown))}; there are metric, terms, direction")
+        raise ValueError(
+            f"sweep.objective: there is no key {', '.join(sorted(unknown))}; there are metric, terms, direction"
+        )
     if said.get("direction") not in DIRECTIONS:
-        raise ValueError(f"sweep.objective.direction={said.get('direction')} must be one of {', '.join(DIRECTIONS)}")
-    terms = {said["metric"]: 1.0} if "metric" in said else {name: float(weight) for name, weight in said["terms"].items()}
+        raise ValueError(
+            f"sweep.objective.direction={said.get('direction')} must be one of {', '.join(DIRECTIONS)}"
+        )
+    terms = (
+        {said["metric"]: 1.0}
+        if "metric" in said
+        else {name: float(weight) for name, weight in said["terms"].items()}
+    )
     return Objective(terms, said["direction"])
 
 
@@ -147,7 +172,9 @@ def _constraint(text: str) -> Constraint:
     """
     found = _BOUND.match(text)
     if not found:
-        raise ValueError(f"sweep.constraints: {text!r} is not understood; write e.g. 'wer <= mixture + 0.02' or 'stoi >= 0.8'")
+        raise ValueError(
+            f"sweep.constraints: {text!r} is not understood; write e.g. 'wer <= mixture + 0.02' or 'stoi >= 0.8'"
+        )
     left, relation, right, sign, offset, number = found.groups()
     metric = next((left.removesuffix(suffix) for suffix in SUFFIXES if left.endswith(suffix)), left)
     left = left if left.endswith(SUFFIXES) or left in COSTS else f"{left}_cleaned"

@@ -20,12 +20,13 @@ log = logging.getLogger(__name__)
 
 
 def write_figures(study: optuna.Study, names: list[str], folder: Path, head: str) -> list[Path]:
-    """`study.html`, with `head` (HTML) above the plots, and a PNG of each; `names` of the objectives. A plot that cannot be
-    drawn, for want of trials, is left out."""
+    """`study.html`, with `head` (HTML) above the plots, and a PNG of each; `names` of the
+    objectives. A plot that cannot be drawn, for want of trials, is left out."""
     import optuna
     import optuna.visualization as interactive
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # which plot lacks what is no matter of the user's
+    # which plot lacks what is no matter of the user's
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     written, parts = [], []
     for name, title, figure in _figures(interactive, study, names):
         parts.append((name, title, figure.to_html(full_html=False, include_plotlyjs=False)))
@@ -48,9 +49,15 @@ def _figures(module: Any, study: optuna.Study, names: list[str]) -> Iterator[tup
     several = len(names) > 1
     if several:
         if len(names) <= 3:
-            yield from _drawn("front", "Pareto front", lambda: module.plot_pareto_front(study, target_names=names))
+            yield from _drawn(
+                "front", "Pareto front", lambda: module.plot_pareto_front(study, target_names=names)
+            )
     else:
-        yield from _drawn("history", "History", lambda: module.plot_optimization_history(study, target_name=names[0]))
+        yield from _drawn(
+            "history",
+            "History",
+            lambda: module.plot_optimization_history(study, target_name=names[0]),
+        )
         yield from _drawn("files", "File by file", lambda: module.plot_intermediate_values(study))
     for index, name in enumerate(names):
         target: dict[str, Any] = {"target_name": name}
@@ -81,8 +88,12 @@ def _drawn(name: str, title: str, draw: Callable[[], Any]) -> Iterator[tuple[str
 def _page(title: str, parts: list[tuple[str, str, str]], path: Path, head: str) -> Path:
     from plotly.offline import get_plotlyjs
 
-    body = "\n".join(f'<h2 id="{name}">{html.escape(heading)}</h2>\n{part}' for name, heading, part in parts)
-    links = " · ".join(f'<a href="#{name}">{html.escape(heading)}</a>' for name, heading, _ in parts)
+    body = "\n".join(
+        f'<h2 id="{name}">{html.escape(heading)}</h2>\n{part}' for name, heading, part in parts
+    )
+    links = " · ".join(
+        f'<a href="#{name}">{html.escape(heading)}</a>' for name, heading, _ in parts
+    )
     # plotly's own text names its font's and maps' hosts; nothing is fetched from them.
     script = re.sub(r"</script", r"<\\/script", get_plotlyjs())
     text = (

@@ -1,7 +1,8 @@
-"""The next point: Optuna's samplers, asked on a copy of the study in memory until they name a point that is not there yet.
+"""The next point: Optuna's samplers, asked on a copy of the study in memory until they name a point
+that is not there yet.
 
-The seed of each question is the sweep's seed and the number of trials so far: a sweep that is resumed goes on as it would have
-gone on, and does not begin its random numbers again.
+The seed of each question is the sweep's seed and the number of trials so far: a sweep that is
+resumed goes on as it would have gone on, and does not begin its random numbers again.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from .settings import Settings
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-#: Questions to the sampler before points are drawn at random, and those draws before the space is walked through.
+#: Questions to the sampler before points are drawn at random, and those draws before the space is
+#: walked through.
 ASKED, DRAWN = 20, 100
 
 
 def next_point(
     settings: Settings, space: Space, directions: Sequence[Any], trials: Sequence[FrozenTrial]
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """A point that none of the trials has, and the sampler's own notes on it; None when there are no more."""
+    """A point that none of the trials has, and the sampler's own notes on it; None when there are
+    no more."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -34,7 +37,9 @@ def next_point(
         return _first_free(space, taken)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.create_study(directions=list(directions), sampler=_sampler(settings, len(trials)))
+        study = optuna.create_study(
+            directions=list(directions), sampler=_sampler(settings, len(trials))
+        )
         study.add_trials([trial for trial in trials if trial.params])
         for attempt in range(ASKED + DRAWN):
             if attempt == ASKED:
@@ -59,5 +64,9 @@ def _sampler(settings: Settings, trials: int) -> Any:
         return optuna.samplers.RandomSampler(seed=seed)
     if settings.sampler == "nsgaii":
         # A generation as large as what is drawn at random: the first one is that.
-        return optuna.samplers.NSGAIISampler(seed=seed, population_size=max(settings.startup_trials, 2))
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=settings.startup_trials, multivariate=True)
+        return optuna.samplers.NSGAIISampler(
+            seed=seed, population_size=max(settings.startup_trials, 2)
+        )
+    return optuna.samplers.TPESampler(
+        seed=seed, n_startup_trials=settings.startup_trials, multivariate=True
+    )

@@ -1,4 +1,5 @@
-"""What is searched: keys of the config and their values, in the syntax that Hydra has for sweeps on the command line."""
+"""What is searched: keys of the config and their values, in the syntax that Hydra has for sweeps on
+the command line."""
 
 from __future__ import annotations
 
@@ -9,9 +10,20 @@ from decimal import Decimal
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, Transformer
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    IntervalSweep,
+    Override,
+    RangeSweep,
+    Transformer,
+)
 from hydra.errors import HydraException
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 Space = dict[str, BaseDistribution]
 Point = Mapping[str, Any]
@@ -44,7 +56,9 @@ def space_of(declared: Mapping[str, str], arguments: Sequence[str]) -> tuple[Spa
             space.pop(override.get_key_element(), None)
             fixed.append(str(override.input_line))
     if not space:
-        raise ValueError("sweep.space={}: nothing is searched; give at least one key, e.g. shifts: choice(1,2,4)")
+        raise ValueError(
+            "sweep.space={}: nothing is searched; give at least one key, e.g. shifts: choice(1,2,4)"
+        )
     return space, fixed
 
 
@@ -53,18 +67,26 @@ def _distribution(override: Override) -> BaseDistribution:
     if isinstance(value, ChoiceSweep):
         # Lists, [a,b], are kept as they are written; Optuna takes scalars only.
         texts = list(override.sweep_iterator(transformer=Transformer.encode))
-        return CategoricalDistribution([_scalar(one, text) for one, text in zip(value.list, texts, strict=True)])
+        return CategoricalDistribution(
+            [_scalar(one, text) for one, text in zip(value.list, texts, strict=True)]
+        )
     if isinstance(value, RangeSweep):
         numbers = value.range()
         if isinstance(numbers, range):
             return IntDistribution(min(numbers), max(numbers), step=abs(numbers.step))
-        values = [Decimal(str(one)) for one in override.sweep_iterator(transformer=Transformer.encode)]
-        return FloatDistribution(float(min(values)), float(max(values)), step=float(abs(Decimal(str(value.step)))))
+        values = [
+            Decimal(str(one)) for one in override.sweep_iterator(transformer=Transformer.encode)
+        ]
+        return FloatDistribution(
+            float(min(values)), float(max(values)), step=float(abs(Decimal(str(value.step))))
+        )
     if isinstance(value, IntervalSweep) and value.start is not None and value.end is not None:
         whole = isinstance(value.start, int) and isinstance(value.end, int) and "log" in value.tags
         kind: Any = IntDistribution if whole else FloatDistribution
         return kind(value.start, value.end, log="log" in value.tags)
-    raise ValueError(f"sweep.space.{override.get_key_element()}: {override.input_line} cannot be searched")
+    raise ValueError(
+        f"sweep.space.{override.get_key_element()}: {override.input_line} cannot be searched"
+    )
 
 
 def _scalar(value: Any, text: Any) -> Any:
@@ -107,7 +129,9 @@ def grid(space: Space) -> Iterator[dict[str, Any]]:
     """All points of a finite space. Raises `ValueError` for a continuous key."""
     for key, one in space.items():
         if not _is_finite(one):
-            raise ValueError(f"sweep.space.{key}: a grid needs choice(…) or range(…, step=…), not an interval")
+            raise ValueError(
+                f"sweep.space.{key}: a grid needs choice(…) or range(…, step=…), not an interval"
+            )
     for values in itertools.product(*(_values(one) for one in space.values())):
         yield dict(zip(space, values, strict=True))
 
@@ -123,4 +147,7 @@ def _values(one: BaseDistribution) -> list[Any]:
         return list(range(one.low, one.high + 1, one.step))
     assert isinstance(one, FloatDistribution)
     assert one.step is not None
-    return [rounded(one.low + index * one.step) for index in range(round((one.high - one.low) / one.step) + 1)]
+    return [
+        rounded(one.low + index * one.step)
+        for index in range(round((one.high - one.low) / one.step) + 1)
+    ]

@@ -22,20 +22,26 @@ class Settings:
     """What conf/sweep/*.yaml says.
 
     study: its name in the storage; the same command with the same name goes on with it
-    storage: None (a sqlite file in the sweep's folder), a sqlite or postgresql URL, or a journal (`journal:PATH`)
-    n_trials: in all, those of earlier starts and of other workers included; None: every point of a grid
-    n_jobs: trials that are launched together; Hydra's launcher runs them (`hydra/launcher=joblib`, `submitit_slurm`)
+    storage: None (a sqlite file in the sweep's folder), a sqlite or postgresql URL, or a journal
+        (`journal:PATH`)
+    n_trials: in all, those of earlier starts and of other workers included; None: every point of a
+        grid
+    n_jobs: trials that are launched together; Hydra's launcher runs them (`hydra/launcher=joblib`,
+        `submitit_slurm`)
     sampler: `tpe`, `nsgaii`, `random` or `grid`
     startup_trials: random ones before the sampler draws conclusions
     seed: of the sampler and of the order of files
     objective: None chooses by what there is; else see `objective.py`; a list for several
     constraints: such as `wer <= mixture + 0.02`
     space: key: values, in Hydra's syntax (`choice(…)`, `range(…)`, `interval(…)`)
-    prune_p: a trial ends early when its files are worse than the best trial's with this p (Wilcoxon); 0: never
+    prune_p: a trial ends early when its files are worse than the best trial's with this p
+        (Wilcoxon); 0: never
     prune_after: files before that
     max_failures: failed trials in a row that end the sweep
-    stale_s: a worker elsewhere that gives no sign of life for so long is dead (where locks on files tell, at once)
-    preset: the name of the preset that the best config becomes; None: it is left in the sweep's folder
+    stale_s: a worker elsewhere that gives no sign of life for so long is dead (where locks on files
+        tell, at once)
+    preset: the name of the preset that the best config becomes; None: it is left in the sweep's
+        folder
     """
 
     study: str = ""
@@ -59,7 +65,13 @@ class Settings:
             raise ValueError(f"sampler={self.sampler!r} must be one of {', '.join(SAMPLERS)}")
         if self.n_trials is None and self.sampler != "grid":
             raise ValueError("n_trials=null, every point, is for sampler=grid")
-        for name, least in (("n_trials", 1), ("n_jobs", 1), ("startup_trials", 1), ("max_failures", 1), ("prune_after", 2)):
+        for name, least in (
+            ("n_trials", 1),
+            ("n_jobs", 1),
+            ("startup_trials", 1),
+            ("max_failures", 1),
+            ("prune_after", 2),
+        ):
             if (value := getattr(self, name)) is not None and value < least:
                 raise ValueError(f"{name}={value} must be {least} or more")
         if not 0 <= self.prune_p < 1:

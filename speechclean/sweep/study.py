@@ -1,6 +1,8 @@
-"""The study in its storage: opened by as many as like to, each trial claimed by one, those of the dead given up.
+"""The study in its storage: opened by as many as like to, each trial claimed by one, those of the
+dead given up.
 
-A trial's states: RUNNING while it is claimed, COMPLETE, PRUNED, FAIL with a `reason`. One that nobody finished is FAIL and
+A trial's states: RUNNING while it is claimed, COMPLETE, PRUNED, FAIL with a `reason`. One that
+nobody finished is FAIL and
 `withdrawn`: it counts for nothing, and its point is the next one that is claimed.
 """
 
@@ -62,7 +64,9 @@ class Study:
             from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
             path = self.storage.removeprefix("journal:")
-            return optuna.storages.JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+            return optuna.storages.JournalStorage(
+                JournalFileBackend(path, lock_obj=JournalFileOpenLock(path))
+            )
         options: dict[str, Any] = {"pool_pre_ping": True}
         if self.storage.startswith("sqlite:"):
             options = {"connect_args": {"timeout": 60}}  # others write too
@@ -90,16 +94,21 @@ class Study:
                     load_if_exists=True,
                 )
             except ValueError as error:
-                raise StudyError(f"{self._named}: has other objectives ({error}); take another sweep.study=NAME") from error
+                raise StudyError(
+                    f"{self._named}: has other objectives ({error}); take another sweep.study=NAME"
+                ) from error
             if [one.name.lower() for one in found.directions] != directions:
-                raise StudyError(f"{self._named}: has other objectives; take another sweep.study=NAME")
+                raise StudyError(
+                    f"{self._named}: has other objectives; take another sweep.study=NAME"
+                )
             if ID not in found.user_attrs:
                 found.set_user_attr(ID, uuid.uuid4().hex)
         return found
 
     @cached_property
     def _locks(self) -> Any:
-        """Connections for locks alone: Optuna's own exist only once its tables do, and those are made under a lock."""
+        """Connections for locks alone: Optuna's own exist only once its tables do, and those are
+        made under a lock."""
         import sqlalchemy
 
         engine = sqlalchemy.create_engine(self.storage, poolclass=sqlalchemy.pool.NullPool)
@@ -110,7 +119,9 @@ class Study:
         return engine
 
     def _unusable(self, error: Exception) -> StudyError:
-        return StudyError(f"sweep.storage={self._shown}: cannot be used ({str(error).splitlines()[0]})")
+        return StudyError(
+            f"sweep.storage={self._shown}: cannot be used ({str(error).splitlines()[0]})"
+        )
 
     @property
     def _shown(self) -> str:
@@ -123,7 +134,9 @@ class Study:
             return optuna.pruners.NopPruner()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return optuna.pruners.WilcoxonPruner(p_threshold=self.settings.prune_p, n_startup_steps=self.settings.prune_after)
+            return optuna.pruners.WilcoxonPruner(
+                p_threshold=self.settings.prune_p, n_startup_steps=self.settings.prune_after
+            )
 
     @property
     def _named(self) -> str:
@@ -142,7 +155,8 @@ class Study:
             yield
 
     def agree(self, subject: Mapping[str, Any]) -> None:
-        """Hold what is searched against what the study was begun with. Raises `StudyError` where trials cannot be compared."""
+        """Hold what is searched against what the study was begun with. Raises `StudyError` where
+        trials cannot be compared."""
         now = json.loads(json.dumps(subject, sort_keys=True))
         then = self.study.user_attrs.get(SUBJECT)
         if then is None:
@@ -150,15 +164,25 @@ class Study:
             return
         other = [key for key in dict.fromkeys([*then, *now]) if then.get(key) != now.get(key)]
         if other:
-            told = ", ".join(f"{key} ({_brief(then.get(key))} then, {_brief(now.get(key))} now)" for key in other[:5])
-            raise StudyError(f"{self._named} was begun with other {told}; take another sweep.study=NAME")
+            told = ", ".join(
+                f"{key} ({_brief(then.get(key))} then, {_brief(now.get(key))} now)"
+                for key in other[:5]
+            )
+            raise StudyError(
+                f"{self._named} was begun with other {told}; take another sweep.study=NAME"
+            )
 
     def trials(self) -> list[FrozenTrial]:
         """Those that count: all but the withdrawn ones."""
-        return [trial for trial in self.study.get_trials(deepcopy=False) if not trial.user_attrs.get(WITHDRAWN)]
+        return [
+            trial
+            for trial in self.study.get_trials(deepcopy=False)
+            if not trial.user_attrs.get(WITHDRAWN)
+        ]
 
     def claim(self, owner: str, space: Space) -> optuna.trial.Trial | None:
-        """A new trial, RUNNING and this owner's; None when there are as many as wanted, or no more points."""
+        """A new trial, RUNNING and this owner's; None when there are as many as wanted, or no more
+        points."""
         import optuna
 
         study = self.study  # opened before the lock, which opening takes too
@@ -167,7 +191,9 @@ class Study:
             if self.settings.n_trials is not None and len(trials) >= self.settings.n_trials:
                 return None
             goals = [one.direction for one in self.goals.objectives]
-            proposed = self._orphan(trials, space) or next_point(self.settings, space, goals, trials)
+            proposed = self._orphan(trials, space) or next_point(
+                self.settings, space, goals, trials
+            )
             if proposed is None:
                 return None
             point, notes = proposed
@@ -181,14 +207,24 @@ class Study:
                     system_attrs=notes,
                 )
             )
-            mine = [one for one in study.get_trials(deepcopy=False) if one.user_attrs.get("token") == token]
+            mine = [
+                one
+                for one in study.get_trials(deepcopy=False)
+                if one.user_attrs.get("token") == token
+            ]
         return optuna.trial.Trial(study, mine[0]._trial_id)
 
-    def _orphan(self, trials: Sequence[FrozenTrial], space: Space) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    def _orphan(
+        self, trials: Sequence[FrozenTrial], space: Space
+    ) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """The first point that was given up and not taken up again."""
         taken = {same(trial.params) for trial in trials}
         for trial in self.study.get_trials(deepcopy=False):
-            if trial.user_attrs.get(WITHDRAWN) and set(trial.params) == set(space) and same(trial.params) not in taken:
+            if (
+                trial.user_attrs.get(WITHDRAWN)
+                and set(trial.params) == set(space)
+                and same(trial.params) not in taken
+            ):
                 return dict(trial.params), {}
         return None
 

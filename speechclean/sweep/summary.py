@@ -1,5 +1,5 @@
-"""What a sweep has found: trials settled that the dead left, the best and the front, a table, plots, a preset; all of it with
-the parent run."""
+"""What a sweep has found: trials settled that the dead left, the best and the front, a table,
+plots, a preset; all of it with the parent run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Findings:
     _children: dict[int, Record] = field(default_factory=dict)
 
     def settle_dead(self) -> None:
-        """Trials whose workers died: one whose run was finished is taken from there, the others are given up."""
+        """Trials whose workers died: one whose run was finished is taken from there, the others are
+        given up."""
         if not self._dead():
             return
         with self.study.exclusive():  # another worker may be at it
@@ -50,8 +51,13 @@ class Findings:
                 if trial.number in finished:
                     self._adopt(trial, finished[trial.number])
                 else:
-                    self.study.give_up(trial, "its process ended without a word (killed, or no power)")
-                    log.warning("trial %d was left by a process that died; its point is tried again", trial.number)
+                    self.study.give_up(
+                        trial, "its process ended without a word (killed, or no power)"
+                    )
+                    log.warning(
+                        "trial %d was left by a process that died; its point is tried again",
+                        trial.number,
+                    )
         self.tracking.check()  # the runs of the dead are marked there too
 
     def _dead(self) -> list[FrozenTrial]:
@@ -65,27 +71,39 @@ class Findings:
         return max(self._feasible(), key=lambda trial: sign * trial.values[0], default=None)
 
     def front(self) -> list[FrozenTrial]:
-        """Trials that no other is better than in every objective, among those that keep to the constraints."""
+        """Trials that no other is better than in every objective, among those that keep to the
+        constraints."""
         signs = [1 if one.direction == "maximize" else -1 for one in self.study.goals.objectives]
         there = self._feasible()
-        points = [[sign * value for sign, value in zip(signs, trial.values, strict=True)] for trial in there]
+        points = [
+            [sign * value for sign, value in zip(signs, trial.values, strict=True)]
+            for trial in there
+        ]
         return [there[index] for index in undominated(points)]
 
     def progress(self, trial: FrozenTrial) -> None:
         """The parent's curves: the best so far, forwards computed and spared."""
-        values = {name: value for name, value in trial.user_attrs.get(REUSE, {}).items() if name.startswith("reuse.")}
+        values = {
+            name: value
+            for name, value in trial.user_attrs.get(REUSE, {}).items()
+            if name.startswith("reuse.")
+        }
         best = self.best()
         self.run.metrics(values | ({"best": best.values[0]} if best else {}), step=trial.number)
 
     def write(self, console: Console) -> None:
-        """Everything there is so far, and a few lines for people. What a plot or a preset cannot be made of is left out."""
+        """Everything there is so far, and a few lines for people. What a plot or a preset cannot be
+        made of is left out."""
         trials = self.study.trials()
         files = [write_text(_table(trials, self.study), self.folder / TABLE)]
         summary = self._summary(trials)
         files.append(write_text(summary, self.folder / SUMMARY))
         try:
             files += write_figures(
-                self._clean_copy(trials), [one.name for one in self.study.goals.objectives], self.folder, _html(summary)
+                self._clean_copy(trials),
+                [one.name for one in self.study.goals.objectives],
+                self.folder,
+                _html(summary),
             )
         except Exception as error:
             log.warning("the plots could not be written (%s: %s)", type(error).__name__, error)
@@ -94,14 +112,26 @@ class Findings:
             self.run.file(path)
         self.run.tags({NOTE_TAG: summary})
         self.run.metrics(
-            {f"trials_{state.lower()}": float(count) for state, count in _states(trials).items()} | _reused(trials)
+            {f"trials_{state.lower()}": float(count) for state, count in _states(trials).items()}
+            | _reused(trials)
         )
-        console.print(summary.partition("\n\n## ")[0], markup=False, highlight=False, soft_wrap=True)
-        console.print(f"Look in {self.folder}: {SUMMARY}, {TABLE}, study.html", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            summary.partition("\n\n## ")[0], markup=False, highlight=False, soft_wrap=True
+        )
+        console.print(
+            f"Look in {self.folder}: {SUMMARY}, {TABLE}, study.html",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
     def _feasible(self) -> list[FrozenTrial]:
         done = [trial for trial in self.study.trials() if trial.state.name == "COMPLETE"]
-        return [trial for trial in done if all(violation <= 0 for violation in trial.constraints.values())]
+        return [
+            trial
+            for trial in done
+            if all(violation <= 0 for violation in trial.constraints.values())
+        ]
 
     def _finished(self) -> dict[int, Record]:
         """Runs of this study that ended well, by the number of their trial."""
@@ -112,8 +142,14 @@ class Findings:
         except TrackingError as error:
             log.warning("%s", error)
             return {}
-        mine = [one for one in children if one.tags.get(STUDY_TAG) == self.study.study.user_attrs[ID]]
-        return {int(one.tags[NUMBER_TAG]): one for one in mine if one.status == "FINISHED" and STATE_TAG in one.tags}
+        mine = [
+            one for one in children if one.tags.get(STUDY_TAG) == self.study.study.user_attrs[ID]
+        ]
+        return {
+            int(one.tags[NUMBER_TAG]): one
+            for one in mine
+            if one.status == "FINISHED" and STATE_TAG in one.tags
+        }
 
     def _adopt(self, trial: FrozenTrial, record: Record) -> None:
         import optuna
@@ -125,7 +161,9 @@ class Findings:
         for index, one in enumerate(self.study.goals.constraints):
             if one.text not in trial.constraints:
                 handle.set_constraint(one.text, record.metrics[f"constraint.{index + 1}"])
-        self.study.study.tell(trial.number, [record.metrics[name] for name in value_names(self.study.goals)])
+        self.study.study.tell(
+            trial.number, [record.metrics[name] for name in value_names(self.study.goals)]
+        )
 
     def _clean_copy(self, trials: list[FrozenTrial]) -> Any:
         """The study without what was withdrawn, as plots want it."""
@@ -145,7 +183,9 @@ class Findings:
         try:
             path = write_text(preset(record, name)[0], self.folder / PRESET)
             if wanted:
-                console.print(f"{promote(record, wanted, overwrite=True).path}: python -m speechclean experiment={wanted}")
+                console.print(
+                    f"{promote(record, wanted, overwrite=True).path}: python -m speechclean experiment={wanted}"
+                )
         except PromotionError as error:
             log.warning("no preset of the best trial: %s", error)
             return []
@@ -154,27 +194,45 @@ class Findings:
     def _summary(self, trials: list[FrozenTrial]) -> str:
         goals, states = self.study.goals, _states(trials)
         counted = ", ".join(f"{count} {state.lower()}" for state, count in states.items())
-        lines = [f"# {self.study.settings.study}: {len(trials)} of {self.limit} trials ({counted})", "", goals.told() + "."]
+        lines = [
+            f"# {self.study.settings.study}: {len(trials)} of {self.limit} trials ({counted})",
+            "",
+            goals.told() + ".",
+        ]
         if told := _told_reuse(trials):
             lines += ["", told]
-        shown = self.front() if len(goals.objectives) > 1 else [best] if (best := self.best()) else []
+        shown = (
+            self.front() if len(goals.objectives) > 1 else [best] if (best := self.best()) else []
+        )
         if shown:
             what = "The Pareto front" if len(goals.objectives) > 1 else "The best trial"
             head = ["trial", *shown[0].params, *(one.name for one in goals.objectives)]
             order = sorted(shown, key=lambda trial: trial.values)
-            body = [[str(one.number), *map(str, one.params.values()), *(f"{v:.4g}" for v in one.values)] for one in order]
+            body = [
+                [str(one.number), *map(str, one.params.values()), *(f"{v:.4g}" for v in one.values)]
+                for one in order
+            ]
             lines += ["", f"{what}:", "", *markdown(head, body)]
         failed = [trial for trial in trials if trial.state.name == "FAIL"]
         if failed:
-            lines += ["", "## Failed", "", *(f"- {trial.number}: {trial.user_attrs.get(REASON, '')}" for trial in failed)]
+            lines += [
+                "",
+                "## Failed",
+                "",
+                *(f"- {trial.number}: {trial.user_attrs.get(REASON, '')}" for trial in failed),
+            ]
         return "\n".join(lines) + "\n"
 
 
 def undominated(points: Sequence[Sequence[float]]) -> list[int]:
-    """Which points no other is at least as good as in every coordinate, larger being better; equal ones stand together."""
+    """Which points no other is at least as good as in every coordinate, larger being better; equal
+    ones stand together."""
 
     def beaten(mine: Sequence[float]) -> bool:
-        return any(other != mine and all(a >= b for a, b in zip(other, mine, strict=True)) for other in points)
+        return any(
+            other != mine and all(a >= b for a, b in zip(other, mine, strict=True))
+            for other in points
+        )
 
     return [index for index, mine in enumerate(points) if not beaten(mine)]
 
@@ -186,17 +244,34 @@ def _table(trials: list[FrozenTrial], study: Study) -> str:
         row: dict[str, Any] = {"trial": trial.number, "state": trial.state.name}
         row |= trial.params
         values = trial.values if trial.state.name == "COMPLETE" else None
-        row |= {one.name: values[index] if values else None for index, one in enumerate(study.goals.objectives)}
+        row |= {
+            one.name: values[index] if values else None
+            for index, one in enumerate(study.goals.objectives)
+        }
         row |= {text: violation <= 0 for text, violation in trial.constraints.items()}
-        row |= {"seconds": trial.user_attrs.get(SECONDS), "reason": trial.user_attrs.get(REASON, "")}
+        row |= {
+            "seconds": trial.user_attrs.get(SECONDS),
+            "reason": trial.user_attrs.get(REASON, ""),
+        }
         row |= trial.user_attrs.get(REUSE, {})
-        rows.append(row | {key: value for key, value in trial.user_attrs.get(MEANS, {}).items() if key not in row})
+        rows.append(
+            row
+            | {
+                key: value
+                for key, value in trial.user_attrs.get(MEANS, {}).items()
+                if key not in row
+            }
+        )
     return csv_text(list(dict.fromkeys(key for row in rows for key in row)), rows)
 
 
 def _states(trials: list[FrozenTrial]) -> dict[str, int]:
     names = [trial.state.name for trial in trials]
-    return {state: names.count(state) for state in ("COMPLETE", "PRUNED", "FAIL", "RUNNING") if state in names}
+    return {
+        state: names.count(state)
+        for state in ("COMPLETE", "PRUNED", "FAIL", "RUNNING")
+        if state in names
+    }
 
 
 def _reused(trials: list[FrozenTrial]) -> dict[str, float]:
@@ -204,13 +279,19 @@ def _reused(trials: list[FrozenTrial]) -> dict[str, float]:
     sums: dict[str, float] = {}
     for trial in trials:
         for name, value in trial.user_attrs.get(REUSE, {}).items():
-            sums[name.replace("reuse.", "total.")] = sums.get(name.replace("reuse.", "total."), 0.0) + value
+            sums[name.replace("reuse.", "total.")] = (
+                sums.get(name.replace("reuse.", "total."), 0.0) + value
+            )
     return sums | {"total.seconds": sum(trial.user_attrs.get(SECONDS) or 0.0 for trial in trials)}
 
 
 def _told_reuse(trials: list[FrozenTrial]) -> str:
     sums: Mapping[str, float] = _reused(trials)
-    kinds = [name.removeprefix("total.").removesuffix("_forwards") for name in sums if name.endswith("_forwards")]
+    kinds = [
+        name.removeprefix("total.").removesuffix("_forwards")
+        for name in sums
+        if name.endswith("_forwards")
+    ]
     told = [
         f"{sums[f'total.{kind}_forwards']:.0f} {kind} forwards computed, {sums[f'total.{kind}_forwards_spared']:.0f} reused"
         for kind in kinds

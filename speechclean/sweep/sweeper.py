@@ -1,7 +1,9 @@
-"""Hydra's sweeper for studies: `python -m speechclean -m sweep=optuna`. Claims points, launches them, tells how it goes.
+"""Hydra's sweeper for studies: `python -m speechclean -m sweep=optuna`. Claims points, launches
+them, tells how it goes.
 
-Everything that must outlive this process is in the study's storage; so the same command goes on where the last one was stopped,
-and the same command on another machine with the same storage works on the same study.
+Everything that must outlive this process is in the study's storage; so the same command goes on
+where the last one was stopped, and the same command on another machine with the same storage works
+on the same study.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ WAIT_S = 2.0
 class StudySweeper(Sweeper):
     """What `hydra/sweeper=study` names."""
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
         self.config: Any = config
         self.loader = hydra_context.config_loader
         self.launcher: Any = Plugins.instance().instantiate_launcher(
@@ -53,7 +57,8 @@ class StudySweeper(Sweeper):
         self.console = Console()
 
     def sweep(self, arguments: list[str]) -> None:
-        """The whole sweep. Raises `ConfigError` before any work, `StudyError` where the study is another one."""
+        """The whole sweep. Raises `ConfigError` before any work, `StudyError` where the study is
+        another one."""
         try:
             settings = Settings.of(self.config)
             self.space, fixed = spaces.space_of(settings.space, arguments)
@@ -75,7 +80,9 @@ class StudySweeper(Sweeper):
         with ExitStack() as stack:
             with self.study.exclusive():  # of two workers that begin together, one makes the parent
                 parent = self.study.study.user_attrs.get(PARENT)
-                run = stack.enter_context(experiment.tracking.run(settings.study, tags, continues=parent))
+                run = stack.enter_context(
+                    experiment.tracking.run(settings.study, tags, continues=parent)
+                )
                 self._parent(run, settings, goals)
             self.findings = Findings(self.study, self.folder, experiment.tracking, run, limit)
             try:
@@ -94,7 +101,8 @@ class StudySweeper(Sweeper):
                 if not batch:
                     if not self.study.running():
                         return
-                    time.sleep(WAIT_S)  # others are at work on the last ones; should they die, those are ours
+                    # others are at work on the last ones; should they die, those are ours
+                    time.sleep(WAIT_S)
                     continue
                 with self.study.owners.pulse(batch):
                     self._launch(batch)
@@ -105,19 +113,25 @@ class StudySweeper(Sweeper):
                     failures = failures + 1 if ended.state.name == "FAIL" else 0
                     self._tell(ended, (time.monotonic() - started) / done, limit)
                     if failures >= settings.max_failures:
-                        raise StudyError(f"{failures} trials failed one after another; the last one said: {told(ended)}")
+                        raise StudyError(
+                            f"{failures} trials failed one after another; the last one said: {told(ended)}"
+                        )
 
     def _launch(self, batch: Sequence[Any]) -> None:
         """Run claimed trials, as many at once as the launcher does."""
         jobs = []
         for trial in batch:
-            own = [f"+hydra.job.env_set.{VARIABLE}='{trial.number}'", f"hydra.sweep.subdir='{trial.number}'"]
+            own = [
+                f"+hydra.job.env_set.{VARIABLE}='{trial.number}'",
+                f"hydra.sweep.subdir='{trial.number}'",
+            ]
             if parent := os.environ.get(PARENT_VARIABLE):
                 own.append(f"+hydra.job.env_set.{PARENT_VARIABLE}={parent}")
             jobs.append((*self.fixed, *spaces.as_overrides(trial.params), *own))
         try:
             for answer in self.launcher.launch(jobs, initial_job_idx=batch[0].number):
-                _ = answer.return_value  # raises what a trial does not keep to itself: a lost store, an interruption
+                # raises what a trial does not keep to itself: a lost store, an interruption
+                _ = answer.return_value
         except TrackingError:
             raise
         except Exception as error:  # Hydra could not compose it, or the launcher not start it
@@ -129,7 +143,11 @@ class StudySweeper(Sweeper):
         ended = sum(one.state.name != "RUNNING" for one in there)
         left = max(0, limit - ended) * seconds_each
         best = self.findings.best()
-        leading = f" · best {', '.join(f'{value:.3f}' for value in best.values)} in {best.number}" if best else ""
+        leading = (
+            f" · best {', '.join(f'{value:.3f}' for value in best.values)} in {best.number}"
+            if best
+            else ""
+        )
         self.console.print(
             f"{ended}/{limit}  {told(trial)}{leading} · {_minutes(left)} left",
             highlight=False,
@@ -138,8 +156,11 @@ class StudySweeper(Sweeper):
         )
         self.findings.progress(trial)
 
-    def _prepared(self, settings: Settings, fixed: list[str]) -> tuple[Experiment, Goals, list[str]]:
-        """Everything that can be known to be wrong, before any work; the experiment of some point, and the goals."""
+    def _prepared(
+        self, settings: Settings, fixed: list[str]
+    ) -> tuple[Experiment, Goals, list[str]]:
+        """Everything that can be known to be wrong, before any work; the experiment of some point,
+        and the goals."""
         try:
             experiment = self._built(fixed)
             referenced = all(track.reference_path for track in experiment.tracks)
@@ -149,10 +170,17 @@ class StudySweeper(Sweeper):
                     experiment = self._built(fixed)
                 only = Goals.of(None, (), referenced).objectives[0]
                 terms = ",".join(f"{name}:{weight:g}" for name, weight in only.terms.items())
-                fixed = [*fixed, f"sweep.objective={{terms:{{{terms}}},direction:{only.direction}}}"]
+                fixed = [
+                    *fixed,
+                    f"sweep.objective={{terms:{{{terms}}},direction:{only.direction}}}",
+                ]
                 self.console.print(
                     f"No objective is given: {only.direction} {only.name}, "
-                    + ("since every file has a reference" if referenced else "since not every file has a reference"),
+                    + (
+                        "since every file has a reference"
+                        if referenced
+                        else "since not every file has a reference"
+                    ),
                     markup=False,
                     soft_wrap=True,
                 )
@@ -164,7 +192,8 @@ class StudySweeper(Sweeper):
         return experiment, goals, fixed
 
     def _built(self, fixed: list[str]) -> Experiment:
-        """The experiment of the first point. Raises `ConfigError` for keys of the space that are none."""
+        """The experiment of the first point. Raises `ConfigError` for keys of the space that are
+        none."""
         point = spaces.as_overrides(spaces.first(self.space))
         try:
             cfg = self.loader.load_sweep_config(self.config, [*fixed, *point])
@@ -184,10 +213,17 @@ class StudySweeper(Sweeper):
             "constraints": [one.text for one in goals.constraints],
             "space": {key: str(one) for key, one in self.space.items()},
             "inputs": digest([str(file_hash(track.path)) for track in experiment.tracks]),
-            "references": digest([str(file_hash(track.reference_path)) for track in experiment.tracks if track.reference_path]),
+            "references": digest(
+                [
+                    str(file_hash(track.reference_path))
+                    for track in experiment.tracks
+                    if track.reference_path
+                ]
+            ),
             "metrics": with_first(plain(self.sample.metrics)),
         }
-        # Whatever a searched key reaches, by interpolation too, is in the first point and the same in every start.
+        # Whatever a searched key reaches, by interpolation too, is in the first point and the same
+        # in every start.
         return subject | {f"config.{key}": value for key, value in dict(config).items()}
 
     def _parent(self, run: Run, settings: Settings, goals: Goals) -> None:
@@ -197,7 +233,10 @@ class StudySweeper(Sweeper):
         if self.study.study.user_attrs.get(PARENT) != run.id:
             self.study.study.set_user_attr(PARENT, run.id)
             run.params(
-                {f"sweep.{key}": getattr(settings, key) for key in ("study", "sampler", "seed", "prune_p")}
+                {
+                    f"sweep.{key}": getattr(settings, key)
+                    for key in ("study", "sampler", "seed", "prune_p")
+                }
                 | {"sweep.objective": goals.told()}
                 | {f"sweep.space.{key}": str(one) for key, one in self.space.items()}
             )

@@ -1,4 +1,5 @@
-"""One trial: a run that reports file by file, may be stopped, and tells the study what it came to."""
+"""One trial: a run that reports file by file, may be stopped, and tells the study what it came
+to."""
 
 from __future__ import annotations
 
@@ -27,14 +28,17 @@ log = logging.getLogger(__name__)
 
 #: A job of a sweep is told its trial's number in this environment variable.
 VARIABLE = "SPEECHCLEAN_TRIAL"
-#: Tags of a run that is a trial: its study, its number there, and how it ended (COMPLETE or PRUNED).
+#: Tags of a run that is a trial: its study, its number there, and how it ended (COMPLETE or
+#: PRUNED).
 STUDY_TAG, NUMBER_TAG, STATE_TAG = "study", "trial", "trial_state"
-#: Attributes of a trial: what was measured, what was reused, how long it took, how many files failed.
+#: Attributes of a trial: what was measured, what was reused, how long it took, how many files
+#: failed.
 MEANS, REUSE, SECONDS, FAILED_FILES = "means", "reuse", "seconds", "files_failed"
 
 
 def run_trial(cfg: DictConfig, number: int, folder: Path, tags: Mapping[str, str]) -> None:
-    """Run a claimed trial. Whatever goes wrong in it is its reason; a lost tracking store or an interruption is raised."""
+    """Run a claimed trial. Whatever goes wrong in it is its reason; a lost tracking store or an
+    interruption is raised."""
     import optuna
 
     settings = Settings.of(cfg)
@@ -54,7 +58,8 @@ def run_trial(cfg: DictConfig, number: int, folder: Path, tags: Mapping[str, str
                 study.give_up(study.study.trials[number], "the tracking store was lost")
                 raise
             except Exception as error:
-                if not isinstance(error, ConfigError | ObjectiveError):  # those say all there is to say
+                # those say all there is to say
+                if not isinstance(error, ConfigError | ObjectiveError):
                     log.exception("trial %d", number)
                 handle.set_user_attr(REASON, reason_of(error))
                 handle.set_user_attr(SECONDS, time.monotonic() - started)
@@ -84,13 +89,18 @@ class _Running:
             value = objectives[0].value(means)
         except ObjectiveError:  # the metric does not apply to this file
             return False
-        self.handle.report(value, self._files - 1)  # the same file has the same number in every trial
+        # the same file has the same number in every trial
+        self.handle.report(value, self._files - 1)
         return self.handle.should_prune()
 
-    def scored(self, means: Mapping[str, float], stopped: bool) -> tuple[Mapping[str, float], Mapping[str, str]]:
+    def scored(
+        self, means: Mapping[str, float], stopped: bool
+    ) -> tuple[Mapping[str, float], Mapping[str, str]]:
         """What goes into the run's record. Raises `ObjectiveError` for what cannot be judged."""
         if self.study.study.get_trials(deepcopy=False)[self.handle.number].state.name != "RUNNING":
-            raise ObjectiveError("the sweep has given this trial up: its process was taken for dead")
+            raise ObjectiveError(
+                "the sweep has given this trial up: its process was taken for dead"
+            )
         self.handle.set_user_attr(MEANS, {name: float(value) for name, value in means.items()})
         if stopped:
             return {}, {STATE_TAG: "PRUNED"}
@@ -100,15 +110,24 @@ class _Running:
         for text, violation in violations.items():
             self.handle.set_constraint(text, violation)
         recorded = dict(zip(value_names(self.study.goals), self._values, strict=True))
-        recorded |= {f"constraint.{index + 1}": violation for index, violation in enumerate(violations.values())}
+        recorded |= {
+            f"constraint.{index + 1}": violation
+            for index, violation in enumerate(violations.values())
+        }
         return recorded, {STATE_TAG: "COMPLETE"}
 
     def _check_files(self, failed: int) -> None:
         """Means over other files than the other trials' cannot be compared with theirs."""
-        others = [trial.user_attrs.get(FAILED_FILES) for trial in self.study.trials() if trial.state.name == "COMPLETE"]
+        others = [
+            trial.user_attrs.get(FAILED_FILES)
+            for trial in self.study.trials()
+            if trial.state.name == "COMPLETE"
+        ]
         known = [count for count in others if count is not None]
         if known and failed > min(known):
-            raise ObjectiveError(f"{failed} files failed, in other trials only {min(known)}; the run's summary.md names them")
+            raise ObjectiveError(
+                f"{failed} files failed, in other trials only {min(known)}; the run's summary.md names them"
+            )
         self.handle.set_user_attr(FAILED_FILES, failed)
 
     def tell(self, result: Result) -> None:
@@ -125,19 +144,28 @@ class _Running:
 def value_names(goals: Goals) -> list[str]:
     """What the objectives' values are called among a run's metrics."""
     several = len(goals.objectives) > 1
-    return [f"objective.{index + 1}" if several else "objective" for index in range(len(goals.objectives))]
+    return [
+        f"objective.{index + 1}" if several else "objective"
+        for index in range(len(goals.objectives))
+    ]
 
 
 def told(trial: Any) -> str:
     """One line about a trial that has ended."""
     attrs, state = trial.user_attrs, trial.state.name
-    what = f"{trial.number}: " + ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in trial.params.items())
+    what = f"{trial.number}: " + ", ".join(
+        f"{key.rpartition('.')[2]}={value}" for key, value in trial.params.items()
+    )
     if state == "FAIL":
         return f"{what} · failed: {attrs.get(REASON, '')}"
     reuse = attrs.get(REUSE, {})
     forwards = sum(value for key, value in reuse.items() if key.endswith("_forwards"))
     spared = sum(value for key, value in reuse.items() if key.endswith("_forwards_spared"))
-    values = "stopped early" if state == "PRUNED" else ", ".join(f"{value:.3f}" for value in trial.values)
+    values = (
+        "stopped early"
+        if state == "PRUNED"
+        else ", ".join(f"{value:.3f}" for value in trial.values)
+    )
     broken = [text for text, violation in trial.constraints.items() if violation > 0]
     values += f" (not {', '.join(broken)})" if broken else ""
     return f"{what} · {values} · {forwards:.0f} forwards, {spared:.0f} reused · {attrs.get(SECONDS, 0):.1f} s"

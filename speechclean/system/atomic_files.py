@@ -16,7 +16,8 @@ from typing import Any
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it takes the place of `path` when the block succeeds, else it is removed."""
+    """A temporary path beside `path` to write to; it takes the place of `path` when the block
+    succeeds, else it is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
     os.close(handle)
@@ -31,7 +32,8 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """A table with a header; None and what a row lacks are empty cells. Raises `ValueError` for a key that is no column."""
+    """A table with a header; None and what a row lacks are empty cells. Raises `ValueError` for a
+    key that is no column."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -46,7 +48,8 @@ def csv_rows(path: Path) -> list[dict[str, str]]:
 
 
 def json_object(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; {} where there is no file, or none that can be read, or something else in it."""
+    """The object in a JSON file; {} where there is no file, or none that can be read, or something
+    else in it."""
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -58,5 +61,7 @@ def sources_sha256(root: Path, paths: Iterable[Path]) -> str:
     """One hash over files below `root`, their names and contents, in whatever order they come."""
     total = hashlib.sha256()
     for path in sorted(paths):
-        total.update(f"{path.relative_to(root).as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        total.update(
+            f"{path.relative_to(root).as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode()
+        )
     return total.hexdigest()

@@ -1,4 +1,5 @@
-"""What computes: the processor and the versions of packages, as runs record them and as kept estimates depend on them."""
+"""What computes: the processor and the versions of packages, as runs record them and as kept
+estimates depend on them."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ def cpu_model() -> str | None:
     """The processor's name; None where nothing tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.partition(":")[2].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine() or None
 

@@ -1,8 +1,9 @@
-"""How a run ends, and how others can tell: signals become exceptions, and a lock on a file says that its process lives.
+"""How a run ends, and how others can tell: signals become exceptions, and a lock on a file says
+that its process lives.
 
-The kernel gives a lock up when its process ends, whatever ended it (kill -9 and a power cut too). So a lock that can be
-taken is proof of death; host names, process ids and start times would have to be guessed right across reboots, reused
-ids and containers.
+The kernel gives a lock up when its process ends, whatever ended it (kill -9 and a power cut too).
+So a lock that can be taken is proof of death; host names, process ids and start times would have to
+be guessed right across reboots, reused ids and containers.
 """
 
 from __future__ import annotations
@@ -17,23 +18,32 @@ from types import FrameType
 from filelock import FileLock, Timeout
 
 #: What a job manager, `kill` and a closed terminal send. Ctrl-C is KeyboardInterrupt already.
-ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+ENDING_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 @contextmanager
 def signals_as_exit() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise SystemExit(128 + signal) inside the block, so that every `finally` in it runs.
+    """Let SIGTERM and SIGHUP raise SystemExit(128 + signal) inside the block, so that every
+    `finally` in it runs.
 
-    Signals that the process was told to ignore (nohup) stay ignored; outside the main thread this does nothing.
+    Signals that the process was told to ignore (nohup) stay ignored; outside the main thread this
+    does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
-    caught = [number for number, handler in before.items() if handler is not signal.SIG_IGN and handler is not None]
+    caught = [
+        number
+        for number, handler in before.items()
+        if handler is not signal.SIG_IGN and handler is not None
+    ]
 
     def leave(number: int, _frame: FrameType | None) -> None:
-        for each in caught:  # a second signal must not interrupt the tidying up that the first one started
+        # a second signal must not interrupt the tidying up that the first one started
+        for each in caught:
             signal.signal(each, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
@@ -50,7 +60,8 @@ def signals_as_exit() -> Iterator[None]:
 def alive(path: Path) -> Iterator[None]:
     """Hold the lock at `path` for the length of the block.
 
-    The file stays: who has written down how it ended removes it, so that an end nobody could write down is found later.
+    The file stays: who has written down how it ended removes it, so that an end nobody could write
+    down is found later.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
@@ -59,9 +70,11 @@ def alive(path: Path) -> Iterator[None]:
 
 @contextmanager
 def claim_if_dead(path: Path) -> Iterator[bool]:
-    """True inside the block if the holder of `path` is gone; the file is removed when the block succeeds.
+    """True inside the block if the holder of `path` is gone; the file is removed when the block
+    succeeds.
 
-    False while it lives, while another process has claimed it, and where there is no such file: no proof, no claim.
+    False while it lives, while another process has claimed it, and where there is no such file: no
+    proof, no claim.
     """
     lock = FileLock(path)
     try:

@@ -1,8 +1,11 @@
-"""How work shares the cores of a CPU: several pieces at once, each on its own thread, the same bits whatever runs beside them.
+"""How work shares the cores of a CPU: several pieces at once, each on its own thread, the same bits
+whatever runs beside them.
 
-Left to torch, all threads share every single operation and wait for one another after it; on networks of many small
-operations a good part of the time goes into waiting. And a sum that is split over threads is rounded as they split it: with one
-thread for each piece of work, the samples depend neither on the number of cores (up to `AT_ONCE`) nor on what else is at work.
+Left to torch, all threads share every single operation and wait for one another after it; on
+networks of many small
+operations a good part of the time goes into waiting. And a sum that is split over threads is
+rounded as they split it: with one thread for each piece of work, the samples depend neither on the
+number of cores (up to `AT_ONCE`) nor on what else is at work.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ import torch
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Pieces of work at once, at most, since each takes memory of its own (mdx_extra_q: 2 GB); more cores than that share pieces.
+#: Pieces of work at once, at most, since each takes memory of its own (mdx_extra_q: 2 GB); more
+#: cores than that share pieces.
 AT_ONCE = 8
 
 
@@ -47,8 +51,9 @@ def beside() -> int:
 
 @contextmanager
 def among(count: int) -> Iterator[None]:
-    """Within it the calling thread is one of `count` pieces of work side by side: what it does, it does alone, on its share of
-    torch's threads. For threads of one's own that stand in for those of `ordered`; the samples are the same."""
+    """Within it the calling thread is one of `count` pieces of work side by side: what it does, it
+    does alone, on its share of torch's threads. For threads of one's own that stand in for those of
+    `ordered`; the samples are the same."""
     _still_blas()
     before = _here.beside, torch.get_num_threads()
     _here.beside = count
@@ -60,8 +65,11 @@ def among(count: int) -> Iterator[None]:
         torch.set_num_threads(before[1])
 
 
-def ordered(work: Callable[[T], R], items: Iterable[T], parallel: bool = True) -> Iterator[tuple[T, R]]:
-    """Each item with `work(item)`, in order; several at once, a few ahead of what is asked for, unless not `parallel`.
+def ordered(
+    work: Callable[[T], R], items: Iterable[T], parallel: bool = True
+) -> Iterator[tuple[T, R]]:
+    """Each item with `work(item)`, in order; several at once, a few ahead of what is asked for,
+    unless not `parallel`.
 
     Items are drawn in the caller's thread. What an item raises is raised where its answer is due.
     """
@@ -88,7 +96,8 @@ def ordered(work: Callable[[T], R], items: Iterable[T], parallel: bool = True) -
             for _, future in waiting:
                 future.cancel()
             for _, future in waiting:
-                future.cancelled() or future.exception()  # nobody's answer any more, but it has to end in here
+                # nobody's answer any more, but it has to end in here
+                future.cancelled() or future.exception()
 
 
 def _submit(count: int, work: Callable[[T], R], item: T) -> Future[R]:
@@ -109,7 +118,8 @@ def _pool(count: int, threads: int) -> ThreadPoolExecutor:
 
 @contextmanager
 def _alone() -> Iterator[int]:
-    """Within it each operation of torch takes its share of the threads only; yields how many pieces that leaves room for."""
+    """Within it each operation of torch takes its share of the threads only; yields how many pieces
+    that leaves room for."""
     global _depth, _threads
     _still_blas()
     with _lock:
@@ -129,8 +139,9 @@ def _alone() -> Iterator[int]:
 
 @cache
 def _still_blas() -> None:
-    """One thread for numpy's and scipy's BLAS: more of them wait for work at full speed, which takes a seventh of a core from
-    forward passes, and the little that there is for them to do is done as fast without them."""
+    """One thread for numpy's and scipy's BLAS: more of them wait for work at full speed, which
+    takes a seventh of a core from forward passes, and the little that there is for them to do is
+    done as fast without them."""
     import scipy.linalg  # noqa: F401  which brings its own library
     from threadpoolctl import ThreadpoolController
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-#: The folder of the package. It is a real folder: networks, sounds and pages are opened by their paths.
+#: The folder of the package. It is a real folder: networks, sounds and pages are opened by their
+#: paths.
 PACKAGE = Path(str(files("speechclean")))
 
 

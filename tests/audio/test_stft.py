@@ -34,7 +34,9 @@ def test_ratio_mask_by_hand() -> None:
 
 def test_complex_and_magnitude_agree() -> None:
     spectrum, other = stft(noise().waveform, 512), stft(noise(seed=1).waveform, 512)
-    assert torch.allclose(ratio_mask(spectrum, other), ratio_mask(spectrum.abs(), other.abs()), atol=1e-5)
+    assert torch.allclose(
+        ratio_mask(spectrum, other), ratio_mask(spectrum.abs(), other.abs()), atol=1e-5
+    )
 
 
 def test_masking_a_tone_out_leaves_the_other() -> None:
@@ -49,10 +51,15 @@ def test_band_above_what_was_heard_gets_the_mean_of_the_octave_below() -> None:
     mask = torch.rand(2, 1025, 9)
     extended = extend_mask(mask, 48000, 12000)
     assert torch.equal(extended[:, :512], mask[:, :512])
-    assert torch.allclose(extended[:, 512:], mask[:, 256:512].mean(1, keepdim=True).expand(2, 513, 9))
+    assert torch.allclose(
+        extended[:, 512:], mask[:, 256:512].mean(1, keepdim=True).expand(2, 513, 9)
+    )
     assert torch.equal(extend_mask(mask, 24000, 12000), mask)
 
 
-@pytest.mark.parametrize(("rate", "expected"), [(8000, 512), (22050, 2048), (24000, 2048), (44100, 4096), (192000, 16384)])
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [(8000, 512), (22050, 2048), (24000, 2048), (44100, 4096), (192000, 16384)],
+)
 def test_window_follows_the_rate(rate: int, expected: int) -> None:
     assert window_length(rate, 0.085) == expected

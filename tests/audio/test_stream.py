@@ -22,7 +22,9 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "CHUNK", 5003)
 
 
-@pytest.mark.parametrize(("suffix", "subtype"), [("wav", "PCM_24"), ("flac", "PCM_16"), ("ogg", "VORBIS")])
+@pytest.mark.parametrize(
+    ("suffix", "subtype"), [("wav", "PCM_24"), ("flac", "PCM_16"), ("ogg", "VORBIS")]
+)
 def test_chunks_are_the_whole(tmp_path: Path, suffix: str, subtype: str) -> None:
     path = tmp_path / f"x.{suffix}"
     soundfile.write(path, noise(1.0, 24000, channels=2).waveform.T.numpy(), 24000, subtype=subtype)
@@ -31,7 +33,9 @@ def test_chunks_are_the_whole(tmp_path: Path, suffix: str, subtype: str) -> None
     assert torch.equal(sound.read(7000, 9000), load(path).waveform[:, 7000:9000])
 
 
-@pytest.mark.parametrize(("source", "target"), [(24000, 16000), (44100, 24000), (8000, 44100), (24000, 24000)])
+@pytest.mark.parametrize(
+    ("source", "target"), [(24000, 16000), (44100, 24000), (8000, 44100), (24000, 24000)]
+)
 def test_resampled_chunks_are_the_resampled_whole(tmp_path: Path, source: int, target: int) -> None:
     audio = load(save(noise(1.3, source, channels=2), tmp_path / "x.wav"))
     streamed = torch.cat(list(LongAudio.of(tmp_path / "x.wav").at_rate(target)), -1)
@@ -74,13 +78,18 @@ def test_a_truncated_wav_is_refused_before_it_is_streamed(tmp_path: Path) -> Non
     st.lists(st.tuples(st.integers(0, 30), st.integers(-5, 60)), max_size=12),
     st.integers(0, 20),
 )
-def test_windows_are_slices(lengths: list[int], windows: list[tuple[int, int]], history: int) -> None:
+def test_windows_are_slices(
+    lengths: list[int], windows: list[tuple[int, int]], history: int
+) -> None:
     whole = torch.arange(sum(lengths)).float()[None]
     reader = Forward(iter(whole.split(lengths, -1)), history)
     start = 0
     for step, length in windows:
         start += step
-        assert torch.equal(reader.read(start, start + length).flatten(), whole[0, start : max(start, start + length)])
+        assert torch.equal(
+            reader.read(start, start + length).flatten(),
+            whole[0, start : max(start, start + length)],
+        )
 
 
 def test_going_back_is_refused_beyond_the_history() -> None:

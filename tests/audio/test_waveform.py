@@ -19,19 +19,28 @@ def test_wav_comes_back_as_it_was(tmp_path: Path, subtype: str, channels: int, r
     audio = noise(0.1, rate, channels=channels)
     path = save(audio, tmp_path / "音 1.wav", subtype)
     info = probe(path)
-    assert (info.sample_rate, info.channels, info.samples, info.output_subtype) == (rate, channels, audio.samples, subtype)
+    assert (info.sample_rate, info.channels, info.samples, info.output_subtype) == (
+        rate,
+        channels,
+        audio.samples,
+        subtype,
+    )
     error = (load(path).waveform - audio.waveform).abs().max().item()
     assert error <= {"PCM_16": 2**-16, "PCM_24": 2**-24, "FLOAT": 0}[subtype] * 1.01
 
 
-@pytest.mark.parametrize(("suffix", "subtype"), [(".flac", "PCM_24"), (".ogg", "VORBIS"), (".mp3", "MPEG_LAYER_III")])
+@pytest.mark.parametrize(
+    ("suffix", "subtype"), [(".flac", "PCM_24"), (".ogg", "VORBIS"), (".mp3", "MPEG_LAYER_III")]
+)
 def test_compressed_formats_are_read(tmp_path: Path, suffix: str, subtype: str) -> None:
     sound = tone(440, 1.0, 44100)
     soundfile.write(tmp_path / f"x{suffix}", sound.waveform.T.numpy(), 44100, subtype=subtype)
     audio = load(tmp_path / f"x{suffix}")
     assert audio.sample_rate == 44100
     assert abs(level_db(audio.waveform) - level_db(sound.waveform)) < 0.5
-    assert probe(tmp_path / f"x{suffix}").output_subtype == ("PCM_24" if suffix == ".flac" else "PCM_16")
+    assert probe(tmp_path / f"x{suffix}").output_subtype == (
+        "PCM_24" if suffix == ".flac" else "PCM_16"
+    )
 
 
 def test_bad_files_are_named_with_the_reason(tmp_path: Path) -> None:
@@ -103,7 +112,9 @@ def test_axes_and_type_errors_tell_the_fix(waveform: torch.Tensor, fix: str) -> 
 
 
 def test_resampling_keeps_what_fits_and_kills_what_does_not() -> None:
-    sound = tone(1000, 1.0, 48000).with_waveform(tone(1000, 1.0, 48000).waveform + tone(15000, 1.0, 48000).waveform)
+    sound = tone(1000, 1.0, 48000).with_waveform(
+        tone(1000, 1.0, 48000).waveform + tone(15000, 1.0, 48000).waveform
+    )
     low = resample(sound, 16000, 16000)
     assert low.samples == 16000
     middle = slice(2000, 14000)

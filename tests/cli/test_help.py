@@ -19,7 +19,9 @@ COMMANDS = {
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 @pytest.mark.parametrize("module", COMMANDS)
-def test_help(module: str, flag: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help(
+    module: str, flag: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", [module, flag])
     status = None
     try:
@@ -33,8 +35,12 @@ def test_help(module: str, flag: str, monkeypatch: pytest.MonkeyPatch, capsys: p
         assert word in said.out
 
 
-@pytest.mark.parametrize("module", ["speechclean.cli.reproduce", "speechclean.cli.compare", "speechclean.cli.promote"])
-def test_an_option_that_is_not_there(module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "module", ["speechclean.cli.reproduce", "speechclean.cli.compare", "speechclean.cli.promote"]
+)
+def test_an_option_that_is_not_there(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", [module, "--no-such-thing"])
     with pytest.raises(SystemExit) as ended:
         importlib.import_module(module).main()

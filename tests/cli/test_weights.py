@@ -49,17 +49,28 @@ def test_fetch_verify_and_list(tmp_path: Path, capsys: pytest.CaptureFixture[str
             "c": (f"{url}/c.th", None),
         }
         table = {
-            name: {"choose": f"separators=[{name}]", "licence": "MIT", "files": [{"sources": [{"url": at, "sha256": sha}]}]}
+            name: {
+                "choose": f"separators=[{name}]",
+                "licence": "MIT",
+                "files": [{"sources": [{"url": at, "sha256": sha}]}],
+            }
             for name, (at, sha) in sources.items()
         }
         (tmp_path / "table.yaml").write_text(yaml.safe_dump(table))
         more = ("--table", tmp_path / "table.yaml", "--dir", tmp_path / "mine")
         assert call(capsys, "fetch", "a", "b", *more)[0] == 0
         status, _, error = call(capsys, "fetch", "a", "c", *more)
-        assert (status, error.count("\n") >= 1, "404" in error, "a.th is here, verified" in error) == (1, True, True, True)
+        assert (
+            status,
+            error.count("\n") >= 1,
+            "404" in error,
+            "a.th is here, verified" in error,
+        ) == (1, True, True, True)
     status, out, _ = call(capsys, "list", *more)
     assert status == 0
-    assert [word in out for word in ("1 verified", "1 as fetched", "1 missing", "separators=[a]")] == [True] * 4
+    assert [
+        word in out for word in ("1 verified", "1 as fetched", "1 missing", "separators=[a]")
+    ] == [True] * 4
     assert call(capsys, "verify", *more)[0] == 0
     (tmp_path / "mine" / "a.th").write_bytes(b"changed")
     status, out, _ = call(capsys, "verify", *more)
@@ -72,7 +83,11 @@ def test_fetch_verify_and_list(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_an_experiment_names_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = call(capsys, "list", "--experiment", "best_pipeline")
     assert status == 0
-    assert {line.split()[0] for line in out.splitlines()[1:]} == {"htdemucs_ft", "mdx_extra_q", "dns64"}
+    assert {line.split()[0] for line in out.splitlines()[1:]} == {
+        "htdemucs_ft",
+        "mdx_extra_q",
+        "dns64",
+    }
 
 
 @pytest.mark.parametrize(
@@ -89,7 +104,9 @@ def test_wrong_words(arguments: list[str], said: str, capsys: pytest.CaptureFixt
     assert said in error
 
 
-def test_what_no_publisher_states_is_noted_and_held_against_later(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_no_publisher_states_is_noted_and_held_against_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """As `sha256sum -c` reads it; a folder that is copied takes it along."""
     publisher = Publisher()
     publisher.files |= {"/a.pt": b"one" * 1000, "/b.pt": b"two" * 1000}
@@ -98,7 +115,9 @@ def test_what_no_publisher_states_is_noted_and_held_against_later(tmp_path: Path
         (tmp_path / "table.yaml").write_text(yaml.safe_dump(table))
         more = ("--table", tmp_path / "table.yaml", "--dir", tmp_path / "mine")
         assert call(capsys, "fetch", "a", "b", *more)[0] == 0
-    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path / "mine", check=True)
+    subprocess.run(
+        ["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path / "mine", check=True
+    )
     (tmp_path / "mine").rename(tmp_path / "copied")
     more = (*more[:3], tmp_path / "copied")
     assert call(capsys, "list", *more)[1].count("1 as fetched") == 2
@@ -110,16 +129,22 @@ def test_what_no_publisher_states_is_noted_and_held_against_later(tmp_path: Path
 
 
 def test_from_list_to_a_finished_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The hub is down, the legacy server breaks off once; what comes is quantised as published, and a run cleans with it."""
+    """The hub is down, the legacy server breaks off once; what comes is quantised as published, and
+    a run cleans with it."""
     (tmp_path / "made").mkdir()
     network = tiny_hdemucs(("drums", "bass", "other", "vocals"), 2)
-    state = DiffQuantizer(network, group_size=4, min_size=0.001).get_quantized_state() | {"__quantized": True}
+    state = DiffQuantizer(network, group_size=4, min_size=0.001).get_quantized_state() | {
+        "__quantized": True
+    }
     package = serialize_model(network, OmegaConf.create({})) | {"state": state}
     save_with_checksum(package, tmp_path / "made" / "75fc33f5.th")
     (made,) = (tmp_path / "made").iterdir()
     publisher = Publisher()
     publisher.files[f"/{made.name}"], publisher.broken[f"/{made.name}"] = made.read_bytes(), 1
-    weights, small = tmp_path / "weights", ("enhancement=identity", "metrics=[]", "output.plots=false", "tracking=none")
+    weights, small = (
+        tmp_path / "weights",
+        ("enhancement=identity", "metrics=[]", "output.plots=false", "tracking=none"),
+    )
     run = [
         sys.executable,
         "-m",
@@ -132,20 +157,29 @@ def test_from_list_to_a_finished_run(tmp_path: Path, capsys: pytest.CaptureFixtu
     run += ["dataset=folder", "dataset.pattern=in.wav"]
     save(noise(0.5, 16000), tmp_path / "in.wav")
     settings = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(run, env=settings, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(
+        run, env=settings, cwd=tmp_path, capture_output=True, text=True, timeout=240
+    )
     assert done.returncode == 2
     assert "speechclean.networks.weights fetch hdemucs_mmi" in done.stderr
     with serving(publisher) as url:
         prefix = made.stem.rpartition("-")[2]
-        sources = [{"url": "http://127.0.0.1:9/75fc33f5.safetensors"}, {"url": f"{url}/{made.name}", "sha256": prefix}]
-        (tmp_path / "table.yaml").write_text(yaml.safe_dump({"hdemucs_mmi": {"files": [{"sources": sources}]}}))
+        sources = [
+            {"url": "http://127.0.0.1:9/75fc33f5.safetensors"},
+            {"url": f"{url}/{made.name}", "sha256": prefix},
+        ]
+        (tmp_path / "table.yaml").write_text(
+            yaml.safe_dump({"hdemucs_mmi": {"files": [{"sources": sources}]}})
+        )
         more = ("--table", tmp_path / "table.yaml", "--dir", weights)
         assert "1 missing" in call(capsys, "list", *more)[1]
         assert call(capsys, "fetch", "hdemucs_mmi", *more)[0] == 0
         assert len(publisher.seen) == 2, "once broken off, once resumed"
     assert "1 verified" in call(capsys, "list", *more)[1]
     assert [path.name for path in weights.iterdir()] == [made.name]
-    done = subprocess.run(run, env=settings, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(
+        run, env=settings, cwd=tmp_path, capture_output=True, text=True, timeout=240
+    )
     assert done.returncode == 0, done.stderr
     assert probe(tmp_path / "out/cleaned/in.wav") == probe(tmp_path / "in.wav")
 
@@ -164,19 +198,30 @@ def isolated() -> list[str]:
 
 @pytest.mark.parametrize("how", ["dead proxy", "network namespace"])
 def test_without_a_network(how: str, tmp_path: Path) -> None:
-    """`fetch` says so in one line, at once; `list`, `verify` and a run on weights that are here work."""
-    dead = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    """`fetch` says so in one line, at once; `list`, `verify` and a run on weights that are here
+    work."""
+    dead = dict.fromkeys(
+        ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"
+    )
     without = [] if how == "dead proxy" else isolated()
     folder = tmp_path / "weights"
     folder.mkdir()
-    environment = os.environ | (dead if how == "dead proxy" else {}) | {"SPEECHCLEAN_WEIGHTS": str(folder)}
+    environment = (
+        os.environ | (dead if how == "dead proxy" else {}) | {"SPEECHCLEAN_WEIGHTS": str(folder)}
+    )
     environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         line = [*without, sys.executable, "-m", *arguments]
-        return subprocess.run(line, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+        return subprocess.run(
+            line, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=240
+        )
 
-    for names in (["htdemucs_ft"], ["--experiment", "best_pipeline"], ["whisper-base.en", "panns-cnn14"]):
+    for names in (
+        ["htdemucs_ft"],
+        ["--experiment", "best_pipeline"],
+        ["whisper-base.en", "panns-cnn14"],
+    ):
         done = subprocess.run(
             [*without, sys.executable, "-m", "speechclean.weights", "fetch", *names],
             env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120,
@@ -185,13 +230,25 @@ def test_without_a_network(how: str, tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1, done.stderr
         assert "there is no network: " in done.stderr
         assert not list(folder.iterdir())
-    save_safetensors(tiny_htdemucs(("drums", "bass", "other", "vocals"), 2), folder / "955717e8.safetensors")
+    save_safetensors(
+        tiny_htdemucs(("drums", "bass", "other", "vocals"), 2), folder / "955717e8.safetensors"
+    )
     assert "1 unverified" in run("speechclean.networks.weights", "list", "htdemucs").stdout
-    assert "955717e8.safetensors" in run("speechclean.networks.weights", "verify", "htdemucs").stdout
+    assert (
+        "955717e8.safetensors" in run("speechclean.networks.weights", "verify", "htdemucs").stdout
+    )
     save(noise(0.5, 16000), tmp_path / "in.wav")
     if how == "dead proxy":  # a run would not ask it anything else
         return
-    small = ("enhancement=identity", "metrics=[]", "output.plots=false", "tracking=none", "hydra.run.dir=out")
-    done = run("speechclean", "separators=[htdemucs]", *small, "dataset=folder", "dataset.pattern=in.wav")
+    small = (
+        "enhancement=identity",
+        "metrics=[]",
+        "output.plots=false",
+        "tracking=none",
+        "hydra.run.dir=out",
+    )
+    done = run(
+        "speechclean", "separators=[htdemucs]", *small, "dataset=folder", "dataset.pattern=in.wav"
+    )
     assert done.returncode == 0, done.stderr
     assert probe(tmp_path / "out/cleaned/in.wav") == probe(tmp_path / "in.wav")

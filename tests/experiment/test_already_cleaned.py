@@ -1,4 +1,5 @@
-"""Files that another tool cleaned: pairs are found, brought to one shape, and judged at one level."""
+"""Files that another tool cleaned: pairs are found, brought to one shape, and judged at one
+level."""
 
 from __future__ import annotations
 
@@ -15,10 +16,19 @@ from tests.conftest import noise, tone
 
 
 def test_pairs_by_relative_path_whatever_the_extension(tmp_path):
-    for place in ("in/a.wav", "in/deep/b.flac", "out/a.flac", "out/deep/b.wav", "out/more.wav", "ref/a.wav"):
+    for place in (
+        "in/a.wav",
+        "in/deep/b.flac",
+        "out/a.flac",
+        "out/deep/b.wav",
+        "out/more.wav",
+        "ref/a.wav",
+    ):
         save(noise(0.1), tmp_path / place)
     tracks = Finished(str(tmp_path / "in"), str(tmp_path / "out"), str(tmp_path / "ref")).tracks()
-    assert [(track.alias, track.cleaned_path.name, track.reference_path is not None) for track in tracks] == [
+    assert [
+        (track.alias, track.cleaned_path.name, track.reference_path is not None) for track in tracks
+    ] == [
         ("a", "a.flac", True),
         ("deep__b", "b.wav", False),
     ]
@@ -27,7 +37,9 @@ def test_pairs_by_relative_path_whatever_the_extension(tmp_path):
         Finished(str(tmp_path / "in"), str(tmp_path / "out")).tracks()
     with pytest.raises(DatasetError, match="no such folder"):
         Finished(str(tmp_path / "in"), str(tmp_path / "nix")).tracks()
-    (tmp_path / "set.csv").write_text("path,cleaned,transcript\nin/a.wav,out/more.wav,words\nin/deep/b.flac,,\n")
+    (tmp_path / "set.csv").write_text(
+        "path,cleaned,transcript\nin/a.wav,out/more.wav,words\nin/deep/b.flac,,\n"
+    )
     with pytest.raises(DatasetError, match="column 'cleaned' for b"):
         Finished(path=str(tmp_path / "set.csv")).tracks()
     with pytest.raises(ValueError, match="give a table, or two folders"):
@@ -47,7 +59,11 @@ def test_the_voices_level_is_told_from_the_music_beside_it(level):
 def test_rate_channels_and_a_coders_delay_are_brought_into_one_shape():
     mixture = noise(0.5, 48000, channels=2)
     made = paired(mixture, resample(mixture.mono(), 16000, 8010))
-    assert (made.speech.sample_rate, made.speech.samples, made.mixture.channels) == (48000, 24000, 1)
+    assert (made.speech.sample_rate, made.speech.samples, made.mixture.channels) == (
+        48000,
+        24000,
+        1,
+    )
     assert paired(mixture, Audio(torch.zeros(2, 24000), 48000)).gain == 1
     with pytest.raises(AudioError, match=r"lasts 0.200 s and the mixture 0.500 s"):
         paired(mixture, noise(0.2, 48000, channels=2))

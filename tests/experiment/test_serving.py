@@ -31,7 +31,9 @@ from tests.support.servers import free_port
 
 
 @pytest.mark.parametrize("kind", ["repo", "local", "roformer"])
-def test_it_answers_as_the_pipeline_does_with_weights_that_travelled(kind: str, models: Path, tmp_path: Path) -> None:
+def test_it_answers_as_the_pipeline_does_with_weights_that_travelled(
+    kind: str, models: Path, tmp_path: Path
+) -> None:
     own = tmp_path / "own"
     shutil.copytree(models, own)
     overrides = ["enhancement=identity", "tracking=none", "metrics=[]"]
@@ -39,7 +41,11 @@ def test_it_answers_as_the_pipeline_does_with_weights_that_travelled(kind: str, 
         overrides += ["separators=[embedded_htdemucs]", "separators.embedded_htdemucs.name=one"]
         overrides += [f"separators.embedded_htdemucs.repo={own}"]
     elif kind == "local":
-        overrides += ["separators=[local]", "separators.local.name=one", f"separators.local.path={own}"]
+        overrides += [
+            "separators=[local]",
+            "separators.local.name=one",
+            f"separators.local.path={own}",
+        ]
     else:
         pytest.importorskip("bs_roformer", reason="pip install 'speechclean[roformer]'")
         overrides += ["separators=[roformer]", f"separators.roformer.name={write(own, 'bs')}"]
@@ -65,10 +71,20 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     home = tmp_path_factory.mktemp("logged")
     (home / "in").mkdir()
     save(noise(1.5, 24000, level=0.2), home / "in" / "a.wav", "PCM_16")
-    line = [sys.executable, "-m", "speechclean", *SMALL[:4], "dataset=folder", "dataset.pattern=in", "hydra.run.dir=out"]
+    line = [
+        sys.executable,
+        "-m",
+        "speechclean",
+        *SMALL[:4],
+        "dataset=folder",
+        "dataset.pattern=in",
+        "hydra.run.dir=out",
+    ]
     line += ["tracking.log_model=true", "name=first"]
     settings = environment() | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(line, cwd=home, env=settings, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        line, cwd=home, env=settings, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     (model,) = home.glob("mlartifacts/speechclean/*/artifacts/model")
     return home, model
@@ -77,7 +93,19 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def answered(model: Path, manager: str, sound: bytes, folder: Path, patience_s: float) -> bytes:
     """What `mlflow models serve` answers to a sound, away from the checkout."""
     port = free_port()
-    line = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "--env-manager", manager, "-p", str(port)]
+    line = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        str(model),
+        "--env-manager",
+        manager,
+        "-p",
+        str(port),
+    ]
     settings = {key: value for key, value in environment().items() if key != "PYTHONPATH"}
     settings |= {
         "MLFLOW_ENV_ROOT": str(folder / "envs"),
@@ -85,14 +113,20 @@ def answered(model: Path, manager: str, sound: bytes, folder: Path, patience_s: 
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(line, cwd=folder, env=settings, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            line, cwd=folder, env=settings, stdout=log, stderr=log, start_new_session=True
+        )
     try:
-        question = json.dumps({"dataframe_records": [{"wav": base64.b64encode(sound).decode()}]}).encode()
+        question = json.dumps(
+            {"dataframe_records": [{"wav": base64.b64encode(sound).decode()}]}
+        ).encode()
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline and process.poll() is None:
             try:
                 address = f"http://127.0.0.1:{port}/invocations"
-                request = urllib.request.Request(address, question, {"Content-Type": "application/json"})
+                request = urllib.request.Request(
+                    address, question, {"Content-Type": "application/json"}
+                )
                 with urllib.request.urlopen(request, timeout=60) as answer:
                     return base64.b64decode(json.load(answer)["predictions"][0]["wav"])
             except urllib.error.HTTPError as error:
@@ -112,7 +146,9 @@ def test_a_model_stands_on_pins_down_to_the_last_package() -> None:
     lines = _requirements()
     assert all("==" in line for line in lines)
     names = [line.partition("==")[0].lower().replace("_", "-") for line in lines]
-    assert {"torch", "demucs", "mlflow", "soundfile", "sqlalchemy", "numpy", "psutil"} <= set(names), "transitive ones too"
+    assert {"torch", "demucs", "mlflow", "soundfile", "sqlalchemy", "numpy", "psutil"} <= set(
+        names
+    ), "transitive ones too"
     assert len(names) == len(set(names)) > 100
     assert not {"speechclean", "pytest", "ruff"} & set(names)
 
@@ -130,7 +166,9 @@ def test_loaded_back_it_gives_what_the_run_wrote(logged: tuple[Path, Path], tmp_
     )
     line = [sys.executable, "-c", code, str(model), str(home / "in/a.wav")]
     settings = {key: value for key, value in environment().items() if key != "PYTHONPATH"}
-    done = subprocess.run(line, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        line, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert str(model) in done.stdout, "its own copy of the code"
     assert (tmp_path / "answer.wav").read_bytes() == (home / "out/cleaned/a.wav").read_bytes()
@@ -139,10 +177,15 @@ def test_loaded_back_it_gives_what_the_run_wrote(logged: tuple[Path, Path], tmp_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("manager", ["local", "uv"])
-def test_served_it_answers_what_the_run_wrote(manager: str, logged: tuple[Path, Path], tmp_path: Path) -> None:
-    """In this environment, and in one that is made from the pins: some 6 GB, some minutes, a package index within reach."""
+def test_served_it_answers_what_the_run_wrote(
+    manager: str, logged: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """In this environment, and in one that is made from the pins: some 6 GB, some minutes, a
+    package index within reach."""
     home, model = logged
-    if manager == "uv" and not shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"):
+    if manager == "uv" and not shutil.which(
+        "uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    ):
         pytest.skip("uv is not installed: pip install uv")
     sound = (home / "in/a.wav").read_bytes()
     answer = answered(model, manager, sound, tmp_path, 180 if manager == "local" else 1500)

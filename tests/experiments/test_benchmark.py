@@ -1,4 +1,5 @@
-"""The benchmark's mixtures are what they say, whatever the machine; its intervals cover what they should."""
+"""The benchmark's mixtures are what they say, whatever the machine; its intervals cover what they
+should."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def test_levels_are_those_asked_for_and_every_source_has_its_turn(made):
         music = mixture.waveform - reference.waveform
         active = reference.waveform.abs().amax(0).unfold(0, 320, 320).amax(-1) > 0
         spoken = active.repeat_interleave(320)
-        level = level_db(reference.waveform[:, : len(spoken)][:, spoken]) - level_db(music[:, : len(spoken)][:, spoken])
+        level = level_db(reference.waveform[:, : len(spoken)][:, spoken]) - level_db(
+            music[:, : len(spoken)][:, spoken]
+        )
         assert level == pytest.approx(snr, abs=0.4)
         assert float(mixture.waveform.abs().max()) <= 0.9 + 1e-6
 
@@ -40,7 +43,10 @@ def test_levels_are_those_asked_for_and_every_source_has_its_turn(made):
 def test_the_same_seed_gives_the_same_mixtures(made):
     once, again, other = (list(mixing.mixtures(*made, 4, seed=seed)) for seed in (1, 1, 2))
     assert all(torch.equal(a[0].waveform, b[0].waveform) for a, b in zip(once, again, strict=True))
-    assert not all(a[0].waveform.shape == b[0].waveform.shape and a[4] == b[4] for a, b in zip(once, other, strict=True))
+    assert not all(
+        a[0].waveform.shape == b[0].waveform.shape and a[4] == b[4]
+        for a, b in zip(once, other, strict=True)
+    )
 
 
 def test_what_ships_is_voices_and_music():
@@ -62,11 +68,19 @@ def test_intervals_count_pieces_of_music_and_not_mixtures():
 
 def test_systems_keep_their_word(made):
     mixture, reference, *_ = next(mixing.mixtures(*made, 2, seed=0))
-    stems = {name: Stems(reference, mixture.with_waveform(mixture.waveform - reference.waveform)) for name in ("one", "two")}
+    stems = {
+        name: Stems(reference, mixture.with_waveform(mixture.waveform - reference.waveform))
+        for name in ("one", "two")
+    }
     compared = systems.systems(["one", "two"], {"enhancement": lambda separation: separation})
     assert "pipeline, median" not in compared
-    scores = {name: run.judged(system(mixture, reference, stems), reference)["SI-SDR"] for name, system in compared.items()}
-    assert max(scores, key=scores.get).startswith("demucs, "), "its answer is the reference itself here"
+    scores = {
+        name: run.judged(system(mixture, reference, stems), reference)["SI-SDR"]
+        for name, system in compared.items()
+    }
+    assert max(scores, key=scores.get).startswith("demucs, "), (
+        "its answer is the reference itself here"
+    )
     for name in ("mean", "max", "min", "geometric"):
         assert scores[f"pipeline, {name}"] == pytest.approx(scores["oracle ratio mask"], abs=0.1)
     assert scores["oracle ratio mask"] > scores["mixture"] + 5

@@ -15,10 +15,16 @@ def banks(tmp_path):
     rng = np.random.default_rng(0)
     time = np.arange(6 * 16_000) / 16_000
     for name, hz in (("v0", 180), ("v1", 240), ("m0", 500), ("m1", 700), ("n0", 0)):
-        wave = np.sin(2 * np.pi * hz * time) * (0.3 + 0.2 * np.sin(6 * time)) if hz else 0.1 * rng.standard_normal(len(time))
+        wave = (
+            np.sin(2 * np.pi * hz * time) * (0.3 + 0.2 * np.sin(6 * time))
+            if hz
+            else 0.1 * rng.standard_normal(len(time))
+        )
         soundfile.write(tmp_path / f"{name}.wav", wave, 16_000)
     for kind, names in (("speech", ("v0", "v1")), ("music", ("m0", "m1")), ("noise", ("n0",))):
-        data.write_bank(tmp_path / "banks", kind, [(tmp_path / f"{n}.wav", n, n, "made") for n in names])
+        data.write_bank(
+            tmp_path / "banks", kind, [(tmp_path / f"{n}.wav", n, n, "made") for n in names]
+        )
     return {kind: data.read_bank(tmp_path / "banks", kind) for kind in ("speech", "music", "noise")}
 
 
@@ -35,7 +41,11 @@ def test_a_file_that_cannot_be_read_is_named_and_left_out(tmp_path, capsys):
     (tmp_path / "bad.wav").write_text("no sound")
     data.write_bank(tmp_path, "speech", [(tmp_path / "bad.wav", "bad.wav", "v", "made")])
     assert "bad.wav" in capsys.readouterr().out
-    assert data.read_bank(tmp_path, "speech").clips == [] if (tmp_path / "speech.i16").stat().st_size else True
+    assert (
+        data.read_bank(tmp_path, "speech").clips == []
+        if (tmp_path / "speech.i16").stat().st_size
+        else True
+    )
 
 
 def test_the_split_hangs_on_the_name_alone():
@@ -46,13 +56,17 @@ def test_the_split_hangs_on_the_name_alone():
 
 def pools(banks):
     everything = {
-        kind: data.Bank(b.samples, [data.Clip(**{**vars(c), "split": "train"}) for c in b.clips]) for kind, b in banks.items()
+        kind: data.Bank(b.samples, [data.Clip(**{**vars(c), "split": "train"}) for c in b.clips])
+        for kind, b in banks.items()
     }
     return mixing.make_pools(everything, "train", 1.0)
 
 
 def test_the_same_seed_gives_the_same_crop_and_another_seed_another(banks):
-    first, again, other = (mixing.batch(np.random.default_rng(s), pools(banks), 2, 24_000, mixing.Recipe()) for s in (1, 1, 2))
+    first, again, other = (
+        mixing.batch(np.random.default_rng(s), pools(banks), 2, 24_000, mixing.Recipe())
+        for s in (1, 1, 2)
+    )
     assert first.shape == (2, 2, 24_000)
     assert first.dtype == np.float32
     assert np.array_equal(first, again)
@@ -60,7 +74,9 @@ def test_the_same_seed_gives_the_same_crop_and_another_seed_another(banks):
 
 
 def test_a_crop_has_the_snr_that_was_asked_for(banks):
-    plain = mixing.Recipe(snr_db=(5, 5), speech_alone=0, music_alone=0, two_musics=0, noise=0, fade=0, cut=0)
+    plain = mixing.Recipe(
+        snr_db=(5, 5), speech_alone=0, music_alone=0, two_musics=0, noise=0, fade=0, cut=0
+    )
     one = mixing.crop(np.random.default_rng(3), pools(banks), 48_000, plain)
     on = mixing.active(one.speech)
     ratio = mixing.frame_energy(one.speech)[on].mean() / mixing.frame_energy(one.music)[on].mean()
@@ -68,10 +84,17 @@ def test_a_crop_has_the_snr_that_was_asked_for(banks):
 
 
 def test_speech_alone_and_music_alone_leave_the_other_silent(banks):
-    alone = mixing.crop(np.random.default_rng(4), pools(banks), 24_000, mixing.Recipe(speech_alone=1.0))
+    alone = mixing.crop(
+        np.random.default_rng(4), pools(banks), 24_000, mixing.Recipe(speech_alone=1.0)
+    )
     assert not alone.music.any()
     assert alone.speech.any()
-    music = mixing.crop(np.random.default_rng(4), pools(banks), 24_000, mixing.Recipe(speech_alone=0, music_alone=1.0))
+    music = mixing.crop(
+        np.random.default_rng(4),
+        pools(banks),
+        24_000,
+        mixing.Recipe(speech_alone=0, music_alone=1.0),
+    )
     assert not music.speech.any()
     assert music.music.any()
 
@@ -92,7 +115,9 @@ def test_every_style_composes_and_ends_in_time():
         assert len(notes) > 10
 
 
-@pytest.mark.parametrize(("value", "coded"), [(0, b"\x00"), (127, b"\x7f"), (128, b"\x81\x00"), (16_383, b"\xff\x7f")])
+@pytest.mark.parametrize(
+    ("value", "coded"), [(0, b"\x00"), (127, b"\x7f"), (128, b"\x81\x00"), (16_383, b"\xff\x7f")]
+)
 def test_variable_length_quantities_by_hand(value, coded):
     assert compose.varint(value) == coded
 
@@ -105,7 +130,11 @@ def test_texts_start_with_a_letter_since_engines_take_dashes_for_options():
 @pytest.mark.parametrize("kind", textures.KINDS)
 def test_a_texture_is_the_same_from_its_seed_and_never_clips(monkeypatch, kind):
     monkeypatch.setattr(textures, "SECONDS", 5.0)
-    one, again, other = textures.piece(kind, 3, 1), textures.piece(kind, 3, 1), textures.piece(kind, 3, 2)
+    one, again, other = (
+        textures.piece(kind, 3, 1),
+        textures.piece(kind, 3, 1),
+        textures.piece(kind, 3, 2),
+    )
     assert one.shape == (5 * data.SAMPLE_RATE,)
     assert np.array_equal(one, again)
     assert not np.array_equal(one, other)

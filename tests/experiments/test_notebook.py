@@ -16,7 +16,9 @@ NOTEBOOK = Path(make.__file__).with_name("pilot_analysis.ipynb")
 
 
 def test_is_what_its_script_writes() -> None:
-    assert [cell.source for cell in nbformat.read(NOTEBOOK, 4).cells] == [cell.source for cell in make.notebook().cells]
+    assert [cell.source for cell in nbformat.read(NOTEBOOK, 4).cells] == [
+        cell.source for cell in make.notebook().cells
+    ]
 
 
 @pytest.mark.parametrize("other", [False, True], ids=["pilot", "any file"])
@@ -36,5 +38,7 @@ def test_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: bool) -> N
     outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
     kinds = [kind for output in outputs for kind in output.get("data", {})]
     assert kinds.count("image/png") >= 3
-    assert sum("audio" in str(output.get("data", {}).get("text/html", "")) for output in outputs) == 3
+    assert (
+        sum("audio" in str(output.get("data", {}).get("text/html", "")) for output in outputs) == 3
+    )
     assert any("Verdict" in output.get("data", {}).get("text/markdown", "") for output in outputs)

@@ -30,14 +30,18 @@ def test_six_short_mixtures_of_several_rates_and_channels_within_3_mb():
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row["alias"])
 def test_reference_and_mixture_match_and_the_music_is_0_to_10_db_below(row):
-    (mixture, rate), (speech, speech_rate) = (soundfile.read(PILOT / row[k], always_2d=True) for k in ("path", "reference"))
+    (mixture, rate), (speech, speech_rate) = (
+        soundfile.read(PILOT / row[k], always_2d=True) for k in ("path", "reference")
+    )
     assert rate == speech_rate
     assert mixture.shape == speech.shape
     assert row["transcript"]
     frame = rate // 50
 
     def energy(wave: np.ndarray) -> np.ndarray:
-        return (wave[: len(wave) // frame * frame] ** 2).mean(axis=1).reshape(-1, frame).mean(axis=1)
+        return (
+            (wave[: len(wave) // frame * frame] ** 2).mean(axis=1).reshape(-1, frame).mean(axis=1)
+        )
 
     on = energy(speech) > energy(speech).max() * 1e-4
     snr_db = 10 * np.log10(energy(speech)[on].mean() / energy(mixture - speech)[on].mean())
@@ -47,7 +51,9 @@ def test_reference_and_mixture_match_and_the_music_is_0_to_10_db_below(row):
 def test_two_mixtures_begin_with_music_alone():
     leads = 0
     for row in rows():
-        (mixture, rate), (speech, _) = (soundfile.read(PILOT / row[k], always_2d=True) for k in ("path", "reference"))
+        (mixture, rate), (speech, _) = (
+            soundfile.read(PILOT / row[k], always_2d=True) for k in ("path", "reference")
+        )
         lead = int(0.8 * rate)
         leads += bool(np.abs(speech[:lead]).max() < 1e-3 and np.abs(mixture[:lead]).max() > 1e-2)
     assert leads == 2

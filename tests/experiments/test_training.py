@@ -106,13 +106,19 @@ def test_the_transplant_carries_the_spectral_layers_over():
 
 @pytest.fixture(scope="module")
 def banks(tmp_path_factory):
-    """A few seconds of noise as speech, music and noise, split into voices to train on and to judge by."""
+    """A few seconds of noise as speech, music and noise, split into voices to train on and to judge
+    by."""
     folder, rng = tmp_path_factory.mktemp("banks"), np.random.default_rng(0)
-    names = {split: [n for n in (f"id{i}" for i in range(200)) if data.split_of(n) == split] for split in ("train", "valid")}
+    names = {
+        split: [n for n in (f"id{i}" for i in range(200)) if data.split_of(n) == split]
+        for split in ("train", "valid")
+    }
     for kind in ("speech", "music", "noise"):
         files = []
         for name in (names["train"][0], names["valid"][0]):
-            soundfile.write(folder / f"{kind}{name}.wav", 0.1 * rng.standard_normal(6 * 24_000), 24_000)
+            soundfile.write(
+                folder / f"{kind}{name}.wav", 0.1 * rng.standard_normal(6 * 24_000), 24_000
+            )
             files.append((folder / f"{kind}{name}.wav", name, name, "made"))
         data.write_bank(folder / "banks", kind, files)
     return folder / "banks"
@@ -120,7 +126,14 @@ def banks(tmp_path_factory):
 
 def tiny(**changes) -> Settings:
     """A training of a few steps."""
-    told = {"network": "hdemucs", "batch": 1, "valid_count": 8, "steps": 4, "valid_every": 60.0, "seed": 3}
+    told = {
+        "network": "hdemucs",
+        "batch": 1,
+        "valid_count": 8,
+        "steps": 4,
+        "valid_every": 60.0,
+        "seed": 3,
+    }
     return Settings(**(told | changes))
 
 
@@ -142,8 +155,14 @@ def test_a_training_that_was_stopped_ends_in_the_same_bits(tmp_path, banks, monk
     with pytest.raises(KeyboardInterrupt):
         train(tiny(data=Data(banks=str(banks), crop_s=0.5)), tmp_path / "halves", NoRun())
     monkeypatch.setattr(training, "advance", advance)
-    train(tiny(data=Data(banks=str(banks), crop_s=0.5, workers=1), resume=True), tmp_path / "halves", NoRun())
-    one, other = (torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("whole", "halves"))
+    train(
+        tiny(data=Data(banks=str(banks), crop_s=0.5, workers=1), resume=True),
+        tmp_path / "halves",
+        NoRun(),
+    )
+    one, other = (
+        torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("whole", "halves")
+    )
     assert one["step"] == other["step"] == 4
     assert one["heard_s"] == 2.0
     assert all(torch.equal(value, other["average"][name]) for name, value in one["average"].items())
@@ -151,9 +170,21 @@ def test_a_training_that_was_stopped_ends_in_the_same_bits(tmp_path, banks, monk
 
 
 def test_all_that_is_wrong_with_a_training_is_said_at_once(tmp_path):
-    wrong = Settings(network="unet", resume=True, recipe={"rooms": 1}, data=Data(speech=str(tmp_path / "nowhere")))
+    wrong = Settings(
+        network="unet",
+        resume=True,
+        recipe={"rooms": 1},
+        data=Data(speech=str(tmp_path / "nowhere")),
+    )
     said = "\n".join(wrong.problems(tmp_path))
-    for part in ("htdemucs", "minutes=60", "recipe.rooms", "no last.pt", "data.music must name", "there is no such folder"):
+    for part in (
+        "htdemucs",
+        "minutes=60",
+        "recipe.rooms",
+        "no last.pt",
+        "data.music must name",
+        "there is no such folder",
+    ):
         assert part in said
 
 
@@ -168,21 +199,48 @@ def test_of_two_voices_one_is_held_out(tmp_path):
 
 @pytest.mark.slow
 def test_fine_tuning_on_folders_of_ones_own_makes_a_separator_that_a_run_uses(tmp_path):
-    """The README's two commands: train on two folders from the shipped weights, then clean with what came out."""
+    """The README's two commands: train on two folders from the shipped weights, then clean with
+    what came out."""
     rng = np.random.default_rng(0)
     for kind in ("speech", "music"):
         (tmp_path / kind).mkdir()
         for name in "abc":
-            soundfile.write(tmp_path / kind / f"{name}.wav", 0.1 * rng.standard_normal(3 * 24_000), 24_000)
+            soundfile.write(
+                tmp_path / kind / f"{name}.wav", 0.1 * rng.standard_normal(3 * 24_000), 24_000
+            )
     out = f"hydra.run.dir={tmp_path / 'out'}"
-    common = ["network=htdemucs", "init=embedded_htdemucs", "steps=2", "batch=1", "valid_count=8", "tracking=none"]
-    own = [f"data.speech={tmp_path / 'speech'}", f"data.music={tmp_path / 'music'}", "data.crop_s=1", "lr_scale=0.3"]
+    common = [
+        "network=htdemucs",
+        "init=embedded_htdemucs",
+        "steps=2",
+        "batch=1",
+        "valid_count=8",
+        "tracking=none",
+    ]
+    own = [
+        f"data.speech={tmp_path / 'speech'}",
+        f"data.music={tmp_path / 'music'}",
+        "data.crop_s=1",
+        "lr_scale=0.3",
+    ]
     export_to = [f"export.dir={tmp_path / 'models'}", "export.name=mine"]
-    command([sys.executable, "-m", "experiments.embedded_models.train", *common, *own, *export_to, out])
+    command(
+        [sys.executable, "-m", "experiments.embedded_models.train", *common, *own, *export_to, out]
+    )
     soundfile.write(tmp_path / "in.wav", 0.1 * rng.standard_normal(24_000), 24_000)
-    separator = ["separators=[local]", f"separators.local.path={tmp_path / 'models'}", "separators.local.name=mine"]
-    files = ["dataset=folder", f"dataset.pattern={tmp_path / 'in.wav'}", f"hydra.run.dir={tmp_path / 'cleaned'}"]
-    command([sys.executable, "-m", "speechclean", *separator, *files, "metrics=[lufs]", "tracking=none"])
+    separator = [
+        "separators=[local]",
+        f"separators.local.path={tmp_path / 'models'}",
+        "separators.local.name=mine",
+    ]
+    files = [
+        "dataset=folder",
+        f"dataset.pattern={tmp_path / 'in.wav'}",
+        f"hydra.run.dir={tmp_path / 'cleaned'}",
+    ]
+    command(
+        [sys.executable, "-m", "speechclean", *separator, *files, "metrics=[lufs]", "tracking=none"]
+    )
     assert list((tmp_path / "cleaned").rglob("*.wav"))
 
 
@@ -192,12 +250,15 @@ def command(line: list[str]) -> None:
 
 
 def test_bits_are_learned_and_shipped(tmp_path):
-    """A model with DiffQ's logits in its checkpoint is packed with those bits, not with the 8 it began with."""
+    """A model with DiffQ's logits in its checkpoint is packed with those bits, not with the 8 it
+    began with."""
     path, _ = checkpoint(tmp_path, "hdemucs")
     content = torch.load(path, weights_only=True)
     model = networks.build("hdemucs")
     attach(model).no_optimizer()
-    logits = {name: value - 1.0 for name, value in model.state_dict().items() if name.endswith("_diffq")}
+    logits = {
+        name: value - 1.0 for name, value in model.state_dict().items() if name.endswith("_diffq")
+    }
     torch.save(content | {"average": content["average"] | logits}, tmp_path / "fewer.pt")
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

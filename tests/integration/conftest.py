@@ -11,13 +11,24 @@ from pathlib import Path
 import pytest
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-#: The smallest run that is still a whole one: one separator, no denoiser, a metric, no pictures, nothing tracked.
-SMALL = ("separators=[embedded_hdemucs_q]", "enhancement=identity", "metrics=[lufs]", "output.plots=false", "tracking=none")
+#: The smallest run that is still a whole one: one separator, no denoiser, a metric, no pictures,
+#: nothing tracked.
+SMALL = (
+    "separators=[embedded_hdemucs_q]",
+    "enhancement=identity",
+    "metrics=[lufs]",
+    "output.plots=false",
+    "tracking=none",
+)
 
 
 def environment() -> dict[str, str]:
     """One thread for each process, and none of the user's own settings."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW", "SPEECHCLEAN"))} | {
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("MLFLOW", "SPEECHCLEAN"))
+    } | {
         "OMP_NUM_THREADS": "1",
         "COLUMNS": "120",
     }
@@ -29,6 +40,14 @@ def speechclean(tmp_path: Path) -> Command:
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-m", "speechclean", *arguments]
-        return subprocess.run(line, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(
+            line,
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
 
     return command

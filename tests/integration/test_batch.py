@@ -1,4 +1,5 @@
-"""Batches as users run them: killed, continued, fed back, delivered. `experiments/reliability` holds what is checked."""
+"""Batches as users run them: killed, continued, fed back, delivered. `experiments/reliability`
+holds what is checked."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 def test_a_batch_ends_well_killed_or_not(site: Site) -> None:
-    """All good files, all bad ones named; the same bytes after kill -9; the same command again does nothing."""
+    """All good files, all bad ones named; the same bytes after kill -9; the same command again does
+    nothing."""
     text, fine = killing.uninterrupted(site)
     assert fine, text
     text, fine = killing.kills(site)
@@ -42,10 +44,18 @@ def test_a_batch_ends_well_killed_or_not(site: Site) -> None:
     assert "0 to clean" in site.said(out)
 
 
-def test_failures_are_fed_back_mended_and_delivered_in_one_run_each(speechclean: Command, tmp_path: Path) -> None:
+def test_failures_are_fed_back_mended_and_delivered_in_one_run_each(
+    speechclean: Command, tmp_path: Path
+) -> None:
     expected = files.make(tmp_path / "in", 32, sparse_s=400)
     bad = [name for name, reason in expected.items() if reason is not None]
-    line = [*FAST[1:], "dataset=folder", "dataset.pattern=in", "batch.out=out", "batch.interval_s=0.5"]
+    line = [
+        *FAST[1:],
+        "dataset=folder",
+        "dataset.pattern=in",
+        "batch.out=out",
+        "batch.interval_s=0.5",
+    ]
     done = speechclean(*line, "delivery=zip")
     assert done.returncode == 1, done.stderr
     assert "× real time" in done.stdout
@@ -66,16 +76,28 @@ def test_failures_are_fed_back_mended_and_delivered_in_one_run_each(speechclean:
 
 
 @pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.slow)])
-def test_weights_that_are_none_end_a_batch_before_any_file(executor: str, speechclean: Command, tmp_path: Path) -> None:
+def test_weights_that_are_none_end_a_batch_before_any_file(
+    executor: str, speechclean: Command, tmp_path: Path
+) -> None:
     if executor == "ray":
         pytest.importorskip("ray")
     files.make(tmp_path / "in", 3, sparse_s=1)
     for path in EMBEDDED.glob("*hdemucs_q.yaml"):
         shutil.copy(path, tmp_path / path.name)
-    for path in EMBEDDED.glob("*-*.th"):  # under the checksum that is its own, so that only loading it tells
+    # under the checksum that is its own, so that only loading it tells
+    for path in EMBEDDED.glob("*-*.th"):
         half = path.read_bytes()[:1000]
-        (tmp_path / f"{path.name.partition('-')[0]}-{hashlib.sha256(half).hexdigest()[:8]}.th").write_bytes(half)
-    line = [f"batch={executor}", *FAST[2:], "tracking=none", "dataset=folder", "dataset.pattern=in", "batch.out=out"]
+        (
+            tmp_path / f"{path.name.partition('-')[0]}-{hashlib.sha256(half).hexdigest()[:8]}.th"
+        ).write_bytes(half)
+    line = [
+        f"batch={executor}",
+        *FAST[2:],
+        "tracking=none",
+        "dataset=folder",
+        "dataset.pattern=in",
+        "batch.out=out",
+    ]
     done = speechclean(*line, "separators.embedded_hdemucs_q.repo=.")
     assert done.returncode == 2, done.stderr
     assert "- separators.embedded_hdemucs_q: " in done.stderr
@@ -89,11 +111,22 @@ def _check_record(folder: Path, failed: int, files: int) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     (run,) = client.search_runs(experiments)
-    assert (run.data.metrics["files_failed"], run.data.metrics["files_cleaned"]) == (failed, files - failed)
+    assert (run.data.metrics["files_failed"], run.data.metrics["files_cleaned"]) == (
+        failed,
+        files - failed,
+    )
     assert run.data.metrics["lufs_change.p05"] <= run.data.metrics["lufs_change.p95"]
     assert {"batch", "mlflow.loggedArtifacts"} <= run.data.tags.keys()
     names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
-    wanted = {"metrics.csv", "failed.csv", "histograms.png", "worst.csv", "inputs.csv", "files.json", "marks.json"}
+    wanted = {
+        "metrics.csv",
+        "failed.csv",
+        "histograms.png",
+        "worst.csv",
+        "inputs.csv",
+        "files.json",
+        "marks.json",
+    }
     assert wanted <= names
     assert not names & {"cleaned", "ab", "plots"}
     table = json.loads((folder / "out/files.json").read_text())
@@ -102,8 +135,11 @@ def _check_record(folder: Path, failed: int, files: int) -> None:
 
 
 @pytest.mark.slow
-def test_shards_by_the_launcher_of_slurm_clusters_and_a_repetition(speechclean: Command, tmp_path: Path) -> None:
-    """On this machine, by submitit's local executor: a folder for each shard, together the whole; one of them run again."""
+def test_shards_by_the_launcher_of_slurm_clusters_and_a_repetition(
+    speechclean: Command, tmp_path: Path
+) -> None:
+    """On this machine, by submitit's local executor: a folder for each shard, together the whole;
+    one of them run again."""
     pytest.importorskip("submitit")
     expected = files.make(tmp_path / "in", 30, sparse_s=1)
     line = [*FAST[1:], "dataset=folder", "dataset.pattern=in", "batch.interval_s=5"]
@@ -118,11 +154,15 @@ def test_shards_by_the_launcher_of_slurm_clusters_and_a_repetition(speechclean: 
     import mlflow
 
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    runs = client.search_runs(
+        [experiment.experiment_id for experiment in client.search_experiments()]
+    )
     whole = [run.info.run_id for run in runs if not run.data.metrics["files_failed"]]
     assert len(whole) == 1, "the one bad file is in one of the two"
     command = [sys.executable, "-m", "speechclean.reproduce", f"run_id={whole[0]}"]
-    again = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    again = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
     assert again.returncode == 0, again.stdout + again.stderr
     assert "bit-exact" in again.stdout
 

@@ -1,4 +1,5 @@
-"""Batches on clusters: a real SLURM, and a Ray cluster of several nodes, all of them processes of this machine."""
+"""Batches on clusters: a real SLURM, and a Ray cluster of several nodes, all of them processes of
+this machine."""
 
 from __future__ import annotations
 
@@ -22,31 +23,45 @@ from tests.support.servers import free_port
 pytestmark = pytest.mark.slow
 FAST = [*SMALL[:2], "tracking=none", "dataset=folder", "dataset.pattern=in"]
 #: What `conf/hydra/launcher/slurm.yaml` asks of a node, as one core of a laptop has it.
-MODEST = [f"hydra.launcher.{one}" for one in ("gpus_per_node=0", "cpus_per_task=1", "mem_gb=2", "timeout_min=10")]
+MODEST = [
+    f"hydra.launcher.{one}"
+    for one in ("gpus_per_node=0", "cpus_per_task=1", "mem_gb=2", "timeout_min=10")
+]
 
 
 @pytest.fixture
 def cluster() -> Iterator[dict[str, str]]:
     if not slurm.available():
-        pytest.skip("SLURM is not here, or not root: apt-get install slurmctld slurmd slurm-client munge")
+        pytest.skip(
+            "SLURM is not here, or not root: apt-get install slurmctld slurmd slurm-client munge"
+        )
     with slurm.cluster() as settings:
         yield environment() | settings
 
 
 def _started(folder: Path, settings: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     line = [sys.executable, "-m", "speechclean", *arguments]
-    return subprocess.Popen(line, cwd=folder, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        line, cwd=folder, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
-def test_shards_on_slurm_one_of_them_put_back_into_the_queue(cluster: dict[str, str], tmp_path: Path) -> None:
-    """Two jobs do all files between them; the one that is taken off its node goes on from its ledger and repeats nothing."""
+def test_shards_on_slurm_one_of_them_put_back_into_the_queue(
+    cluster: dict[str, str], tmp_path: Path
+) -> None:
+    """Two jobs do all files between them; the one that is taken off its node goes on from its
+    ledger and repeats nothing."""
     expected = files.make(tmp_path / "in", 80, sparse_s=1)
     line = ["-m", "hydra/launcher=slurm", *MODEST, "batch=local", *FAST, "dataset.shard=0/2,1/2"]
     process = _started(tmp_path, cluster, *line)
     batches = tmp_path / "outputs/batches"
 
     def lines(shard: int) -> list[str]:
-        return [entry["path"] for folder in batches.glob(f"*{shard}-of-2") for entry in checks.ledger(folder)]
+        return [
+            entry["path"]
+            for folder in batches.glob(f"*{shard}-of-2")
+            for entry in checks.ledger(folder)
+        ]
 
     wait_for(lambda: len(lines(0)) > 3, process, 120)
     assert len(lines(0)) > 3
@@ -57,7 +72,9 @@ def test_shards_on_slurm_one_of_them_put_back_into_the_queue(cluster: dict[str, 
     assert process.returncode == 0, said
     found = lines(0) + lines(1)
     assert set(before) < set(lines(0)), "it was in the middle"
-    assert Counter(found) == Counter(str(tmp_path / "in" / name) for name in expected), "each file once"
+    assert Counter(found) == Counter(str(tmp_path / "in" / name) for name in expected), (
+        "each file once"
+    )
     (log,) = tmp_path.rglob(f"{job}_0_0_log.out")
     assert "to clean" in log.read_text()
 
@@ -73,12 +90,29 @@ def nodes() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     program = Path(sys.executable).parent / "ray"
     port, client = free_port(), free_port()
     settings = environment() | TOKEN
-    common = [str(program), "start", "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats", "--block"]
-    head = [*common, "--head", f"--port={port}", "--include-dashboard=false", f"--ray-client-server-port={client}"]
+    common = [
+        str(program),
+        "start",
+        "--num-cpus=1",
+        "--object-store-memory=100000000",
+        "--disable-usage-stats",
+        "--block",
+    ]
+    head = [
+        *common,
+        "--head",
+        f"--port={port}",
+        "--include-dashboard=false",
+        f"--ray-client-server-port={client}",
+    ]
     made: list[subprocess.Popen[bytes]] = []
     try:
         for line in (head, [*common, f"--address=127.0.0.1:{port}"]):
-            made.append(subprocess.Popen(line, env=settings, stdout=subprocess.DEVNULL, start_new_session=True))
+            made.append(
+                subprocess.Popen(
+                    line, env=settings, stdout=subprocess.DEVNULL, start_new_session=True
+                )
+            )
             wait_for(lambda: _alive(program, port) == len(made), made[-1], 120)
             assert _alive(program, port) == len(made)
         yield f"ray://127.0.0.1:{client}", made
@@ -92,12 +126,17 @@ def nodes() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
 def _alive(program: Path, port: int) -> int:
     """How many nodes the cluster at a port has; 0 while there is none."""
     line = [str(program), "status", f"--address=127.0.0.1:{port}"]
-    said = subprocess.run(line, env=environment() | TOKEN, capture_output=True, text=True, check=False).stdout
+    said = subprocess.run(
+        line, env=environment() | TOKEN, capture_output=True, text=True, check=False
+    ).stdout
     return len(re.findall(r"^ 1 node_", said, re.MULTILINE))
 
 
-def test_a_node_of_a_ray_cluster_dies(nodes: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path) -> None:
-    """An actor on each of two nodes; when one node goes down with what its actor held, the other does it."""
+def test_a_node_of_a_ray_cluster_dies(
+    nodes: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
+) -> None:
+    """An actor on each of two nodes; when one node goes down with what its actor held, the other
+    does it."""
     address, made = nodes
     expected = files.make(tmp_path / "in", 150, sparse_s=1)
     bad = sum(reason is not None for reason in expected.values())

@@ -1,4 +1,5 @@
-"""The heavy pipeline from a folder of files to cleaned speech, on the full-size architectures with random weights."""
+"""The heavy pipeline from a folder of files to cleaned speech, on the full-size architectures with
+random weights."""
 
 from __future__ import annotations
 
@@ -19,26 +20,57 @@ from tests.integration.conftest import environment
 
 
 def command(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """`python -m ...` with no caches, no network and, by SPEECHCLEAN_WEIGHTS, what is in `folder`/weights."""
+    """`python -m ...` with no caches, no network and, by SPEECHCLEAN_WEIGHTS, what is in
+    `folder`/weights."""
     bare = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "TORCH_HOME", "HF_HOME"), str(folder / "bare"))
-    dead = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-    own = environment() | bare | dead | {"SPEECHCLEAN_WEIGHTS": str(folder / "weights"), "COLUMNS": "400"} | more
+    dead = dict.fromkeys(
+        ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"
+    )
+    own = (
+        environment()
+        | bare
+        | dead
+        | {"SPEECHCLEAN_WEIGHTS": str(folder / "weights"), "COLUMNS": "400"}
+        | more
+    )
     own["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
-    return subprocess.run([sys.executable, "-m", *arguments], cwd=folder, env=own, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env=own,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_all_that_is_missing_is_said_before_any_audio_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"never opened")
     metrics = "metrics=[wer_whisper,music_presence,squim]"
-    done = command(tmp_path, "speechclean", "experiment=best_pipeline", metrics, "dataset=folder", "dataset.pattern=*.wav")
+    done = command(
+        tmp_path,
+        "speechclean",
+        "experiment=best_pipeline",
+        metrics,
+        "dataset=folder",
+        "dataset.pattern=*.wav",
+    )
     assert done.returncode == 2
-    for name in ("htdemucs_ft", "mdx_extra_q", "dns64", "whisper-base.en", "panns-cnn14", "squim_objective"):
+    for name in (
+        "htdemucs_ft",
+        "mdx_extra_q",
+        "dns64",
+        "whisper-base.en",
+        "panns-cnn14",
+        "squim_objective",
+    ):
         assert f"python -m speechclean.weights fetch {name}" in done.stderr
     assert "about 336 MB" in done.stderr
 
 
 def test_all_that_is_wrong_is_said_before_any_audio_is_read(tmp_path: Path) -> None:
-    """Files that are there under the right names: hostile, of another network, not even a checkpoint."""
+    """Files that are there under the right names: hostile, of another network, not even a
+    checkpoint."""
     (tmp_path / "a.wav").write_bytes(b"never opened")
     (tmp_path / "nets").mkdir()
     torch.save({"state": Attack(f"touch {tmp_path}/ran")}, tmp_path / "nets" / "abcd.th")
@@ -73,17 +105,21 @@ class Attack:
 
 @pytest.mark.slow
 def test_best_pipeline_on_full_size_networks(tmp_path: Path) -> None:
-    """In the files that are published: safetensors, DiffQ-quantised pickles and safetensors, the denoiser's pickle; judged by
-    Whisper, Cnn14 and SQUIM of full size."""
+    """In the files that are published: safetensors, DiffQ-quantised pickles and safetensors, the
+    denoiser's pickle; judged by Whisper, Cnn14 and SQUIM of full size."""
     folder = tmp_path / "weights"
     published.write(folder)
     published.write_metrics(folder)
     for name in ("whisper-base.en", "panns-cnn14", "squim_objective"):
         (file,) = models()[name].files
-        assert (folder / file.sources[0].name).stat().st_size == pytest.approx(file.size_mb * 1e6, rel=0.03)
+        assert (folder / file.sources[0].name).stat().st_size == pytest.approx(
+            file.size_mb * 1e6, rel=0.03
+        )
     save(noise(5.0, 48000, channels=2), tmp_path / "clip.wav", "PCM_16")
     (tmp_path / "set.csv").write_text("path,transcript\nclip.wav,what nobody said\n")
-    metrics = "metrics=[lufs,wer_whisper,music_presence,music_presence_max,squim,squim_pesq,squim_si_sdr]"
+    metrics = (
+        "metrics=[lufs,wer_whisper,music_presence,music_presence_max,squim,squim_pesq,squim_si_sdr]"
+    )
     done = command(
         tmp_path, "speechclean", "experiment=best_pipeline", "dataset=manifest", "dataset.path=set.csv", "device=cpu", metrics,
         f"enhancement.model={folder / 'dns64.th'}", f"metrics.wer_whisper.model={folder / 'base.en.pt'}", "hydra.run.dir=out",
@@ -94,22 +130,39 @@ def test_best_pipeline_on_full_size_networks(tmp_path: Path) -> None:
     assert load(tmp_path / "out/cleaned/clip.wav").waveform.isfinite().all()
     origin = json.loads((tmp_path / "out/provenance.json").read_text())
     assert len(origin["weights"]) == 12
-    assert {Path(file["path"]).suffix for file in origin["weights"].values()} == {".th", ".safetensors", ".pt", ".pth"}
+    assert {Path(file["path"]).suffix for file in origin["weights"].values()} == {
+        ".th",
+        ".safetensors",
+        ".pt",
+        ".pth",
+    }
     (row,) = json.loads((tmp_path / "out/metrics.json").read_text())["rows"]
-    for name in ("wer_whisper", "music_presence", "music_presence_max", "squim", "squim_pesq", "squim_si_sdr"):
+    for name in (
+        "wer_whisper",
+        "music_presence",
+        "music_presence_max",
+        "squim",
+        "squim_pesq",
+        "squim_si_sdr",
+    ):
         assert row[f"{name}_cleaned"] is not None
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(published.ROFORMERS))
 def test_a_full_size_roformer(name: str, tmp_path: Path) -> None:
-    """Random weights; the file is as large as the published one, to the percent: the architecture is the published one's."""
+    """Random weights; the file is as large as the published one, to the percent: the architecture
+    is the published one's."""
     pytest.importorskip("bs_roformer", reason="pip install 'speechclean[roformer]'")
     folder = tmp_path / "weights"
     checkpoint, config = published.write_roformer(folder, name)
-    config.write_text(config.read_text().replace("chunk_size: 352800", "chunk_size: 88200"))  # 2 s: a quarter of the minutes
-    assert checkpoint.stat().st_size == pytest.approx(models()[name].files[0].size_mb * 1e6, rel=1e-3)
-    checkpoint.rename(folder / "mine.ckpt")  # its published name would be held against its published sha256
+    # 2 s: a quarter of the minutes
+    config.write_text(config.read_text().replace("chunk_size: 352800", "chunk_size: 88200"))
+    assert checkpoint.stat().st_size == pytest.approx(
+        models()[name].files[0].size_mb * 1e6, rel=1e-3
+    )
+    # its published name would be held against its published sha256
+    checkpoint.rename(folder / "mine.ckpt")
     save(noise(1.5, 44100, channels=2), tmp_path / "clip.wav", "PCM_16")
     done = command(
         tmp_path, "speechclean", "separators=[roformer]", f"separators.roformer.name={folder / 'mine.ckpt'}", "device=cpu",

@@ -12,7 +12,8 @@ from tests.integration.conftest import environment
 
 @pytest.mark.slow
 def test_memory_is_flat(tmp_path: Path) -> None:
-    """Six and twelve minutes of stereo through the whole default pipeline: at most 1.5 GiB, and the same within a tenth."""
+    """Six and twelve minutes of stereo through the whole default pipeline: at most 1.5 GiB, and the
+    same within a tenth."""
     short, long = (run(tmp_path, minutes, environment())["peak_rss_mb"] for minutes in (6, 12))
     assert long <= 1536
     assert long <= 1.1 * short

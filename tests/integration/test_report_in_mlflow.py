@@ -10,12 +10,22 @@ from typing import Any
 import pytest
 
 from speechclean.records.tracking import MlflowTracker
-from tests.integration.test_report_page import CHROMIUM, DRIVER, browser, plays_and_switches, until, written  # noqa: F401
+from tests.integration.test_report_page import (
+    CHROMIUM,
+    DRIVER,
+    browser,
+    plays_and_switches,
+    until,
+    written,
+)  # noqa: F401
 from tests.support.servers import mlflow_server
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no browser: apt-get install chromium chromium-driver, and this runs"),
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER),
+        reason="no browser: apt-get install chromium chromium-driver, and this runs",
+    ),
 ]
 
 
@@ -29,7 +39,10 @@ def ui(tmp_path: Path) -> Iterator[tuple[str, str]]:
         run.file(written(tmp_path / "made", 6, 6))
         run_id = run.id
     with mlflow_server(store, cwd=tmp_path) as (_, server):
-        yield f"{server}/#/experiments/1/runs/{run_id}/artifacts/report.html", str(tmp_path / "shot.png")
+        yield (
+            f"{server}/#/experiments/1/runs/{run_id}/artifacts/report.html",
+            str(tmp_path / "shot.png"),
+        )
 
 
 def test_plays_and_switches_in_mlflows_viewer(browser: Any, ui: tuple[str, str]) -> None:  # noqa: F811

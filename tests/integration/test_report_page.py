@@ -1,4 +1,5 @@
-"""report.html in a real browser: it plays, switches, sorts and tests blindly, and asks the network for nothing."""
+"""report.html in a real browser: it plays, switches, sorts and tests blindly, and asks the network
+for nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ from tests.conftest import noise, tone
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="no browser: apt-get install chromium chromium-driver, and this runs"
+    not (CHROMIUM and DRIVER),
+    reason="no browser: apt-get install chromium chromium-driver, and this runs",
 )
 
 
@@ -39,23 +41,46 @@ METRICS = {"si_sdr": Metric("dB", True), "wer": Metric("", False), "lufs": Metri
 
 def separated(number: int) -> Separation:
     """A voice of one tone over music of another, with the voice found."""
-    voice, music = tone(300 + 10 * number, 4.0, level=0.2), tone(1000, 4.0, level=0.1 + 0.02 * number)
+    voice, music = (
+        tone(300 + 10 * number, 4.0, level=0.2),
+        tone(1000, 4.0, level=0.1 + 0.02 * number),
+    )
     speech = voice.with_waveform(0.6 * voice.waveform + 0.001 * noise(4.0).waveform)
-    return Separation(voice.with_waveform(voice.waveform + music.waveform), speech, torch.ones(1, 3, 1), 0.6)
+    return Separation(
+        voice.with_waveform(voice.waveform + music.waveform), speech, torch.ones(1, 3, 1), 0.6
+    )
 
 
 def rows(count: int) -> list[dict[str, Any]]:
-    """As a run makes them; one failed, one has a name that would break a careless page, one has no word error rate."""
+    """As a run makes them; one failed, one has a name that would break a careless page, one has no
+    word error rate."""
     made: list[dict[str, Any]] = []
     for n in range(count):
-        row: dict[str, Any] = {"alias": f"clip_{n}", "path": f"in/{n}.wav", "status": "cleaned", "reason": "", "seconds": 4.0}
+        row: dict[str, Any] = {
+            "alias": f"clip_{n}",
+            "path": f"in/{n}.wav",
+            "status": "cleaned",
+            "reason": "",
+            "seconds": 4.0,
+        }
         gain = (n * 7) % count
-        row |= {"si_sdr_mixture": 1.0, "si_sdr_cleaned": 1.0 + gain, "lufs_mixture": -20.0, "lufs_cleaned": -21.0}
-        row |= {"wer_mixture": 0.5, "wer_cleaned": 0.5 - 0.01 * n, "verdict": "harmed: WER +0.1" if n == 1 else "improved"}
+        row |= {
+            "si_sdr_mixture": 1.0,
+            "si_sdr_cleaned": 1.0 + gain,
+            "lufs_mixture": -20.0,
+            "lufs_cleaned": -21.0,
+        }
+        row |= {
+            "wer_mixture": 0.5,
+            "wer_cleaned": 0.5 - 0.01 * n,
+            "verdict": "harmed: WER +0.1" if n == 1 else "improved",
+        }
         made.append(row)
     made[0] |= {"wer_mixture": None, "wer_cleaned": None}
     made[2]["alias"] = "</script><b>{{js}} ünïcödé 音声"
-    made.append({"alias": "broken", "path": "in/b.wav", "status": "failed", "reason": "in/b.wav: empty"})
+    made.append(
+        {"alias": "broken", "path": "in/b.wav", "status": "failed", "reason": "in/b.wav: empty"}
+    )
     return made
 
 
@@ -75,7 +100,13 @@ def browser() -> Iterator[Any]:
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
     # As root and in containers there is no sandbox to be had, and little shared memory.
-    arguments = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1200,900")
+    arguments = (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1200,900",
+    )
     for argument in (*arguments, "--autoplay-policy=no-user-gesture-required"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
@@ -117,7 +148,8 @@ def gains(browser: Any) -> dict[str, float]:
 
 
 def plays_and_switches(browser: Any) -> None:
-    """The report in the browser's current frame gets ready, plays, and turns to what was cleaned."""
+    """The report in the browser's current frame gets ready, plays, and turns to what was
+    cleaned."""
     until(lambda: browser.execute_script("return document.documentElement.dataset.ready === 'yes'"))
     browser.execute_script("play()")
     until(lambda: browser.execute_script("return player.playing"))
@@ -133,13 +165,21 @@ def test_switches_at_once_at_the_same_place(opened: Any) -> None:
         before = opened.execute_script("return [now(), player.started]")
         press(opened, key)
         # One sound is heard and the other two are not; nothing was started anew.
-        until(lambda wanted=sound: [name for name, gain in gains(opened).items() if gain > 1e-3] == [wanted])
+        until(
+            lambda wanted=sound: (
+                [name for name, gain in gains(opened).items() if gain > 1e-3] == [wanted]
+            )
+        )
         after = opened.execute_script("return [now(), player.started]")
         assert after[1] == before[1]
         assert (after[0] - before[0]) % 4 < 3.5
-    pressed = opened.execute_script("return document.querySelector('#sounds [aria-pressed=true]').textContent")
+    pressed = opened.execute_script(
+        "return document.querySelector('#sounds [aria-pressed=true]').textContent"
+    )
     assert pressed == "Cleaned"
-    cursor = opened.execute_script("return parseFloat(document.getElementById('cursor').style.left)")
+    cursor = opened.execute_script(
+        "return parseFloat(document.getElementById('cursor').style.left)"
+    )
     assert 0 <= cursor <= 100
     press(opened, " ")
     assert not opened.execute_script("return player.playing")
@@ -161,14 +201,21 @@ def test_all_three_sounds_have_one_length_and_the_matched_level(opened: Any, rep
     """
     heard = opened.execute_async_script(script)
     assert len({round(one["seconds"], 4) for one in heard.values()}) == 1
-    matched = {name: sound["matched"] for name, sound in opened.execute_script("return data.clips[0].sounds").items()}
+    matched = {
+        name: sound["matched"]
+        for name, sound in opened.execute_script("return data.clips[0].sounds").items()
+    }
     levels = {}
     for name in ("mixture", "cleaned"):
         waveform = torch.tensor(heard[name]["samples"])[None] * matched[name]
         levels[name] = integrated_lufs(Audio(waveform, int(heard[name]["rate"])))
     assert levels["mixture"] == pytest.approx(levels["cleaned"], abs=0.1)
-    snippet = load(report.parent / "ab" / f"{opened.execute_script('return data.clips[0].alias')}_mixture.flac")
-    assert heard["mixture"]["seconds"] == pytest.approx(snippet.seconds, abs=0.15), "mp3 pads its ends"
+    snippet = load(
+        report.parent / "ab" / f"{opened.execute_script('return data.clips[0].alias')}_mixture.flac"
+    )
+    assert heard["mixture"]["seconds"] == pytest.approx(snippet.seconds, abs=0.15), (
+        "mp3 pads its ends"
+    )
 
 
 def test_blind_test_follows_its_seed_and_keeps_its_answers(opened: Any) -> None:
@@ -178,13 +225,18 @@ def test_blind_test_follows_its_seed_and_keeps_its_answers(opened: Any) -> None:
         opened.execute_script("document.getElementById('abx-trials').value = 5")
         opened.execute_script("document.getElementById('abx-start').click()")
         for _ in range(5):
-            shown = opened.execute_script("return getComputedStyle(document.getElementById('spectrogram')).visibility")
+            shown = opened.execute_script(
+                "return getComputedStyle(document.getElementById('spectrogram')).visibility"
+            )
             assert shown == "hidden", "pictures would tell"
             for key in "abx":
                 press(opened, key)
             secret = opened.execute_script("return abx.current.x")
             other = {"a": "b", "b": "a"}[secret]
-            opened.execute_script("document.querySelector(`[data-answer=${arguments[0]}]`).click()", secret if right else other)
+            opened.execute_script(
+                "document.querySelector(`[data-answer=${arguments[0]}]`).click()",
+                secret if right else other,
+            )
         return json.loads(opened.execute_script("return document.getElementById('abx-json').value"))
 
     first, again, another, wrong = run(3, True), run(3, True), run(4, True), run(3, False)
@@ -195,7 +247,9 @@ def test_blind_test_follows_its_seed_and_keeps_its_answers(opened: Any) -> None:
     assert first["p"] == pytest.approx(1 / 32)
     assert wrong["right"] == 0
     assert wrong["p"] == 1
-    saved = opened.execute_script("const a = document.getElementById('abx-save'); return [a.download, a.href.slice(0, 5)]")
+    saved = opened.execute_script(
+        "const a = document.getElementById('abx-save'); return [a.download, a.href.slice(0, 5)]"
+    )
     assert saved == ["abx_trial_seed3.json", "blob:"]
     assert not opened.execute_script("return document.body.classList.contains('blind')")
 
@@ -205,7 +259,9 @@ def test_sorts_and_finds(opened: Any) -> None:
         script = "return [...document.querySelectorAll('#files tbody tr')].map((row) => row.cells[arguments[0]].textContent)"
         return opened.execute_script(script, index)
 
-    headings = opened.execute_script("return [...document.querySelectorAll('#files th')].map((cell) => cell.textContent)")
+    headings = opened.execute_script(
+        "return [...document.querySelectorAll('#files th')].map((cell) => cell.textContent)"
+    )
     assert headings == ["file", "verdict", "seconds", "si_sdr", "wer", "lufs"]
     for index, missing in ((3, 1), (4, 2)):
         opened.execute_script("document.querySelectorAll('#files th')[arguments[0]].click()", index)
@@ -216,11 +272,17 @@ def test_sorts_and_finds(opened: Any) -> None:
         assert changes == sorted(changes)
         assert down == up[::-1]
         assert column(index)[-missing:] == [""] * missing, "what has no value stays below"
-    opened.execute_script("const f = document.getElementById('find'); f.value = 'harmed'; f.dispatchEvent(new Event('input'))")
+    opened.execute_script(
+        "const f = document.getElementById('find'); f.value = 'harmed'; f.dispatchEvent(new Event('input'))"
+    )
     assert column(0) == ["clip_1"]
-    opened.execute_script("const f = document.getElementById('find'); f.value = 'empty'; f.dispatchEvent(new Event('input'))")
+    opened.execute_script(
+        "const f = document.getElementById('find'); f.value = 'empty'; f.dispatchEvent(new Event('input'))"
+    )
     assert column(1) == ["failed: in/b.wav: empty"]
-    opened.execute_script("const f = document.getElementById('find'); f.value = ''; f.dispatchEvent(new Event('input'))")
+    opened.execute_script(
+        "const f = document.getElementById('find'); f.value = ''; f.dispatchEvent(new Event('input'))"
+    )
     assert any("{{js}} ünïcödé 音声" in cell for cell in column(0)), "a name is text"
     assert opened.execute_script("return document.querySelectorAll('b').length") == 0
 
@@ -234,18 +296,27 @@ def test_asks_the_network_for_nothing_and_logs_no_error(browser: Any, report: Pa
     until(lambda: browser.execute_script("return player.playing"))
     press(browser, " ")
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    wanted = [one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"]
+    wanted = [
+        one["params"]["request"]["url"]
+        for one in messages
+        if one["method"] == "Network.requestWillBeSent"
+    ]
     assert report.as_uri() in wanted, "the log works"
-    assert [url for url in wanted if not url.startswith(("data:", "blob:")) and url != report.as_uri()] == []
+    assert [
+        url for url in wanted if not url.startswith(("data:", "blob:")) and url != report.as_uri()
+    ] == []
     assert browser.get_log("browser") == []
 
 
 def test_plays_in_a_frame_that_may_do_nothing_but_run_scripts(browser: Any, report: Path) -> None:
-    """As MLflow shows artifacts: `<iframe sandbox="allow-scripts" srcdoc>`, an origin of its own."""
+    """As MLflow shows artifacts: `<iframe sandbox="allow-scripts" srcdoc>`, an origin of its
+    own."""
     frame = report.parent / "frame.html"
     frame.write_text('<iframe sandbox="allow-scripts" style="width:1000px;height:800px"></iframe>')
     browser.get(frame.as_uri())
-    browser.execute_script("document.querySelector('iframe').srcdoc = arguments[0]", report.read_text(encoding="utf-8"))
+    browser.execute_script(
+        "document.querySelector('iframe').srcdoc = arguments[0]", report.read_text(encoding="utf-8")
+    )
     browser.switch_to.frame(browser.find_element("tag name", "iframe"))
     plays_and_switches(browser)
     browser.switch_to.default_content()
@@ -256,7 +327,12 @@ def test_on_a_telephone_nothing_sticks_out(browser: Any, report: Path) -> None:
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(report.as_uri())
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
-    assert browser.execute_script("return document.getElementById('play').getBoundingClientRect().height") >= 36
+    assert (
+        browser.execute_script(
+            "return document.getElementById('play').getBoundingClientRect().height"
+        )
+        >= 36
+    )
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
@@ -272,7 +348,9 @@ def test_dark_where_the_reader_wants_it_dark(opened: Any) -> None:
     opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
-def test_sounds_of_many_files_stay_within_their_bounds(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sounds_of_many_files_stay_within_their_bounds(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What does not fit is left out, the worst files last."""
     assert html_report.MOST_BYTES * 4 / 3 < 9_000_000
     monkeypatch.setattr(html_report, "MOST_BYTES", 700_000)
@@ -292,7 +370,9 @@ def test_sounds_of_many_files_stay_within_their_bounds(browser: Any, tmp_path: P
     path = html_report.write_page(made, means(made, METRICS), METRICS, tmp_path, "many", 0)
     assert path.stat().st_size < 700_000 * 4 / 3 + 200_000
     browser.get(path.as_uri())
-    assert browser.execute_script("return document.querySelectorAll('#files tbody tr').length") == 201
+    assert (
+        browser.execute_script("return document.querySelectorAll('#files tbody tr').length") == 201
+    )
     assert 3 <= browser.execute_script("return data.clips.length") < 9
     whys = browser.execute_script("return data.clips.map((clip) => clip.why.split(',')[0])")
     assert whys[0] == "worst"
@@ -302,5 +382,7 @@ def test_without_snippets_the_numbers_are_still_there(browser: Any, tmp_path: Pa
     path = written(tmp_path, 4, 0)
     browser.get(path.as_uri())
     assert browser.execute_script("return document.querySelectorAll('#files tbody tr').length") == 5
-    assert "output.ab_seconds" in browser.execute_script("return document.getElementById('how').textContent")
+    assert "output.ab_seconds" in browser.execute_script(
+        "return document.getElementById('how').textContent"
+    )
     assert html_report.write_page([], {}, {}, tmp_path, "nothing", 0).stat().st_size

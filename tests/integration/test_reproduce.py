@@ -21,13 +21,22 @@ from tests.integration.conftest import SMALL, environment
 from tests.support.paths import ROOT
 
 #: The pipeline of the original: one separator with weights of its own, a mask on top.
-PIPELINE = ("separators=[embedded_hdemucs_q]", "enhancement=identity", "metrics=[lufs]", "output.plots=false")
+PIPELINE = (
+    "separators=[embedded_hdemucs_q]",
+    "enhancement=identity",
+    "metrics=[lufs]",
+    "output.plots=false",
+)
 
 
-def command(cwd: Path, module: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def command(
+    cwd: Path, module: str, *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", module, *arguments]
     settings = environment() | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | variables
-    return subprocess.run(line, cwd=cwd, env=settings, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        line, cwd=cwd, env=settings, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +47,32 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, track in zip("ab", Pilot().tracks(), strict=False):
         frames, rate = soundfile.read(track.path)
         soundfile.write(folder / "in" / f"{name}.wav", frames[: 2 * rate], rate)
-    done = command(folder, "speechclean", *PIPELINE, "dataset=folder", "dataset.pattern=in", "hydra.run.dir=out", "name=first")
+    done = command(
+        folder,
+        "speechclean",
+        *PIPELINE,
+        "dataset=folder",
+        "dataset.pattern=in",
+        "hydra.run.dir=out",
+        "name=first",
+    )
     assert done.returncode == 0, done.stderr
     return folder
 
 
-def reproduce(original: Path, cwd: Path, *arguments: str, **variables: str) -> tuple[subprocess.CompletedProcess[str], dict]:
+def reproduce(
+    original: Path, cwd: Path, *arguments: str, **variables: str
+) -> tuple[subprocess.CompletedProcess[str], dict]:
     uri = f"tracking.uri=sqlite:///{original}/mlflow.db"
-    done = command(cwd, "speechclean.cli.reproduce", "run_id=first", uri, "hydra.run.dir=again", *arguments, **variables)
+    done = command(
+        cwd,
+        "speechclean.cli.reproduce",
+        "run_id=first",
+        uri,
+        "hydra.run.dir=again",
+        *arguments,
+        **variables,
+    )
     report = cwd / "again" / "reproduction.json"
     return done, json.loads(report.read_text()) if report.is_file() else {}
 
@@ -54,13 +81,17 @@ def stages(report: dict) -> dict[str, str | None]:
     return {file["alias"]: file["stage"] for file in report["files"]}
 
 
-def test_another_process_folder_and_batch_size_are_bit_exact_and_both_runs_say_so(original: Path, tmp_path: Path) -> None:
+def test_another_process_folder_and_batch_size_are_bit_exact_and_both_runs_say_so(
+    original: Path, tmp_path: Path
+) -> None:
     done, report = reproduce(original, tmp_path, "batch_size=4", "batch_seconds=3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert report["verdict"] == "bit-exact"
     assert "batch_size: null then, 4 now" in done.stdout
     for name in "ab":
-        assert (tmp_path / f"again/cleaned/{name}.wav").read_bytes() == (original / f"out/cleaned/{name}.wav").read_bytes()
+        assert (tmp_path / f"again/cleaned/{name}.wav").read_bytes() == (
+            original / f"out/cleaned/{name}.wav"
+        ).read_bytes()
     records = Records(f"sqlite:///{original}/mlflow.db")
     first, again = records.get("first"), records.get(report["run"])
     assert again.tags["reproduces"] == first.id
@@ -78,7 +109,9 @@ def test_a_changed_knob_is_told_by_its_stage(original: Path, tmp_path: Path) -> 
     assert "postprocess.beta_wiener.beta: 0.25 then, 1 now" in done.stdout
 
 
-def test_a_changed_sample_of_one_input_is_told_and_the_other_file_holds(original: Path, tmp_path: Path) -> None:
+def test_a_changed_sample_of_one_input_is_told_and_the_other_file_holds(
+    original: Path, tmp_path: Path
+) -> None:
     shutil.copytree(original / "in", tmp_path / "moved")
     frames, rate = soundfile.read(tmp_path / "moved/a.wav", dtype="int16")
     frames[rate] += 3000
@@ -95,12 +128,18 @@ def test_a_changed_sample_of_one_input_is_told_and_the_other_file_holds(original
     assert "input a: " in done.stdout
     assert "has other contents than then" in done.stdout
     assert stages(report) == {"a": "input", "b": None}
-    assert {file["alias"]: file["verdict"] for file in report["files"]} == {"a": "different", "b": "bit-exact"}
+    assert {file["alias"]: file["verdict"] for file in report["files"]} == {
+        "a": "different",
+        "b": "bit-exact",
+    }
 
 
 @pytest.mark.slow
-def test_weights_of_ones_own_are_found_again_and_changed_ones_told_by_their_separator(tmp_path: Path) -> None:
-    """A bag in a folder that was named relative to where the run was started; then it moves, then a byte of it changes."""
+def test_weights_of_ones_own_are_found_again_and_changed_ones_told_by_their_separator(
+    tmp_path: Path,
+) -> None:
+    """A bag in a folder that was named relative to where the run was started; then it moves, then a
+    byte of it changes."""
     from tests.conftest import save_demucs, tiny_hdemucs
 
     home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
@@ -112,7 +151,14 @@ def test_weights_of_ones_own_are_found_again_and_changed_ones_told_by_their_sepa
     table = tmp_path / "set.csv"
     table.write_text(f"path,alias\n{Pilot().tracks()[1].path},a\n")
     local = ("separators=[local]", "separators.local.name=net", "separators.local.path=nets/mine")
-    arguments = (*PIPELINE[1:], *local, "dataset=manifest", f"dataset.path={table}", "name=first", "hydra.run.dir=out")
+    arguments = (
+        *PIPELINE[1:],
+        *local,
+        "dataset=manifest",
+        f"dataset.path={table}",
+        "name=first",
+        "hydra.run.dir=out",
+    )
     done = command(home, "speechclean", *arguments)
     assert done.returncode == 0, done.stderr
     done, report = reproduce(home, elsewhere, "require=bit-exact")
@@ -142,9 +188,15 @@ def test_weights_of_ones_own_are_found_again_and_changed_ones_told_by_their_sepa
 def test_a_killed_run_says_what_is_missing(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "speechclean", *PIPELINE, "hydra.run.dir=out", "name=victim"]
     settings = environment() | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(line, cwd=tmp_path, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        line, cwd=tmp_path, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("out/cleaned/*.wav")) and process.poll() is None and time.monotonic() < deadline:
+    while (
+        not list(tmp_path.glob("out/cleaned/*.wav"))
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(60)
@@ -174,7 +226,9 @@ def test_nonsense_is_told(
 ) -> None:
     from speechclean.cli import reproduce as entry
 
-    monkeypatch.setattr(sys, "argv", ["reproduce", f"tracking.uri=sqlite:///{original}/mlflow.db", *arguments])
+    monkeypatch.setattr(
+        sys, "argv", ["reproduce", f"tracking.uri=sqlite:///{original}/mlflow.db", *arguments]
+    )
     with pytest.raises(SystemExit) as ended:
         entry.main()
     assert ended.value.code == 2
@@ -183,11 +237,17 @@ def test_nonsense_is_told(
 
 @pytest.mark.slow
 def test_the_code_of_then_runs_from_a_worktree(original: Path, tmp_path: Path) -> None:
-    """In a clone whose own code has since gone on, from a run that had changes which no commit has."""
+    """In a clone whose own code has since gone on, from a run that had changes which no commit
+    has."""
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True, capture_output=True)
     for part in ("speechclean", "conf"):  # what is tested may not be committed yet
-        shutil.copytree(ROOT / part, clone / part, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / part,
+            clone / part,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
     git = ["git", "-c", "user.name=n", "-c", "user.email=e@example.org", "-C", str(clone)]
     subprocess.run([*git, "add", "-A"], check=True)
     subprocess.run([*git, "commit", "-qm", "then", "--allow-empty"], check=True)
@@ -214,12 +274,21 @@ def test_the_code_of_then_runs_from_a_worktree(original: Path, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_the_pilot_in_another_order_and_with_other_threads(tmp_path: Path) -> None:
-    done = command(tmp_path, "speechclean", "hydra.run.dir=out", "name=first", "metrics=[lufs,si_sdr]")
+    done = command(
+        tmp_path, "speechclean", "hydra.run.dir=out", "name=first", "metrics=[lufs,si_sdr]"
+    )
     assert done.returncode == 0, done.stderr
     table = tmp_path / "backwards.csv"
     tracks = Pilot().tracks()[::-1]
     table.write_text("path,alias\n" + "".join(f"{track.path},{track.alias}\n" for track in tracks))
-    again = command(tmp_path, "speechclean", "hydra.run.dir=order", "dataset=manifest", f"dataset.path={table}", *SMALL[3:])
+    again = command(
+        tmp_path,
+        "speechclean",
+        "hydra.run.dir=order",
+        "dataset=manifest",
+        f"dataset.path={table}",
+        *SMALL[3:],
+    )
     assert again.returncode == 0, again.stderr
     for track in tracks:
         name = f"cleaned/{track.alias}.wav"

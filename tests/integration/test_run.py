@@ -28,7 +28,8 @@ def rows(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def test_the_pilot_keeps_its_promises(speechclean: Command, tmp_path: Path) -> None:
-    """The default run takes music out: 5 dB more of the voice's own signal, 10 dB less in the pauses, fewer wrong words."""
+    """The default run takes music out: 5 dB more of the voice's own signal, 10 dB less in the
+    pauses, fewer wrong words."""
     done = speechclean("hydra.run.dir=out", "experiment=pilot")
     assert done.returncode == 0, done.stderr
     assert "6 of 6 files cleaned" in done.stdout
@@ -52,14 +53,24 @@ def test_the_pilot_keeps_its_promises(speechclean: Command, tmp_path: Path) -> N
     import mlflow
 
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    (run,) = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    (run,) = client.search_runs(
+        [experiment.experiment_id for experiment in client.search_experiments()]
+    )
     assert run.info.status == "FINISHED"
     assert run.data.metrics["si_sdr_improvement"] == pytest.approx(means["si_sdr_improvement"])
     assert 20 <= len(run.data.params) <= 45
     assert run.data.tags["signature"] == origin["signature"]
     assert len(client.get_metric_history(run.info.run_id, "file.si_sdr_cleaned")) == 6
     top = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
-    assert {"ab", "plots", "config.yaml", "overrides.yaml", "provenance.json", "summary.md", "metrics.csv"} <= top
+    assert {
+        "ab",
+        "plots",
+        "config.yaml",
+        "overrides.yaml",
+        "provenance.json",
+        "summary.md",
+        "metrics.csv",
+    } <= top
 
 
 def test_bad_files_are_named_and_the_others_finished(speechclean: Command, tmp_path: Path) -> None:
@@ -90,22 +101,40 @@ def test_bad_files_are_named_and_the_others_finished(speechclean: Command, tmp_p
     assert done.returncode == 1, done.stderr
     found = rows(tmp_path / "out")
     assert {alias for alias, row in found.items() if row["status"] == "failed"} == bad
-    assert all(f"{alias}.wav" in found[alias]["reason"] and f"{alias}.wav" in done.stdout for alias in bad)
+    assert all(
+        f"{alias}.wav" in found[alias]["reason"] and f"{alias}.wav" in done.stdout for alias in bad
+    )
     written = {path.stem: path for path in (tmp_path / "out/cleaned").iterdir()}
     assert set(written) == set(found) - bad
     assert len(written) == len(good)
     for name, audio in good.items():
         info = probe(written[name.replace(" ", "_")])
-        assert (info.channels, info.samples, info.sample_rate) == (audio.channels, audio.samples, audio.sample_rate)
+        assert (info.channels, info.samples, info.sample_rate) == (
+            audio.channels,
+            audio.samples,
+            audio.sample_rate,
+        )
         assert info.subtype == "PCM_24"
     assert not load(written["silence"]).waveform.any()
     assert not list((tmp_path / "out").rglob(".writing*"))
 
 
 def test_config_errors_come_before_any_work(speechclean: Command, tmp_path: Path) -> None:
-    done = speechclean("shfts=3", "metrics=[foo]", "enhancement.wet=9", "dataset=folder", "dataset.pattern=nix/*.wav")
+    done = speechclean(
+        "shfts=3",
+        "metrics=[foo]",
+        "enhancement.wet=9",
+        "dataset=folder",
+        "dataset.pattern=nix/*.wav",
+    )
     assert done.returncode == 2
-    for expected in ("4 problems", "did you mean shifts", "'foo'", "enhancement.wet=9", "nix/*.wav"):
+    for expected in (
+        "4 problems",
+        "did you mean shifts",
+        "'foo'",
+        "enhancement.wet=9",
+        "nix/*.wav",
+    ):
         assert expected in done.stderr
     assert "Traceback" not in done.stderr
     done = speechclean("postprocess.beta_wiener.beta=abc", "tracking=none")
@@ -115,24 +144,42 @@ def test_config_errors_come_before_any_work(speechclean: Command, tmp_path: Path
     assert not list(tmp_path.rglob("*.wav"))
 
 
-def test_the_same_run_gives_the_same_bytes_in_any_order(speechclean: Command, tmp_path: Path) -> None:
+def test_the_same_run_gives_the_same_bytes_in_any_order(
+    speechclean: Command, tmp_path: Path
+) -> None:
     names = {}
     for order, tracks in enumerate((Pilot().tracks()[:3], Pilot().tracks()[2::-1])):
         table = tmp_path / f"set{order}.csv"
-        table.write_text("path,alias\n" + "".join(f"{track.path},{track.alias}\n" for track in tracks))
-        done = speechclean(*SMALL, "dataset=manifest", f"dataset.path={table.name}", f"hydra.run.dir=out{order}")
+        table.write_text(
+            "path,alias\n" + "".join(f"{track.path},{track.alias}\n" for track in tracks)
+        )
+        done = speechclean(
+            *SMALL, "dataset=manifest", f"dataset.path={table.name}", f"hydra.run.dir=out{order}"
+        )
         assert done.returncode == 0, done.stderr
-        names[order] = {path.name: path.read_bytes() for path in (tmp_path / f"out{order}/cleaned").iterdir()}
+        names[order] = {
+            path.name: path.read_bytes() for path in (tmp_path / f"out{order}/cleaned").iterdir()
+        }
     assert names[0] == names[1]
 
 
-def test_long_files_go_through_the_disk_and_come_out_the_same(speechclean: Command, tmp_path: Path) -> None:
+def test_long_files_go_through_the_disk_and_come_out_the_same(
+    speechclean: Command, tmp_path: Path
+) -> None:
     table = tmp_path / "set.csv"
     track = Pilot().tracks()[0]
     table.write_text(f"path,alias\n{track.path},a\n")
-    arguments = [*SMALL[:3], "metrics=[lufs,wer]", "tracking=none", "dataset=manifest", f"dataset.path={table}"]
+    arguments = [
+        *SMALL[:3],
+        "metrics=[lufs,wer]",
+        "tracking=none",
+        "dataset=manifest",
+        f"dataset.path={table}",
+    ]
     for name, above in (("memory", 300), ("disk", 2)):
-        done = speechclean(*arguments, f"stream_above_s={above}", f"hydra.run.dir={name}", "output.ab_seconds=2")
+        done = speechclean(
+            *arguments, f"stream_above_s={above}", f"hydra.run.dir={name}", "output.ab_seconds=2"
+        )
         assert done.returncode == 0, done.stderr
     memory, disk = (load(tmp_path / name / "cleaned/a.wav").waveform for name in ("memory", "disk"))
     assert (memory - disk).abs().max() <= 1.01 / 32768, "within one step of 16 bits"
@@ -147,7 +194,9 @@ def test_a_sweep_makes_a_run_for_each_value(speechclean: Command, tmp_path: Path
     table = tmp_path / "one.csv"
     table.write_text(f"path\n{Pilot().tracks()[0].path}\n")
     dataset = ("dataset=manifest", f"dataset.path={table}")
-    done = speechclean("-m", *SMALL, *dataset, "postprocess.beta_wiener.beta=0.5,1.0", "hydra.sweep.dir=many")
+    done = speechclean(
+        "-m", *SMALL, *dataset, "postprocess.beta_wiener.beta=0.5,1.0", "hydra.sweep.dir=many"
+    )
     assert done.returncode == 0, done.stderr
     outputs = [next((tmp_path / f"many/{job}/cleaned").iterdir()).read_bytes() for job in (0, 1)]
     assert outputs[0] != outputs[1]
@@ -156,9 +205,15 @@ def test_a_sweep_makes_a_run_for_each_value(speechclean: Command, tmp_path: Path
 def test_a_killed_run_is_failed_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     small = [argument for argument in SMALL if not argument.startswith("tracking")]
     line = [sys.executable, "-m", "speechclean", *small, "hydra.run.dir=out"]
-    process = subprocess.Popen(line, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        line, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
-    while not (len(list(tmp_path.glob("out/cleaned/*.wav"))) > 1 or process.poll() is not None or time.monotonic() > deadline):
+    while not (
+        len(list(tmp_path.glob("out/cleaned/*.wav"))) > 1
+        or process.poll() is not None
+        or time.monotonic() > deadline
+    ):
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait(60) != 0
@@ -166,7 +221,9 @@ def test_a_killed_run_is_failed_and_leaves_nothing_half_written(tmp_path: Path) 
     import mlflow
 
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    (run,) = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    (run,) = client.search_runs(
+        [experiment.experiment_id for experiment in client.search_experiments()]
+    )
     assert run.info.status == "FAILED"
     assert not list((tmp_path / "out").rglob(".writing*"))
     for path in (tmp_path / "out/cleaned").iterdir():
@@ -175,7 +232,8 @@ def test_a_killed_run_is_failed_and_leaves_nothing_half_written(tmp_path: Path) 
 
 
 def test_finished_files_are_judged_without_separating(tmp_path: Path) -> None:
-    """The references stand for what a perfect tool made; one worse file beside them is found out."""
+    """The references stand for what a perfect tool made; one worse file beside them is found
+    out."""
     tracks = Pilot().tracks()[:2]
     for track in tracks:
         save(load(track.path), tmp_path / "in" / f"{track.alias}.wav")
@@ -183,12 +241,31 @@ def test_finished_files_are_judged_without_separating(tmp_path: Path) -> None:
     save(tracks[0].reference, tmp_path / "out" / f"{tracks[0].alias}.wav")
     mixture = load(tracks[1].path)
     save(
-        mixture.with_waveform(mixture.waveform + noise(20, mixture.sample_rate).waveform[:, : mixture.samples]),
+        mixture.with_waveform(
+            mixture.waveform + noise(20, mixture.sample_rate).waveform[:, : mixture.samples]
+        ),
         tmp_path / "out" / f"{tracks[1].alias}.wav",
     )
-    line = [sys.executable, "-m", "speechclean.evaluate", "in", "out", "ref", "metrics=[si_sdr,stoi]", "tracking=none"]
+    line = [
+        sys.executable,
+        "-m",
+        "speechclean.evaluate",
+        "in",
+        "out",
+        "ref",
+        "metrics=[si_sdr,stoi]",
+        "tracking=none",
+    ]
     line += ["hydra.run.dir=judged"]
-    done = subprocess.run(line, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        line,
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     found = rows(tmp_path / "judged")
     assert found[tracks[0].alias]["verdict"] == "improved"
@@ -200,10 +277,14 @@ def test_finished_files_are_judged_without_separating(tmp_path: Path) -> None:
     assert "1 improved, 1 harmed" in (tmp_path / "judged/summary.md").read_text()
 
 
-def test_the_guard_gives_a_harmed_file_its_mixture_back(speechclean: Command, tmp_path: Path) -> None:
+def test_the_guard_gives_a_harmed_file_its_mixture_back(
+    speechclean: Command, tmp_path: Path
+) -> None:
     """With a threshold that nothing can meet, every file is passed through, to the last bit."""
     track = Pilot().tracks()[0]
-    (tmp_path / "set.csv").write_text(f"path,reference,alias\n{track.path},{track.reference_path},a\n")
+    (tmp_path / "set.csv").write_text(
+        f"path,reference,alias\n{track.path},{track.reference_path},a\n"
+    )
     arguments = [one for one in SMALL if not one.startswith("metrics")]
     done = speechclean(
         *arguments,

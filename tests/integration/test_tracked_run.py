@@ -1,4 +1,5 @@
-"""Runs as the store has them: a sweep's trials, and a server that is there, is not, or goes away on the way."""
+"""Runs as the store has them: a sweep's trials, and a server that is there, is not, or goes away on
+the way."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def settings(**more: str) -> dict[str, str]:
 def call(cwd: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     cwd.mkdir(exist_ok=True)
     asked = line(module, *arguments)
-    return subprocess.run(asked, cwd=cwd, env=settings(), capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        asked, cwd=cwd, env=settings(), capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 def inputs(folder: Path, count: int) -> tuple[str, str]:
@@ -39,7 +42,12 @@ def inputs(folder: Path, count: int) -> tuple[str, str]:
 
 
 def test_a_sweeps_trials_are_told_apart_and_keep_what_they_are_made_of(tmp_path: Path) -> None:
-    swept = ("-m", "hydra.sweep.dir=many", "postprocess.beta_wiener.beta=0.5,1", "tracking.system_metrics_s=0.2")
+    swept = (
+        "-m",
+        "hydra.sweep.dir=many",
+        "postprocess.beta_wiener.beta=0.5,1",
+        "tracking.system_metrics_s=0.2",
+    )
     done = call(tmp_path, "speechclean", *swept, *SMALL[:4], *inputs(tmp_path, 2))
     assert done.returncode == 0, done.stderr
     client, experiment, _ = MlflowTracker(f"sqlite:///{tmp_path}/mlflow.db")._opened
@@ -51,17 +59,34 @@ def test_a_sweeps_trials_are_told_apart_and_keep_what_they_are_made_of(tmp_path:
         assert run.info.status == "FINISHED"
         assert float(run.data.params["postprocess.beta_wiener.beta"]) == float(beta)
         assert {"git_commit", "weights"} <= set(run.data.tags)
-        assert {"time.total_s", "time.per_audio_second", "system/cpu_utilization_percentage"} <= set(run.data.metrics)
+        assert {
+            "time.total_s",
+            "time.per_audio_second",
+            "system/cpu_utilization_percentage",
+        } <= set(run.data.metrics)
         assert len(client.get_metric_history(run.info.run_id, "file.lufs_cleaned")) == 2
         (dataset,) = run.inputs.dataset_inputs
         assert len(dataset.dataset.digest) > 8
         kept = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
-        assert {"ab", "cleaned", "report.html", "config.yaml", "overrides.yaml", "provenance.json", "inputs.csv"} <= kept
+        assert {
+            "ab",
+            "cleaned",
+            "report.html",
+            "config.yaml",
+            "overrides.yaml",
+            "provenance.json",
+            "inputs.csv",
+        } <= kept
 
 
 def test_a_store_that_is_down_stops_a_run_before_its_start(tmp_path: Path) -> None:
     done = call(
-        tmp_path, "speechclean", *SMALL[:4], *inputs(tmp_path, 1), "tracking.uri=http://127.0.0.1:9", "hydra.run.dir=out"
+        tmp_path,
+        "speechclean",
+        *SMALL[:4],
+        *inputs(tmp_path, 1),
+        "tracking.uri=http://127.0.0.1:9",
+        "hydra.run.dir=out",
     )
     assert done.returncode == 2
     assert "http://127.0.0.1:9" in done.stderr
@@ -70,24 +95,56 @@ def test_a_store_that_is_down_stops_a_run_before_its_start(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_run_on_a_server_is_reproduced_from_elsewhere_and_one_whose_server_is_killed_is_completed(tmp_path: Path) -> None:
+def test_a_run_on_a_server_is_reproduced_from_elsewhere_and_one_whose_server_is_killed_is_completed(
+    tmp_path: Path,
+) -> None:
     port = free_port()
     uri = f"tracking.uri=http://127.0.0.1:{port}"
     few = inputs(tmp_path, 6)
     with tracking_server(tmp_path, port) as (process, _):
-        done = call(tmp_path / "here", "speechclean", *SMALL[:4], *few, uri, "name=first", "hydra.run.dir=out")
+        done = call(
+            tmp_path / "here",
+            "speechclean",
+            *SMALL[:4],
+            *few,
+            uri,
+            "name=first",
+            "hydra.run.dir=out",
+        )
         assert done.returncode == 0, done.stderr
         done = call(
-            tmp_path / "there", "speechclean.cli.reproduce", "run_id=first", uri, "hydra.run.dir=again", "require=bit-exact"
+            tmp_path / "there",
+            "speechclean.cli.reproduce",
+            "run_id=first",
+            uri,
+            "hydra.run.dir=again",
+            "require=bit-exact",
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        asked = line("speechclean", *SMALL[:4], *few, uri, "name=victim", "hydra.run.dir=lost", "batch_seconds=1")
+        asked = line(
+            "speechclean",
+            *SMALL[:4],
+            *few,
+            uri,
+            "name=victim",
+            "hydra.run.dir=lost",
+            "batch_seconds=1",
+        )
         own = settings(MLFLOW_HTTP_REQUEST_MAX_RETRIES="1", XDG_STATE_HOME=str(tmp_path / "state"))
         running = subprocess.Popen(
-            asked, cwd=tmp_path / "here", env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            asked,
+            cwd=tmp_path / "here",
+            env=own,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         deadline = time.monotonic() + 120
-        while not list(tmp_path.glob("here/lost/cleaned/*.wav")) and running.poll() is None and time.monotonic() < deadline:
+        while (
+            not list(tmp_path.glob("here/lost/cleaned/*.wav"))
+            and running.poll() is None
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.01)
         kill(process)
         said = running.communicate(timeout=300)[1]

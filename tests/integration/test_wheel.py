@@ -17,8 +17,19 @@ from tests.support.paths import ROOT
 
 @pytest.mark.slow
 def test_the_wheel_runs_the_pilot_away_from_the_checkout(tmp_path: Path) -> None:
-    """In a venv of its own; what it depends on is borrowed from the running environment instead of installed again."""
-    wheels = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
+    """In a venv of its own; what it depends on is borrowed from the running environment instead of
+    installed again."""
+    wheels = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        str(tmp_path),
+        str(ROOT),
+    ]
     subprocess.run(wheels, check=True, timeout=300)
     wheel = next(tmp_path.glob("speechclean-*.whl"))
     names = zipfile.ZipFile(wheel).namelist()
@@ -31,15 +42,22 @@ def test_the_wheel_runs_the_pilot_away_from_the_checkout(tmp_path: Path) -> None
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, timeout=120)
     python = venv / "bin" / "python"
-    subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)], check=True, timeout=120)
-    # A path in a .pth file lends the packages but not the checkout, whose own .pth is not looked at from there.
+    subprocess.run(
+        [str(python), "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)],
+        check=True,
+        timeout=120,
+    )
+    # A path in a .pth file lends the packages but not the checkout, whose own .pth is not looked at
+    # from there.
     borrowed = next(venv.glob("lib/python*/site-packages")) / "borrowed.pth"
     borrowed.write_text(sysconfig.get_paths()["purelib"] + "\n")
     work = tmp_path / "work"
     work.mkdir()
     line = [str(venv / "bin" / "speechclean"), *SMALL, "hydra.run.dir=out"]
     bare = {key: value for key, value in environment().items() if key != "PYTHONPATH"}
-    done = subprocess.run(line, cwd=work, env=bare, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        line, cwd=work, env=bare, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert len(list((work / "out" / "cleaned").iterdir())) == 6
     weights = json.loads((work / "out" / "provenance.json").read_text())["weights"]

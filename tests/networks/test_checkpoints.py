@@ -1,4 +1,5 @@
-"""Checkpoints are data: what names anything but tensors and known classes is refused, and nothing of it runs."""
+"""Checkpoints are data: what names anything but tensors and known classes is refused, and nothing
+of it runs."""
 
 from __future__ import annotations
 
@@ -32,7 +33,12 @@ class Attack:
 
 def package(model: torch.nn.Module, **more: object) -> dict[str, object]:
     args, kwargs = model._init_args_kwargs
-    return {"klass": type(model), "args": args, "kwargs": dict(kwargs), "state": model.state_dict()} | more
+    return {
+        "klass": type(model),
+        "args": args,
+        "kwargs": dict(kwargs),
+        "state": model.state_dict(),
+    } | more
 
 
 def test_a_package_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -43,7 +49,9 @@ def test_a_package_comes_back_as_it_was(tmp_path: Path) -> None:
     loaded = checkpoints.build(checkpoints.read(tmp_path / "x.th"), tmp_path / "x.th")
     assert not loaded.training
     assert loaded.segment == Fraction(39, 5)
-    assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in model.state_dict().items())
+    assert all(
+        torch.equal(value, loaded.state_dict()[key]) for key, value in model.state_dict().items()
+    )
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 
@@ -61,10 +69,18 @@ def test_a_quantised_package_comes_back_within_its_bits(tmp_path: Path) -> None:
 def test_safetensors_in_demucs_layout(tmp_path: Path) -> None:
     model = tiny_htdemucs()
     args, kwargs = model._init_args_kwargs
-    metadata = {"klass": "demucs.htdemucs.HTDemucs", "args": json.dumps(args), "kwargs": json.dumps(kwargs)}
+    metadata = {
+        "klass": "demucs.htdemucs.HTDemucs",
+        "args": json.dumps(args),
+        "kwargs": json.dumps(kwargs),
+    }
     save_file(model.state_dict(), tmp_path / "x.safetensors", metadata)
-    loaded = checkpoints.build(checkpoints.read(tmp_path / "x.safetensors"), tmp_path / "x.safetensors")
-    assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in model.state_dict().items())
+    loaded = checkpoints.build(
+        checkpoints.read(tmp_path / "x.safetensors"), tmp_path / "x.safetensors"
+    )
+    assert all(
+        torch.equal(value, loaded.state_dict()[key]) for key, value in model.state_dict().items()
+    )
 
 
 NAMED = {
@@ -111,7 +127,8 @@ def test_hostile_pickles_run_nothing(kind: str, suffix: str, legacy: bool, tmp_p
 
 
 def test_programs_and_bare_pickles_are_refused(tmp_path: Path) -> None:
-    """A TorchScript archive is code; a pickle without torch's envelope is what any program can write."""
+    """A TorchScript archive is code; a pickle without torch's envelope is what any program can
+    write."""
     path, trace = tmp_path / "x.pt", tmp_path / "ran"
     torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), str(path))
     with pytest.raises(CheckpointError, match="refused"):
@@ -125,7 +142,9 @@ def test_programs_and_bare_pickles_are_refused(tmp_path: Path) -> None:
     assert not trace.exists()
 
 
-@pytest.mark.parametrize("name", ["os.system", "builtins.exec", "torch.nn.Linear", "subprocess.Popen"])
+@pytest.mark.parametrize(
+    "name", ["os.system", "builtins.exec", "torch.nn.Linear", "subprocess.Popen"]
+)
 def test_hostile_safetensors_name_nothing(name: str, tmp_path: Path) -> None:
     metadata = {"klass": name, "args": json.dumps([f"touch {tmp_path}/ran"]), "kwargs": "{}"}
     save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors", metadata)
@@ -133,7 +152,9 @@ def test_hostile_safetensors_name_nothing(name: str, tmp_path: Path) -> None:
         checkpoints.read(tmp_path / "x.safetensors")
     metadata = {"klass": "demucs.htdemucs.HTDemucs", "args": "[]", "kwargs": "{}"}
     structure = json.dumps({"_dict": [["meta", {"_class": name}]]})
-    save_file({"x": torch.zeros(1)}, tmp_path / "y.safetensors", metadata | {"structure": structure})
+    save_file(
+        {"x": torch.zeros(1)}, tmp_path / "y.safetensors", metadata | {"structure": structure}
+    )
     with pytest.raises(CheckpointError, match="structure names"):
         checkpoints.read(tmp_path / "y.safetensors")
     assert not (tmp_path / "ran").exists()
@@ -144,7 +165,10 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     for content, message in (
         ([1, 2], "holds a list"),
         (package(tiny_htdemucs(), klass=DiffQuantizer), "not on the list of known networks"),
-        (package(tiny_htdemucs(), state=tiny_hdemucs().state_dict()), "does not fit its own network HTDemucs"),
+        (
+            package(tiny_htdemucs(), state=tiny_hdemucs().state_dict()),
+            "does not fit its own network HTDemucs",
+        ),
         ({"klass": HTDemucs}, "does not fit"),
     ):
         torch.save(content, path)

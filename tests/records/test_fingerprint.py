@@ -40,7 +40,9 @@ def test_the_same_sound_is_the_same_and_one_sample_makes_another() -> None:
 def test_the_sketch_estimates_the_difference(level_db: int) -> None:
     sound = noise(3.0, level=0.1).waveform
     estimates = [
-        mark(sound).difference_db(mark(sound + noise(3.0, level=0.1 * 10 ** (level_db / 20), seed=seed).waveform))
+        mark(sound).difference_db(
+            mark(sound + noise(3.0, level=0.1 * 10 ** (level_db / 20), seed=seed).waveform)
+        )
         for seed in range(1, 9)
     ]
     assert sum(estimates) / 8 == pytest.approx(level_db, abs=2)

@@ -1,6 +1,8 @@
-"""Every key of the real config flipped, one by one: the signature changes with those that can change the sound, with no other.
+"""Every key of the real config flipped, one by one: the signature changes with those that can
+change the sound, with no other.
 
-A key that is new in conf/ counts until somebody says here, and in `provenance.SILENT`, that it cannot change a sample.
+A key that is new in conf/ counts until somebody says here, and in `provenance.SILENT`, that it
+cannot change a sample.
 """
 
 from __future__ import annotations
@@ -40,7 +42,11 @@ def resolved(overrides: list[str]) -> dict[str, Any]:
 
 def leaves(node: dict[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in node.items():
-        yield from leaves(value, f"{prefix}{key}.") if isinstance(value, dict) and value else [f"{prefix}{key}"]
+        yield from (
+            leaves(value, f"{prefix}{key}.")
+            if isinstance(value, dict) and value
+            else [f"{prefix}{key}"]
+        )
 
 
 def flipped(config: dict[str, Any], path: str) -> dict[str, Any]:
@@ -50,7 +56,13 @@ def flipped(config: dict[str, Any], path: str) -> dict[str, Any]:
     for parent in parents:
         node = node[parent]
     value = node[last]
-    node[last] = not value if isinstance(value, bool) else value + 1 if isinstance(value, int | float) else f"{value} flipped"
+    node[last] = (
+        not value
+        if isinstance(value, bool)
+        else value + 1
+        if isinstance(value, int | float)
+        else f"{value} flipped"
+    )
     return changed
 
 
@@ -59,7 +71,13 @@ def flipped(config: dict[str, Any], path: str) -> dict[str, Any]:
     [
         [],
         ["experiment=best_pipeline"],
-        ["dataset=folder", "dataset.pattern=a", "tracking=none", "enhancement=identity", "fusion=median_mask"],
+        [
+            "dataset=folder",
+            "dataset.pattern=a",
+            "tracking=none",
+            "enhancement=identity",
+            "fusion=median_mask",
+        ],
         ["guard=fallback", "screening=music"],
         ["batch=local", "delivery=zip"],
     ],
@@ -77,14 +95,25 @@ def test_every_key_goes_its_way(overrides: list[str]) -> None:
     def unheard(key: str) -> bool:
         return bool(UNHEARD.fullmatch(key) or (not guarded and HEARD_BY_A_GUARD.fullmatch(key)))
 
-    assert {key for key in silent if not unheard(key)} == set(), "these can change the sound and do not count"
-    assert {key for key in changing if unheard(key)} == set(), "these cannot change the sound and count"
-    assert {"shifts", "overlap", "seed", "fusion.window_s"} <= changing or "fusion.window_s" not in keys
+    assert {key for key in silent if not unheard(key)} == set(), (
+        "these can change the sound and do not count"
+    )
+    assert {key for key in changing if unheard(key)} == set(), (
+        "these cannot change the sound and count"
+    )
+    assert {
+        "shifts",
+        "overlap",
+        "seed",
+        "fusion.window_s",
+    } <= changing or "fusion.window_s" not in keys
 
 
 def test_keys_that_do_not_count_do_not_change_a_sample() -> None:
     """The pipeline of the default config with every unheard knob turned."""
-    sounds = [noise(seconds, 24000, level=0.2, seed=seed) for seed, seconds in enumerate((0.7, 1.3, 0.9))]
+    sounds = [
+        noise(seconds, 24000, level=0.2, seed=seed) for seed, seconds in enumerate((0.7, 1.3, 0.9))
+    ]
     small = ["separators=[embedded_hdemucs_q]", "tracking=none", "metrics=[]"]
 
     def cleaned(overrides: list[str], order: list[int]) -> list[Audio]:
@@ -93,14 +122,27 @@ def test_keys_that_do_not_count_do_not_change_a_sample() -> None:
         answers = build(cfg).pipeline([sounds[index] for index in order])
         return [answers[order.index(index)].speech for index in range(len(sounds))]
 
-    turned = ["device=cpu", "batch_size=7", "batch_seconds=1", "output.plots=false", "metrics=[lufs]"]
+    turned = [
+        "device=cpu",
+        "batch_size=7",
+        "batch_seconds=1",
+        "output.plots=false",
+        "metrics=[lufs]",
+    ]
     plain, other = cleaned([], [0, 1, 2]), cleaned(turned, [2, 0, 1])
     for one, two in zip(plain, other, strict=True):
         assert one.waveform.equal(two.waveform)
 
 
 def test_where_weights_lie_does_not_count_but_which_they_are_does() -> None:
-    config = resolved(["separators=[local]", "separators.local.path=models", "separators.local.name=one", "enhancement=dns64"])
+    config = resolved(
+        [
+            "separators=[local]",
+            "separators.local.path=models",
+            "separators.local.name=one",
+            "enhancement=dns64",
+        ]
+    )
     before = signature(config, {}, {})
     moved = copy.deepcopy(config)
     moved["separators"]["local"]["path"] = "/elsewhere/models"

@@ -1,4 +1,5 @@
-"""A signature changes with whatever changes the sound, and with nothing else; provenance never stands in a run's way."""
+"""A signature changes with whatever changes the sound, and with nothing else; provenance never
+stands in a run's way."""
 
 import copy
 import json
@@ -129,7 +130,10 @@ def test_collect_is_json_and_complete(files, tmp_path):
 
 def test_the_sha256_is_the_one_of_the_contents(tmp_path):
     (tmp_path / "empty").touch()
-    assert sha256(tmp_path / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert (
+        sha256(tmp_path / "empty")
+        == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    )
 
 
 def test_git_state_tells_commit_and_changes(tmp_path, monkeypatch):
@@ -142,7 +146,9 @@ def test_git_state_tells_commit_and_changes(tmp_path, monkeypatch):
 
     def git(*arguments):
         identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
-        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(
+            ["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True
+        )
 
     git("init", "-q")
     assert git_state() is None, "installed inside somebody else's repository"

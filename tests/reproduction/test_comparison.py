@@ -27,7 +27,9 @@ class Folder:
 
     def list_artifacts(self, _run: str, folder: str | None) -> list[Any]:
         there = self.path / (folder or "")
-        names = [str(path.relative_to(self.path)) for path in there.iterdir()] if there.is_dir() else []
+        names = (
+            [str(path.relative_to(self.path)) for path in there.iterdir()] if there.is_dir() else []
+        )
         return [type("Artifact", (), {"path": name}) for name in names]
 
     def download_artifacts(self, _run: str, path: str, _to: str) -> str:
@@ -35,10 +37,14 @@ class Folder:
 
 
 def run(folder: Path, config: dict[str, Any], values: list[float], changed: float = 0.0) -> Record:
-    """A run of one file per value; `changed` is added to the second second of the first file, behind the fusion."""
+    """A run of one file per value; `changed` is added to the second second of the first file,
+    behind the fusion."""
     (folder / "cleaned").mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    rows = [{"alias": f"f{index}", "status": "cleaned", "stoi_cleaned": value} for index, value in enumerate(values)]
+    rows = [
+        {"alias": f"f{index}", "status": "cleaned", "stoi_cleaned": value}
+        for index, value in enumerate(values)
+    ]
     (folder / "metrics.json").write_text(json.dumps({"rows": rows}))
     marks = {}
     for index in range(len(values)):
@@ -54,8 +60,20 @@ def run(folder: Path, config: dict[str, Any], values: list[float], changed: floa
 
 
 def test_only_what_differs_of_the_configs(tmp_path: Path) -> None:
-    config = {"name": "a", "shifts": 1, "fusion": {"weights": None}, "output": {"dir": "x"}, "tracking": {"uri": "y"}}
-    other = {"name": "b", "shifts": 2, "fusion": {"weights": None, "new": 3}, "output": {"dir": "z"}, "tracking": {"uri": "w"}}
+    config = {
+        "name": "a",
+        "shifts": 1,
+        "fusion": {"weights": None},
+        "output": {"dir": "x"},
+        "tracking": {"uri": "y"},
+    }
+    other = {
+        "name": "b",
+        "shifts": 2,
+        "fusion": {"weights": None, "new": 3},
+        "output": {"dir": "z"},
+        "tracking": {"uri": "w"},
+    }
     one, two = run(tmp_path / "one", config, [0.5]), run(tmp_path / "two", other, [0.5])
     assert comparison.configs([one, two]) == {"shifts": [1, 2], "fusion.new": [None, 3]}
 
@@ -73,7 +91,10 @@ def test_the_paired_test_is_that_of_the_textbook() -> None:
 
 
 def test_where_the_sound_differs(tmp_path: Path) -> None:
-    one, two = run(tmp_path / "one", {}, [0.5, 0.6]), run(tmp_path / "two", {}, [0.5, 0.7], changed=0.05)
+    one, two = (
+        run(tmp_path / "one", {}, [0.5, 0.6]),
+        run(tmp_path / "two", {}, [0.5, 0.7], changed=0.05),
+    )
     first, second = comparison.sounds(one, two)
     assert (first.stage, first.loudest_s) == ("output", 1.0)
     ratio = 10 * torch.log10(torch.tensor(0.05**2 / 0.1**2 / 3)).item()
@@ -88,7 +109,10 @@ def test_it_prints(tmp_path: Path) -> None:
 
     from speechclean.cli.compare import show
 
-    one, two = run(tmp_path / "one", {"shifts": 1}, [0.5, 0.6]), run(tmp_path / "two", {"shifts": 2}, [0.5, 0.7], 0.05)
+    one, two = (
+        run(tmp_path / "one", {"shifts": 1}, [0.5, 0.6]),
+        run(tmp_path / "two", {"shifts": 2}, [0.5, 0.7], 0.05),
+    )
     console = Console(record=True, width=160, quiet=False, file=open("/dev/null", "w"))
     show([one, two, one], console)
     page = console.export_text()

@@ -21,9 +21,18 @@ def marks(**stages: torch.Tensor) -> dict[str, Mark]:
     return marker.marks()
 
 
-def judged(tmp_path: Path, change: torch.Tensor, subtype: str = "PCM_16", numbers=({}, {}), same_machine: bool = True):
+def judged(
+    tmp_path: Path,
+    change: torch.Tensor,
+    subtype: str = "PCM_16",
+    numbers=({}, {}),
+    same_machine: bool = True,
+):
     sound = (noise(1.0).waveform * 32768).round() / 32768
-    files = [save(Audio(each, 24000), tmp_path / f"{index}.wav", subtype) for index, each in enumerate((sound, sound + change))]
+    files = [
+        save(Audio(each, 24000), tmp_path / f"{index}.wav", subtype)
+        for index, each in enumerate((sound, sound + change))
+    ]
     output = equality.difference(*files)
     one = marks(input=sound, fusion=sound, loudness=sound)
     two = marks(input=sound, fusion=sound + change * 1e-3, loudness=sound + change)
@@ -62,10 +71,17 @@ def test_one_sample_of_the_input_counts_on_any_machine() -> None:
 
 
 def test_the_same_sound_measured_otherwise_is_told_by_the_metric(tmp_path: Path) -> None:
-    found = judged(tmp_path, torch.zeros(1, 1), numbers=({"stoi_cleaned": 0.9}, {"stoi_cleaned": 0.8}))
+    found = judged(
+        tmp_path, torch.zeros(1, 1), numbers=({"stoi_cleaned": 0.9}, {"stoi_cleaned": 0.8})
+    )
     assert (found.verdict, found.stage) == ("different", "metrics.stoi_cleaned")
     assert found.moved == {"stoi_cleaned": (0.9, 0.8)}
-    assert judged(tmp_path, torch.zeros(1, 1), numbers=({"wer_cleaned": None}, {"wer_cleaned": None})).verdict == "bit-exact"
+    assert (
+        judged(
+            tmp_path, torch.zeros(1, 1), numbers=({"wer_cleaned": None}, {"wer_cleaned": None})
+        ).verdict
+        == "bit-exact"
+    )
 
 
 def test_without_the_file_its_mark_is_judged() -> None:

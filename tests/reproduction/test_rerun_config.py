@@ -31,8 +31,16 @@ def recorded(**more: Any) -> DictConfig:
 
 @pytest.fixture
 def then(tmp_path: Path) -> Path:
-    """The folder in which the run ran, with weights of its own; one of them is called like a published model."""
-    for name in ("nets/mine/net.yaml", "formers/a.ckpt", "formers/a.yaml", "dns/dns64.th", "htdemucs/x", "base.en/x"):
+    """The folder in which the run ran, with weights of its own; one of them is called like a
+    published model."""
+    for name in (
+        "nets/mine/net.yaml",
+        "formers/a.ckpt",
+        "formers/a.yaml",
+        "dns/dns64.th",
+        "htdemucs/x",
+        "base.en/x",
+    ):
         path = tmp_path / "then" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -53,7 +61,9 @@ def test_relative_paths_start_where_the_run_ran(then: Path) -> None:
         assert OmegaConf.select(config, key) == OmegaConf.select(untouched, key), key
 
 
-def test_what_has_moved_is_found_below_the_root_by_as_much_of_its_path_as_is_there(then: Path, tmp_path: Path) -> None:
+def test_what_has_moved_is_found_below_the_root_by_as_much_of_its_path_as_is_there(
+    then: Path, tmp_path: Path
+) -> None:
     (then / "nets").rename(tmp_path / "moved")
     config = recorded(enhancement={"model": "/gone/dns/dns64.th"})
     relocate(config, str(then), tmp_path / "moved")

@@ -15,17 +15,22 @@ from tests.conftest import noise
 @pytest.fixture
 def separation() -> Separation:
     mixture = noise(0.2)
-    made = Separation(mixture, mixture.with_waveform(0.5 * mixture.waveform * 2.0), torch.ones(1, 3, 1))
+    made = Separation(
+        mixture, mixture.with_waveform(0.5 * mixture.waveform * 2.0), torch.ones(1, 3, 1)
+    )
     return replace(made, gain=2.0)
 
 
 def share(kept: Separation, made: Separation) -> float:
-    """How much of the mixture's voice the cleaned speech has lost, against what the guard was given."""
+    """How much of the mixture's voice the cleaned speech has lost, against what the guard was
+    given."""
     dry = made.mixture.waveform * made.gain
     return float(((dry - kept.speech.waveform) / (dry - made.speech.waveform)).mean())
 
 
-@pytest.mark.parametrize(("harmless_below", "expected"), [(2.0, 1.0), (0.8, 0.7), (0.5, 0.4), (0.1, 0.0)])
+@pytest.mark.parametrize(
+    ("harmless_below", "expected"), [(2.0, 1.0), (0.8, 0.7), (0.5, 0.4), (0.1, 0.0)]
+)
 def test_lowers_the_wet_mix_until_no_harm_is_found(separation, harmless_below, expected):
     kept, wet = Fallback()(separation, lambda one: share(one, separation) > harmless_below)
     assert wet == expected

@@ -40,9 +40,18 @@ def clean(pipeline: Pipeline, *clips: Audio) -> list[Separation]:
 
 @pytest.mark.parametrize(
     ("rate", "channels", "seconds"),
-    [(24000, 1, 2.0), (48000, 2, 1.0), (44100, 1, 0.1), (192000, 2, 0.3), (8000, 8, 0.7), (22050, 2, 1 / 22050)],
+    [
+        (24000, 1, 2.0),
+        (48000, 2, 1.0),
+        (44100, 1, 0.1),
+        (192000, 2, 0.3),
+        (8000, 8, 0.7),
+        (22050, 2, 1 / 22050),
+    ],
 )
-def test_rate_channels_and_length_are_kept(pipeline: Pipeline, clip: Audio, rate: int, channels: int, seconds: float) -> None:
+def test_rate_channels_and_length_are_kept(
+    pipeline: Pipeline, clip: Audio, rate: int, channels: int, seconds: float
+) -> None:
     mono = resample(clip, rate).waveform[:, : max(1, round(seconds * rate))]
     mixture = Audio(mono.repeat(channels, 1), rate)
     before = mixture.waveform.clone()
@@ -57,12 +66,25 @@ def test_rate_channels_and_length_are_kept(pipeline: Pipeline, clip: Audio, rate
 
 
 def test_same_samples_whatever_the_batch_and_order(pipeline: Pipeline, clip: Audio) -> None:
-    clips = [clip, Audio(clip.waveform[:, :9999], 24000), noise(1.0, 16000), noise(0.5, 48000, channels=2)]
+    clips = [
+        clip,
+        Audio(clip.waveform[:, :9999], 24000),
+        noise(1.0, 16000),
+        noise(0.5, 48000, channels=2),
+    ]
     alone = [clean(pipeline, one)[0].speech.waveform for one in clips]
     together = clean(pipeline, *clips[::-1])[::-1]
-    assert all(torch.equal(one, other.speech.waveform) for one, other in zip(alone, together, strict=True))
-    batched = clean(pipeline_of("batch_size=5", "enhancement.wet=0.5", "postprocess.beta_wiener.beta=0.5"), *clips)
-    assert all((one - other.speech.waveform).abs().max() < 1e-5 for one, other in zip(alone, batched, strict=True))
+    assert all(
+        torch.equal(one, other.speech.waveform) for one, other in zip(alone, together, strict=True)
+    )
+    batched = clean(
+        pipeline_of("batch_size=5", "enhancement.wet=0.5", "postprocess.beta_wiener.beta=0.5"),
+        *clips,
+    )
+    assert all(
+        (one - other.speech.waveform).abs().max() < 1e-5
+        for one, other in zip(alone, batched, strict=True)
+    )
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(24000, 1), (44100, 2)])
@@ -74,27 +96,44 @@ def test_silence_in_silence_out(pipeline: Pipeline, rate: int, channels: int) ->
 def test_nothing_asked_for_nothing_changed(clip: Audio) -> None:
     """With wet = 0, beta = 0 and no loudness, the output is the fused estimate itself."""
     bare = pipeline_of("enhancement=identity", "postprocess=[]")
-    off = pipeline_of("enhancement.wet=0", "postprocess=[beta_wiener]", "postprocess.beta_wiener.beta=0")
+    off = pipeline_of(
+        "enhancement.wet=0", "postprocess=[beta_wiener]", "postprocess.beta_wiener.beta=0"
+    )
     assert torch.equal(clean(bare, clip)[0].speech.waveform, clean(off, clip)[0].speech.waveform)
 
 
-def test_the_band_that_no_model_hears_is_weighed_like_the_octave_below(pipeline: Pipeline, clip: Audio) -> None:
-    """The embedded models hear up to 12 kHz; of a 48 kHz mixture the rest gets the mean mask of their top octave."""
+def test_the_band_that_no_model_hears_is_weighed_like_the_octave_below(
+    pipeline: Pipeline, clip: Audio
+) -> None:
+    """The embedded models hear up to 12 kHz; of a 48 kHz mixture the rest gets the mean mask of
+    their top octave."""
     voice = resample(clip, 48000)
-    bright = voice.with_waveform(voice.waveform + noise(voice.seconds, 48000, 0.02).waveform[:, : voice.samples])
+    bright = voice.with_waveform(
+        voice.waveform + noise(voice.seconds, 48000, 0.02).waveform[:, : voice.samples]
+    )
     result = clean(pipeline, bright)[0]
     top = round(0.9 * 12000 / 24000 * 2048)
     octave = result.mask[:, top // 2 : top].mean(1, keepdim=True)
     assert (result.mask[:, top + 1 :] - octave).abs().max() < 0.01
     treble = stft.stft(result.speech.waveform, 4096)[:, top + 1 :].abs().square().sum()
-    assert treble > 0.01 * stft.stft(bright.waveform, 4096)[:, top + 1 :].abs().square().sum() * octave.square().mean()
+    assert (
+        treble
+        > 0.01
+        * stft.stft(bright.waveform, 4096)[:, top + 1 :].abs().square().sum()
+        * octave.square().mean()
+    )
 
 
 def test_a_gpu_is_used_where_there_is_one(clip: Audio) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA GPU here")
     on_gpu = build(composed(["output.dir=.", "tracking=none", "device=cuda"])).pipeline
-    assert level_db(clean(on_gpu, clip)[0].speech.waveform - clean(pipeline_of(), clip)[0].speech.waveform) < -60
+    assert (
+        level_db(
+            clean(on_gpu, clip)[0].speech.waveform - clean(pipeline_of(), clip)[0].speech.waveform
+        )
+        < -60
+    )
 
 
 def test_a_separation_checks_its_parts(clip: Audio) -> None:

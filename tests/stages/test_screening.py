@@ -30,7 +30,9 @@ def test_tells_the_pilots_mixtures_from_their_voices(screening):
     mixture = load(track.path)
     assert screening.finds_music(mixture)
     assert screening.music_db(voice) < screening.music_db(mixture) - 5
-    assert screening.finds_music(mixture.with_waveform(mixture.waveform / 100)), "level does not count"
+    assert screening.finds_music(mixture.with_waveform(mixture.waveform / 100)), (
+        "level does not count"
+    )
     assert not screening.finds_music(Audio(torch.zeros(2, 9000), 44100))
 
 
@@ -60,7 +62,9 @@ def test_only_files_with_music_meet_the_pipeline_and_the_order_is_kept(tmp_path,
 
     found = list(clean(tracks, pipeline, Batching(4, 60, 300, tmp_path), Ears()))
     assert [one.track.alias for one in found] == ["a", "b", "c", "d"]
-    assert [one.untouched for one in found] == [True, False, True, False], "what cannot be screened is cleaned"
+    assert [one.untouched for one in found] == [True, False, True, False], (
+        "what cannot be screened is cleaned"
+    )
     assert len(seen) == 2
     written = save(found[0].separation.speech, tmp_path / "out.wav", found[0].subtype)
     assert torch.equal(load(written).waveform, load(tmp_path / "a.wav").waveform)

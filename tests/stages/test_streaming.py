@@ -40,25 +40,44 @@ def swelling(seconds: float, rate: int, channels: int) -> Audio:
     """Noise whose level and colour change, so that no block is like another."""
     audio = noise(seconds, rate, 0.2, channels)
     time = torch.linspace(0, 9, audio.samples)
-    return audio.with_waveform(audio.waveform * (0.3 + time.sin().square()) * torch.linspace(0.2, 1, audio.samples))
+    return audio.with_waveform(
+        audio.waveform * (0.3 + time.sin().square()) * torch.linspace(0.2, 1, audio.samples)
+    )
 
 
 def pipeline(models: Path, **stages: object) -> Pipeline:
     separators = {
         "two": DemucsSeparator("two", str(models), shifts=1, device="cpu"),
-        "one": DemucsSeparator("one", str(models), shifts=2, accompaniment="stems", overlap=0.6, device="cpu"),
+        "one": DemucsSeparator(
+            "one", str(models), shifts=2, accompaniment="stems", overlap=0.6, device="cpu"
+        ),
     }
-    whole = Pipeline(separators, MeanMask(), Denoiser("embedded_denoiser", 0.7, device="cpu"), {}, torch.device("cpu"))
-    return replace(whole, **{"postprocess": {"wiener": BetaWiener(1.0), "loudness": Loudness()}} | stages)  # type: ignore[arg-type]
+    whole = Pipeline(
+        separators,
+        MeanMask(),
+        Denoiser("embedded_denoiser", 0.7, device="cpu"),
+        {},
+        torch.device("cpu"),
+    )
+    return replace(
+        whole, **{"postprocess": {"wiener": BetaWiener(1.0), "loudness": Loudness()}} | stages
+    )  # type: ignore[arg-type]
 
 
 def both(pipe: Pipeline, audio: Audio, folder: Path) -> tuple[Audio, LongSeparation]:
     path = save(audio, folder / "x.wav", "FLOAT")
-    return pipe([load(path)])[0].speech, clean_long(pipe, LongAudio.of(path), folder, lambda _: nullcontext())
+    return pipe([load(path)])[0].speech, clean_long(
+        pipe, LongAudio.of(path), folder, lambda _: nullcontext()
+    )
 
 
-@pytest.mark.parametrize(("rate", "channels", "seconds"), [(24000, 1, 6.3), (44100, 2, 11.0), (16000, 1, 0.2), (48000, 3, 3.0)])
-def test_streamed_equals_in_memory(models: Path, tmp_path: Path, rate: int, channels: int, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("rate", "channels", "seconds"),
+    [(24000, 1, 6.3), (44100, 2, 11.0), (16000, 1, 0.2), (48000, 3, 3.0)],
+)
+def test_streamed_equals_in_memory(
+    models: Path, tmp_path: Path, rate: int, channels: int, seconds: float
+) -> None:
     memory, disk = both(pipeline(models), swelling(seconds, rate, channels), tmp_path)
     streamed = torch.cat(list(disk.cleaned()), -1)
     assert streamed.shape == memory.waveform.shape
@@ -99,10 +118,18 @@ def test_the_excerpt_is_where_most_was_taken_out(models: Path, tmp_path: Path) -
 def test_loudness_has_to_come_last(models: Path, tmp_path: Path) -> None:
     wrong = pipeline(models, postprocess={"loudness": Loudness(), "wiener": BetaWiener()})
     with pytest.raises(ValueError, match="loudness must come last"):
-        clean_long(wrong, LongAudio.of(save(noise(1.0), tmp_path / "x.wav")), tmp_path, lambda _: nullcontext())
+        clean_long(
+            wrong,
+            LongAudio.of(save(noise(1.0), tmp_path / "x.wav")),
+            tmp_path,
+            lambda _: nullcontext(),
+        )
 
 
-@pytest.mark.parametrize(("channels", "rate", "seconds"), [(1, 48000, 5.03), (2, 44100, 1.27), (8, 16000, 2.0), (5, 8000, 0.2)])
+@pytest.mark.parametrize(
+    ("channels", "rate", "seconds"),
+    [(1, 48000, 5.03), (2, 44100, 1.27), (8, 16000, 2.0), (5, 8000, 0.2)],
+)
 def test_meters_read_what_the_whole_reads(channels: int, rate: int, seconds: float) -> None:
     audio = swelling(seconds, rate, channels)
     loudness, peak = LoudnessMeter(rate, channels), TruePeakMeter(rate, channels)

@@ -1,4 +1,5 @@
-"""A PostgreSQL server of a test's own, in a folder, on a port of its own. As root its programs run as another user."""
+"""A PostgreSQL server of a test's own, in a folder, on a port of its own. As root its programs run
+as another user."""
 
 from __future__ import annotations
 
@@ -17,12 +18,16 @@ PLACES = ["", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), rever
 
 
 def program(name: str) -> str | None:
-    return next((found for place in PLACES if (found := shutil.which(name, path=place or None))), None)
+    return next(
+        (found for place in PLACES if (found := shutil.which(name, path=place or None))), None
+    )
 
 
 def available() -> bool:
     """Whether there are programs, and a user to run them as."""
-    return bool(program("initdb") and program("pg_ctl")) and (os.geteuid() != 0 or _user() is not None)
+    return bool(program("initdb") and program("pg_ctl")) and (
+        os.geteuid() != 0 or _user() is not None
+    )
 
 
 def _user() -> str | None:
@@ -32,8 +37,8 @@ def _user() -> str | None:
 
 @contextmanager
 def server(password: str = "") -> Iterator[str]:
-    """The URI of a server of one's own, without a database: there is an empty one, `postgres`. With a `password` all have to
-    give it."""
+    """The URI of a server of one's own, without a database: there is an empty one, `postgres`. With
+    a `password` all have to give it."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="postgres-") as scratch:
         folder = Path(scratch)
         lead: list[str] = []
@@ -54,10 +59,18 @@ def server(password: str = "") -> Iterator[str]:
             (folder / "password").write_text(password)
             auth = ["-A", "scram-sha-256", f"--pwfile={folder / 'password'}"]
         where = ("-D", str(data))
-        run(str(program("initdb")), *where, "-U", "speechclean", *auth, "--no-sync", "-E", "UTF8", "--locale=C")
-        options = (
-            f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c shared_buffers=16MB -c max_connections=100"
+        run(
+            str(program("initdb")),
+            *where,
+            "-U",
+            "speechclean",
+            *auth,
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale=C",
         )
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c shared_buffers=16MB -c max_connections=100"
         run(str(program("pg_ctl")), *where, "-o", options, "-l", str(folder / "log"), "-w", "start")
         try:
             yield f"postgresql://speechclean{':' + password if password else ''}@127.0.0.1:{port}"

@@ -28,13 +28,30 @@ def free_port() -> int:
 def mlflow_server(
     uri: str, port: int | None = None, artifacts: Path | None = None, cwd: Path | None = None
 ) -> Iterator[tuple[subprocess.Popen, str]]:
-    """A server on the store `uri` that answers already, and its address; gone after the block, however that ends."""
+    """A server on the store `uri` that answers already, and its address; gone after the block,
+    however that ends."""
     port = port or free_port()
-    line = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--port", str(port), "--workers", "1"]
+    line = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        uri,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
     line += ["--artifacts-destination", str(artifacts)] if artifacts else []
     quiet = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     process = subprocess.Popen(
-        line, env=quiet, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        line,
+        env=quiet,
+        cwd=cwd,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
@@ -49,7 +66,9 @@ def mlflow_server(
 
 
 @contextmanager
-def tracking_server(folder: Path, port: int | None = None) -> Iterator[tuple[subprocess.Popen, str]]:
+def tracking_server(
+    folder: Path, port: int | None = None
+) -> Iterator[tuple[subprocess.Popen, str]]:
     """The same on `server.db` in a folder, which keeps the files of runs too."""
     uri = f"sqlite:///{folder}/server.db"
     MlflowTracker(uri).check()  # the server's own creation of it takes twice as long

@@ -1,4 +1,5 @@
-"""A SLURM cluster of a test's own, in a folder, on ports of its own: a controller and one node, this machine."""
+"""A SLURM cluster of a test's own, in a folder, on ports of its own: a controller and one node,
+this machine."""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ def available() -> bool:
 
 @contextmanager
 def cluster(cpus: int = 2, memory_mb: int = 6000) -> Iterator[dict[str, str]]:
-    """The environment that makes `sbatch` and its friends speak to a cluster of one's own, idle and ready."""
+    """The environment that makes `sbatch` and its friends speak to a cluster of one's own, idle and
+    ready."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="slurm-") as scratch, ExitStack() as stack:
         folder, host = Path(scratch), socket.gethostname().partition(".")[0]
         for name in ("state", "spool"):
@@ -61,17 +63,30 @@ def cluster(cpus: int = 2, memory_mb: int = 6000) -> Iterator[dict[str, str]]:
         ports = {"port": free_port(), "node": free_port()}
         config = CONFIG.format(folder=folder, host=host, cpus=cpus, memory=memory_mb, **ports)
         (folder / "slurm.conf").write_text(config)
-        version = "v1" if Path("/sys/fs/cgroup/memory").is_dir() else "v2"  # it asks for one, used or not
+        # it asks for one, used or not
+        version = "v1" if Path("/sys/fs/cgroup/memory").is_dir() else "v2"
         (folder / "cgroup.conf").write_text(f"CgroupPlugin=cgroup/{version}\n")
         key = folder / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o600)
         environment = {"SLURM_CONF": str(folder / "slurm.conf")}
-        munged = ["munged", "--foreground", "--force", f"--socket={folder}/munge.socket", f"--key-file={key}"]
-        munged += [f"--log-file={folder}/munged.log", f"--pid-file={folder}/munged.pid", f"--seed-file={folder}/munged.seed"]
+        munged = [
+            "munged",
+            "--foreground",
+            "--force",
+            f"--socket={folder}/munge.socket",
+            f"--key-file={key}",
+        ]
+        munged += [
+            f"--log-file={folder}/munged.log",
+            f"--pid-file={folder}/munged.pid",
+            f"--seed-file={folder}/munged.seed",
+        ]
         for line in (munged, ["slurmctld", "-D"], ["slurmd", "-D", "-N", host]):
             log = stack.enter_context(open(folder / f"{line[0]}.out", "w"))
-            process = subprocess.Popen(line, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                line, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
+            )
             stack.callback(_end, process)
             if line is munged:
                 _wait(lambda: (folder / "munge.socket").exists(), folder)
@@ -80,14 +95,19 @@ def cluster(cpus: int = 2, memory_mb: int = 6000) -> Iterator[dict[str, str]]:
 
 
 def _said(*line: str, environment: dict[str, str]) -> str:
-    return subprocess.run(line, env=os.environ | environment, capture_output=True, text=True, check=False).stdout
+    return subprocess.run(
+        line, env=os.environ | environment, capture_output=True, text=True, check=False
+    ).stdout
 
 
 def _wait(ready: Callable[[], bool], folder: Path) -> None:
     deadline = time.monotonic() + START_S
     while not ready():
         if time.monotonic() > deadline:
-            said = "\n".join(f"{path.name}: {path.read_text()[-800:]}" for path in sorted(folder.glob("*.[lo][ou][gt]")))
+            said = "\n".join(
+                f"{path.name}: {path.read_text()[-800:]}"
+                for path in sorted(folder.glob("*.[lo][ou][gt]"))
+            )
             raise TimeoutError(f"the cluster does not come up\n{said}")
         time.sleep(0.2)
 

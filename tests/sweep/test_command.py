@@ -1,4 +1,5 @@
-"""Whole sweeps, as commands: on small networks and short files, with everything else as users have it."""
+"""Whole sweeps, as commands: on small networks and short files, with everything else as users have
+it."""
 
 from __future__ import annotations
 
@@ -31,14 +32,19 @@ SPACE = (
 
 @pytest.fixture(scope="module")
 def place(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with three files, their references, and what a command line needs to know of them."""
+    """A folder with three files, their references, and what a command line needs to know of
+    them."""
     folder = tmp_path_factory.mktemp("sweep")
     rows = []
     for index in range(3):
         voice, music = tone(300 + 100 * index, 1.2), noise(1.2, seed=index)
         save(voice, folder / f"voice{index}.wav")
-        save(voice.with_waveform(0.6 * (voice.waveform + music.waveform)), folder / f"mix{index}.wav")
-        rows.append({"path": f"mix{index}.wav", "reference": f"voice{index}.wav", "alias": f"f{index}"})
+        save(
+            voice.with_waveform(0.6 * (voice.waveform + music.waveform)), folder / f"mix{index}.wav"
+        )
+        rows.append(
+            {"path": f"mix{index}.wav", "reference": f"voice{index}.wav", "alias": f"f{index}"}
+        )
     with open(folder / "set.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -50,9 +56,23 @@ def place(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(place: Path, work: Path, *more: str) -> list[str]:
     return [
         *(sys.executable, "-m", "speechclean", "-m"),
-        *("dataset=manifest", f"dataset.path={place / 'set.csv'}", "separators=[local]", "device=cpu"),
-        *("separators.local.name=one", f"separators.local.path={place / 'models'}", "separators.local.accompaniment=stems"),
-        *(f"cache.dir={work / 'cache'}", "metrics=[si_sdr]", "sweep.startup_trials=3", "sweep.prune_p=0"),
+        *(
+            "dataset=manifest",
+            f"dataset.path={place / 'set.csv'}",
+            "separators=[local]",
+            "device=cpu",
+        ),
+        *(
+            "separators.local.name=one",
+            f"separators.local.path={place / 'models'}",
+            "separators.local.accompaniment=stems",
+        ),
+        *(
+            f"cache.dir={work / 'cache'}",
+            "metrics=[si_sdr]",
+            "sweep.startup_trials=3",
+            "sweep.prune_p=0",
+        ),
         *more,
     ]
 
@@ -63,13 +83,17 @@ def environment() -> dict[str, str]:
 
 def run(place: Path, work: Path, *more: str, status: int = 0) -> str:
     work.mkdir(exist_ok=True)
-    done = subprocess.run(command(place, work, *more), cwd=work, env=environment(), capture_output=True, text=True)
+    done = subprocess.run(
+        command(place, work, *more), cwd=work, env=environment(), capture_output=True, text=True
+    )
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 def study_of(work: Path, name: str, storage: str | None = None) -> optuna.Study:
-    return optuna.load_study(study_name=name, storage=storage or f"sqlite:///{work / 'multirun' / name / 'study.db'}")
+    return optuna.load_study(
+        study_name=name, storage=storage or f"sqlite:///{work / 'multirun' / name / 'study.db'}"
+    )
 
 
 def counted(study: optuna.Study) -> list[Any]:
@@ -77,12 +101,19 @@ def counted(study: optuna.Study) -> list[Any]:
 
 
 def agree(work: Path, study: optuna.Study) -> None:
-    """The study and the tracking store hold the same trials with the same values, each once, all below one parent."""
+    """The study and the tracking store hold the same trials with the same values, each once, all
+    below one parent."""
     records = Records(f"sqlite:///{work / 'mlflow.db'}")
     children = records.children(study.user_attrs["parent_run"])
-    whole = [one for one in children if one.status == "FINISHED" and one.tags.get("trial_state") == "COMPLETE"]
+    whole = [
+        one
+        for one in children
+        if one.status == "FINISHED" and one.tags.get("trial_state") == "COMPLETE"
+    ]
     recorded = sorted((int(one.tags["trial"]), one.metrics["objective"]) for one in whole)
-    complete = sorted((trial.number, trial.value) for trial in study.trials if trial.state.name == "COMPLETE")
+    complete = sorted(
+        (trial.number, trial.value) for trial in study.trials if trial.state.name == "COMPLETE"
+    )
     assert recorded == complete
     assert not [one for one in children if one.status == "RUNNING"]
     points = [tuple(sorted(trial.params.items())) for trial in counted(study)]
@@ -94,10 +125,15 @@ def test_a_sweep_is_killed_and_goes_on(place: Path, tmp_path: Path) -> None:
     more = ["sweep=optuna", "sweep.n_trials=10", f"sweep.space={space}", "sweep.max_failures=9"]
     more += ["fusion=mean_mask,max_mask,no_mask"]  # the last one is refused by Hydra
     process = subprocess.Popen(
-        command(place, tmp_path, *more), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+        command(place, tmp_path, *more),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
-    told = [process.stdout.readline() for _ in range(5)]  # two lines of the sweep's own, then a line per trial
+    # two lines of the sweep's own, then a line per trial
+    told = [process.stdout.readline() for _ in range(5)]
     process.kill()
     process.wait()
     assert "maximize si_sdr_improvement, since every file has a reference" in told[0]
@@ -108,10 +144,16 @@ def test_a_sweep_is_killed_and_goes_on(place: Path, tmp_path: Path) -> None:
     study = study_of(tmp_path, "optuna")
     agree(tmp_path, study)
     ended = [trial for trial in left if trial.state.is_finished()]
-    assert [trial.params for trial in study.trials[: len(ended)]] == [trial.params for trial in ended]
+    assert [trial.params for trial in study.trials[: len(ended)]] == [
+        trial.params for trial in ended
+    ]
     assert len(counted(study)) == 10
     assert "10/10" in again
-    reasons = {trial.number: trial.user_attrs["reason"] for trial in counted(study) if trial.state.name == "FAIL"}
+    reasons = {
+        trial.number: trial.user_attrs["reason"]
+        for trial in counted(study)
+        if trial.state.name == "FAIL"
+    }
     for trial in counted(study):
         if trial.params["fusion"] == "no_mask":
             assert "no_mask" in reasons[trial.number]
@@ -122,7 +164,11 @@ def test_a_sweep_is_killed_and_goes_on(place: Path, tmp_path: Path) -> None:
     # Each estimate is computed once, however many trials ask for it.
     complete = [trial for trial in counted(study) if trial.state.name == "COMPLETE"]
     keys = {(trial.params["shifts"], trial.params["overlap"]) for trial in complete}
-    free = [trial for trial in complete if trial.user_attrs["reuse"].get("reuse.separator_forwards", 0) == 0]
+    free = [
+        trial
+        for trial in complete
+        if trial.user_attrs["reuse"].get("reuse.separator_forwards", 0) == 0
+    ]
     assert len(free) >= len(complete) - len(keys)
     folder = tmp_path / "multirun" / "optuna"
     page = (folder / "study.html").read_text()
@@ -130,23 +176,38 @@ def test_a_sweep_is_killed_and_goes_on(place: Path, tmp_path: Path) -> None:
     assert "Plotly.newPlot" in page
     assert (folder / "history.png").read_bytes().startswith(b"\x89PNG")
     best = study.best_trial
-    assert yaml.safe_load((folder / "best.yaml").read_text()).get("shifts", 1) == best.params["shifts"]
+    assert (
+        yaml.safe_load((folder / "best.yaml").read_text()).get("shifts", 1) == best.params["shifts"]
+    )
     with open(folder / "trials.csv", newline="") as file:
-        assert [int(row["trial"]) for row in csv.DictReader(file)] == [trial.number for trial in counted(study)]
+        assert [int(row["trial"]) for row in csv.DictReader(file)] == [
+            trial.number for trial in counted(study)
+        ]
     parent = Records(f"sqlite:///{tmp_path / 'mlflow.db'}").get("optuna")
     assert parent.status == "FINISHED"
     assert parent.metrics["best"] == best.value
-    assert {"best.yaml", "history.png", "study.html", "summary.md", "trials.csv"} <= parent.artifacts()
+    assert {
+        "best.yaml",
+        "history.png",
+        "study.html",
+        "summary.md",
+        "trials.csv",
+    } <= parent.artifacts()
 
 
 @pytest.mark.parametrize(
     ("more", "told"),
     [
         (["sweep=optuna", "+sweep.space.shfts='choice(1,2)'"], "shfts"),
-        (["sweep=optuna", "sweep.objective={metric: pesq_cleaned, direction: maximize}"], "needs the metric pesq"),
+        (
+            ["sweep=optuna", "sweep.objective={metric: pesq_cleaned, direction: maximize}"],
+            "needs the metric pesq",
+        ),
     ],
 )
-def test_what_is_wrong_is_said_before_any_work(place: Path, tmp_path: Path, more: list[str], told: str) -> None:
+def test_what_is_wrong_is_said_before_any_work(
+    place: Path, tmp_path: Path, more: list[str], told: str
+) -> None:
     said = run(place, tmp_path, *more, status=2)
     assert told in said
     assert "nothing was started" in said
@@ -156,7 +217,12 @@ def test_what_is_wrong_is_said_before_any_work(place: Path, tmp_path: Path, more
 def killed_and_resumed(place: Path, work: Path, kills: int, trials: int, seed: int) -> None:
     """A parallel sweep, killed with all its workers at random moments until it is through."""
     draw = random.Random(seed)
-    more = ["sweep=optuna", f"sweep.n_trials={trials}", f"sweep.space={SPACE}", "hydra/launcher=joblib"]
+    more = [
+        "sweep=optuna",
+        f"sweep.n_trials={trials}",
+        f"sweep.space={SPACE}",
+        "hydra/launcher=joblib",
+    ]
     more += ["hydra.launcher.n_jobs=2", "sweep.n_jobs=2"]
     work.mkdir(exist_ok=True)
     finished: dict[int, float] = {}
@@ -167,16 +233,23 @@ def killed_and_resumed(place: Path, work: Path, kills: int, trials: int, seed: i
         )  # fmt: skip
         deadline = time.monotonic() + 120
         before = len(finished)
-        while time.monotonic() < deadline and process.poll() is None:  # into the work, then a moment of chance
+        # into the work, then a moment of chance
+        while time.monotonic() < deadline and process.poll() is None:
             try:
-                if any(trial.state.name == "RUNNING" for trial in counted(study_of(work, "optuna"))):
+                if any(
+                    trial.state.name == "RUNNING" for trial in counted(study_of(work, "optuna"))
+                ):
                     break
             except Exception:
                 time.sleep(0.2)
         time.sleep(draw.uniform(0, 2.0))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        now = {trial.number: trial.value for trial in study_of(work, "optuna").trials if trial.state.name == "COMPLETE"}
+        now = {
+            trial.number: trial.value
+            for trial in study_of(work, "optuna").trials
+            if trial.state.name == "COMPLETE"
+        }
         assert now.items() >= finished.items(), "a finished trial was lost or changed"
         assert len(now) >= before
         finished = now
@@ -184,14 +257,18 @@ def killed_and_resumed(place: Path, work: Path, kills: int, trials: int, seed: i
     study = study_of(work, "optuna")
     assert {trial.state.name for trial in counted(study)} == {"COMPLETE"}
     assert len(counted(study)) == trials
-    assert {trial.number: trial.value for trial in study.trials if trial.value is not None}.items() >= finished.items()
+    assert {
+        trial.number: trial.value for trial in study.trials if trial.value is not None
+    }.items() >= finished.items()
     agree(work, study)
     # What was read from the store under all this is what is computed without it.
     alone = run(place, work, *[one for one in more if "jobs" not in one and "launcher" not in one],
                 "sweep.study=alone", "sweep.sampler=random", "cache.enabled=false", "tracking=none")  # fmt: skip
     assert "0 reused" in alone
     values = {tuple(sorted(trial.params.items())): trial.value for trial in counted(study)}
-    again = {tuple(sorted(trial.params.items())): trial.value for trial in study_of(work, "alone").trials}
+    again = {
+        tuple(sorted(trial.params.items())): trial.value for trial in study_of(work, "alone").trials
+    }
     both = values.keys() & again.keys()
     assert both
     assert all(values[point] == again[point] for point in both)
@@ -211,7 +288,11 @@ def test_two_commands_on_postgresql_make_one_front(place: Path, tmp_path: Path) 
         more += ["metrics=[si_sdr,si_sir,si_sar]"]
         workers = [
             subprocess.Popen(
-                command(place, tmp_path, *more), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+                command(place, tmp_path, *more),
+                cwd=tmp_path,
+                env=environment(),
+                stdout=subprocess.PIPE,
+                text=True,
             )
             for _ in range(2)
         ]
@@ -226,4 +307,6 @@ def test_two_commands_on_postgresql_make_one_front(place: Path, tmp_path: Path) 
         assert fronts[0] == fronts[1]
         records = Records(f"sqlite:///{tmp_path / 'mlflow.db'}")
         children = records.children(study.user_attrs["parent_run"])
-        assert sorted(int(one.tags["trial"]) for one in children if one.status == "FINISHED") == list(range(14))
+        assert sorted(
+            int(one.tags["trial"]) for one in children if one.status == "FINISHED"
+        ) == list(range(14))

@@ -9,7 +9,13 @@ import pytest
 
 from speechclean.sweep.objective import Goals, ObjectiveError
 
-MEANS = {"si_sdr_improvement": 6.0, "wer_cleaned": 0.3, "wer_mixture": 0.25, "stoi_cleaned": 0.8, "cost_per_audio_second": 0.5}
+MEANS = {
+    "si_sdr_improvement": 6.0,
+    "wer_cleaned": 0.3,
+    "wer_mixture": 0.25,
+    "stoi_cleaned": 0.8,
+    "cost_per_audio_second": 0.5,
+}
 
 
 def goals(objective: object, *constraints: str) -> Goals:
@@ -19,10 +25,16 @@ def goals(objective: object, *constraints: str) -> Goals:
 def test_a_metric_and_a_weighted_sum() -> None:
     one = goals({"metric": "si_sdr_improvement", "direction": "maximize"}).objectives[0]
     assert (one.name, one.value(MEANS)) == ("si_sdr_improvement", 6.0)
-    both = goals({"terms": {"si_sdr_improvement": 1, "wer_cleaned": -20}, "direction": "maximize"}).objectives[0]
+    both = goals(
+        {"terms": {"si_sdr_improvement": 1, "wer_cleaned": -20}, "direction": "maximize"}
+    ).objectives[0]
     assert both.value(MEANS) == pytest.approx(0.0)
     assert both.name == "+1·si_sdr_improvement -20·wer_cleaned"
-    assert not goals({"metric": "cost_per_audio_second", "direction": "minimize"}).objectives[0].by_file
+    assert (
+        not goals({"metric": "cost_per_audio_second", "direction": "minimize"})
+        .objectives[0]
+        .by_file
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,7 +55,9 @@ def test_constraints(text: str, violation: float) -> None:
     assert made.violation(MEANS) == pytest.approx(violation)
 
 
-@pytest.mark.parametrize("text", ["wer", "wer < 0.1", "wer <= ", "<= 0.1", "wer <= mixture * 2", "wer <= 1.2.3"])
+@pytest.mark.parametrize(
+    "text", ["wer", "wer < 0.1", "wer <= ", "<= 0.1", "wer <= mixture * 2", "wer <= 1.2.3"]
+)
 def test_what_is_no_constraint_is_said(text: str) -> None:
     with pytest.raises(ValueError, match="constraints"):
         goals(None, text)
@@ -72,7 +86,10 @@ def test_what_is_no_number_is_an_error_with_a_name(value: float | None) -> None:
 
 
 def test_names_are_held_against_the_metrics() -> None:
-    metrics = {"si_sdr": SimpleNamespace(higher_is_better=True), "lufs": SimpleNamespace(higher_is_better=None)}
+    metrics = {
+        "si_sdr": SimpleNamespace(higher_is_better=True),
+        "lufs": SimpleNamespace(higher_is_better=None),
+    }
     for name, told in [
         ("si_sdr_improvement", None),
         ("cost_per_audio_second", None),

@@ -30,14 +30,21 @@ def test_keys_and_values() -> None:
 
 
 def test_the_command_line_adds_and_fixes() -> None:
-    space, fixed = space_of({"shifts": "choice(1,2)", "overlap": "choice(0.1,0.5)"}, ["overlap=0.25", "beta=0.1,0.2", "name=x"])
+    space, fixed = space_of(
+        {"shifts": "choice(1,2)", "overlap": "choice(0.1,0.5)"},
+        ["overlap=0.25", "beta=0.1,0.2", "name=x"],
+    )
     assert list(space) == ["shifts", "beta"]
     assert fixed == ["overlap=0.25", "name=x"]
 
 
 @pytest.mark.parametrize(
     ("declared", "told"),
-    [({"shifts": "4"}, "one value is no choice"), ({}, "nothing is searched"), ({"shifts": "choice(1,"}, "sweep.space")],
+    [
+        ({"shifts": "4"}, "one value is no choice"),
+        ({}, "nothing is searched"),
+        ({"shifts": "choice(1,"}, "sweep.space"),
+    ],
 )
 def test_what_cannot_be_searched_is_said(declared: dict[str, str], told: str) -> None:
     with pytest.raises(ValueError, match=told):
@@ -54,5 +61,15 @@ def test_a_grid_has_every_point_once() -> None:
 
 
 def test_a_point_is_a_command_line() -> None:
-    point = {"enhancement.wet": 0.15000000000000002, "shifts": 4, "separators": "[a,b]", "tuned": True}
-    assert as_overrides(point) == ["enhancement.wet=0.15", "shifts=4", "separators=[a,b]", "tuned=true"]
+    point = {
+        "enhancement.wet": 0.15000000000000002,
+        "shifts": 4,
+        "separators": "[a,b]",
+        "tuned": True,
+    }
+    assert as_overrides(point) == [
+        "enhancement.wet=0.15",
+        "shifts=4",
+        "separators=[a,b]",
+        "tuned=true",
+    ]

@@ -21,7 +21,9 @@ SPACE = space_of({"shifts": "choice(1,2,4)", "wet": "range(0,1.01,0.1)"}, [])[0]
 
 
 def study(storage: str, **knobs: object) -> Study:
-    settings = Settings(study="test", storage=storage, startup_trials=4, **{"n_trials": 20, **knobs})  # type: ignore[arg-type]
+    settings = Settings(
+        study="test", storage=storage, startup_trials=4, **{"n_trials": 20, **knobs}
+    )  # type: ignore[arg-type]
     objective = [{"metric": "a_cleaned", "direction": "maximize"}]
     if knobs.get("sampler") == "nsgaii":
         objective.append({"metric": "b_cleaned", "direction": "minimize"})
@@ -88,7 +90,9 @@ def test_a_sweep_that_is_stopped_goes_on_as_it_would_have(tmp_path: Path, sample
     for total in (5, 11, 16):
         work(study(f"sqlite:///{tmp_path / 'parts.db'}", sampler=sampler, n_trials=total))
     parts = study(f"sqlite:///{tmp_path / 'parts.db'}", sampler=sampler)
-    assert [same(trial.params) for trial in parts.trials()] == [same(trial.params) for trial in whole.trials()]
+    assert [same(trial.params) for trial in parts.trials()] == [
+        same(trial.params) for trial in whole.trials()
+    ]
 
 
 def test_a_space_is_used_up(tmp_path: Path) -> None:

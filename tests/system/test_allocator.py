@@ -12,27 +12,35 @@ from speechclean.system import allocator as runtime
 
 
 def page_faults(allocator: str) -> int:
-    """How often the kernel had to give a fresh process a page while it filled 20 tensors of 64 MB, one after the other."""
+    """How often the kernel had to give a fresh process a page while it filled 20 tensors of 64 MB,
+    one after the other."""
     code = (
         "import resource, torch; from speechclean import runtime; runtime.keep_freed_memory()\n"
         "for _ in range(20): torch.full((16_000_000,), 1.0)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)"
     )
     command = [sys.executable, "-c", code]
-    env = {runtime.ALLOCATOR_VARIABLE: allocator, "OMP_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)}
+    env = {
+        runtime.ALLOCATOR_VARIABLE: allocator,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": ":".join(sys.path),
+    }
     return int(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
 def test_freed_memory_is_used_again_unless_opted_out() -> None:
     pages = 64_000_000 // 4096
-    # 19 of the 20 tensors could lie where the one before lay; where other blocks are in between, the heap grows instead.
+    # 19 of the 20 tensors could lie where the one before lay; where other blocks are in between,
+    # the heap grows instead.
     assert page_faults("system") - page_faults("keep") > 4 * pages
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
 @pytest.mark.parametrize(("width", "shared"), [(10, False), (4000, True)])
-def test_threads_of_a_large_network_share_an_arena_those_of_a_small_one_do_not(width: int, shared: bool) -> None:
+def test_threads_of_a_large_network_share_an_arena_those_of_a_small_one_do_not(
+    width: int, shared: bool
+) -> None:
     code = (
         "import ctypes, threading, torch; from speechclean import runtime\n"
         f"runtime.keep_freed_memory(torch.nn.Linear({width}, {width}))\n"
@@ -41,7 +49,9 @@ def test_threads_of_a_large_network_share_an_arena_those_of_a_small_one_do_not(w
         "ctypes.CDLL(None).malloc_stats()"
     )
     env = {"OMP_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)}
-    told = subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stderr
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True
+    ).stderr
     assert (told.count("Arena") == 1) is shared
 
 

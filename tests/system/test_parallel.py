@@ -1,4 +1,5 @@
-"""Work side by side gives the answers, the order and the errors of work done one after the other, and the same bits."""
+"""Work side by side gives the answers, the order and the errors of work done one after the other,
+and the same bits."""
 
 from __future__ import annotations
 
@@ -31,13 +32,20 @@ def test_order_and_the_callers_threads_are_kept(threads: int) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_few_items(threads: int, count: int) -> None:  # noqa: ARG001
-    assert [answer for _, answer in parallel.ordered(str, range(count))] == [str(item) for item in range(count)]
+    assert [answer for _, answer in parallel.ordered(str, range(count))] == [
+        str(item) for item in range(count)
+    ]
 
 
 def test_pieces_run_side_by_side(threads: int) -> None:
     """A barrier that all of them have to reach together."""
     meeting = threading.Barrier(threads, timeout=20)
-    met = [answer for _, answer in parallel.ordered(lambda _: (meeting.wait() >= 0, parallel.beside()), range(threads))]
+    met = [
+        answer
+        for _, answer in parallel.ordered(
+            lambda _: (meeting.wait() >= 0, parallel.beside()), range(threads)
+        )
+    ]
     assert met == [(True, threads)] * threads
 
 
@@ -92,7 +100,10 @@ def test_bits_do_not_depend_on_the_number_of_cores(build: object, tune: bool) ->
     network = checkpoints.freeze(build())  # type: ignore[operator]
     if tune:
         tuned.tune(network)
-    clips = [torch.randn(1, 1, 48_000, generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
+    clips = [
+        torch.randn(1, 1, 48_000, generator=torch.Generator().manual_seed(seed))
+        for seed in range(3)
+    ]
     before, heard = torch.get_num_threads(), {}
     try:
         for threads in (1, 2, 3):
@@ -111,5 +122,9 @@ def test_bits_do_not_depend_on_the_number_of_cores(build: object, tune: bool) ->
 def test_blas_of_numpy_and_scipy_keeps_to_one_thread_beside_forward_passes() -> None:
     from threadpoolctl import threadpool_info
 
-    assert list(parallel.ordered(lambda item: item, range(3))) == [(item, item) for item in range(3)]
-    assert {one["num_threads"] for one in threadpool_info() if one["internal_api"] == "openblas"} == {1}
+    assert list(parallel.ordered(lambda item: item, range(3))) == [
+        (item, item) for item in range(3)
+    ]
+    assert {
+        one["num_threads"] for one in threadpool_info() if one["internal_api"] == "openblas"
+    } == {1}

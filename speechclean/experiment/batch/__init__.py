@@ -1,11 +1,13 @@
 """Batches: thousands of files by one machine or many, resumed where they stopped.
 
-The run is the same as any other; an executor hands its files to workers, and a ledger knows what is done.
+The run is the same as any other; an executor hands its files to workers, and a ledger knows what is
+done.
 
     ray_executor     the executors: processes of this machine, actors of a Ray cluster
     local_executor   the executors: processes of this machine, actors of a Ray cluster
     dispatch         files to workers; what a dead worker held goes to another
-    delivery         zip or tar for whoever asked for it; `deliver` is the command that packs several batches
+    delivery         zip or tar for whoever asked for it; `deliver` is the command that packs
+                     several batches
     run              all of it in order
     ledger           ledger.jsonl: read, appended, never rewritten
     folder_lock      one process at a time in an output folder
@@ -16,7 +18,8 @@ The run is the same as any other; an executor hands its files to workers, and a 
     record           its one run in the tracking store
     plan             which files are to be done, and in which order
     worker_process   what runs in a worker's process
-    worker           files through the pipeline in threads: reading, models, measuring and writing side by side
+    worker           files through the pipeline in threads: reading, models, measuring and writing
+                     side by side
     task             Task (a file to be cleaned) and Entry (what became of it: a line of the ledger)
     shared_lock      threads that share the cores, or one that has them for itself
     disk_errors      is it this file, or does the folder take no more?
@@ -26,8 +29,8 @@ from __future__ import annotations
 
 
 class BatchError(RuntimeError):
-    """A batch that did not come to its end; everything finished is kept, and the same command continues. `status` is the exit
-    status of the process."""
+    """A batch that did not come to its end; everything finished is kept, and the same command
+    continues. `status` is the exit status of the process."""
 
     status = 1
 

@@ -1,7 +1,8 @@
-"""A batch as archives for whoever asked for it: the cleaned files, manifest.csv, metrics.csv and checksums.sha256.
+"""A batch as archives for whoever asked for it: the cleaned files, manifest.csv, metrics.csv and
+checksums.sha256.
 
-The same content gives the same bytes: names in order, dates and owners fixed, nothing in it of paths, times or machines.
-`sha256sum -c checksums.sha256` checks what was unpacked.
+The same content gives the same bytes: names in order, dates and owners fixed, nothing in it of
+paths, times or machines. `sha256sum -c checksums.sha256` checks what was unpacked.
 """
 
 from __future__ import annotations
@@ -24,12 +25,23 @@ from .task import CLEANED, Entry
 ZIP_DATE, TAR_SECONDS = (1980, 1, 1, 0, 0, 0), 315532800
 #: A finished file: the batch's folder and its entry.
 Delivered = tuple[Path, Entry]
-MANIFEST = ("file", "alias", "status", "reason", "seconds", "sample_rate", "channels", "sha256", "sha256_of_input")
+MANIFEST = (
+    "file",
+    "alias",
+    "status",
+    "reason",
+    "seconds",
+    "sample_rate",
+    "channels",
+    "sha256",
+    "sha256_of_input",
+)
 
 
 @dataclass(frozen=True)
 class Zip:
-    """One zip, stored without compression: sound gains nothing by it, and its bytes would hang on a version of zlib.
+    """One zip, stored without compression: sound gains nothing by it, and its bytes would hang on a
+    version of zlib.
 
     path: None is `delivery.zip` in the batch's folder
     """
@@ -59,9 +71,11 @@ class Zip:
 
 @dataclass(frozen=True)
 class Tar:
-    """Shards of at most `shard_mib` (a larger file has one for itself), each with the tables of its own files.
+    """Shards of at most `shard_mib` (a larger file has one for itself), each with the tables of its
+    own files.
 
-    path: a folder; None is `delivery` in the batch's folder. Shards are called `00000.tar` and so on.
+    path: a folder; None is `delivery` in the batch's folder. Shards are called `00000.tar` and so
+        on.
     """
 
     path: str | None = None
@@ -72,7 +86,8 @@ class Tar:
             raise ValueError(f"shard_mib={self.shard_mib} must be 1 or more")
 
     def pack(self, files: Sequence[Delivered]) -> list[Path]:
-        """The shards; those of an earlier and longer delivery are removed. Raises `OSError` where there is no room."""
+        """The shards; those of an earlier and longer delivery are removed. Raises `OSError` where
+        there is no room."""
         target = Path(self.path) if self.path else files[0][0] / "delivery"
         written = []
         for number, some in enumerate(_shards(files, self.shard_mib * 2**20)):
@@ -126,7 +141,11 @@ def _contents(files: Sequence[Delivered]) -> Iterator[tuple[str, bytes | Path]]:
 def _manifest(entries: Sequence[Entry]) -> bytes:
     rows = []
     for entry in entries:
-        row: dict[str, Any] = {"alias": entry.alias, "status": entry.status, "sha256_of_input": entry.input.sha256}
+        row: dict[str, Any] = {
+            "alias": entry.alias,
+            "status": entry.status,
+            "sha256_of_input": entry.input.sha256,
+        }
         if entry.status == CLEANED:
             row |= {"file": entry.output, "sha256": entry.output_sha256}
             row |= {key: entry.row.get(key) for key in ("seconds", "sample_rate", "channels")}
@@ -139,7 +158,9 @@ def _manifest(entries: Sequence[Entry]) -> bytes:
 
 def _metrics(entries: Sequence[Entry]) -> bytes:
     """Rows of metrics.csv without paths and timings."""
-    rows = [{key: value for key, value in entry.row.items() if _is_measure(key)} for entry in entries]
+    rows = [
+        {key: value for key, value in entry.row.items() if _is_measure(key)} for entry in entries
+    ]
     columns = ["alias", *sorted({key for row in rows for key in row if key != "alias"})]
     return _table(columns, rows)
 

@@ -9,14 +9,24 @@ from contextlib import suppress
 from pathlib import Path
 
 #: A folder that takes nothing more: a quota is reached, it was made read-only, the medium is gone.
-LOSSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENODEV, errno.ESTALE)
+LOSSES = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ENODEV,
+    errno.ESTALE,
+)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 #: Beyond what a file needs, in bytes: what else is written, and blocks that begin.
 SLACK = 2**20
 
 
 def loss(error: Exception | None, folder: Path, needed: int) -> str:
-    """Why a folder takes no more, after an `error` at a file that needs so many bytes in it; empty if it still does.
+    """Why a folder takes no more, after an `error` at a file that needs so many bytes in it; empty
+    if it still does.
 
     By trying: libsndfile and numpy keep the number of a failed write to themselves.
     """

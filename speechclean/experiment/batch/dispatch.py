@@ -1,4 +1,5 @@
-"""Files to workers. What a dead worker held goes to another, and a file that kills workers is found and named."""
+"""Files to workers. What a dead worker held goes to another, and a file that kills workers is found
+and named."""
 
 from __future__ import annotations
 
@@ -20,9 +21,11 @@ log = logging.getLogger(__name__)
 
 #: A file at which this many workers died while it was the only one they held is not tried again.
 DEATHS = 2
-#: So many workers in a row that die without finishing anything are no accident: at their start, or at their work.
+#: So many workers in a row that die without finishing anything are no accident: at their start, or
+#: at their work.
 LOST_AT_START, LOST_AT_WORK = 4, 12
-#: Sound in a worker's hands at once, in samples of all channels (half an hour at 24 kHz mono): it bounds memory.
+#: Sound in a worker's hands at once, in samples of all channels (half an hour at 24 kHz mono): it
+#: bounds memory.
 SAMPLES_AHEAD = 30 * 60 * 24000
 #: How often a stop is looked for, in seconds.
 TICK_S = 0.2
@@ -47,19 +50,27 @@ class _Hand:
         return len(self.held) < self.window and ahead + task.weight <= SAMPLES_AHEAD
 
 
-def dispatch(tasks: Sequence[Task], setup: Setup, start: Start, workers: int, stop: Stop) -> Iterator[Entry | None]:
-    """An entry for each task as they end; None now and then in between, so that the caller can show how time passes.
+def dispatch(
+    tasks: Sequence[Task], setup: Setup, start: Start, workers: int, stop: Stop
+) -> Iterator[Entry | None]:
+    """An entry for each task as they end; None now and then in between, so that the caller can show
+    how time passes.
 
-    Once `stop` is asked for, what is at work is finished and nothing new begun. Raises `ConfigError` for what
-    a worker finds wrong with its config before any file, `WorkersLost` when workers cannot live.
+    Once `stop` is asked for, what is at work is finished and nothing new begun. Raises
+    `ConfigError` for what a worker finds wrong with its config before any file, `WorkersLost` when
+    workers cannot live.
     """
     waiting, suspects = deque(tasks), deque[Task]()
     deaths: Counter[str] = Counter()
     lost_in_a_row = 0
     events: queue.Queue[Event] = queue.Queue()
-    hands = {number: _Hand(start(number, events)) for number in range(min(workers, max(1, len(tasks))))}
+    hands = {
+        number: _Hand(start(number, events)) for number in range(min(workers, max(1, len(tasks))))
+    }
     try:
-        while any(hand.held for hand in hands.values()) or ((waiting or suspects) and not stop.asked):
+        while any(hand.held for hand in hands.values()) or (
+            (waiting or suspects) and not stop.asked
+        ):
             if not stop.asked:
                 _hand_out(hands, waiting, suspects)
             try:
@@ -80,9 +91,16 @@ def dispatch(tasks: Sequence[Task], setup: Setup, start: Start, workers: int, st
             if event.dead:
                 lost_in_a_row += 1
                 most = LOST_AT_WORK if hand.window else LOST_AT_START
-                log.warning("worker %d: %s; it held %d files, which go to another", event.worker, event.dead, len(hand.held))
+                log.warning(
+                    "worker %d: %s; it held %d files, which go to another",
+                    event.worker,
+                    event.dead,
+                    len(hand.held),
+                )
                 if lost_in_a_row >= most:
-                    raise WorkersLost(f"{lost_in_a_row} workers in a row died, the last one by {event.dead}; see worker-*.log")
+                    raise WorkersLost(
+                        f"{lost_in_a_row} workers in a row died, the last one by {event.dead}; see worker-*.log"
+                    )
                 for task in hand.held.values():
                     deaths[task.alias] += task.alone
                     if deaths[task.alias] >= DEATHS:
@@ -101,7 +119,8 @@ def dispatch(tasks: Sequence[Task], setup: Setup, start: Start, workers: int, st
 
 
 def _hand_out(hands: dict[int, _Hand], waiting: deque[Task], suspects: deque[Task]) -> None:
-    """Give each worker what it has room for, in turn; suspects first, each to a worker that holds nothing else."""
+    """Give each worker what it has room for, in turn; suspects first, each to a worker that holds
+    nothing else."""
     gave = True
     while gave:
         gave = False
@@ -119,5 +138,17 @@ def _culprit(task: Task, how: str, setup: Setup) -> Entry:
     row = {"alias": task.alias, "path": task.path, "status": FAILED, "reason": reason}
     unread = Input(None, None, None)
     return Entry(
-        task.alias, task.path, FAILED, reason, task.output, setup.signature, setup.weights, unread, None, None, 0.0, "", row
+        task.alias,
+        task.path,
+        FAILED,
+        reason,
+        task.output,
+        setup.signature,
+        setup.weights,
+        unread,
+        None,
+        None,
+        0.0,
+        "",
+        row,
     )

@@ -18,8 +18,8 @@ from speechclean.system.atomic_files import json_object
 from . import Occupied
 
 NAME = ".lock"
-#: A killed process takes a moment until the kernel has closed its files: so long its lock is waited for, in seconds, when it is
-#: gone and when it can still be seen.
+#: A killed process takes a moment until the kernel has closed its files: so long its lock is waited
+#: for, in seconds, when it is gone and when it can still be seen.
 GONE_S, SEEN_S = 10.0, 2.0
 
 
@@ -51,7 +51,8 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def _lives(who: dict[str, Any]) -> bool:
-    """Whether the owner can be seen; one on another machine lives, as far as can be told from here."""
+    """Whether the owner can be seen; one on another machine lives, as far as can be told from
+    here."""
     if not who:
         return False
     if who.get("host") != socket.gethostname():

@@ -20,7 +20,8 @@ class Stop:
 
 @contextmanager
 def on_interrupt() -> Iterator[Stop]:
-    """Within it a first SIGINT asks, a second raises `KeyboardInterrupt`. Outside of the main thread nothing asks."""
+    """Within it a first SIGINT asks, a second raises `KeyboardInterrupt`. Outside of the main
+    thread nothing asks."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -31,7 +32,11 @@ def on_interrupt() -> Iterator[Stop]:
         if stop.asked:
             raise KeyboardInterrupt
         stop.asked = True
-        print("\nstopping: what is at work is finished; Ctrl-C again stops at once", file=sys.stderr, flush=True)
+        print(
+            "\nstopping: what is at work is finished; Ctrl-C again stops at once",
+            file=sys.stderr,
+            flush=True,
+        )
 
     signal.signal(signal.SIGINT, ask)
     try:

@@ -1,7 +1,8 @@
 """ledger.jsonl: a line for each file that came to an end, appended and synced, never rewritten.
 
-An output is in its place before its line is written. So after a crash or a power cut a line may be missing, and its file is
-cleaned again to the same bytes; a line without its file does not count either (`plan` looks). A torn last line is skipped.
+An output is in its place before its line is written. So after a crash or a power cut a line may be
+missing, and its file is cleaned again to the same bytes; a line without its file does not count
+either (`plan` looks). A torn last line is skipped.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ NAME = "ledger.jsonl"
 
 
 class Ledger:
-    """What is known of a batch: `entries` by alias, the last line of each counting. One process at a time (`lock`)."""
+    """What is known of a batch: `entries` by alias, the last line of each counting. One process at
+    a time (`lock`)."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
@@ -31,10 +33,13 @@ class Ledger:
             self._file.write(b"\n")  # what comes next begins on a line of its own
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Write lines; they are on the disk when this returns. Raises `OSError` where there is no room for them."""
+        """Write lines; they are on the disk when this returns. Raises `OSError` where there is no
+        room for them."""
         if not entries:
             return
-        written = "".join(entry.to_json() + "\n" for entry in entries).encode(errors="surrogateescape")
+        written = "".join(entry.to_json() + "\n" for entry in entries).encode(
+            errors="surrogateescape"
+        )
         while written:
             written = written[self._file.write(written) or 0 :]
         os.fsync(self._file.fileno())
@@ -54,12 +59,20 @@ class Ledger:
                 skipped += 1
         if skipped:
             log.warning(
-                "%s: %d torn line%s skipped; what it told of is looked at again", self.path, skipped, "s"[: skipped > 1]
+                "%s: %d torn line%s skipped; what it told of is looked at again",
+                self.path,
+                skipped,
+                "s"[: skipped > 1],
             )
         return not content.endswith(b"\n") and bool(content)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._file.close()

@@ -58,7 +58,9 @@ def check_common(only: str, workers: int | None, interval_s: float) -> None:
     if only not in ONLY:
         raise ValueError(f"only={only!r} must be one of {', '.join(ONLY)}")
     if workers is not None and workers < 1:
-        raise ValueError(f"workers={workers} must be 1 or more, or null for one for each GPU, or for all cores")
+        raise ValueError(
+            f"workers={workers} must be 1 or more, or null for one for each GPU, or for all cores"
+        )
     if interval_s <= 0:
         raise ValueError(f"interval_s={interval_s} must be above 0")
 
@@ -68,5 +70,7 @@ def _gpus(device: str, environment: Mapping[str, str] = os.environ) -> list[str]
     if device not in ("auto", "cuda"):
         return []
     given: Any = environment.get("CUDA_VISIBLE_DEVICES")
-    names = given.split(",") if given else [str(number) for number in range(torch.cuda.device_count())]
+    names = (
+        given.split(",") if given else [str(number) for number in range(torch.cuda.device_count())]
+    )
     return names[: torch.cuda.device_count()]

@@ -19,13 +19,15 @@ from .task import CLEANED, FAILED, Entry, Task
 
 #: Which files `batch.only` may name.
 ONLY = ("all", "failed")
-#: Headers are read, and inputs hashed where it has to be, by so many threads at once: they wait for the disk.
+#: Headers are read, and inputs hashed where it has to be, by so many threads at once: they wait for
+#: the disk.
 READERS = 8
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What an output depends on besides its input: the `signature` of the config, one over the `weights`' contents."""
+    """What an output depends on besides its input: the `signature` of the config, one over the
+    `weights`' contents."""
 
     signature: str
     weights: str
@@ -48,10 +50,12 @@ def plan(
     only: str,
     force: bool,
 ) -> Plan:
-    """What is finished by the same config, weights and input, and still there, is kept; so is what failed by the same.
+    """What is finished by the same config, weights and input, and still there, is kept; so is what
+    failed by the same.
 
     output: the config's node; stream_above_s: longer files come last
-    only: `failed` does those again that failed, and leaves what has not been done undone; force: everything anew.
+    only: `failed` does those again that failed, and leaves what has not been done undone; force:
+        everything anew.
     """
     outputs = {track.alias: cleaned_path(track, output["layout"]) for track in tracks}
     folder = Path(output["dir"])
@@ -60,7 +64,11 @@ def plan(
         entry = entries.get(track.alias)
         if only == "failed":
             return entry is None or entry.status != FAILED
-        if force or entry is None or (entry.signature, entry.weights) != (identity.signature, identity.weights):
+        if (
+            force
+            or entry is None
+            or (entry.signature, entry.weights) != (identity.signature, identity.weights)
+        ):
             return False
         return _is_there(entry, folder, outputs[track.alias]) and _same_input(track.path, entry)
 
@@ -68,10 +76,18 @@ def plan(
         settled = list(pool.map(holds, tracks))
         open_tracks = [track for track, done in zip(tracks, settled, strict=True) if not done]
         tasks = list(pool.map(lambda track: _task(track, outputs[track.alias]), open_tracks))
-    kept = {t.alias: entries[t.alias] for t, done in zip(tracks, settled, strict=True) if done and t.alias in entries}
-    # Files of like length share a GPU's batches well, and at the end no core waits long for another one. What streams comes
+    kept = {
+        t.alias: entries[t.alias]
+        for t, done in zip(tracks, settled, strict=True)
+        if done and t.alias in entries
+    }
+    # Files of like length share a GPU's batches well, and at the end no core waits long for another
+    # one. What streams comes
     # last: it takes all cores, and a kill costs the whole of it.
-    return Plan(sorted(tasks, key=lambda task: (task.seconds > stream_above_s, -task.seconds, task.alias)), kept)
+    return Plan(
+        sorted(tasks, key=lambda task: (task.seconds > stream_above_s, -task.seconds, task.alias)),
+        kept,
+    )
 
 
 def _is_there(entry: Entry, folder: Path, output: str) -> bool:
@@ -85,7 +101,8 @@ def _is_there(entry: Entry, folder: Path, output: str) -> bool:
 
 
 def _same_input(path: Path, entry: Entry) -> bool:
-    """By size and time where they are those of then, else by content: a copy of the data set is the same data set."""
+    """By size and time where they are those of then, else by content: a copy of the data set is the
+    same data set."""
     try:
         now = path.stat()
     except OSError:
@@ -104,7 +121,10 @@ def _task(track: Track, output: str) -> Task:
         seconds, weight = info.samples / info.sample_rate, info.samples * info.channels
     except (AudioError, OSError):
         seconds, weight = 0.0, 0
-    # Absolute: a worker of another machine, or of a process started elsewhere, has another current folder.
+    # Absolute: a worker of another machine, or of a process started elsewhere, has another current
+    # folder.
     reference = str(track.reference_path.absolute()) if track.reference_path else None
     path = str(track.path.absolute())
-    return Task(track.alias, path, output, reference, track.transcript, track.relative, seconds, weight)
+    return Task(
+        track.alias, path, output, reference, track.transcript, track.relative, seconds, weight
+    )

@@ -1,4 +1,5 @@
-"""How far a batch is, how fast it goes and when it will end: a live line in a terminal, a plain one now and then elsewhere."""
+"""How far a batch is, how fast it goes and when it will end: a live line in a terminal, a plain one
+now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from .task import FAILED, Entry
 
 @dataclass
 class Pace:
-    """Counts of a batch: files and seconds of sound in all, and so many that were `kept` from before. The speed is that of now
-    alone, by a clock that no one sets."""
+    """Counts of a batch: files and seconds of sound in all, and so many that were `kept` from
+    before. The speed is that of now alone, by a clock that no one sets."""
 
     files: int
     seconds: float
@@ -32,8 +33,8 @@ class Pace:
         self._began = self.clock()
 
     def add(self, entry: Entry, seconds: float) -> None:
-        """A file came to its end; `seconds` as they were planned. Time counts from the first one's beginning: until then,
-        workers only start."""
+        """A file came to its end; `seconds` as they were planned. Time counts from the first one's
+        beginning: until then, workers only start."""
         if not self._done:
             self._began = max(self._began, self.clock() - entry.took_s)
         self._done += 1
@@ -75,7 +76,9 @@ class Pace:
 def shown(pace: Pace, console: Console, interval_s: float) -> Iterator[Callable[[], None]]:
     """Yields what is to be called often while a batch goes."""
     if console.is_terminal:
-        with Progress(BarColumn(20), TextColumn("{task.description}", markup=False), console=console) as bar:
+        with Progress(
+            BarColumn(20), TextColumn("{task.description}", markup=False), console=console
+        ) as bar:
             line = bar.add_task(pace.line(), total=1.0)
             yield lambda: bar.update(line, completed=pace.share, description=pace.line())
         return

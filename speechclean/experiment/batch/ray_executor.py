@@ -1,7 +1,8 @@
-"""batch=ray: actors of a Ray cluster, one for each GPU. Inputs and the output folder must be seen by all of its machines.
+"""batch=ray: actors of a Ray cluster, one for each GPU. Inputs and the output folder must be seen
+by all of its machines.
 
-What fails is caught at its file, in the worker: to Ray no task ever fails but by the death of its actor, and then the
-dispatcher gives what that one held to another.
+What fails is caught at its file, in the worker: to Ray no task ever fails but by the death of its
+actor, and then the dispatcher gives what that one held to another.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ WAIT_S, CONNECT_S = 0.2, 5.0
 class Cluster:
     """The executor on Ray.
 
-    address: of a running cluster, `ray://head:10001` or `auto`; None starts one in this machine, for the length of the batch
+    address: of a running cluster, `ray://head:10001` or `auto`; None starts one in this machine,
+        for the length of the batch
     workers: actors; None: one for each GPU of the cluster, or one for each of its machines
     out, only, force, interval_s: as in `Local`
     """
@@ -55,9 +57,12 @@ class Cluster:
         check_common(self.only, self.workers, self.interval_s)
 
     def check(self) -> None:
-        """Raise `ImportError` where Ray is not installed, `ConnectionError` where nobody answers at the address."""
+        """Raise `ImportError` where Ray is not installed, `ConnectionError` where nobody answers at
+        the address."""
         if importlib.util.find_spec("ray") is None:
-            raise ImportError("batch=ray: Ray is not installed; pip install -c constraints.txt '.[ray]', or use batch=local")
+            raise ImportError(
+                "batch=ray: Ray is not installed; pip install -c constraints.txt '.[ray]', or use batch=local"
+            )
         host, _, port = (self.address or "").rpartition("://")[2].rpartition(":")
         if host and port.isdigit():
             try:  # Ray itself would try for minutes
@@ -72,7 +77,8 @@ class Cluster:
         import ray
 
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a CPU actor's environment stays as it is
+        # a CPU actor's environment stays as it is
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self.address:
             try:
@@ -84,7 +90,13 @@ class Cluster:
                 ) from error
         else:
             cpus = max(torch.get_num_threads(), self.workers or 1)
-            ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)
+            ray.init(
+                "local",
+                num_cpus=cpus,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE,
+                **quiet,
+            )
         try:
             resources = ray.cluster_resources()
             gpus = 0 if setup.config["device"] == "cpu" else int(resources.get("GPU", 0))
@@ -112,7 +124,9 @@ class Actor:
 
         self._wrong: list[str] = []
         try:
-            self._worker = Worker(setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"])
+            self._worker = Worker(
+                setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"]
+            )
         except ConfigError as error:  # Ray would wrap it in the actor's death
             self._wrong = list(error.problems)
 
@@ -128,14 +142,21 @@ class ActorLink:
     """An actor as the dispatcher sees it; one thread waits for all that it holds."""
 
     def __init__(
-        self, number: int, setup: Setup, events: queue.Queue[Event], threads: int | None, options: Mapping[str, Any]
+        self,
+        number: int,
+        setup: Setup,
+        events: queue.Queue[Event],
+        threads: int | None,
+        options: Mapping[str, Any],
     ) -> None:
         import ray
 
         self.number, self._events, self._ended = number, events, Flag()
         told = dataclasses.asdict(setup) | {"folder": str(setup.folder.absolute())}
         actor: Any = ray.remote(Actor)
-        made = actor.options(max_concurrency=CONCURRENCY, max_restarts=0, max_task_retries=0, **options)
+        made = actor.options(
+            max_concurrency=CONCURRENCY, max_restarts=0, max_task_retries=0, **options
+        )
         self._actor = made.remote(told, threads)
         self._lock = Lock()
         self._refs: dict[Any, bool] = {self._actor.window.remote(): True}
@@ -172,7 +193,8 @@ class ActorLink:
                 except ray.exceptions.RayActorError as error:
                     self._tell_death(error)
                     return
-                except Exception as error:  # the actor lives, but its own code failed: no file can do that
+                # the actor lives, but its own code failed: no file can do that
+                except Exception as error:
                     self._events.put(Event(self.number, problem=f"{type(error).__name__}: {error}"))
                     return
                 if isinstance(answer, list):

@@ -1,4 +1,5 @@
-"""A batch's one run in the tracking store: aggregates, distributions, worst files, failures, and one table of all files."""
+"""A batch's one run in the tracking store: aggregates, distributions, worst files, failures, and
+one table of all files."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from speechclean.system.atomic_files import csv_rows, csv_text, json_object
 
 from .plan import Identity
 
-#: The tag under which MLflow looks for tables, and the tags by which the sessions of one batch are found.
+#: The tag under which MLflow looks for tables, and the tags by which the sessions of one batch are
+#: found.
 TABLES_TAG, BATCH_TAG, CONTINUES_TAG = "mlflow.loggedArtifacts", "batch", "batch.continues"
 #: Which batch a folder holds, and its last run.
 NAME = "batch.json"
@@ -27,12 +29,15 @@ WORST = 20
 
 
 def identity(config: Mapping[str, Any], weights: Mapping[str, Path]) -> Identity:
-    """By what a file is known to be finished: all that changes its samples, and what its row says beside them.
+    """By what a file is known to be finished: all that changes its samples, and what its row says
+    beside them.
 
     The place of the output counts by being looked for there (`plan`).
     """
     listening = with_first({key: config[key] for key in provenance.LISTENING})
-    both = json.dumps([provenance.signature(config, {}, {}), listening], sort_keys=True, default=str)
+    both = json.dumps(
+        [provenance.signature(config, {}, {}), listening], sort_keys=True, default=str
+    )
     hashes = [f"{name}={provenance.file_hash(path)}" for name, path in sorted(weights.items())]
     return Identity(provenance.digest([both])[:32], provenance.digest(hashes)[:32])
 
@@ -55,12 +60,17 @@ def end(
     folder: Path,
 ) -> None:
     """What came of it, of all its sessions."""
-    counted = {f"files_{word.replace(' ', '_')}": float(number) for word, number in verdict.counts(rows).items()}
+    counted = {
+        f"files_{word.replace(' ', '_')}": float(number)
+        for word, number in verdict.counts(rows).items()
+    }
     run.metrics({**means, **counted, **histograms.percentiles(rows, metrics), **timings(rows)})
     name, least = worst(rows, metrics, WORST)
     if least:
         listed = [{"alias": row["alias"], "path": row["path"], "gain": gain} for row, gain in least]
-        run.file(tables.write_text(csv_text(("alias", "path", "gain"), listed), folder / "worst.csv"))
+        run.file(
+            tables.write_text(csv_text(("alias", "path", "gain"), listed), folder / "worst.csv")
+        )
         run.tags({"worst_by": name})
     if picture := histograms.write_histograms(rows, metrics, folder / "histograms.png"):
         run.file(picture)
@@ -70,4 +80,9 @@ def end(
     run.tags({TABLES_TAG: json.dumps(known), NOTE_TAG: (folder / "summary.md").read_text()})
     hashes = [str(row.get("sha256")) for row in csv_rows(folder / "inputs.csv")]
     profile = {"files": len(hashes), "seconds": sum(row.get("seconds") or 0 for row in rows)}
-    run.dataset("batch", provenance.digest(hashes), json.dumps({"manifest": "inputs.csv"}), json.dumps(profile))
+    run.dataset(
+        "batch",
+        provenance.digest(hashes),
+        json.dumps({"manifest": "inputs.csv"}),
+        json.dumps(profile),
+    )

@@ -1,4 +1,5 @@
-"""What a batch leaves for people and for other programs, beside its outputs. All of it is written anew at every end, whole or
+"""What a batch leaves for people and for other programs, beside its outputs. All of it is written
+anew at every end, whole or
 not at all: the ledger is what counts.
 
 metrics.csv, metrics.json, summary.md   as any run's
@@ -25,14 +26,22 @@ from .task import FAILED, Entry
 
 
 def write_all(
-    tracks: Sequence[Track], entries: Mapping[str, Entry], metrics: Mapping[str, Any], config: Mapping[str, Any], folder: Path
+    tracks: Sequence[Track],
+    entries: Mapping[str, Entry],
+    metrics: Mapping[str, Any],
+    config: Mapping[str, Any],
+    folder: Path,
 ) -> tuple[list[dict[str, Any]], dict[str, float], list[Path]]:
     """Rows of the files that came to an end, their means, and what was written."""
     rows = [{**entries[track.alias].row} for track in tracks if track.alias in entries]
     means = tables.means(rows, metrics)
     means["files_open"] = float(len(tracks) - len(rows))
     files = tables.write_all(rows, means, metrics, folder, config)
-    files += [write_failed(tracks, entries, folder), write_inputs(tracks, entries, folder), write_table(rows, folder)]
+    files += [
+        write_failed(tracks, entries, folder),
+        write_inputs(tracks, entries, folder),
+        write_table(rows, folder),
+    ]
     marks = {
         track.alias: {OUTPUT_STAGE: entries[track.alias].mark}
         for track in tracks
@@ -43,7 +52,10 @@ def write_all(
 
 def write_map(tracks: Sequence[Track], layout: str, folder: Path) -> Path:
     """Aliases, outputs and inputs of a whole batch, known before any work."""
-    rows = [{"alias": t.alias, "cleaned": cleaned_path(t, layout), "path": str(t.path.absolute())} for t in tracks]
+    rows = [
+        {"alias": t.alias, "cleaned": cleaned_path(t, layout), "path": str(t.path.absolute())}
+        for t in tracks
+    ]
     return _write(("alias", "cleaned", "path"), rows, folder / "map.csv")
 
 
@@ -53,7 +65,9 @@ def write_failed(tracks: Sequence[Track], entries: Mapping[str, Entry], folder: 
         for track in tracks
         if track.alias in entries and entries[track.alias].status == FAILED
     ]
-    return _write(("path", "reference", "transcript", "alias", "reason"), rows, folder / "failed.csv")
+    return _write(
+        ("path", "reference", "transcript", "alias", "reason"), rows, folder / "failed.csv"
+    )
 
 
 def write_inputs(tracks: Sequence[Track], entries: Mapping[str, Entry], folder: Path) -> Path:

@@ -38,17 +38,21 @@ def run_batch(
     console: Console,
     at_end: Callable[[Run], None],
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """Clean what is not yet cleaned; the rows and means of all. `config` is the run's resolved one, `params` and `tags` for its
-    record, `at_end` is called with it. Raises `BatchError` where it did not come to its end; what is finished is kept.
+    """Clean what is not yet cleaned; the rows and means of all. `config` is the run's resolved one,
+    `params` and `tags` for its record, `at_end` is called with it. Raises `BatchError` where it did
+    not come to its end; what is finished is kept.
     """
     folder, batch = Path(config["output"]["dir"]), experiment.batch
     tracks, metrics = _foreign(experiment.tracks, folder), experiment.metrics
-    logging.raiseExceptions = False  # a full disk takes no log either; that is told once, at the end
+    # a full disk takes no log either; that is told once, at the end
+    logging.raiseExceptions = False
     with folder_lock.held(folder), Ledger(folder) as ledger:
         _sweep(folder)
         signed = record.identity(config, experiment.weights)
         longest = config["stream_above_s"]
-        planned = plan(tracks, ledger.entries, signed, config["output"], longest, batch.only, batch.force)
+        planned = plan(
+            tracks, ledger.entries, signed, config["output"], longest, batch.only, batch.force
+        )
         results.write_map(tracks, config["output"]["layout"], folder)
         console.print(_greeting(planned, tracks), highlight=False)
         with experiment.tracking.run(config["name"], tags) as run:
@@ -62,7 +66,9 @@ def run_batch(
                     results.write_all(tracks, ledger.entries, metrics, config, folder)
                 raise
             try:
-                rows, means, files = results.write_all(tracks, ledger.entries, metrics, config, folder)
+                rows, means, files = results.write_all(
+                    tracks, ledger.entries, metrics, config, folder
+                )
                 record.end(run, rows, means, metrics, files, folder)
                 at_end(run)
                 if experiment.delivery is not None and not lost:
@@ -75,12 +81,17 @@ def run_batch(
                 raise OutputLost(f"{lost}. {len(ledger.entries)} files are done. {CONTINUE}")
             tables.print_table(console, rows, means, metrics, folder, run.id)
             if asked:
-                raise Interrupted(f"stopped with {int(means['files_open'])} of {len(tracks)} files to go. {CONTINUE}")
+                raise Interrupted(
+                    f"stopped with {int(means['files_open'])} of {len(tracks)} files to go. {CONTINUE}"
+                )
     return rows, means
 
 
-def _work(planned: Plan, setup: Setup, ledger: Ledger, batch: Any, console: Console) -> tuple[str, bool]:
-    """Everything that is to be done, into the ledger. Why the folder took no more, if so; whether the end was asked for."""
+def _work(
+    planned: Plan, setup: Setup, ledger: Ledger, batch: Any, console: Console
+) -> tuple[str, bool]:
+    """Everything that is to be done, into the ledger. Why the folder took no more, if so; whether
+    the end was asked for."""
     seconds = {task.alias: task.seconds for task in planned.todo}
     kept_seconds = sum(float(entry.row.get("seconds") or 0) for entry in planned.kept.values())
     pace = progress.Pace(
@@ -102,7 +113,10 @@ def _work(planned: Plan, setup: Setup, ledger: Ledger, batch: Any, console: Cons
                 try:
                     ledger.append([entry])
                 except OSError as error:
-                    lost, stop.asked = f"{setup.folder} takes no more: {error.strerror or error}", True
+                    lost, stop.asked = (
+                        f"{setup.folder} takes no more: {error.strerror or error}",
+                        True,
+                    )
                     continue
                 pace.add(entry, seconds[entry.alias])
             asked = stop.asked and not lost
@@ -119,7 +133,9 @@ def _greeting(planned: Plan, tracks: Sequence[Track]) -> str:
     return f"{len(tracks)} files: {len(planned.kept)} done before ({failed} of them failed), {len(planned.todo)} to clean"
 
 
-def _deliver(delivery: Any, tracks: Sequence[Track], ledger: Ledger, folder: Path, console: Console) -> None:
+def _deliver(
+    delivery: Any, tracks: Sequence[Track], ledger: Ledger, folder: Path, console: Console
+) -> None:
     """Pack what was made, once every file has come to an end."""
     if any(track.alias not in ledger.entries for track in tracks):
         log.warning("not every file has come to an end: nothing is packed yet")
@@ -129,11 +145,16 @@ def _deliver(delivery: Any, tracks: Sequence[Track], ledger: Ledger, folder: Pat
 
 
 def _foreign(tracks: Sequence[Track], folder: Path) -> list[Track]:
-    """Tracks without those in the output folder, where it lies in the data set's own: they would be cleaned once more."""
+    """Tracks without those in the output folder, where it lies in the data set's own: they would be
+    cleaned once more."""
     own = folder.resolve()
     foreign = [track for track in tracks if not track.path.parent.resolve().is_relative_to(own)]
     if len(foreign) < len(tracks):
-        log.warning("%d files in %s are the batch's own and left out of the data set", len(tracks) - len(foreign), folder)
+        log.warning(
+            "%d files in %s are the batch's own and left out of the data set",
+            len(tracks) - len(foreign),
+            folder,
+        )
     return foreign
 
 
@@ -150,4 +171,6 @@ def _sweep(folder: Path) -> None:
             if name.startswith(LEFTOVERS):
                 path = Path(place, name)
                 with suppress(OSError):
-                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                    shutil.rmtree(
+                        path
+                    ) if path.is_dir() and not path.is_symlink() else path.unlink()

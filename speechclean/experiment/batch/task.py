@@ -12,14 +12,16 @@ from typing import Any
 
 from speechclean.stages.types import Track
 
-#: What became of a file. The last is no end: its output could not be written, and it is to be done again.
+#: What became of a file. The last is no end: its output could not be written, and it is to be done
+#: again.
 CLEANED, FAILED, LOST = "cleaned", "failed", "lost"
 
 
 @dataclass(frozen=True)
 class Task:
-    """A file to be cleaned. `output` is below the batch's folder. `seconds` of sound are as its header says, 0 where it says
-    nothing; `weight` is what of it lies in memory, in samples of all channels; `alone`: nothing else is at work beside it."""
+    """A file to be cleaned. `output` is below the batch's folder. `seconds` of sound are as its
+    header says, 0 where it says nothing; `weight` is what of it lies in memory, in samples of all
+    channels; `alone`: nothing else is at work beside it."""
 
     alias: str
     path: str
@@ -34,7 +36,9 @@ class Task:
     def track(self) -> Track:
         """The input."""
         reference = Path(self.reference) if self.reference else None
-        return Track(self.alias, Path(self.path), reference, self.transcript, relative=self.relative)
+        return Track(
+            self.alias, Path(self.path), reference, self.transcript, relative=self.relative
+        )
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,10 @@ class Input:
 class Entry:
     """What became of one file: a line of the ledger.
 
-    `signature` is of the config that it was cleaned by, `weights` of the models' files. `row` is its line in metrics.csv,
-    `took_s` the time from its reading to its writing, `finished` a date for people: nothing is decided by it. `mark`
-    is the output's (`marks`), where marks are asked for.
+    `signature` is of the config that it was cleaned by, `weights` of the models' files. `row` is
+    its line in metrics.csv,
+    `took_s` the time from its reading to its writing, `finished` a date for people: nothing is
+    decided by it. `mark` is the output's (`marks`), where marks are asked for.
     """
 
     alias: str
@@ -72,7 +77,12 @@ class Entry:
 
     def to_json(self) -> str:
         """One line, without its end. Numbers that are none become null."""
-        return json.dumps(_finite(dataclasses.asdict(self)), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return json.dumps(
+            _finite(dataclasses.asdict(self)),
+            ensure_ascii=False,
+            allow_nan=False,
+            separators=(",", ":"),
+        )
 
     @classmethod
     def from_json(cls, line: str) -> Entry:

@@ -1,7 +1,8 @@
 """Files through the pipeline in threads, so that the models never wait.
 
-Readers decode ahead; on a CPU every core takes a file of its own through the models, on a GPU one thread packs what has been
-read into common passes; finishers measure, write and hash behind them. On the samples none of it has any influence.
+Readers decode ahead; on a CPU every core takes a file of its own through the models, on a GPU one
+thread packs what has been read into common passes; finishers measure, write and hash behind them.
+On the samples none of it has any influence.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ from .task import CLEANED, FAILED, LOST, Entry, Input, Task
 log = logging.getLogger(__name__)
 
 READERS = 2
-#: How reasons of failures for want of memory read: Python's, oneDNN's, torch's on a CPU and on a GPU.
+#: How reasons of failures for want of memory read: Python's, oneDNN's, torch's on a CPU and on a
+#: GPU.
 MEMORY_WORDS = (
     "memoryerror",
     "could not create a primitive",
@@ -64,10 +66,18 @@ class _Job:
 
 
 class Worker:
-    """A pipeline that takes files as they come. `config` is a run's resolved one; outputs go to `folder`; `pack` puts files in
+    """A pipeline that takes files as they come. `config` is a run's resolved one; outputs go to
+    `folder`; `pack` puts files in
     common passes, None: where that gains something, on a GPU."""
 
-    def __init__(self, config: Mapping[str, Any], folder: Path, signature: str, weights: str, pack: bool | None = None) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        folder: Path,
+        signature: str,
+        weights: str,
+        pack: bool | None = None,
+    ) -> None:
         cfg = OmegaConf.merge(OmegaConf.structured(Config), _own(config, folder))
         assert isinstance(cfg, DictConfig)
         self._experiment: Experiment = build(cfg)
@@ -81,14 +91,20 @@ class Worker:
         self._side_by_side = 1 if self._pack else parallel.at_once()
         self._read: queue.Queue[_Job | None] = queue.Queue()
         self._readers = ThreadPoolExecutor(READERS, "reader")
-        self._finishers = ThreadPoolExecutor(max(2, parallel.at_once()), "finisher", torch.set_num_threads, (1,))
-        self._models = [Thread(target=self._compute, name=f"models-{n}", daemon=True) for n in range(self._side_by_side)]
+        self._finishers = ThreadPoolExecutor(
+            max(2, parallel.at_once()), "finisher", torch.set_num_threads, (1,)
+        )
+        self._models = [
+            Thread(target=self._compute, name=f"models-{n}", daemon=True)
+            for n in range(self._side_by_side)
+        ]
         for thread in self._models:
             thread.start()
 
     @property
     def window(self) -> int:
-        """How many files a worker should hold for its threads to have work: at the models, read ahead of them, behind them."""
+        """How many files a worker should hold for its threads to have work: at the models, read
+        ahead of them, behind them."""
         return 3 * self._side_by_side if not self._pack else 128
 
     def submit(self, task: Task) -> Future[Entry]:
@@ -113,7 +129,8 @@ class Worker:
         path = Path(job.task.path)
         try:
             facts = path.stat()
-            digest = provenance.file_hash(path) if stat.S_ISREG(facts.st_mode) else None  # a pipe would be waited for
+            # a pipe would be waited for
+            digest = provenance.file_hash(path) if stat.S_ISREG(facts.st_mode) else None
             job.input = Input(digest, facts.st_size, facts.st_mtime_ns)
         except OSError:
             job.input = Input(None, None, None)
@@ -132,7 +149,8 @@ class Worker:
     def _compute(self) -> None:
         """Models' thread: jobs as they are read, until there are no more."""
         while (job := self._read.get()) is not None:
-            torch.set_num_threads(self._threads)  # of the whole process; a thread of our own knows nothing of it
+            # of the whole process; a thread of our own knows nothing of it
+            torch.set_num_threads(self._threads)
             jobs = [job, *(self._more(job) if self._pack and not job.large else [])]
             if job.large:
                 self._alone(job)
@@ -164,10 +182,17 @@ class Worker:
         """An outcome for each job, whatever happens."""
         batch = [(job.task.track(), job.sound) for job in jobs if isinstance(job.sound, Audio)]
         try:
-            return list(screened(batch, self._experiment.pipeline, False, self._experiment.screening))
+            return list(
+                screened(batch, self._experiment.pipeline, False, self._experiment.screening)
+            )
         except Exception as error:
             log.exception("%s", jobs[0].task.path)
-            return [Outcome(job.task.track(), reason=f"{job.task.path}: {type(error).__name__}: {error}") for job in jobs]
+            return [
+                Outcome(
+                    job.task.track(), reason=f"{job.task.path}: {type(error).__name__}: {error}"
+                )
+                for job in jobs
+            ]
 
     def _alone(self, job: _Job) -> None:
         """A large file, on all cores; a streamed one is written before its stream is closed."""
@@ -176,12 +201,19 @@ class Worker:
             torch.set_num_threads(self._threads)
             try:
                 if isinstance(job.sound, LongAudio):
-                    for outcome in stream(job.task.track(), job.sound, pipeline, self._batching, screening):
+                    for outcome in stream(
+                        job.task.track(), job.sound, pipeline, self._batching, screening
+                    ):
                         self._finish(job, outcome)
                 else:
                     self._finish(job, *self._clean([job]))
             except Exception as error:
-                self._finish(job, Outcome(job.task.track(), reason=f"{job.task.path}: {type(error).__name__}: {error}"))
+                self._finish(
+                    job,
+                    Outcome(
+                        job.task.track(), reason=f"{job.task.path}: {type(error).__name__}: {error}"
+                    ),
+                )
 
     def _finish(self, job: _Job, outcome: Outcome) -> None:
         """Finisher: outputs and the line of the ledger."""
@@ -197,7 +229,9 @@ class Worker:
                 mark = mark_of(output).to_json() if self._marks else None
             else:
                 output.unlink(missing_ok=True)  # one of an earlier config or input is none of this
-                if isinstance(job.sound, LongAudio) and (lost := loss(None, self._folder, 8 * task.weight)):
+                if isinstance(job.sound, LongAudio) and (
+                    lost := loss(None, self._folder, 8 * task.weight)
+                ):
                     status, reason = LOST, lost  # streams pass through the folder
         except Exception as error:
             reason = f"{task.path}: {type(error).__name__}: {error}"
@@ -226,7 +260,9 @@ def _own(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def _check_inside(output: Path, folder: Path) -> None:
     """Raise `ValueError` if a link on the way leads out of the folder."""
     if not output.parent.resolve().is_relative_to(folder):
-        raise ValueError(f"{output.parent} is a link that leads out of the output folder; remove it")
+        raise ValueError(
+            f"{output.parent} is a link that leads out of the output folder; remove it"
+        )
 
 
 def _seconds(job: _Job) -> float:
@@ -240,4 +276,8 @@ def _is_memory(reason: str) -> bool:
 def _plain(reason: str, path: str) -> str:
     """A reason in one line; want of memory in plain words."""
     line = " ".join(reason.split())
-    return f"{path}: not enough memory, even alone ({line.removeprefix(path + ': ')})" if _is_memory(line) else line
+    return (
+        f"{path}: not enough memory, even alone ({line.removeprefix(path + ': ')})"
+        if _is_memory(line)
+        else line
+    )

@@ -1,4 +1,5 @@
-"""A worker in a process of its own: a crash, or the kernel's choice when memory runs out, costs a worker and not the batch."""
+"""A worker in a process of its own: a crash, or the kernel's choice when memory runs out, costs a
+worker and not the batch."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ TOLD_CHARACTERS = 400
 
 @dataclass(frozen=True)
 class Setup:
-    """What every worker is told: the run's resolved config, the output folder, and what its entries are signed with."""
+    """What every worker is told: the run's resolved config, the output folder, and what its entries
+    are signed with."""
 
     config: Mapping[str, Any]
     folder: Path
@@ -34,8 +36,8 @@ class Setup:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a worker said: it is `ready` for so many files, has an `entry`, finds its config or weights `wrong`, has
-    another `problem` at its start, or is `dead`, and why."""
+    """Something that a worker said: it is `ready` for so many files, has an `entry`, finds its
+    config or weights `wrong`, has another `problem` at its start, or is `dead`, and why."""
 
     worker: int
     ready: int = 0
@@ -61,7 +63,12 @@ class ProcessLink:
     """A worker process; its log is `worker-<number>.log` in the folder."""
 
     def __init__(
-        self, number: int, setup: Setup, events: queue.Queue[Event], threads: int | None, environment: Mapping[str, str]
+        self,
+        number: int,
+        setup: Setup,
+        events: queue.Queue[Event],
+        threads: int | None,
+        environment: Mapping[str, str],
     ) -> None:
         self.number = number
         self._events = events
@@ -76,7 +83,11 @@ class ProcessLink:
                 env={**os.environ, **environment},
                 start_new_session=True,  # Ctrl-C is for the parent
             )
-        told = dataclasses.asdict(setup) | {"folder": str(setup.folder), "threads": threads, "parent": os.getpid()}
+        told = dataclasses.asdict(setup) | {
+            "folder": str(setup.folder),
+            "threads": threads,
+            "parent": os.getpid(),
+        }
         self._say(told)
         Thread(target=self._listen, name=f"worker-{number}", daemon=True).start()
 
@@ -118,7 +129,9 @@ class ProcessLink:
         """How it ended: a signal by its name, else the end of its log."""
         if status < 0:
             name = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
-            hint = "; the kernel does that when memory runs out" if -status == signal.SIGKILL else ""
+            hint = (
+                "; the kernel does that when memory runs out" if -status == signal.SIGKILL else ""
+            )
             return f"ended by {name}{hint}"
         try:
             with open(self._log, "rb") as file:

@@ -1,7 +1,9 @@
-"""`python -m speechclean.experiment.batch.worker_process`: a worker at the other end of two pipes, a line of JSON for each message.
+"""`python -m speechclean.experiment.batch.worker_process`: a worker at the other end of two pipes,
+a line of JSON for each message.
 
-In: the set-up, then tasks, then `{"end": true}`. Out: `{"ready": window}`, or `{"wrong": problems}` of the config, or
-`{"problem": words}`; then an entry for each task. It dies with its parent: nobody writes into a folder whose lock is gone.
+In: the set-up, then tasks, then `{"end": true}`. Out: `{"ready": window}`, or `{"wrong": problems}`
+of the config, or `{"problem": words}`; then an entry for each task. It dies with its parent: nobody
+writes into a folder whose lock is gone.
 """
 
 from __future__ import annotations
@@ -23,12 +25,15 @@ PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     answers = _own_channel()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches all of its processes: the parent decides
+    # Ctrl-C in a terminal reaches all of its processes: the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     setup = json.loads(sys.stdin.readline() or "null")
     if setup is None:
         return
     _die_with(setup["parent"])
-    logging.basicConfig(level=logging.INFO, format="[%(asctime)s][%(name)s][%(levelname)s] %(message)s")
+    logging.basicConfig(
+        level=logging.INFO, format="[%(asctime)s][%(name)s][%(levelname)s] %(message)s"
+    )
     lock = Lock()
 
     def say(message: dict[str, Any]) -> None:
@@ -44,7 +49,9 @@ def main() -> None:
     from .worker import Worker
 
     try:
-        worker = Worker(setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"])
+        worker = Worker(
+            setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"]
+        )
     except ConfigError as error:
         say({"wrong": error.problems})
         return

@@ -1,4 +1,5 @@
-"""Compose a config ahead of Hydra, so that what Hydra would refuse one at a time is said all at once, in the user's words."""
+"""Compose a config ahead of Hydra, so that what Hydra would refuse one at a time is said all at
+once, in the user's words."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from .schema import ConfigError, build, conf_dir, unwritable
 
 
 def composed(overrides: list[str], with_hydra: bool = False) -> DictConfig:
-    """The config that Hydra would hand to a run, if asked with Hydra's own node. Raises what Hydra raises."""
+    """The config that Hydra would hand to a run, if asked with Hydra's own node. Raises what Hydra
+    raises."""
     with _another_hydra(), initialize_config_dir(conf_dir()):
         return compose("config", overrides=overrides, return_hydra_config=with_hydra)
 
@@ -36,10 +38,13 @@ def _another_hydra() -> Iterator[None]:
 
 
 def problems_of(arguments: list[str]) -> list[str]:
-    """What is wrong with a command line, [] if Hydra can start it (or if it is a sweep, or asks for help)."""
+    """What is wrong with a command line, [] if Hydra can start it (or if it is a sweep, or asks for
+    help)."""
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     if len(overrides) != len(arguments):
-        return []  # Hydra's own flags: -m, --help, --cfg job, --info; each job of a sweep is checked when it starts
+        # Hydra's own flags: -m, --help, --cfg job, --info; each job of a sweep is checked when it
+        # starts
+        return []
     try:
         cfg = composed(overrides, with_hydra=True)
     except (HydraException, OmegaConfBaseException):
@@ -54,7 +59,8 @@ def _one_by_one(overrides: list[str]) -> list[str]:
     """Try each override on top of those that work; then check what they compose to."""
     good: list[str] = []
     problems = []
-    # Choices of groups first: a knob may belong to a choice that stands after it on the command line.
+    # Choices of groups first: a knob may belong to a choice that stands after it on the command
+    # line.
     for override in sorted(overrides, key=lambda override: "." in override.partition("=")[0]):
         try:
             composed([*good, override])

@@ -1,4 +1,5 @@
-"""From a run to a preset: its config as a file of conf/experiment/, saying only what differs from the defaults."""
+"""From a run to a preset: its config as a file of conf/experiment/, saying only what differs from
+the defaults."""
 
 from __future__ import annotations
 
@@ -29,16 +30,19 @@ class PromotionError(RuntimeError):
 
 @dataclass(frozen=True)
 class Promotion:
-    """A preset that was written. `new_keys` are those that the code has got since: with them the signature is another."""
+    """A preset that was written. `new_keys` are those that the code has got since: with them the
+    signature is another."""
 
     path: Path
     new_keys: list[str]
 
 
 def promote(record: Record, name: str, overwrite: bool = False) -> Promotion:
-    """Write `conf/experiment/<name>.yaml` from a run. Raises `PromotionError`; then nothing is written.
+    """Write `conf/experiment/<name>.yaml` from a run. Raises `PromotionError`; then nothing is
+    written.
 
-    Dataset, metrics and everything else that cannot change the sound stay as the defaults have them.
+    Dataset, metrics and everything else that cannot change the sound stay as the defaults have
+    them.
     """
     if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name):
         raise PromotionError(f"{name!r} is no name for a preset; use letters, digits, _ and -")
@@ -79,7 +83,9 @@ def minimal(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     # Shared knobs first: what the stages take from them need not be said again.
     start = _resolved(composed(_as_overrides(choices, {})))
     kept = dict(canonical(config))
-    values = {key: kept[key] for key in kept if not _is_node(kept[key]) and start.get(key) != kept[key]}
+    values = {
+        key: kept[key] for key in kept if not _is_node(kept[key]) and start.get(key) != kept[key]
+    }
     start = _resolved(composed(_as_overrides(choices, values)))
     for group in (*MANY, *ONE):
         changed = _changes(config[group], start[group])
@@ -89,14 +95,16 @@ def minimal(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _choice(group: str, node: Mapping[str, Any]) -> str:
-    """The choice of a group that a node came from: of its class, and of those the one that agrees most."""
+    """The choice of a group that a node came from: of its class, and of those the one that agrees
+    most."""
     best: tuple[int, str] | None = None
     for path in sorted((Path(conf_dir()) / group).glob("*.yaml")):
         candidate = yaml.safe_load(path.read_text()) or {}
         if candidate.get("_target_") == current(str(node.get("_target_"))):
             # Words name what it is (a model), numbers only how it is set.
             agreement = sum(
-                (100 if isinstance(value, str) else 1) * (candidate.get(key) == value) for key, value in node.items()
+                (100 if isinstance(value, str) else 1) * (candidate.get(key) == value)
+                for key, value in node.items()
             )
             best = max(best or (-1, ""), (agreement, path.stem))
     if best is None:
@@ -105,13 +113,20 @@ def _choice(group: str, node: Mapping[str, Any]) -> str:
 
 
 def _changes(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """What `mine` says otherwise, nested as it is; device and batch size, which cannot change the sound, left out."""
+    """What `mine` says otherwise, nested as it is; device and batch size, which cannot change the
+    sound, left out."""
     changed: dict[str, Any] = {}
     for key, value in mine.items():
         if key in ("device", "batch_size") or (key in theirs and theirs[key] == value):
             continue
         both = isinstance(value, Mapping) and isinstance(theirs.get(key), Mapping)
-        if part := (_changes(value, theirs[key]) if both else value if not isinstance(value, Mapping) else dict(value)):
+        if part := (
+            _changes(value, theirs[key])
+            if both
+            else value
+            if not isinstance(value, Mapping)
+            else dict(value)
+        ):
             changed[key] = part
         elif not both:
             changed[key] = part  # null, 0, false
@@ -124,7 +139,9 @@ def _verified(config: Mapping[str, Any], overrides: list[str]) -> list[str]:
     wanted = flat_canonical(config)
     wrong = [key for key in wanted if made.get(key, wanted) != wanted[key]]
     if wrong:
-        raise PromotionError(f"these keys do not come out as the run had them with the code of now: {', '.join(wrong)}")
+        raise PromotionError(
+            f"these keys do not come out as the run had them with the code of now: {', '.join(wrong)}"
+        )
     return [key for key in made if key not in wanted]
 
 
@@ -159,7 +176,10 @@ def _resolved(cfg: DictConfig) -> dict[str, Any]:
 
 def _as_overrides(choices: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
     """The preset as a command line."""
-    said = [f"{group}=[{','.join(name)}]" if isinstance(name, list) else f"{group}={name}" for group, name in choices.items()]
+    said = [
+        f"{group}=[{','.join(name)}]" if isinstance(name, list) else f"{group}={name}"
+        for group, name in choices.items()
+    ]
     return said + [f"++{key}={_written(value)}" for key, value in _dotted(values)]
 
 
@@ -177,15 +197,38 @@ def _written(value: Any) -> str:
         return f'"{escaped}"'
     if isinstance(value, list):
         return f"[{','.join(map(_written, value))}]"
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else "{}" if value == {} else repr(value)
+    return (
+        "null"
+        if value is None
+        else str(value).lower()
+        if isinstance(value, bool)
+        else "{}"
+        if value == {}
+        else repr(value)
+    )
 
 
-def _page(record: Record, name: str, choices: Mapping[str, Any], values: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    scores = {key: value for key, value in sorted(record.metrics.items()) if key.endswith("_improvement")}
-    told = ", ".join(f"{key.removesuffix('_improvement')} {value:+.3f}" for key, value in scores.items()) or "none"
+def _page(
+    record: Record,
+    name: str,
+    choices: Mapping[str, Any],
+    values: Mapping[str, Any],
+    config: Mapping[str, Any],
+) -> str:
+    scores = {
+        key: value for key, value in sorted(record.metrics.items()) if key.endswith("_improvement")
+    }
+    told = (
+        ", ".join(
+            f"{key.removesuffix('_improvement')} {value:+.3f}" for key, value in scores.items()
+        )
+        or "none"
+    )
     commit = record.tags.get("git_commit", "none")
     started = datetime.fromtimestamp(record.started / 1000, UTC)
-    dataset = " ".join(f"{key}={value}" for key, value in config["dataset"].items() if key != "_target_")
+    dataset = " ".join(
+        f"{key}={value}" for key, value in config["dataset"].items() if key != "_target_"
+    )
     kind = str(config["dataset"].get("_target_", "")).rpartition(".")[2]
     files = record.params.get("files") or f"{record.metrics.get('files_cleaned', 0):.0f}"
     head = [
@@ -198,7 +241,11 @@ def _page(record: Record, name: str, choices: Mapping[str, Any], values: Mapping
     if choices:
         body["defaults"] = [{f"override /{group}": choice} for group, choice in choices.items()]
     body |= {"name": name, **values}
-    return "\n".join(head) + "\n" + yaml.dump(body, Dumper=_Readable, sort_keys=False, allow_unicode=True)
+    return (
+        "\n".join(head)
+        + "\n"
+        + yaml.dump(body, Dumper=_Readable, sort_keys=False, allow_unicode=True)
+    )
 
 
 class _Readable(yaml.SafeDumper):
@@ -208,6 +255,8 @@ class _Readable(yaml.SafeDumper):
 _Readable.add_representer(
     list,
     lambda dumper, data: dumper.represent_sequence(
-        "tag:yaml.org,2002:seq", data, flow_style=all(isinstance(each, str | int | float) for each in data)
+        "tag:yaml.org,2002:seq",
+        data,
+        flow_style=all(isinstance(each, str | int | float) for each in data),
     ),
 )

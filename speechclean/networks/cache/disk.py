@@ -1,8 +1,10 @@
-"""Entries on the disk: written whole or not at all, read whole or not at all, the least recently used gone first.
+"""Entries on the disk: written whole or not at all, read whole or not at all, the least recently
+used gone first.
 
-A file per entry, named by the sha256 of its key. Processes share a folder without a lock: an entry appears by a rename, its
-checksum is held against every read (so nothing has to be synced to the disk: what a power cut tears is not found), and two
-processes that make the same entry make the same bytes. Only eviction takes a lock.
+A file per entry, named by the sha256 of its key. Processes share a folder without a lock: an entry
+appears by a rename, its checksum is held against every read (so nothing has to be synced to the
+disk: what a power cut tears is not found), and two processes that make the same entry make the same
+    bytes. Only eviction takes a lock.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ log = logging.getLogger(__name__)
 
 Key = Mapping[str, Any]
 SUFFIX = ".est"
-#: Shares of the bound: what a process writes before it looks how full the folder is, and what eviction leaves.
+#: Shares of the bound: what a process writes before it looks how full the folder is, and what
+#: eviction leaves.
 LOOK, LEAVE = 0.02, 0.9
 #: What a killed process left half-written is removed after this many seconds.
 STALE_S = 3600.0
@@ -63,7 +66,8 @@ class NoCache:
 
 @dataclass
 class DiskCache:
-    """Entries below `folder`, up to about `max_bytes` in all (each process may go over by 2 % until it looks).
+    """Entries below `folder`, up to about `max_bytes` in all (each process may go over by 2 % until
+    it looks).
 
     A disk that is full or gone costs a warning and the reuse, never the work.
     """
@@ -102,11 +106,15 @@ class DiskCache:
             with written_whole(self.path(kind, key)) as temporary:
                 temporary.write_bytes(packed)
         except OSError as error:
-            self._warn(f"{self.folder}: nothing more is kept for reuse ({error}); cache.dir=… names another folder")
+            self._warn(
+                f"{self.folder}: nothing more is kept for reuse ({error}); cache.dir=… names another folder"
+            )
 
     def path(self, kind: str, key: Key) -> Path:
         """Where an entry is, if it is."""
-        name = hashlib.sha256(json.dumps(key, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        name = hashlib.sha256(
+            json.dumps(key, sort_keys=True, separators=(",", ":")).encode()
+        ).hexdigest()
         return self.folder / kind / name[:2] / f"{name[2:]}{SUFFIX}"
 
     def entries(self) -> Iterator[tuple[Path, os.stat_result]]:
@@ -116,8 +124,8 @@ class DiskCache:
                 yield path, path.stat()
 
     def evict(self, max_bytes: int) -> int:
-        """Remove the least recently used entries until `max_bytes` are left; how many are. Nobody waits: one process at a time
-        does it for all."""
+        """Remove the least recently used entries until `max_bytes` are left; how many are. Nobody
+        waits: one process at a time does it for all."""
         there = sorted((entry for entry in self.entries()), key=lambda entry: entry[1].st_mtime)
         left = sum(stat.st_size for _, stat in there)
         try:
@@ -158,4 +166,8 @@ class DiskCache:
 def default_dir() -> Path:
     """SPEECHCLEAN_CACHE, or `speechclean` in the user's cache folder."""
     own = os.environ.get("SPEECHCLEAN_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "speechclean"
+    return (
+        Path(own)
+        if own
+        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "speechclean"
+    )

@@ -1,4 +1,5 @@
-"""Metrics of mixtures: the same in every trial of a sweep, and some (words, by a recogniser) as dear as a separation."""
+"""Metrics of mixtures: the same in every trial of a sweep, and some (words, by a recogniser) as
+dear as a separation."""
 
 from __future__ import annotations
 
@@ -19,10 +20,11 @@ KIND = "metric"
 
 @dataclass(frozen=True)
 class Remembered:
-    """A metric that remembers what it said of mixtures: of states in which the speech is the mixture itself.
+    """A metric that remembers what it said of mixtures: of states in which the speech is the
+    mixture itself.
 
-    Some metrics look at the fused mask, which differs from trial to trial, most do not: it is seen by watching which attributes
-    are read, and the mask is in the key only where it was.
+    Some metrics look at the fused mask, which differs from trial to trial, most do not: it is seen
+    by watching which attributes are read, and the mask is in the key only where it was.
     """
 
     metric: Any
@@ -57,7 +59,9 @@ class Remembered:
         value = self.metric(_watched(separation, seen.add), track)
         looked = {"mask": samples(separation.mask)} if "mask" in seen else {}
         # As the bits of two float32: exact, whatever the value.
-        bits = torch.tensor([math.nan if value is None else value], dtype=torch.float64).view(torch.float32)
+        bits = torch.tensor([math.nan if value is None else value], dtype=torch.float64).view(
+            torch.float32
+        )
         self.cache.put(KIND, key | looked, bits, Cost(0, 0.0))
         return value
 
@@ -66,12 +70,19 @@ class Remembered:
         weights = self.metric.weight_files() if hasattr(self.metric, "weight_files") else {}
         return {
             "metric": type(self.metric).__name__,
-            "knobs": {item.name: str(getattr(self.metric, item.name)) for item in dataclasses.fields(self.metric)},
+            "knobs": {
+                item.name: str(getattr(self.metric, item.name))
+                for item in dataclasses.fields(self.metric)
+            },
             "mixture": samples(separation.mixture.waveform),
             "rate": separation.mixture.sample_rate,
-            "reference": None if reference is None else [samples(reference.waveform), reference.sample_rate],
+            "reference": None
+            if reference is None
+            else [samples(reference.waveform), reference.sample_rate],
             "transcript": track.transcript,
-            "weights": {name: [str(path), path.stat().st_mtime_ns] for name, path in weights.items()},
+            "weights": {
+                name: [str(path), path.stat().st_mtime_ns] for name, path in weights.items()
+            },
             "code": code("stages/metrics", "audio"),
         }
 

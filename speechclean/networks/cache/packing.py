@@ -1,10 +1,13 @@
-"""A tensor and its description as bytes: exact to the bit, without pickle, with a checksum that a torn file cannot pass.
+"""A tensor and its description as bytes: exact to the bit, without pickle, with a checksum that a
+torn file cannot pass.
 
-Layout: magic (8 bytes), sha256 of all that follows (32), length of the description (4, little-endian), the description as JSON,
-the samples. Those are float32, byte by byte of the word: the three low bytes of all samples as they are, then the high bytes
-(sign and exponent), deflated.
+Layout: magic (8 bytes), sha256 of all that follows (32), length of the description (4,
+    little-endian), the description as JSON,
+the samples. Those are float32, byte by byte of the word: the three low bytes of all samples as they
+are, then the high bytes (sign and exponent), deflated.
 
-Measured on the embedded models' estimates of the pilot, size of the raw and MB/s of one core, packing and unpacking:
+Measured on the embedded models' estimates of the pilot, size of the raw and MB/s of one core,
+packing and unpacking:
 
     zlib 6 of the raw samples                         0.93    22    -
     all bytes regrouped, zlib 6                       0.80    21   240
@@ -14,7 +17,8 @@ Measured on the embedded models' estimates of the pilot, size of the raw and MB/
     FLAC, 24 bits of the peak                         0.56   160    -     not exact
     FLAC, 16 bits of the peak                         0.31   190    -     not exact
 
-The low bytes are noise to every coder. FLAC would ask every run, sweep or not, to round its estimates for the store's sake.
+The low bytes are noise to every coder. FLAC would ask every run, sweep or not, to round its
+estimates for the store's sake.
 """
 
 from __future__ import annotations
@@ -45,14 +49,25 @@ def pack(description: Mapping[str, Any], tensor: Tensor) -> bytes:
     coder = zlib.compressobj(1, zlib.DEFLATED, -15, 9, zlib.Z_RLE)
     high = coder.compress(words[:, 3].tobytes()) + coder.flush()
     head = json.dumps({**description, "shape": list(tensor.shape)}, separators=(",", ":")).encode()
-    body = b"".join((len(head).to_bytes(_LENGTH, "little"), head, np.ascontiguousarray(words[:, :3].T).tobytes(), high))
+    body = b"".join(
+        (
+            len(head).to_bytes(_LENGTH, "little"),
+            head,
+            np.ascontiguousarray(words[:, :3].T).tobytes(),
+            high,
+        )
+    )
     return MAGIC + hashlib.sha256(body).digest() + body
 
 
 def unpack(packed: bytes) -> tuple[dict[str, Any], Tensor]:
-    """The description and the tensor. Raises `TornError` for anything that `pack` has not made, whole."""
+    """The description and the tensor. Raises `TornError` for anything that `pack` has not made,
+    whole."""
     head, at = described(packed)
-    if hashlib.sha256(memoryview(packed)[len(MAGIC) + _DIGEST :]).digest() != packed[len(MAGIC) : len(MAGIC) + _DIGEST]:
+    if (
+        hashlib.sha256(memoryview(packed)[len(MAGIC) + _DIGEST :]).digest()
+        != packed[len(MAGIC) : len(MAGIC) + _DIGEST]
+    ):
         raise TornError("its checksum does not hold")
     samples = int(np.prod(head["shape"], dtype=np.int64))
     words = np.empty((samples, 4), np.uint8)
@@ -62,7 +77,8 @@ def unpack(packed: bytes) -> tuple[dict[str, Any], Tensor]:
 
 
 def described(packed: bytes) -> tuple[dict[str, Any], int]:
-    """The description at the front of packed bytes, unchecked, and where it ends. Raises `TornError`."""
+    """The description at the front of packed bytes, unchecked, and where it ends. Raises
+    `TornError`."""
     start = len(MAGIC) + _DIGEST + _LENGTH
     if packed[: len(MAGIC)] != MAGIC or len(packed) < start:
         raise TornError("it is no entry")

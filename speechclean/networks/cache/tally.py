@@ -19,7 +19,8 @@ class Tally:
     """Counts of one run; threads may share it."""
 
     forwards: dict[str, int] = field(default_factory=dict)  #: computed, by kind
-    spared: dict[str, int] = field(default_factory=dict)  #: forwards that entries stood in for, by kind
+    #: forwards that entries stood in for, by kind
+    spared: dict[str, int] = field(default_factory=dict)
     found: int = 0  #: estimates that were there; measures, which are no forwards, do not count
     missed: int = 0
     seconds: float = 0.0  #: spent on what was computed
@@ -42,9 +43,15 @@ class Tally:
 
     def metrics(self) -> dict[str, float]:
         """All of it under names for a table of runs."""
-        kinds = [kind for kind in {**self.forwards, **self.spared} if self.forwards.get(kind, 0) + self.spared.get(kind, 0)]
+        kinds = [
+            kind
+            for kind in {**self.forwards, **self.spared}
+            if self.forwards.get(kind, 0) + self.spared.get(kind, 0)
+        ]
         counts = {f"reuse.{kind}_forwards": float(self.forwards.get(kind, 0)) for kind in kinds}
-        counts |= {f"reuse.{kind}_forwards_spared": float(self.spared.get(kind, 0)) for kind in kinds}
+        counts |= {
+            f"reuse.{kind}_forwards_spared": float(self.spared.get(kind, 0)) for kind in kinds
+        }
         return counts | {
             "reuse.found": float(self.found),
             "reuse.missed": float(self.missed),

@@ -1,4 +1,5 @@
-"""Fetch a published file: resumed where it was cut off, held against its sha256, and there whole or not at all."""
+"""Fetch a published file: resumed where it was cut off, held against its sha256, and there whole or
+not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from .search_path import note
 
 #: Seconds to connect, and to wait for the next bytes.
 TIMEOUT_S = (5.0, 20.0)
-#: Seconds until a source answers at all, names looked up and redirects followed; two sources stay below half a minute.
+#: Seconds until a source answers at all, names looked up and redirects followed; two sources stay
+#: below half a minute.
 ANSWER_S = 12.0
 ATTEMPTS = 4
 PIECE = 2**16
@@ -41,10 +43,12 @@ class _WrongContentError(FetchError):
 
 
 def fetch(file: File, folder: Path, progress: Progress | None = None) -> Path:
-    """The file, from the first of its sources that works; `progress(bytes so far, bytes in all or None)`.
+    """The file, from the first of its sources that works; `progress(bytes so far, bytes in all or
+    None)`.
 
-    It grows as `<name>.part` in `folder`, which survives a kill and is resumed, and takes its own name once its sha256 is
-    what the table or the hub's header promises. Raises `FetchError` with the reason of every source.
+    It grows as `<name>.part` in `folder`, which survives a kill and is resumed, and takes its own
+    name once its sha256 is what the table or the hub's header promises. Raises `FetchError` with
+    the reason of every source.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tell: Progress = progress or (lambda *_: None)
@@ -76,7 +80,8 @@ def fetch(file: File, folder: Path, progress: Progress | None = None) -> Path:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[BinaryIO]:
-    """The part file, locked, so that two fetches do not write into one; nothing is left of it when it is empty."""
+    """The part file, locked, so that two fetches do not write into one; nothing is left of it when
+    it is empty."""
     while True:
         part = path.open("ab+")
         fcntl.flock(part, fcntl.LOCK_EX)
@@ -103,17 +108,24 @@ def _complete(source: Source, part: BinaryIO, progress: Progress) -> str:
             promised = _download(source.url, part, progress)
             return _checked(part, source.sha256 or promised)
         except _WrongContentError:
-            part.truncate(0)  # once more from the start: what was resumed may have been another version
+            # once more from the start: what was resumed may have been another version
+            part.truncate(0)
             if attempt:
                 raise
         except requests.HTTPError as error:
             reason = (
-                f"the server answers {answer.status_code} {answer.reason}" if (answer := error.response) is not None else ""
+                f"the server answers {answer.status_code} {answer.reason}"
+                if (answer := error.response) is not None
+                else ""
             )
             if answer is not None and answer.status_code < 500 and answer.status_code != 429:
                 part.truncate(0)
                 raise FetchError(reason) from error
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        except (
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,
+        ) as error:
             if _unreachable(error):
                 raise NoNetwork("no network, or the server cannot be reached") from error
             reason = "the connection was cut off"
@@ -130,11 +142,17 @@ def _download(url: str, part: BinaryIO, progress: Progress) -> str | None:
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
     with _opened(url, headers) as answer:
         told = next(
-            (seen.headers["X-Linked-Etag"] for seen in [*answer.history, answer] if "X-Linked-Etag" in seen.headers), ""
+            (
+                seen.headers["X-Linked-Etag"]
+                for seen in [*answer.history, answer]
+                if "X-Linked-Etag" in seen.headers
+            ),
+            "",
         )
         told = told.strip('"')
         promised = told if len(told) == 64 else None
-        if answer.status_code == 416:  # there is nothing after `done`: it is all there, or too much is
+        # there is nothing after `done`: it is all there, or too much is
+        if answer.status_code == 416:
             if answer.headers.get("Content-Range", "").endswith(f"/{done}"):
                 return promised
             raise _WrongContentError("what was there from before is longer than the file")
@@ -158,8 +176,8 @@ def _download(url: str, part: BinaryIO, progress: Progress) -> str | None:
 
 
 def _opened(url: str, headers: dict[str, str]) -> requests.Response:
-    """The answer, once its headers are there. Raises `NoNetwork` if that takes too long: a socket's own timeouts know nothing
-    of slow name servers or of many dead addresses."""
+    """The answer, once its headers are there. Raises `NoNetwork` if that takes too long: a socket's
+    own timeouts know nothing of slow name servers or of many dead addresses."""
     found: list[requests.Response | BaseException] = []
 
     def ask() -> None:
@@ -185,7 +203,9 @@ def _checked(part: BinaryIO, expected: str | None) -> str:
     if not part.tell():
         raise _WrongContentError("the server sent nothing")
     if expected and not found.startswith(expected):
-        raise _WrongContentError(f"wrong content: its sha256 is {found[:16]}…, promised is {expected[:16]}…")
+        raise _WrongContentError(
+            f"wrong content: its sha256 is {found[:16]}…, promised is {expected[:16]}…"
+        )
     return found
 
 

@@ -6,7 +6,8 @@ from . import registry, search_path
 
 
 class MissingWeights(RuntimeError):  # noqa: N818 (reads as what it says)
-    """Weights that a run needs and that no known folder holds; the message names the files and what to do.
+    """Weights that a run needs and that no known folder holds; the message names the files and what
+    to do.
 
     `models`: the names, in the table of published weights, of what would mend it.
     """
@@ -17,7 +18,8 @@ class MissingWeights(RuntimeError):  # noqa: N818 (reads as what it says)
 
 
 def missing(name: str, urls: list[str]) -> MissingWeights:
-    """What to say when published files are missing: the command that mends it and its size, or where to put them."""
+    """What to say when published files are missing: the command that mends it and its size, or
+    where to put them."""
     model = registry.models().get(name)
     files = "\n".join(f"    {url}" for url in urls)
     several = len(urls) > 1
@@ -25,7 +27,11 @@ def missing(name: str, urls: list[str]) -> MissingWeights:
     if model:
         per_file = {source.url: file.size_mb for file in model.files for source in file.sources}
         sizes = [per_file.get(url) for url in urls]
-        about = f"about {sum(size for size in sizes if size):.0f} MB" if all(sizes) else "of a size not known before asking"
+        about = (
+            f"about {sum(size for size in sizes if size):.0f} MB"
+            if all(sizes)
+            else "of a size not known before asking"
+        )
         text += f"Get {'them' if several else 'it'}, {about}, with\n    python -m speechclean.weights fetch {name}\n"
         text += f"  or from\n{files}\n"
     else:

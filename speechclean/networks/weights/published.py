@@ -1,4 +1,5 @@
-"""Files of published models by their names in the table, and of denoisers, which may also be files of one's own."""
+"""Files of published models by their names in the table, and of denoisers, which may also be files
+of one's own."""
 
 from __future__ import annotations
 
@@ -18,13 +19,15 @@ DENOISERS = ("dns48", "dns64", "master64")
 
 
 def published_file(name: str) -> Path:
-    """The one file of a published model of the table. Raises `MissingWeights`, `CheckpointError` if it is damaged."""
+    """The one file of a published model of the table. Raises `MissingWeights`, `CheckpointError` if
+    it is damaged."""
     (path,) = published_files(name)
     return path
 
 
 def published_files(name: str) -> list[Path]:
-    """All files of a published model, in the table's order. Raises `MissingWeights`, `CheckpointError` if one is damaged."""
+    """All files of a published model, in the table's order. Raises `MissingWeights`,
+    `CheckpointError` if one is damaged."""
     model = registry.models()[name]
     found = [(file, locate(file)) for file in model.files]
     if absent := [file.sources[-1].url for file, path in found if path is None]:
@@ -33,7 +36,8 @@ def published_files(name: str) -> list[Path]:
 
 
 def denoiser_file(name: str) -> Path:
-    """The checkpoint of a denoiser model: `embedded_denoiser`, `dns48`, `dns64`, `master64`, or a path.
+    """The checkpoint of a denoiser model: `embedded_denoiser`, `dns48`, `dns64`, `master64`, or a
+    path.
 
     Raises `MissingWeights`, also when the package that holds the network is not installed.
     """
@@ -49,4 +53,6 @@ def denoiser_file(name: str) -> Path:
     path = Path(name).expanduser()
     if path.is_file():
         return path
-    raise MissingWeights(f"{name}: neither a file nor one of embedded_denoiser, {', '.join(DENOISERS)}")
+    raise MissingWeights(
+        f"{name}: neither a file nor one of embedded_denoiser, {', '.join(DENOISERS)}"
+    )

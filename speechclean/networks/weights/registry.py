@@ -21,7 +21,8 @@ class TableError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """One address of a file; `sha256` is the whole of it, its beginning, or None where the publisher states none."""
+    """One address of a file; `sha256` is the whole of it, its beginning, or None where the
+    publisher states none."""
 
     url: str
     sha256: str | None = None
@@ -38,7 +39,8 @@ class Source:
 
 @dataclass(frozen=True)
 class File:
-    """One file that a model needs, from whichever source comes first; `size_mb` in 10^6 bytes, None where not known."""
+    """One file that a model needs, from whichever source comes first; `size_mb` in 10^6 bytes, None
+    where not known."""
 
     sources: tuple[Source, ...]
     size_mb: float | None = None
@@ -64,17 +66,30 @@ class Model:
 def models(path: Path = TABLE) -> dict[str, Model]:
     """Every model of a table, by name. Raises `TableError`."""
     try:
-        return {name: _model(name, entry) for name, entry in yaml.safe_load(path.read_text()).items()}
+        return {
+            name: _model(name, entry) for name, entry in yaml.safe_load(path.read_text()).items()
+        }
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise TableError(f"{path}: not a table of weights ({type(error).__name__}: {error})") from error
+        raise TableError(
+            f"{path}: not a table of weights ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _model(name: str, entry: dict[str, Any]) -> Model:
     files = []
     for item in entry["files"]:
         sources = tuple(Source(source["url"], source.get("sha256")) for source in item["sources"])
-        unsafe = [source.url for source in sources if source.name in ("", ".", "..") or "\\" in source.name]
+        unsafe = [
+            source.url
+            for source in sources
+            if source.name in ("", ".", "..") or "\\" in source.name
+        ]
         if unsafe or not sources:
             raise TableError(f"{name}: {unsafe or 'a file without sources'} names no file")
         files.append(File(sources, item.get("size_mb")))
-    return Model(str(name), str(entry.get("choose", "")), str(entry.get("licence", "not stated")), tuple(files))
+    return Model(
+        str(name),
+        str(entry.get("choose", "")),
+        str(entry.get("licence", "not stated")),
+        tuple(files),
+    )

@@ -1,9 +1,10 @@
-"""Where weights lie: the folders that are looked through, and whether a file in them is what it should be.
+"""Where weights lie: the folders that are looked through, and whether a file in them is what it
+should be.
 
-Looked through in this order: the config's `weights.dir`, the folder named by the environment variable SPEECHCLEAN_WEIGHTS,
-torch hub's checkpoints (TORCH_HOME) and torchaudio's beside them, Whisper's cache, `~/panns_data`, the Hugging Face cache
-(HF_HUB_CACHE, HF_HOME: where demucs itself keeps its models). Files that users already have are found. Nothing is downloaded
-from here.
+Looked through in this order: the config's `weights.dir`, the folder named by the environment
+variable SPEECHCLEAN_WEIGHTS, torch hub's checkpoints (TORCH_HOME) and torchaudio's beside them,
+Whisper's cache, `~/panns_data`, the Hugging Face cache (HF_HUB_CACHE, HF_HOME: where demucs itself
+keeps its models). Files that users already have are found. Nothing is downloaded from here.
 """
 
 from __future__ import annotations
@@ -65,8 +66,12 @@ def verified(path: Path, file: File) -> Path:
 
 
 def known_sha256(path: Path, file: File) -> str | None:
-    """What the publisher states, else what was noted beside the file when it was fetched; None if nothing is known of it."""
-    stated = next((source.sha256 for source in file.sources if source.name == path.name and source.sha256), None)
+    """What the publisher states, else what was noted beside the file when it was fetched; None if
+    nothing is known of it."""
+    stated = next(
+        (source.sha256 for source in file.sources if source.name == path.name and source.sha256),
+        None,
+    )
     return stated or noted(path.parent).get(path.name)
 
 
@@ -76,7 +81,11 @@ def noted(folder: Path) -> dict[str, str]:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return {}
-    return {name: value for value, separator, name in (line.partition("  ") for line in lines) if separator}
+    return {
+        name: value
+        for value, separator, name in (line.partition("  ") for line in lines)
+        if separator
+    }
 
 
 def note(path: Path, sha256: str) -> None:

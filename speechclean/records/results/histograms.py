@@ -44,14 +44,21 @@ def write_histograms(rows: Sequence[Row], metrics: Mapping[str, Metric], path: P
 
 
 def percentiles(rows: Sequence[Row], metrics: Mapping[str, Metric]) -> dict[str, float]:
-    """The 5th, 50th and 95th percentile of each metric after cleaning and of its change, `<metric>_<what>.p05` and so on."""
+    """The 5th, 50th and 95th percentile of each metric after cleaning and of its change,
+    `<metric>_<what>.p05` and so on."""
     found: dict[str, float] = {}
     for name in metrics:
         if pairs := finite_pairs(rows, name):
             values = np.array(pairs)
-            for what, column in (("cleaned", values[:, 1]), ("change", values[:, 1] - values[:, 0])):
+            for what, column in (
+                ("cleaned", values[:, 1]),
+                ("change", values[:, 1] - values[:, 0]),
+            ):
                 levels = np.percentile(column, (5, 50, 95))
-                found |= {f"{name}_{what}.p{level:02d}": float(v) for level, v in zip((5, 50, 95), levels, strict=True)}
+                found |= {
+                    f"{name}_{what}.p{level:02d}": float(v)
+                    for level, v in zip((5, 50, 95), levels, strict=True)
+                }
     return found
 
 

@@ -1,5 +1,6 @@
-"""report.html: one file that says what a run came to and lets it be heard. No other file, no network: it plays from a mail
-attachment and in MLflow's sandboxed viewer. The page itself is in `assets/report/`.
+"""report.html: one file that says what a run came to and lets it be heard. No other file, no
+network: it plays from a mail attachment and in MLflow's sandboxed viewer. The page itself is in
+    `assets/report/`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ ASSETS = asset("report")
 SOUNDS = ("mixture", "cleaned", "residual")
 #: Files that can be heard from each end of the ranking and from its middle.
 OF_EACH = 3
-#: Sounds and pictures in bytes, before base64 makes a third more of them: the page stays under 10 MB.
+#: Sounds and pictures in bytes, before base64 makes a third more of them: the page stays under 10
+#: MB.
 MOST_BYTES = 6_500_000
 #: Columns of the waveform.
 PEAKS = 400
@@ -32,13 +34,25 @@ HIGHEST_PEAK = 0.97
 
 
 def write_page(
-    rows: Sequence[Row], means: Mapping[str, float], metrics: Mapping[str, Metric], folder: Path, name: str, seed: int
+    rows: Sequence[Row],
+    means: Mapping[str, float],
+    metrics: Mapping[str, Metric],
+    folder: Path,
+    name: str,
+    seed: int,
 ) -> Path:
-    """Write `folder/report.html`, with the snippets of `folder/ab` for the worst, the middle and the best files."""
+    """Write `folder/report.html`, with the snippets of `folder/ab` for the worst, the middle and
+    the best files."""
     by, clips = _clips(rows, metrics, folder / "ab")
     done = len(rows) - len(failures(rows))
     table = [
-        {"name": line.name, "unit": line.metric.unit, "mixture": line.mixture, "cleaned": line.cleaned, "files": line.files}
+        {
+            "name": line.name,
+            "unit": line.metric.unit,
+            "mixture": line.mixture,
+            "cleaned": line.cleaned,
+            "files": line.files,
+        }
         | {"gain": improvement(line.mixture, line.cleaned, line.metric), "better": line.better}
         for line in lines(rows, means, metrics)
     ]
@@ -49,20 +63,31 @@ def write_page(
         "how": f"The files that gained least, most and in the middle, by {by}; the stretch of each with most music."
         if by
         else "",
-        "verdicts": verdict.counts(rows) | ({"failed": len(rows) - done} if done < len(rows) else {}),
+        "verdicts": verdict.counts(rows)
+        | ({"failed": len(rows) - done} if done < len(rows) else {}),
         "means": table,
         "metrics": [
-            {"name": line.name, "unit": line.metric.unit, "higher": line.metric.higher_is_better, "better": line.better}
+            {
+                "name": line.name,
+                "unit": line.metric.unit,
+                "higher": line.metric.higher_is_better,
+                "better": line.better,
+            }
             for line in lines(rows, means, metrics)
         ],
         "rows": [_row(row, metrics) for row in rows],
         "clips": clips,
     }
     parts = {key: (ASSETS / f"page.{key}").read_text(encoding="utf-8") for key in ("css", "js")}
-    # `</script>` in a file's name would end the script early, and a name that is no unicode must not cost the report.
+    # `</script>` in a file's name would end the script early, and a name that is no unicode must
+    # not cost the report.
     text = json.dumps(data, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
     parts |= {"data": text, "title": re.sub(r"[<>&]", " ", name)}
-    page = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], (ASSETS / "page.html").read_text(encoding="utf-8"))
+    page = re.sub(
+        r"\{\{(\w+)\}\}",
+        lambda place: parts[place[1]],
+        (ASSETS / "page.html").read_text(encoding="utf-8"),
+    )
     with written_whole(folder / "report.html") as temporary:
         temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
     return folder / "report.html"
@@ -72,11 +97,19 @@ def _row(row: Row, metrics: Mapping[str, Metric]) -> dict[str, Any]:
     failed = row["status"] == "failed"
     judged = f"failed: {row['reason']}" if failed else str(row.get("verdict") or verdict.NOT_JUDGED)
     values = {name: pair for name in metrics if (pair := pair_of(row, name))}
-    return {"alias": row["alias"], "verdict": judged, "seconds": row.get("seconds"), "values": values}
+    return {
+        "alias": row["alias"],
+        "verdict": judged,
+        "seconds": row.get("seconds"),
+        "values": values,
+    }
 
 
-def _clips(rows: Sequence[Row], metrics: Mapping[str, Metric], folder: Path) -> tuple[str, list[dict[str, Any]]]:
-    """What can be heard, the worst first, as long as it fits; and the metric that they are ranked by."""
+def _clips(
+    rows: Sequence[Row], metrics: Mapping[str, Metric], folder: Path
+) -> tuple[str, list[dict[str, Any]]]:
+    """What can be heard, the worst first, as long as it fits; and the metric that they are ranked
+    by."""
     by, order = ranked([row for row in rows if _there(folder, row)], metrics)
     unit = f" {metrics[by].unit}".rstrip() if by else ""
     picks: dict[str, tuple[int, str]] = {}
@@ -115,7 +148,8 @@ def _there(folder: Path, row: Row) -> bool:
 def _clip(alias: str, why: str, folder: Path) -> tuple[dict[str, Any], int]:
     """One file's three sounds, with their pictures, and the bytes that they take.
 
-    `matched` is the linear gain under which mixture and cleaned have one loudness (LUFS); the residual follows the mixture.
+    `matched` is the linear gain under which mixture and cleaned have one loudness (LUFS); the
+    residual follows the mixture.
     """
     sounds = {name: load(folder / f"{alias}_{name}.flac") for name in SOUNDS}
     loudness = {name: integrated_lufs(sound) for name, sound in sounds.items()}
@@ -123,7 +157,11 @@ def _clip(alias: str, why: str, folder: Path) -> tuple[dict[str, Any], int]:
     if loudness["mixture"] is not None and loudness["cleaned"] is not None:
         # What is next to silent is not blown up to a mixture's level.
         gains["cleaned"] = 10 ** (min(30.0, loudness["mixture"] - loudness["cleaned"]) / 20)
-    peak = max(gains[name] * float(sound.waveform.abs().max()) for name, sound in sounds.items() if sound.samples)
+    peak = max(
+        gains[name] * float(sound.waveform.abs().max())
+        for name, sound in sounds.items()
+        if sound.samples
+    )
     common = min(1.0, HIGHEST_PEAK / peak) if peak else 1.0
     loudest = spectrograms.loudest_db(sounds["mixture"])
     made, size = {}, 0

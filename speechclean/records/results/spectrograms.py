@@ -1,6 +1,8 @@
-"""Spectrograms of a separation: mixture, cleaned, residual and the mask, one above the other on one time axis.
+"""Spectrograms of a separation: mixture, cleaned, residual and the mask, one above the other on one
+time axis.
 
-Drawn through matplotlib's Figure objects, never pyplot: nothing is kept between plots and no display is asked for.
+Drawn through matplotlib's Figure objects, never pyplot: nothing is kept between plots and no
+display is asked for.
 """
 
 from __future__ import annotations
@@ -33,16 +35,20 @@ TICKS_KHZ = (0.25, 0.5, 1, 2, 4, 8, 16, 32)
 def write_spectrograms(separation: Separation, path: Path, title: str) -> Path:
     """Draw mixture, cleaned and residual in dB on one scale, and the mask, into a png.
 
-    The voice is shown at the level that it had in the mixture; channels are shown as their mean power.
+    The voice is shown at the level that it had in the mixture; channels are shown as their mean
+    power.
     """
     mixture = separation.mixture
     whole, voice = _spectra(mixture), _spectra(separation.speech) / separation.gain
     spectra = {"mixture": whole, "cleaned": voice, "residual: what was taken out": whole - voice}
     panels = {
-        name: 10 * torch.log10(_mel_rows(spectrum.abs().square().mean(0).T, mixture.sample_rate) + 1e-12)
+        name: 10
+        * torch.log10(_mel_rows(spectrum.abs().square().mean(0).T, mixture.sample_rate) + 1e-12)
         for name, spectrum in spectra.items()
     }
-    mask = separation.mask[..., _columns(separation.mask.shape[-1]).to(separation.mask.device)].mean(0)
+    mask = separation.mask[
+        ..., _columns(separation.mask.shape[-1]).to(separation.mask.device)
+    ].mean(0)
     _draw(panels, _mel_rows(mask, mixture.sample_rate), mixture, title, path)
     return path
 
@@ -60,7 +66,9 @@ def spectrogram_png(audio: Audio, loudest: float) -> bytes:
     levels = ((_levels(audio) - loudest) / RANGE_DB + 1).clamp(0, 1).flip(0)
     steps = (levels * 31).round().byte().numpy()
     picture = Image.fromarray(steps, mode="P")
-    picture.putpalette([round(255 * part) for step in range(32) for part in colormaps["magma"](step / 31)[:3]])
+    picture.putpalette(
+        [round(255 * part) for step in range(32) for part in colormaps["magma"](step / 31)[:3]]
+    )
     memory = io.BytesIO()
     picture.save(memory, "PNG", compress_level=6)
     return memory.getvalue()
@@ -68,11 +76,14 @@ def spectrogram_png(audio: Audio, loudest: float) -> bytes:
 
 def _levels(audio: Audio) -> Tensor:
     """Levels in dB, `[ROWS, columns]`."""
-    return 10 * torch.log10(_mel_rows(_spectra(audio).abs().square().mean(0).T, audio.sample_rate) + 1e-12)
+    return 10 * torch.log10(
+        _mel_rows(_spectra(audio).abs().square().mean(0).T, audio.sample_rate) + 1e-12
+    )
 
 
 def _spectra(audio: Audio) -> Tensor:
-    """Spectra of windows spread evenly over the sound, so that an hour is drawn as fast as a minute.
+    """Spectra of windows spread evenly over the sound, so that an hour is drawn as fast as a
+    minute.
 
     Shape: complex `[channels, columns, freqs]`; a full-scale sine reads 1/4 in power.
     """
@@ -94,7 +105,8 @@ def _columns(frames: int) -> Tensor:
 
 
 def _mel_rows(bins: Tensor, sample_rate: int) -> Tensor:
-    """Means of bins over overlapping triangles, evenly spaced in mel. Shape: `[freqs, frames]` -> `[ROWS, frames]`."""
+    """Means of bins over overlapping triangles, evenly spaced in mel. Shape: `[freqs, frames]` ->
+    `[ROWS, frames]`."""
     return _triangles(bins.shape[0], sample_rate) @ bins.detach().float().cpu()
 
 
@@ -103,7 +115,8 @@ def _triangles(freqs: int, sample_rate: int) -> Tensor:
     """Weights of each bin in each row, `[ROWS, freqs]`, summing to 1."""
     width = sample_rate / 2 / max(freqs - 1, 1)
     centres = _hz(torch.linspace(_mel(0.0), _mel(sample_rate / 2), ROWS))
-    spread = torch.gradient(centres)[0].clamp(min=width)  # at the bottom rows are narrower than bins: interpolate
+    # at the bottom rows are narrower than bins: interpolate
+    spread = torch.gradient(centres)[0].clamp(min=width)
     distance = (torch.arange(freqs) * width - centres[:, None]).abs() / spread[:, None]
     weights = (1 - distance).clamp(min=0) + 1e-9
     return weights / weights.sum(-1, keepdim=True)
@@ -147,12 +160,18 @@ def _draw(panels: dict[str, Tensor], mask: Tensor, sound: Audio, title: str, pat
             vmax=1.0 if is_mask else loudest,
         )
         axes.set_title(name, loc="left", fontsize=10, pad=3)
-        axes.set_yticks([_mel(1000 * khz) / _mel(nyquist) for khz in ticks], [f"{khz:g}" for khz in ticks], fontsize=8)
+        axes.set_yticks(
+            [_mel(1000 * khz) / _mel(nyquist) for khz in ticks],
+            [f"{khz:g}" for khz in ticks],
+            fontsize=8,
+        )
         axes.set_ylabel("kHz", fontsize=9)
         axes.tick_params(axis="x", labelsize=8, labelbottom=index == len(shown) - 1)
         if index in (0, len(shown) - 1):  # one scale for the three sounds, one for the mask
             low = bottom if is_mask else below + height + gap
-            bar = figure.colorbar(image, cax=figure.add_axes((0.935, low, 0.014, bottom + height - low)))
+            bar = figure.colorbar(
+                image, cax=figure.add_axes((0.935, low, 0.014, bottom + height - low))
+            )
             bar.ax.tick_params(labelsize=8)
             bar.ax.set_title("" if is_mask else "dB", fontsize=9, pad=4)
     axes.set_xlabel("seconds", fontsize=9)
@@ -161,8 +180,11 @@ def _draw(panels: dict[str, Tensor], mask: Tensor, sound: Audio, title: str, pat
     # A file's name is text: `$` in it is no formula.
     figure.text(0.065, 0.984, heading, fontsize=11, weight="bold", va="center", parse_math=False)
     with written_whole(path) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a name in a script that the font lacks: boxes, but no noise
+        # a name in a script that the font lacks: boxes, but no noise
+        warnings.simplefilter("ignore", UserWarning)
         canvas.draw()
         # A palette of 256 colours: a third of the size and of the time of a full png.
         picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(temporary, compress_level=2)
+        picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
+            temporary, compress_level=2
+        )

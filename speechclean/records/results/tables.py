@@ -1,4 +1,5 @@
-"""Rows in, files out: metrics.csv, metrics.json, summary.md and the table in the terminal (`scores` tells what a row is).
+"""Rows in, files out: metrics.csv, metrics.json, summary.md and the table in the terminal (`scores`
+tells what a row is).
 
 Every file is written whole or not at all.
 """
@@ -34,7 +35,17 @@ __all__ = [
 #: The columns that come first, in this order; metrics and stage timings follow as they come.
 HEAD = ("alias", "path", "status", "reason", "seconds", "sample_rate", "channels")
 #: What the summary says of the config; all of it is in config.yaml.
-BRIEF = ("name", "dataset", "separators", "fusion", "enhancement", "postprocess", "shifts", "overlap", "seed")
+BRIEF = (
+    "name",
+    "dataset",
+    "separators",
+    "fusion",
+    "enhancement",
+    "postprocess",
+    "shifts",
+    "overlap",
+    "seed",
+)
 #: What lies in the output folder, said at the end of a run.
 PLACES = {
     "report.html": "everything on one page, with sounds to compare: open it in a browser",
@@ -56,7 +67,8 @@ def write_all(
     folder: Path,
     config: Mapping[str, Any] | None = None,
 ) -> list[Path]:
-    """metrics.csv, metrics.json and summary.md in `folder`; `config` is the resolved one, for the summary."""
+    """metrics.csv, metrics.json and summary.md in `folder`; `config` is the resolved one, for the
+    summary."""
     return [
         write_metrics_csv(rows, folder / "metrics.csv"),
         write_metrics_json(rows, means, metrics, folder / "metrics.json"),
@@ -70,7 +82,9 @@ def write_metrics_csv(rows: Sequence[Row], path: Path) -> Path:
     return write_text(csv_text(columns, rows), path)
 
 
-def write_metrics_json(rows: Sequence[Row], means: Mapping[str, float], metrics: Mapping[str, Metric], path: Path) -> Path:
+def write_metrics_json(
+    rows: Sequence[Row], means: Mapping[str, float], metrics: Mapping[str, Metric], path: Path
+) -> Path:
     """`means`, the number of `files` under each, `units`, `higher_is_better`, and all `rows`."""
     content = {
         "means": dict(means),
@@ -89,20 +103,34 @@ def write_summary(
     path: Path,
     config: Mapping[str, Any] | None = None,
 ) -> Path:
-    """The run on one Markdown page: means, worst files, failed files, where to look next, the config in brief."""
+    """The run on one Markdown page: means, worst files, failed files, where to look next, the
+    config in brief."""
     failed = failures(rows)
     page = [f"# {len(rows) - len(failed)} of {len(rows)} files cleaned", ""]
     table = [_cells(line) for line in lines(rows, means, metrics)]
     if table:
-        page += [*markdown(("metric", "unit", "mixture", "cleaned", "change", "better", "files"), table), ""]
+        page += [
+            *markdown(("metric", "unit", "mixture", "cleaned", "change", "better", "files"), table),
+            "",
+        ]
         page += ["Means over the files that the metric applies to, before and after.", ""]
     name, least = worst(rows, metrics)
     if least:
         unit = metrics[name].unit
         table = [(row["alias"], f"{gain:+.2f}") for row, gain in least]
-        page += [f"## Gained least, by {name}", "", *markdown(("file", f"gain in {unit}" if unit else "gain"), table), ""]
+        page += [
+            f"## Gained least, by {name}",
+            "",
+            *markdown(("file", f"gain in {unit}" if unit else "gain"), table),
+            "",
+        ]
     if judged := verdict.counts(rows):
-        page += ["## Against the mixture", "", ", ".join(f"{count} {word}" for word, count in judged.items()) + ".", ""]
+        page += [
+            "## Against the mixture",
+            "",
+            ", ".join(f"{count} {word}" for word, count in judged.items()) + ".",
+            "",
+        ]
         table = [(row["alias"], row["verdict"]) for row in verdict.harmed(rows)]
         page += [*markdown(("file", "verdict"), table), ""] if table else []
     if failed:
@@ -110,26 +138,43 @@ def write_summary(
         page += ["## Failed", "", *markdown(("file", "why"), table), ""]
     page += ["## Where to look next", "", *_places(path.parent, config), ""]
     if config:
-        page += ["## Config in brief", "", *(f"- {key}: {_brief(value)}" for key, value in config.items() if key in BRIEF), ""]
+        page += [
+            "## Config in brief",
+            "",
+            *(f"- {key}: {_brief(value)}" for key, value in config.items() if key in BRIEF),
+            "",
+        ]
     return write_text("\n".join(page), path)
 
 
 def _places(folder: Path, config: Mapping[str, Any] | None) -> list[str]:
-    """What there is to look at; a batch and an ordinary run leave different things, some of them after this page is written."""
+    """What there is to look at; a batch and an ordinary run leave different things, some of them
+    after this page is written."""
     batch = bool(config and config.get("batch"))
-    late = {"summary.md", "histograms.png", "failed.csv"} if batch else {"summary.md", "report.html", "cleaned", "ab", "plots"}
-    return [f"- `{place}`: {meaning}" for place, meaning in PLACES.items() if place in late or (folder / place).exists()]
+    late = (
+        {"summary.md", "histograms.png", "failed.csv"}
+        if batch
+        else {"summary.md", "report.html", "cleaned", "ab", "plots"}
+    )
+    return [
+        f"- `{place}`: {meaning}"
+        for place, meaning in PLACES.items()
+        if place in late or (folder / place).exists()
+    ]
 
 
 def write_json(content: Any, path: Path) -> Path:
     """Readable JSON; NaN and infinity, which are none, raise `ValueError`."""
-    return write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
+    return write_text(
+        json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", path
+    )
 
 
 def write_text(text: str, path: Path) -> Path:
     """Write a text file whole or not at all."""
     with written_whole(path) as temporary:
-        # A file name that is no unicode (from an old disk) arrives as surrogates; it must not cost the report.
+        # A file name that is no unicode (from an old disk) arrives as surrogates; it must not cost
+        # the report.
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
     return path
 
@@ -144,7 +189,9 @@ def print_table(
 ) -> None:
     """One table with the means, then the files that failed, then where to look next."""
     failed = failures(rows)
-    table = Table(title=f"{len(rows) - len(failed)} of {len(rows)} files cleaned", title_justify="left")
+    table = Table(
+        title=f"{len(rows) - len(failed)} of {len(rows)} files cleaned", title_justify="left"
+    )
     table.add_column("metric")
     for column in ("mixture", "cleaned", "change", "better", "files"):
         table.add_column(column, justify="right")
@@ -155,9 +202,15 @@ def print_table(
         table.add_row(f"{name} [dim]{escape(unit)}[/dim]", *values)
     console.print(table)
     if judged := verdict.counts(rows):
-        console.print("Against the mixture: " + ", ".join(f"{count} {word}" for word, count in judged.items()))
+        console.print(
+            "Against the mixture: " + ", ".join(f"{count} {word}" for word, count in judged.items())
+        )
     for row in verdict.harmed(rows)[:5]:
-        console.print(f"[yellow]{escape(row['verdict'])}[/] {escape(str(row['alias']))}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[yellow]{escape(row['verdict'])}[/] {escape(str(row['alias']))}",
+            highlight=False,
+            soft_wrap=True,
+        )
     for row in failed[:20]:
         reason = str(row["reason"]).encode(errors="backslashreplace").decode()  # as in `write_text`
         console.print(f"[red]failed[/] {escape(reason)}", highlight=False, soft_wrap=True)
@@ -169,23 +222,36 @@ def print_table(
         console.print(f"  {place:<12} {meaning}", highlight=False, soft_wrap=True)
     if run_id:
         console.print(
-            f"  {'make ui':<12} this run beside the others, sounds and pictures too ({run_id})", highlight=False, soft_wrap=True
+            f"  {'make ui':<12} this run beside the others, sounds and pictures too ({run_id})",
+            highlight=False,
+            soft_wrap=True,
         )
 
 
 def _cells(line: Line) -> tuple[str, ...]:
     change = f"{line.cleaned - line.mixture:+.2f}"
-    return (line.name, line.metric.unit, f"{line.mixture:.2f}", f"{line.cleaned:.2f}", change, line.better, str(line.files))
+    return (
+        line.name,
+        line.metric.unit,
+        f"{line.mixture:.2f}",
+        f"{line.cleaned:.2f}",
+        change,
+        line.better,
+        str(line.files),
+    )
 
 
 def markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     """A table; bars and line breaks in cells would end it early."""
-    rows = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in (head, *body)]
+    rows = [
+        [str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in (head, *body)
+    ]
     return [f"| {' | '.join(row)} |" for row in (rows[0], ["---"] * len(head), *rows[1:])]
 
 
 def _brief(value: Any) -> str:
-    """A node of the config in a few words: a stage by its class and knobs, several stages by their names."""
+    """A node of the config in a few words: a stage by its class and knobs, several stages by their
+    names."""
     if not isinstance(value, Mapping):
         return f"`{value}`"
     if "_target_" not in value:

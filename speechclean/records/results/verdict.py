@@ -1,5 +1,5 @@
-"""Was a file improved, left as it was, or harmed? A verdict from its metrics before and after, with reasons. Pure functions on
-rows."""
+"""Was a file improved, left as it was, or harmed? A verdict from its metrics before and after, with
+reasons. Pure functions on rows."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ from dataclasses import dataclass, field
 from .summary import Metric, Row, improvement
 
 #: The words that a verdict begins with, in the order of a summary.
-IMPROVED, UNCHANGED, HARMED, NOT_JUDGED, PASSED = "improved", "unchanged", "harmed", "not judged", "passed through"
+IMPROVED, UNCHANGED, HARMED, NOT_JUDGED, PASSED = (
+    "improved",
+    "unchanged",
+    "harmed",
+    "not judged",
+    "passed through",
+)
 WORDS = (IMPROVED, UNCHANGED, HARMED, NOT_JUDGED, PASSED)
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Changes that count, by metric and in its unit; metrics that a run does not measure are not asked.
+    """Changes that count, by metric and in its unit; metrics that a run does not measure are not
+    asked.
 
-    harm: a change for the worse by more than this is harm; for a level, which is neither good nor bad, a change either way
+    harm: a change for the worse by more than this is harm; for a level, which is neither good nor
+        bad, a change either way
     gain: a change for the better by this much is an improvement
     """
 
@@ -29,12 +37,16 @@ class Thresholds:
         for side in ("harm", "gain"):
             for name, least in getattr(self, side).items():
                 if not 0 <= least < math.inf:
-                    raise ValueError(f"{side}.{name}={least} must be 0 or more, in the metric's unit")
+                    raise ValueError(
+                        f"{side}.{name}={least} must be 0 or more, in the metric's unit"
+                    )
 
     def judge(self, row: Row, metrics: Mapping[str, Metric]) -> str:
-        """`improved`, `unchanged` or `harmed: ESTOI -0.07, WER +0.12`; `not judged` where no metric named here has a value.
+        """`improved`, `unchanged` or `harmed: ESTOI -0.07, WER +0.12`; `not judged` where no metric
+        named here has a value.
 
-        Harm outweighs gain. What could be measured in the mixture and no longer can (a voice that was muted) is harm.
+        Harm outweighs gain. What could be measured in the mixture and no longer can (a voice that
+        was muted) is harm.
         """
         reasons, asked, better = [], False, False
         for name in metrics.keys() & (self.harm.keys() | self.gain.keys()):
@@ -47,7 +59,8 @@ class Thresholds:
                 continue
             gained = improvement(before, after, metrics[name])
             lost = abs(after - before) if gained is None else -gained
-            # Rounded far below any threshold: 0.90 - 0.85 is a little more than 0.05 in floating point.
+            # Rounded far below any threshold: 0.90 - 0.85 is a little more than 0.05 in floating
+            # point.
             if name in self.harm and round(lost, 9) > self.harm[name]:
                 reasons.append(f"{_shown(name)} {_signed(after - before)}")
             if name in self.gain and gained is not None and round(gained, 9) >= self.gain[name]:
@@ -74,7 +87,10 @@ def counts(rows: Iterable[Row]) -> dict[str, int]:
 
 def harmed(rows: Iterable[Row]) -> list[Row]:
     """The rows of the files that were harmed, those with most reasons first."""
-    return sorted((row for row in rows if is_harm(row.get("verdict") or "")), key=lambda row: -row["verdict"].count(","))
+    return sorted(
+        (row for row in rows if is_harm(row.get("verdict") or "")),
+        key=lambda row: -row["verdict"].count(","),
+    )
 
 
 def is_harm(verdict: str) -> bool:

@@ -1,5 +1,5 @@
-"""Recording runs: a few verbs over MLflow, and `NoTracker` that forgets. The only package that imports mlflow, and always late,
-since that alone takes seconds.
+"""Recording runs: a few verbs over MLflow, and `NoTracker` that forgets. The only package that
+imports mlflow, and always late, since that alone takes seconds.
 
     tracker   MlflowTracker, NoTracker: open a store, record a run in it
     pending   that local store, and how it is uploaded later
@@ -17,4 +17,13 @@ from .records import Record, Records
 from .run import NOTE_TAG, Run, TrackingError
 from .tracker import MlflowTracker, NoTracker, Tracker
 
-__all__ = ["NOTE_TAG", "MlflowTracker", "NoTracker", "Record", "Records", "Run", "Tracker", "TrackingError"]
+__all__ = [
+    "NOTE_TAG",
+    "MlflowTracker",
+    "NoTracker",
+    "Record",
+    "Records",
+    "Run",
+    "Tracker",
+    "TrackingError",
+]

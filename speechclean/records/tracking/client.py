@@ -1,4 +1,5 @@
-"""The way to mlflow: quiet, with short patience, its errors in the user's words; sqlite stores created whole or not at all."""
+"""The way to mlflow: quiet, with short patience, its errors in the user's words; sqlite stores
+created whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,13 +24,15 @@ _ENVIRONMENT = {
     "MLFLOW_CONFIGURE_LOGGING": "false",  # its warnings go where the program's own go
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout is the program's
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # by default 7: minutes of silence when a server dies in the middle
+    # by default 7: minutes of silence when a server dies in the middle
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
 }
 
 
 def connected(store: Store, timeout_s: int) -> MlflowClient:
-    """A client of a store that was created if it was a missing sqlite file. Raises `TrackingError`, soon."""
+    """A client of a store that was created if it was a missing sqlite file. Raises `TrackingError`,
+    soon."""
     with explained(store):
         store.check(timeout_s)
         quieten()
@@ -39,19 +42,24 @@ def connected(store: Store, timeout_s: int) -> MlflowClient:
             if store.sqlite and (not store.sqlite.exists() or not store.sqlite.stat().st_size):
                 _create_sqlite(store.sqlite)
             client = MlflowClient(tracking_uri=store.uri)
-            client.search_experiments(max_results=1)  # mlflow makes or migrates a store at its first use
+            # mlflow makes or migrates a store at its first use
+            client.search_experiments(max_results=1)
             return client
 
 
-def experiment_of(client: MlflowClient, store: Store, name: str, artifacts: str | None = None) -> str:
-    """The id of an experiment, created where it is missing, its files below `artifacts`. Raises `TrackingError` for a deleted
-    one."""
+def experiment_of(
+    client: MlflowClient, store: Store, name: str, artifacts: str | None = None
+) -> str:
+    """The id of an experiment, created where it is missing, its files below `artifacts`. Raises
+    `TrackingError` for a deleted one."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return client.create_experiment(name, artifact_location=store.artifacts(name, artifacts))
+            return client.create_experiment(
+                name, artifact_location=store.artifacts(name, artifacts)
+            )
         except MlflowException:  # another process or machine may have been quicker
             found = client.get_experiment_by_name(name)
             if found is None:
@@ -74,11 +82,17 @@ def quieten() -> None:
 
 def patience(retries: int, timeout_s: int) -> _Environment:
     """For the length of a block: how often and how long mlflow tries to reach a server."""
-    return _Environment({"MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(retries), "MLFLOW_HTTP_REQUEST_TIMEOUT": str(timeout_s)})
+    return _Environment(
+        {
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(retries),
+            "MLFLOW_HTTP_REQUEST_TIMEOUT": str(timeout_s),
+        }
+    )
 
 
 class _Environment:
-    """Environment variables for the length of a block: mlflow reads its timeouts from there at each request."""
+    """Environment variables for the length of a block: mlflow reads its timeouts from there at each
+    request."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = values
@@ -97,7 +111,8 @@ class _Environment:
 
 @contextmanager
 def explained(store: Store) -> Iterator[None]:
-    """Whatever goes wrong with the store becomes a `TrackingError` that names it and says what to do."""
+    """Whatever goes wrong with the store becomes a `TrackingError` that names it and says what to
+    do."""
     try:
         yield
     except TrackingError:
@@ -111,7 +126,8 @@ def explained(store: Store) -> Iterator[None]:
 
 @contextmanager
 def _alone(store: Store) -> Iterator[None]:
-    """One process at a time: several that run mlflow's migrations on one store at once kill one another."""
+    """One process at a time: several that run mlflow's migrations on one store at once kill one
+    another."""
     if store.sqlite:
         lock = store.sqlite.parent / "mlartifacts" / ".lock"
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -131,18 +147,23 @@ def _alone(store: Store) -> Iterator[None]:
 
 
 def _create_sqlite(path: Path) -> None:
-    """Create an empty store whole or not at all: one killed half-way through its migrations could never be opened again."""
+    """Create an empty store whole or not at all: one killed half-way through its migrations could
+    never be opened again."""
     import sqlalchemy
     from mlflow.store.db import utils
 
     new = path.with_name(f".{path.name}.creating")
     new.unlink(missing_ok=True)
     engine = sqlalchemy.create_engine(f"sqlite:///{new}")
-    # Nobody sees the file yet, so one sync at the end does for the hundreds that the migrations would wait for.
-    sqlalchemy.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    # Nobody sees the file yet, so one sync at the end does for the hundreds that the migrations
+    # would wait for.
+    sqlalchemy.event.listen(
+        engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF")
+    )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # mlflow's old migrations use old SQLAlchemy
+            # mlflow's old migrations use old SQLAlchemy
+            warnings.simplefilter("ignore", DeprecationWarning)
             utils._initialize_tables(engine)  # what `mlflow db upgrade` does
         engine.dispose()
         with open(new, "rb") as file:

@@ -1,7 +1,9 @@
-"""Names and values as a tracking store takes them: one clear rule for each, so that they can be found again.
+"""Names and values as a tracking store takes them: one clear rule for each, so that they can be
+found again.
 
-A key keeps letters, digits and `_ - . / : space`; every other run of characters becomes one `_` (`postprocess[0]` ->
-`postprocess_0`). Longer than 250 characters, it is cut and ends in a hash of the whole. Values are written as they are
+A key keeps letters, digits and `_ - . / : space`; every other run of characters becomes one `_`
+(`postprocess[0]` -> `postprocess_0`). Longer than 250 characters, it is cut and ends in a hash of
+the whole. Values are written as they are
 written in an override on the command line: `null`, `true`, `[a,b]`.
 """
 
@@ -28,7 +30,8 @@ def key(name: str) -> str:
     ('wer', 'a/b/c', 250)
     """
     parts = (
-        re.sub(r"[^\w\-.: ]+", "_", part).strip("_ ") if re.search(r"[^\w\-.: ]", part) else part for part in name.split("/")
+        re.sub(r"[^\w\-.: ]+", "_", part).strip("_ ") if re.search(r"[^\w\-.: ]", part) else part
+        for part in name.split("/")
     )
     clean = "/".join(part for part in parts if part.strip(". ")) or "_"
     if len(clean) <= KEY_LENGTH:
@@ -37,11 +40,14 @@ def key(name: str) -> str:
 
 
 def keyed(values: Mapping[str, Value]) -> dict[str, Value]:
-    """The same values under accepted names. Two names that become one raise `TrackingError`: one would be lost."""
+    """The same values under accepted names. Two names that become one raise `TrackingError`: one
+    would be lost."""
     found: dict[str, tuple[str, Value]] = {}
     for name, value in values.items():
         if (clean := key(name)) in found:
-            raise TrackingError(f"{found[clean][0]!r} and {name!r} would both be recorded as {clean!r}; rename one")
+            raise TrackingError(
+                f"{found[clean][0]!r} and {name!r} would both be recorded as {clean!r}; rename one"
+            )
         found[clean] = (name, value)
     return {clean: value for clean, (_, value) in found.items()}
 
@@ -54,7 +60,11 @@ def flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """
     leaves: dict[str, object] = {}
     for name, value in values.items():
-        leaves.update(flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value})
+        leaves.update(
+            flat(value, f"{prefix}{name}.")
+            if isinstance(value, Mapping)
+            else {f"{prefix}{name}": value}
+        )
     return leaves
 
 
@@ -69,10 +79,17 @@ def text(value: object, length: int) -> str:
 
 
 def measured(values: Mapping[str, float | None]) -> dict[str, float]:
-    """The values that there are. NaN and infinity raise: a store would show them as 0 or 1.8e308, as if measured."""
-    bad = [f"{name} is {value}" for name, value in values.items() if value is not None and not math.isfinite(value)]
+    """The values that there are. NaN and infinity raise: a store would show them as 0 or 1.8e308,
+    as if measured."""
+    bad = [
+        f"{name} is {value}"
+        for name, value in values.items()
+        if value is not None and not math.isfinite(value)
+    ]
     if bad:
-        raise TrackingError(f"not a measurement: {', '.join(bad)}; a metric that does not apply must give None")
+        raise TrackingError(
+            f"not a measurement: {', '.join(bad)}; a metric that does not apply must give None"
+        )
     return {name: float(value) for name, value in values.items() if value is not None}
 
 

@@ -1,4 +1,5 @@
-"""A packed pipeline as an MLflow pyfunc model: `mlflow models serve` answers a base64 sound with the base64 cleaned wav."""
+"""A packed pipeline as an MLflow pyfunc model: `mlflow models serve` answers a base64 sound with
+the base64 cleaned wav."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from speechclean.system.resources import PACKAGE
 
 from .client import quieten
 
-#: The model as code: nothing of it is pickled. It stands on the copy of this package that travels with it.
+#: The model as code: nothing of it is pickled. It stands on the copy of this package that travels
+#: with it.
 _CODE = """\
 import base64
 from pathlib import Path
@@ -42,7 +44,8 @@ set_model(SpeechCleaner())
 
 @contextmanager
 def saved_model(pipeline: Path) -> Iterator[Path]:
-    """A folder with the model of a packed pipeline (`serving.pack`), its code, signature and pinned packages."""
+    """A folder with the model of a packed pipeline (`serving.pack`), its code, signature and pinned
+    packages."""
     quieten()
     import mlflow.pyfunc
     from mlflow.models import ModelSignature
@@ -65,7 +68,8 @@ def saved_model(pipeline: Path) -> Iterator[Path]:
 
 
 def _code() -> list[Path]:
-    """This package, and denoiser's: that one's own requirements name a Hydra of 2020, and no installer would take both."""
+    """This package, and denoiser's: that one's own requirements name a Hydra of 2020, and no
+    installer would take both."""
     found = [PACKAGE]
     denoiser = importlib.util.find_spec("denoiser")
     return found + ([Path(denoiser.origin).parent] if denoiser and denoiser.origin else [])

@@ -1,7 +1,9 @@
-"""Runs that their store could not take: kept in a local sqlite store, uploaded when the store is back.
+"""Runs that their store could not take: kept in a local sqlite store, uploaded when the store is
+back.
 
-A pending run is a whole run, or the rest of one whose store was lost in the middle. Uploading can be interrupted and repeated:
-a run is found again by the id that it had here, and values keep their time of measurement, so nothing is written twice.
+A pending run is a whole run, or the rest of one whose store was lost in the middle. Uploading can
+be interrupted and repeated: a run is found again by the id that it had here, and values keep their
+time of measurement, so nothing is written twice.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ log = logging.getLogger(__name__)
 
 #: The pending store, in the folder where the program was started.
 FILE = "mlflow-pending.db"
-#: Of a pending run: the store and experiment it belongs to, the run there that it continues, the run there once uploaded.
+#: Of a pending run: the store and experiment it belongs to, the run there that it continues, the
+#: run there once uploaded.
 STORE_TAG, EXPERIMENT_TAG = "speechclean.sync_to", "speechclean.sync_experiment"
 CONTINUES_TAG, DONE_TAG = "speechclean.sync_run", "speechclean.synced"
 #: Of an uploaded run: the pending one that it was.
@@ -33,7 +36,9 @@ _BATCH = 100
 
 def tags(store: Store, experiment: str, continues: str = "") -> dict[str, str]:
     """What a pending run has to remember."""
-    return {STORE_TAG: store.shown, EXPERIMENT_TAG: experiment} | ({CONTINUES_TAG: continues} if continues else {})
+    return {STORE_TAG: store.shown, EXPERIMENT_TAG: experiment} | (
+        {CONTINUES_TAG: continues} if continues else {}
+    )
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,21 @@ class Uploaded:
 
 
 def sync(pending: str = FILE, uri: str | None = None, timeout_s: int = 10) -> Iterator[Uploaded]:
-    """Upload every run that waits in `pending`, to its own store or to `uri`. Raises `TrackingError` where one is down."""
+    """Upload every run that waits in `pending`, to its own store or to `uri`. Raises
+    `TrackingError` where one is down."""
     local = Store.at(f"sqlite:///{pending}")
     if local.sqlite is None or not local.sqlite.is_file():
-        raise TrackingError(f"{local.sqlite}: no such file; nothing was left pending here (or name it: pending=PATH)")
+        raise TrackingError(
+            f"{local.sqlite}: no such file; nothing was left pending here (or name it: pending=PATH)"
+        )
     source = connected(local, timeout_s)
     clients: dict[str, MlflowClient] = {}
     for run in _waiting(source):
         target = Store.at(uri or run.data.tags[STORE_TAG])
         if uri is None and "***" in target.uri:
-            raise TrackingError(f"{target.uri} was logged without its password; give it as tracking.uri=…")
+            raise TrackingError(
+                f"{target.uri} was logged without its password; give it as tracking.uri=…"
+            )
         client = clients.setdefault(target.uri, connected(target, timeout_s))
         with explained(target):
             run_id = _upload(source, run, client, target)
@@ -65,25 +75,34 @@ def sync(pending: str = FILE, uri: str | None = None, timeout_s: int = 10) -> It
 
 
 def _waiting(client: MlflowClient) -> list[Any]:
-    """Ended runs that were not uploaded yet, oldest first; one that still goes on is left for later."""
+    """Ended runs that were not uploaded yet, oldest first; one that still goes on is left for
+    later."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     found: list[Any] = []
     token = None
     while True:
-        page = client.search_runs(experiments, order_by=["attributes.start_time"], max_results=1000, page_token=token)
-        found += [run for run in page if STORE_TAG in run.data.tags and DONE_TAG not in run.data.tags]
+        page = client.search_runs(
+            experiments, order_by=["attributes.start_time"], max_results=1000, page_token=token
+        )
+        found += [
+            run for run in page if STORE_TAG in run.data.tags and DONE_TAG not in run.data.tags
+        ]
         if not (token := page.token):
             break
     for run in found:
         if run.info.status == "RUNNING":
-            log.warning("%s (%s) is still running and stays pending", run.info.run_name, run.info.run_id)
+            log.warning(
+                "%s (%s) is still running and stays pending", run.info.run_name, run.info.run_id
+            )
     return [run for run in found if run.info.status != "RUNNING"]
 
 
 def _upload(source: MlflowClient, run: Any, client: MlflowClient, store: Store) -> str:
     from mlflow.entities import Param, RunTag
 
-    described = {key: value for key, value in run.data.tags.items() if not key.startswith("speechclean.sync")}
+    described = {
+        key: value for key, value in run.data.tags.items() if not key.startswith("speechclean.sync")
+    }
     run_id = _counterpart(run, client, experiment_of(client, store, run.data.tags[EXPERIMENT_TAG]))
     for some in _chunks([RunTag(key, value) for key, value in described.items()]):
         client.log_batch(run_id, tags=some)
@@ -114,11 +133,18 @@ def _counterpart(run: Any, client: MlflowClient, experiment_id: str) -> str:
         try:
             return client.get_run(continues).info.run_id
         except MlflowException:
-            log.warning("%s is not there any more; what was recorded after it was lost becomes a run of its own", continues)
-    began = client.search_runs([experiment_id], f"tags.`{ORIGIN_TAG}` = '{run.info.run_id}'", max_results=1)
+            log.warning(
+                "%s is not there any more; what was recorded after it was lost becomes a run of its own",
+                continues,
+            )
+    began = client.search_runs(
+        [experiment_id], f"tags.`{ORIGIN_TAG}` = '{run.info.run_id}'", max_results=1
+    )
     if began:
         return began[0].info.run_id
-    made = client.create_run(experiment_id, run.info.start_time, {ORIGIN_TAG: run.info.run_id}, run.info.run_name)
+    made = client.create_run(
+        experiment_id, run.info.start_time, {ORIGIN_TAG: run.info.run_id}, run.info.run_name
+    )
     return made.info.run_id
 
 

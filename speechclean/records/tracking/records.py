@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Record:
-    """A recorded run: what it was set to, what it came to, and its files, fetched when asked for."""
+    """A recorded run: what it was set to, what it came to, and its files, fetched when asked
+    for."""
 
     id: str
     name: str
@@ -42,11 +43,15 @@ class Record:
 
     def artifact(self, path: str) -> Path | None:
         """A file of the run, on this machine; None if the run keeps none of that name."""
-        return self._fetch(path) if path in self.artifacts(str(Path(path).parent).strip(".")) else None
+        return (
+            self._fetch(path) if path in self.artifacts(str(Path(path).parent).strip(".")) else None
+        )
 
     def artifacts(self, folder: str = "") -> set[str]:
         """Paths of the files (and folders) of the run in a folder."""
-        return self._listed.setdefault(folder, {each.path for each in self._client.list_artifacts(self.id, folder or None)})
+        return self._listed.setdefault(
+            folder, {each.path for each in self._client.list_artifacts(self.id, folder or None)}
+        )
 
     @cached_property
     def _listed(self) -> dict[str, set[str]]:
@@ -71,7 +76,8 @@ class Records:
     timeout_s: int = 10
 
     def get(self, run: str) -> Record:
-        """A run by its id, the beginning of it (six characters or more) or its name, if only one has it."""
+        """A run by its id, the beginning of it (six characters or more) or its name, if only one
+        has it."""
         with explained(self.store):
             found = self._by_id(run) or self._by_name(run)
             if not found:
@@ -79,8 +85,13 @@ class Records:
                     f"{self.store.shown} has no run {run!r}; `make ui` lists them, tracking.uri=… names another store"
                 )
             if len(found) > 1:
-                several = "\n".join(f"    {each.info.run_id}  {each.info.run_name}  {each.info.status}" for each in found[:20])
-                raise TrackingError(f"{len(found)} runs are called {run!r}; name one by its id:\n{several}")
+                several = "\n".join(
+                    f"    {each.info.run_id}  {each.info.run_name}  {each.info.status}"
+                    for each in found[:20]
+                )
+                raise TrackingError(
+                    f"{len(found)} runs are called {run!r}; name one by its id:\n{several}"
+                )
             if found[0].info.status == "RUNNING":
                 fail_dead_runs(self._client, found[0].info.experiment_id, self.store.running)
                 return self._record(self._client.get_run(found[0].info.run_id))
@@ -90,7 +101,9 @@ class Records:
         """The newest run that a process recorded since a time (ms)."""
         query = f"tags.`speechclean.pid` = '{pid}' and attributes.start_time >= {since}"
         with explained(self.store):
-            found = self._client.search_runs([experiment_id], query, order_by=["attributes.start_time DESC"], max_results=1)
+            found = self._client.search_runs(
+                [experiment_id], query, order_by=["attributes.start_time DESC"], max_results=1
+            )
             return self._record(found[0]) if found else None
 
     def children(self, parent_id: str) -> list[Record]:
@@ -102,7 +115,11 @@ class Records:
             query = f"tags.`mlflow.parentRunId` = '{parent_id}'"
             while True:
                 page = self._client.search_runs(
-                    [experiment], query, order_by=["attributes.start_time"], max_results=1000, page_token=token
+                    [experiment],
+                    query,
+                    order_by=["attributes.start_time"],
+                    max_results=1000,
+                    page_token=token,
                 )
                 found += page
                 if not (token := page.token):
@@ -126,7 +143,9 @@ class Records:
     @cached_property
     def _client(self) -> MlflowClient:
         if self.store.sqlite and not self.store.sqlite.exists():
-            raise TrackingError(f"{self.store.sqlite}: no such file; name the store with tracking.uri=…")
+            raise TrackingError(
+                f"{self.store.sqlite}: no such file; name the store with tracking.uri=…"
+            )
         return connected(self.store, self.timeout_s)
 
     def _record(self, run: Any) -> Record:
@@ -134,7 +153,14 @@ class Records:
         data = run.data
         where = (experiment.name, run.info.experiment_id, run.info.start_time)
         return Record(
-            run.info.run_id, run.info.run_name, run.info.status, *where, data.params, data.metrics, data.tags, self._client
+            run.info.run_id,
+            run.info.run_name,
+            run.info.status,
+            *where,
+            data.params,
+            data.metrics,
+            data.tags,
+            self._client,
         )
 
     def _by_id(self, run: str) -> list[Any]:

@@ -1,4 +1,5 @@
-"""One run being recorded. A store that is lost in the middle costs no work: what it no longer takes goes to a local one."""
+"""One run being recorded. A store that is lost in the middle costs no work: what it no longer takes
+goes to a local one."""
 
 from __future__ import annotations
 
@@ -37,16 +38,19 @@ class Run(Protocol):
     id: str | None
 
     def params(self, values: Mapping[str, object]) -> None:
-        """What the run was set to. Nested mappings become dotted keys; values are cut at 6,000 characters."""
+        """What the run was set to. Nested mappings become dotted keys; values are cut at 6,000
+        characters."""
 
     def tags(self, values: Mapping[str, str]) -> None:
         """What the run can be found by. Values are cut at 8,000 characters."""
 
     def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None:
-        """What was measured. None is left out; NaN and infinity raise `TrackingError` by the metric's name."""
+        """What was measured. None is left out; NaN and infinity raise `TrackingError` by the
+        metric's name."""
 
     def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
-        """What the run was made from: a name, a digest of the contents, where they are and what they are like (both JSON)."""
+        """What the run was made from: a name, a digest of the contents, where they are and what
+        they are like (both JSON)."""
 
     def file(self, path: Path, folder: str = "") -> None:
         """Keep one file, in `folder` of the run's artifacts."""
@@ -75,13 +79,19 @@ class NoRun:
 
 
 class StoredRun:
-    """A run in a store. `elsewhere` opens a place for what the store no longer takes, once it fails; it is given the run's id.
+    """A run in a store. `elsewhere` opens a place for what the store no longer takes, once it
+    fails; it is given the run's id.
 
-    `lost` is the error by which the store was lost, None while it is there. Threads may share a run.
+    `lost` is the error by which the store was lost, None while it is there. Threads may share a
+    run.
     """
 
     def __init__(
-        self, run_id: str, client: MlflowClient, store: Store, elsewhere: Callable[[str], tuple[MlflowClient, str]]
+        self,
+        run_id: str,
+        client: MlflowClient,
+        store: Store,
+        elsewhere: Callable[[str], tuple[MlflowClient, str]],
     ) -> None:
         self.id: str | None = run_id
         self.lost: Exception | None = None
@@ -92,13 +102,18 @@ class StoredRun:
     def params(self, values: Mapping[str, object]) -> None:
         from mlflow.entities import Param
 
-        for some in _chunks([Param(k, text(v, PARAM_LENGTH)) for k, v in keyed(flat(values)).items()], _PARAMS_PER_BATCH):
+        for some in _chunks(
+            [Param(k, text(v, PARAM_LENGTH)) for k, v in keyed(flat(values)).items()],
+            _PARAMS_PER_BATCH,
+        ):
             self._batch(params=some)
 
     def tags(self, values: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        for some in _chunks([RunTag(k, text(v, TAG_LENGTH)) for k, v in keyed(values).items()], _PARAMS_PER_BATCH):
+        for some in _chunks(
+            [RunTag(k, text(v, TAG_LENGTH)) for k, v in keyed(values).items()], _PARAMS_PER_BATCH
+        ):
             self._batch(tags=some)
 
     def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None:
@@ -142,18 +157,28 @@ class StoredRun:
                     self._divert(error)
                     self._write(entry)
                 else:
-                    log.error("%s: what remains of the run is not recorded (%s)", self._store.shown, error)
+                    log.error(
+                        "%s: what remains of the run is not recorded (%s)", self._store.shown, error
+                    )
                     self._place = None
 
     def _divert(self, error: Exception) -> None:
         """The store is gone: say so once and loudly, and go on elsewhere."""
         self.lost, self._place = error, None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-        log.error("tracking in %s failed in the middle of run %s (%s); the work goes on", self._store.shown, self.id, reason)
+        log.error(
+            "tracking in %s failed in the middle of run %s (%s); the work goes on",
+            self._store.shown,
+            self.id,
+            reason,
+        )
         try:
             self._place = self._elsewhere(self.id or "")
         except Exception as second:
-            log.error("nor can the rest of its record be kept here (%s); the files in its folder are all there is", second)
+            log.error(
+                "nor can the rest of its record be kept here (%s); the files in its folder are all there is",
+                second,
+            )
 
 
 def _chunks(items: list[Item], length: int) -> list[list[Item]]:

@@ -1,4 +1,5 @@
-"""Runs whose process died without a word: found by the lock that nobody holds any more, and marked as FAILED."""
+"""Runs whose process died without a word: found by the lock that nobody holds any more, and marked
+as FAILED."""
 
 from __future__ import annotations
 
@@ -26,5 +27,12 @@ def fail_dead_runs(client: MlflowClient, experiment_id: str, running: Path) -> N
             # It may have ended by itself between the search and the claim.
             if dead and client.get_run(run.info.run_id).info.status == "RUNNING":
                 client.set_terminated(run.info.run_id, "FAILED")
-                client.set_tag(run.info.run_id, FAILURE_TAG, "its process ended without a word (killed, or no power)")
-                log.warning("run %s was left RUNNING by a process that died; marked FAILED", run.info.run_name)
+                client.set_tag(
+                    run.info.run_id,
+                    FAILURE_TAG,
+                    "its process ended without a word (killed, or no power)",
+                )
+                log.warning(
+                    "run %s was left RUNNING by a process that died; marked FAILED",
+                    run.info.run_name,
+                )

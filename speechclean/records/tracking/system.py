@@ -1,4 +1,5 @@
-"""What the machine did while a run went: CPU, memory and GPU, under the names that MLflow's own page of them knows."""
+"""What the machine did while a run went: CPU, memory and GPU, under the names that MLflow's own
+page of them knows."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def watched(run: Run, every_s: float) -> Iterator[None]:
-    """Look every so many seconds, and once more at the end, as long as the block lasts; 0 for never."""
+    """Look every so many seconds, and once more at the end, as long as the block lasts; 0 for
+    never."""
     monitors = _monitors() if every_s else []
     if not monitors:
         yield
@@ -42,7 +44,10 @@ def _look(run: Run, monitors: list[Any], step: int) -> None:
     try:
         for monitor in monitors:
             monitor.collect_metrics()
-            run.metrics({f"system/{name}": value for name, value in monitor.aggregate_metrics().items()}, step)
+            run.metrics(
+                {f"system/{name}": value for name, value in monitor.aggregate_metrics().items()},
+                step,
+            )
             monitor.clear_metrics()
     except Exception as error:
         log.debug("system metrics: %s", error)

@@ -1,8 +1,10 @@
-"""Opening a store and recording runs in it. mlflow is driven through its client, never through its global state: nothing here
-depends on a current run, so several runs can follow or overlap one another in one process.
+"""Opening a store and recording runs in it. mlflow is driven through its client, never through its
+global state: nothing here depends on a current run, so several runs can follow or overlap one
+another in one process.
 
-Beside a sqlite store stands `mlartifacts/` with the files that the UI shows and plays, and in it `.running/` (one lock per
-living run, see `alive`) and `.lock` (held while the store is created or migrated).
+Beside a sqlite store stands `mlartifacts/` with the files that the UI shows and plays, and in it
+`.running/` (one lock per living run, see `alive`) and `.lock` (held while the store is created or
+migrated).
 """
 
 from __future__ import annotations
@@ -63,8 +65,11 @@ class NoTracker:
         """Always ready."""
 
     @contextmanager
-    def run(self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None) -> Iterator[Run]:  # noqa: ARG002
-        """A run that is not recorded; SIGTERM still unwinds it, so that no half-written files stay."""
+    def run(
+        self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None
+    ) -> Iterator[Run]:  # noqa: ARG002
+        """A run that is not recorded; SIGTERM still unwinds it, so that no half-written files
+        stay."""
         with signals_as_exit():
             yield NoRun()
 
@@ -73,14 +78,18 @@ class NoTracker:
 class MlflowTracker:
     """Records runs in an MLflow store.
 
-    uri: a sqlite file (`sqlite:///mlflow.db`, which None means too, from the folder where the program was started), a server
-        (`http://…`) or another database (`postgresql://…`)
+    uri: a sqlite file (`sqlite:///mlflow.db`, which None means too, from the folder where the
+        program was started), a server (`http://…`) or another database (`postgresql://…`)
     timeout_s: bounds the first attempt to reach it
-    required: a store that cannot be used stops the run before its start; if false, the run is recorded in `pending` instead
-    artifacts: where the files of a new experiment go: a folder or an address (`s3://…`) that every machine reaches; None is
-        beside a sqlite file, a server's own place, and for another database the folder where the program was started
-    pending: a sqlite file for what the store did not take, also when it is lost in the middle: `speechclean-tracking sync`
-    outputs_mib: cleaned files are kept with the run up to this much in all; what is not kept can be compared by marks alone
+    required: a store that cannot be used stops the run before its start; if false, the run is
+        recorded in `pending` instead
+    artifacts: where the files of a new experiment go: a folder or an address (`s3://…`) that every
+        machine reaches; None is beside a sqlite file, a server's own place, and for another
+        database the folder where the program was started
+    pending: a sqlite file for what the store did not take, also when it is lost in the middle:
+        `speechclean-tracking sync`
+    outputs_mib: cleaned files are kept with the run up to this much in all; what is not kept can be
+        compared by marks alone
     system_metrics_s: seconds between two looks at CPU, memory and GPU; 0 for none
     log_model: keep the pipeline with the run as a model that `mlflow models serve` serves
     """
@@ -105,17 +114,22 @@ class MlflowTracker:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or more")
 
     def check(self) -> None:
-        """Create or reach the store, and mark as FAILED the runs whose process died. Raises `TrackingError`."""
+        """Create or reach the store, and mark as FAILED the runs whose process died. Raises
+        `TrackingError`."""
         client, experiment_id, store = self._opened
         with explained(store):
             fail_dead_runs(client, experiment_id, store.running)
 
     @contextmanager
-    def run(self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None) -> Iterator[Run]:
-        """Record a run: FINISHED after the block, FAILED on whatever is raised in it, SIGTERM and Ctrl-C included.
+    def run(
+        self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None
+    ) -> Iterator[Run]:
+        """Record a run: FINISHED after the block, FAILED on whatever is raised in it, SIGTERM and
+        Ctrl-C included.
 
-        `continues` is the id of an ended run that goes on, if it is there; else a new one begins. If the store is lost on the
-        way, the block is not disturbed, and `TrackingError` is raised after it.
+        `continues` is the id of an ended run that goes on, if it is there; else a new one begins.
+        If the store is lost on the way, the block is not disturbed, and `TrackingError` is raised
+        after it.
         """
         client, experiment_id, store = self._opened
         lock = uuid.uuid4().hex
@@ -129,14 +143,21 @@ class MlflowTracker:
         }
         if (parent := os.environ.get(PARENT_VARIABLE)) and parent != continues:
             origin["mlflow.parentRunId"] = parent
-        # The lock is there before the run: a run that is RUNNING without a holder of its lock can only be dead.
+        # The lock is there before the run: a run that is RUNNING without a holder of its lock can
+        # only be dead.
         with signals_as_exit(), alive(store.running / lock):
-            described = {**origin, **{key: text(value, TAG_LENGTH) for key, value in keyed(tags or {}).items()}}
+            described = {
+                **origin,
+                **{key: text(value, TAG_LENGTH) for key, value in keyed(tags or {}).items()},
+            }
             if store != self._store:
                 described |= pending.tags(self._store, self.experiment)
             with explained(store):
                 started = _reopened(client, continues, described) if continues else None
-                started = started or client.create_run(experiment_id, tags=described, run_name=name).info.run_id
+                started = (
+                    started
+                    or client.create_run(experiment_id, tags=described, run_name=name).info.run_id
+                )
             run = StoredRun(started, client, store, lambda run_id: self._divert(name, run_id))
             try:
                 with watched(run, self.system_metrics_s):
@@ -144,7 +165,10 @@ class MlflowTracker:
                 run.end("FINISHED")
             except BaseException as error:
                 well = isinstance(error, SystemExit) and error.code in (None, 0)
-                run.end("FINISHED" if well else "FAILED", None if well else f"{type(error).__name__}: {error}")
+                run.end(
+                    "FINISHED" if well else "FAILED",
+                    None if well else f"{type(error).__name__}: {error}",
+                )
                 raise
             finally:
                 if run.lost is None:  # else it is RUNNING there, and the next look finds it dead
@@ -176,15 +200,19 @@ class MlflowTracker:
 
     @cached_property
     def _opened(self) -> tuple[MlflowClient, str, Store]:
-        """The client, the experiment's id and the store, created where they were missing; the pending store if this one is
-        down and not required."""
+        """The client, the experiment's id and the store, created where they were missing; the
+        pending store if this one is down and not required."""
         store = self._store
         try:
             return self._open(store)
         except TrackingError as error:
             if self.required:
                 raise
-            log.warning("%s. Recording in %s instead; upload it later with `speechclean-tracking sync`", error, self.pending)
+            log.warning(
+                "%s. Recording in %s instead; upload it later with `speechclean-tracking sync`",
+                error,
+                self.pending,
+            )
             return self._open(Store.at(f"sqlite:///{self.pending}"))
 
     def _open(self, store: Store) -> tuple[MlflowClient, str, Store]:
@@ -195,7 +223,8 @@ class MlflowTracker:
 
 
 def _reopened(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> str | None:
-    """An ended run's id, RUNNING again under these tags; None if the store has no such run (any more)."""
+    """An ended run's id, RUNNING again under these tags; None if the store has no such run (any
+    more)."""
     from mlflow.exceptions import MlflowException
 
     try:

@@ -1,4 +1,5 @@
-"""Aliases: what an input's outputs are called. Readable, unique, and safe as a file name wherever they land."""
+"""Aliases: what an input's outputs are called. Readable, unique, and safe as a file name wherever
+they land."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
-#: Longest alias in bytes of UTF-8: file systems take 255, and suffixes such as `_residual.flac` come on top.
+#: Longest alias in bytes of UTF-8: file systems take 255, and suffixes such as `_residual.flac`
+#: come on top.
 MAX_BYTES = 180
 
 
@@ -23,7 +25,8 @@ def from_relative(path: PurePath) -> str:
 
 
 def place(path: PurePath) -> str:
-    """A relative path without its extension, every part of it safe; what leads upwards or to a root is left out.
+    """A relative path without its extension, every part of it safe; what leads upwards or to a root
+    is left out.
 
     >>> place(PurePath("run 1/../../etc/x.wav")), place(PurePath("/abs/y.wav"))
     ('run_1/etc/x', 'abs/y')
@@ -49,13 +52,17 @@ def safe(name: str) -> str:
 
 
 def unique(names: Sequence[str], origins: Sequence[str]) -> list[str]:
-    """The names, those that occur more than once (ignoring case) told apart by a hash of where they come from.
+    """The names, those that occur more than once (ignoring case) told apart by a hash of where they
+    come from.
 
-    The hash depends on the origin alone: adding a file never renames another one's outputs once they collide.
+    The hash depends on the origin alone: adding a file never renames another one's outputs once
+    they collide.
     """
     count = Counter(name.casefold() for name in names)
     told_apart = [
-        name if count[name.casefold()] == 1 else f"{name}~{hashlib.sha256(origin.encode()).hexdigest()[:8]}"
+        name
+        if count[name.casefold()] == 1
+        else f"{name}~{hashlib.sha256(origin.encode()).hexdigest()[:8]}"
         for name, origin in zip(names, origins, strict=True)
     ]
     # The same file listed twice still needs two names.

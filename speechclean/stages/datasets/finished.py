@@ -16,9 +16,11 @@ from .manifest import Manifest
 class Finished:
     """Pairs of a mixture and its cleaned file, from two folders or from a table.
 
-    mixtures, cleaned: two folders; files belong together that have one relative path, whatever their extension
+    mixtures, cleaned: two folders; files belong together that have one relative path, whatever
+        their extension
     references: a folder of clean speech, named likewise; files may be missing in it
-    path: instead of folders, a manifest with the columns `path,cleaned[,reference,transcript,alias]`
+    path: instead of folders, a manifest with the columns
+        `path,cleaned[,reference,transcript,alias]`
     """
 
     mixtures: str | None = None
@@ -31,12 +33,15 @@ class Finished:
             raise ValueError("path, or mixtures and cleaned: give a table, or two folders")
 
     def tracks(self) -> list[Track]:
-        """One track per pair. Raises `DatasetError` for a missing folder, and names every mixture that has no cleaned file."""
+        """One track per pair. Raises `DatasetError` for a missing folder, and names every mixture
+        that has no cleaned file."""
         if self.path is not None:
             tracks = Manifest(self.path).tracks()
             missing = [track.alias for track in tracks if track.cleaned_path is None]
             if missing:
-                raise DatasetError(f"{self.path}: no cleaned file in the column 'cleaned' for {_some(missing)}")
+                raise DatasetError(
+                    f"{self.path}: no cleaned file in the column 'cleaned' for {_some(missing)}"
+                )
             return tracks
         mixtures, cleaned = _by_name(self.mixtures), _by_name(self.cleaned)
         references = _by_name(self.references) if self.references else {}
@@ -48,7 +53,9 @@ class Finished:
             )
         return [
             replace(
-                track, cleaned_path=cleaned[name].path, reference_path=references[name].path if name in references else None
+                track,
+                cleaned_path=cleaned[name].path,
+                reference_path=references[name].path if name in references else None,
             )
             for name, track in mixtures.items()
         ]
@@ -59,7 +66,10 @@ def _by_name(folder: str | None) -> dict[str, Track]:
     root = Path(str(folder)).expanduser()
     if not root.is_dir():
         raise DatasetError(f"{folder}: no such folder")
-    return {track.path.relative_to(root).with_suffix("").as_posix(): track for track in Folder(str(root)).tracks()}
+    return {
+        track.path.relative_to(root).with_suffix("").as_posix(): track
+        for track in Folder(str(root)).tracks()
+    }
 
 
 def _some(names: list[str], most: int = 5) -> str:

@@ -19,7 +19,8 @@ EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".w64", ".rf64",
 class Folder:
     """The files that `pattern` matches, in the order of their paths.
 
-    pattern: a path with `*`, `?`, `[...]` and `**`, e.g. `tts/**/*.wav`; a plain folder stands for everything in and below it
+    pattern: a path with `*`, `?`, `[...]` and `**`, e.g. `tts/**/*.wav`; a plain folder stands for
+        everything in and below it
     shard: `i/n` for a share of them (`shards.py`)
     """
 
@@ -36,7 +37,9 @@ class Folder:
         pattern = os.path.expanduser(self.pattern)
         if os.path.isdir(pattern):
             pattern = os.path.join(glob.escape(pattern), "**", "*")
-        found = sorted(path for path in glob.glob(pattern, recursive=True) if path.lower().endswith(EXTENSIONS))
+        found = sorted(
+            path for path in glob.glob(pattern, recursive=True) if path.lower().endswith(EXTENSIONS)
+        )
         files = [Path(path) for path in found if not _goes_round(path)]
         if not files:
             raise DatasetError(
@@ -45,14 +48,24 @@ class Folder:
             )
         base = _fixed_part(pattern)
         relative = [path.relative_to(base) for path in files]
-        names = aliases.unique([aliases.from_relative(path) for path in relative], [str(path) for path in relative])
-        places = aliases.unique([aliases.place(path) for path in relative], [str(path) for path in relative])
-        tracks = [Track(alias, path, relative=at) for alias, path, at in zip(names, files, places, strict=True)]
-        return shards.share(tracks, lambda track: track.path.relative_to(base).as_posix(), self.shard)
+        names = aliases.unique(
+            [aliases.from_relative(path) for path in relative], [str(path) for path in relative]
+        )
+        places = aliases.unique(
+            [aliases.place(path) for path in relative], [str(path) for path in relative]
+        )
+        tracks = [
+            Track(alias, path, relative=at)
+            for alias, path, at in zip(names, files, places, strict=True)
+        ]
+        return shards.share(
+            tracks, lambda track: track.path.relative_to(base).as_posix(), self.shard
+        )
 
 
 def _goes_round(path: str) -> bool:
-    """Whether a path passes through a link that leads back to a folder above it: glob would follow it forty times."""
+    """Whether a path passes through a link that leads back to a folder above it: glob would follow
+    it forty times."""
     for folder in Path(path).parents:
         if folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve()):
             return True
@@ -60,12 +73,17 @@ def _goes_round(path: str) -> bool:
 
 
 def _fixed_part(pattern: str) -> Path:
-    """The folder above the first wildcard: what all matches have in common by the pattern's own words.
+    """The folder above the first wildcard: what all matches have in common by the pattern's own
+    words.
 
     >>> _fixed_part("tts/en/**/*.wav").as_posix()
     'tts/en'
     """
     parts = Path(pattern).parts
-    fixed = [part for index, part in enumerate(parts) if not any(glob.has_magic(p) for p in parts[: index + 1])]
+    fixed = [
+        part
+        for index, part in enumerate(parts)
+        if not any(glob.has_magic(p) for p in parts[: index + 1])
+    ]
     folder = Path(*fixed) if fixed else Path()
     return folder.parent if len(fixed) == len(parts) else folder

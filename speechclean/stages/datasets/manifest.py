@@ -14,13 +14,15 @@ from speechclean.system.resources import asset
 from . import DatasetError, aliases, shards
 
 COLUMNS = ("path", "reference", "transcript", "alias", "cleaned")
-#: The mixtures that ship with the package: synthesised speech over composed music (`experiments/pilot_data`).
+#: The mixtures that ship with the package: synthesised speech over composed music
+#: (`experiments/pilot_data`).
 PILOT = asset("pilot", "manifest.csv")
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A csv or tsv file with the columns `path[,reference,transcript,alias,cleaned]`; its paths are relative to itself.
+    """A csv or tsv file with the columns `path[,reference,transcript,alias,cleaned]`; its paths are
+    relative to itself.
 
     path: the table; comma or tab is told by the header
     shard: `i/n` for a share of its rows (`shards.py`)
@@ -35,15 +37,23 @@ class Manifest:
             raise ValueError("path is empty; give one, e.g. dataset.path=set.csv")
 
     def tracks(self) -> list[Track]:
-        """One track per row. Raises `DatasetError` that names every missing column and file at once."""
+        """One track per row. Raises `DatasetError` that names every missing column and file at
+        once."""
         table = Path(self.path).expanduser()
         if not table.is_file():
-            raise DatasetError(f"dataset.path={self.path}: {'not a file' if table.exists() else 'no such file'}")
+            raise DatasetError(
+                f"dataset.path={self.path}: {'not a file' if table.exists() else 'no such file'}"
+            )
         try:
             text = table.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
-            raise DatasetError(f"{table}: not a text table in UTF-8 ({error.reason}); save it as UTF-8 csv") from error
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in text.partition("\n")[0] else ",")
+            raise DatasetError(
+                f"{table}: not a text table in UTF-8 ({error.reason}); save it as UTF-8 csv"
+            ) from error
+        reader = csv.DictReader(
+            io.StringIO(text, newline=""),
+            delimiter="\t" if "\t" in text.partition("\n")[0] else ",",
+        )
         reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or []]
         tracks = _tracks(list(reader), list(reader.fieldnames), table)
         return [track for track, _ in shards.share(tracks, lambda entry: entry[1], self.shard)]
@@ -67,18 +77,27 @@ def _tracks(rows: list[dict[str, str]], columns: list[str], table: Path) -> list
     wrong = []
     # Other columns are the user's own business, unless they look like one of ours misspelt.
     for column in set(columns) - set(COLUMNS):
-        wrong += [f"column {column!r}: did you mean {name!r}?" for name in difflib.get_close_matches(column, COLUMNS, 1, 0.75)]
+        wrong += [
+            f"column {column!r}: did you mean {name!r}?"
+            for name in difflib.get_close_matches(column, COLUMNS, 1, 0.75)
+        ]
     if "path" not in columns:
-        wrong.append(f"no column 'path' (it has {', '.join(columns) or 'none'}); the columns are {', '.join(COLUMNS)}")
+        wrong.append(
+            f"no column 'path' (it has {', '.join(columns) or 'none'}); the columns are {', '.join(COLUMNS)}"
+        )
     if not rows:
         wrong.append("no rows below the header")
     if wrong:
         raise DatasetError(f"{table}: " + "; ".join(wrong))
     tracks, given, written = [], [], []
     for line, row in enumerate(rows, start=2):
-        path, reference, cleaned = (_resolved(row.get(column), table) for column in ("path", "reference", "cleaned"))
+        path, reference, cleaned = (
+            _resolved(row.get(column), table) for column in ("path", "reference", "cleaned")
+        )
         if None in row:
-            wrong.append(f"line {line}: more cells than columns; quote a transcript that holds commas")
+            wrong.append(
+                f"line {line}: more cells than columns; quote a transcript that holds commas"
+            )
         elif path is None:
             wrong.append(f"line {line}: no path")
         else:
@@ -88,13 +107,22 @@ def _tracks(rows: list[dict[str, str]], columns: list[str], table: Path) -> list
                 if file and not (file.exists() if file is path else file.is_file())
             ]  # a folder in a list of files is that row's own failure, not the table's
             written.append(row["path"].strip())
-            tracks.append(Track("", path, reference, (row.get("transcript") or "").strip() or None, cleaned))
-            given.append(aliases.safe(row.get("alias") or "") if row.get("alias") else aliases.safe(path.stem))
+            tracks.append(
+                Track("", path, reference, (row.get("transcript") or "").strip() or None, cleaned)
+            )
+            given.append(
+                aliases.safe(row.get("alias") or "")
+                if row.get("alias")
+                else aliases.safe(path.stem)
+            )
     if wrong:
         raise DatasetError(f"{table}:\n  " + "\n  ".join(wrong))
     names = aliases.unique(given, [str(track.path) for track in tracks])
     places = aliases.unique([aliases.place(PurePath(cell)) for cell in written], written)
-    named = [replace(track, alias=name, relative=at) for name, at, track in zip(names, places, tracks, strict=True)]
+    named = [
+        replace(track, alias=name, relative=at)
+        for name, at, track in zip(names, places, tracks, strict=True)
+    ]
     return list(zip(named, written, strict=True))
 
 

@@ -1,8 +1,10 @@
 """A share of a data set, for one of several machines.
 
-Which file belongs to which share follows from a hash of its path below the data set's folder (for a table: its path as written
-there). So shares never overlap and always make up the whole, files that are added later move none of the others, the folder may
-be mounted anywhere, and nothing has to be read: by what is in the files, each machine would first read all of them.
+Which file belongs to which share follows from a hash of its path below the data set's folder (for a
+table: its path as written there). So shares never overlap and always make up the whole, files that
+    are added later move none of the others, the folder may
+be mounted anywhere, and nothing has to be read: by what is in the files, each machine would first
+read all of them.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ def check(shard: str | None) -> None:
 
 
 def share(items: Sequence[Item], key: Callable[[Item], str], shard: str | None) -> list[Item]:
-    """Those of the items that belong to `shard`, `i/n` with i from 0 to n - 1; None is all. Raises `DatasetError` if none do.
+    """Those of the items that belong to `shard`, `i/n` with i from 0 to n - 1; None is all. Raises
+    `DatasetError` if none do.
 
     >>> both = [share("abcdef", str, f"{index}/2") for index in (0, 1)]
     >>> sorted(both[0] + both[1])
@@ -36,7 +39,9 @@ def share(items: Sequence[Item], key: Callable[[Item], str], shard: str | None) 
     index, count = _parsed(shard)
     kept = [item for item in items if _number(key(item)) % count == index]
     if not kept:
-        raise DatasetError(f"dataset.shard={shard}: none of the {len(items)} files falls into it; use fewer shards")
+        raise DatasetError(
+            f"dataset.shard={shard}: none of the {len(items)} files falls into it; use fewer shards"
+        )
     return kept
 
 
@@ -48,5 +53,7 @@ def _number(key: str) -> int:
 
 def _parsed(shard: str) -> tuple[int, int]:
     if not (found := re.fullmatch(r"(\d+)/(\d+)", shard)) or int(found[1]) >= int(found[2]):
-        raise ValueError(f"shard={shard!r} must be i/n with i from 0 to n - 1, e.g. dataset.shard=0/8")
+        raise ValueError(
+            f"shard={shard!r} must be i/n with i from 0 to n - 1, e.g. dataset.shard=0/8"
+        )
     return int(found[1]), int(found[2])

@@ -1,8 +1,9 @@
-"""Networks of the denoiser family, used as a gain: Défossez, Synnaeve & Adi, "Real Time Speech Enhancement in the Waveform
-Domain" (Interspeech 2020).
+"""Networks of the denoiser family, used as a gain: Défossez, Synnaeve & Adi, "Real Time Speech
+Enhancement in the Waveform Domain" (Interspeech 2020).
 
-The networks work at 16 kHz. Their output is not taken as it is, which would low-pass the voice and put the network's phases
-into it, but as the gain |D| / |S| on the speech estimate's STFT; above 8 kHz it is the mean of the octave below.
+The networks work at 16 kHz. Their output is not taken as it is, which would low-pass the voice and
+put the network's phases into it, but as the gain |D| / |S| on the speech estimate's STFT; above 8
+kHz it is the mean of the octave below.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ from speechclean.stages.types import Separation
 from speechclean.system import allocator, parallel
 from speechclean.system.device import torch_device
 
-#: Published checkpoints are bare states; their networks differ from the defaults of `denoiser.demucs.Demucs` only in width.
+#: Published checkpoints are bare states; their networks differ from the defaults of
+#: `denoiser.demucs.Demucs` only in width.
 HIDDEN = {"dns48": 48, "dns64": 64, "master64": 64}
-#: Context left and right of a chunk: with it, chunks agree with the whole file to 141 dB (FACTS of the causal LSTM).
+#: Context left and right of a chunk: with it, chunks agree with the whole file to 141 dB (FACTS of
+#: the causal LSTM).
 CONTEXT_S = (1.0, 0.5)
 CHUNK_S = 10.0
 HEARD_HZ = 0.9 * 8000
@@ -41,8 +44,10 @@ KIND = "denoiser"
 class Denoiser:
     """A denoiser whose gain is mixed in.
 
-    model: `embedded_denoiser`, `dns48`, `dns64`, `master64`, or a file in denoiser's `--model_path` format
-    wet: 0 leaves the speech as it is, 1 applies the whole gain (denoiser's own knob is dry = 1 - wet)
+    model: `embedded_denoiser`, `dns48`, `dns64`, `master64`, or a file in denoiser's `--model_path`
+        format
+    wet: 0 leaves the speech as it is, 1 applies the whole gain (denoiser's own knob is dry = 1 -
+        wet)
     window_s: STFT window of the gain in seconds; short, as a denoiser's gain follows the syllables
     """
 
@@ -59,7 +64,8 @@ class Denoiser:
         torch_device(self.device)
 
     def weight_files(self) -> dict[str, Path]:
-        """The file that would be loaded; none with wet=0. Raises `MissingWeights`, before anything is loaded."""
+        """The file that would be loaded; none with wet=0. Raises `MissingWeights`, before anything
+        is loaded."""
         return {self.model: denoiser_file(self.model)} if not self.idle else {}
 
     @property
@@ -77,7 +83,8 @@ class Denoiser:
         return self._enhanced(separation, NoCache())
 
     def reusing(self, cache: Cache) -> Callable[[Separation], Separation]:
-        """The same, with the network's answers from the cache where it holds them: they do not depend on `wet`."""
+        """The same, with the network's answers from the cache where it holds them: they do not
+        depend on `wet`."""
         return partial(self._enhanced, cache=cache)
 
     def _enhanced(self, separation: Separation, cache: Cache) -> Separation:
@@ -89,9 +96,20 @@ class Denoiser:
         denoised = cache.get(KIND, key)
         if denoised is None:
             started = time.perf_counter()
-            pieces = list(self._answers(Forward(iter([heard.waveform])), heard.samples, heard.waveform.std(-1, correction=0)))
+            pieces = list(
+                self._answers(
+                    Forward(iter([heard.waveform])),
+                    heard.samples,
+                    heard.waveform.std(-1, correction=0),
+                )
+            )
             denoised = torch.cat(pieces, -1)
-            cache.put(KIND, key, denoised, Cost(len(pieces), (time.perf_counter() - started) / parallel.beside()))
+            cache.put(
+                KIND,
+                key,
+                denoised,
+                Cost(len(pieces), (time.perf_counter() - started) / parallel.beside()),
+            )
         return self.apply(separation, heard.with_waveform(denoised.to(torch_device(self.device))))
 
     def _key(self, heard: Audio) -> dict[str, Any]:
@@ -99,12 +117,15 @@ class Denoiser:
         return {
             "weights": sha256(denoiser_file(self.model)),
             "input": keys.samples(heard.waveform),
-            "code": keys.code("stages/enhancement", "system/parallel.py", "networks/checkpoints.py"),
+            "code": keys.code(
+                "stages/enhancement", "system/parallel.py", "networks/checkpoints.py"
+            ),
             "arithmetic": keys.arithmetic(torch_device(self.device)),
         }
 
     def stream(self, speech: LongAudio) -> Iterator[Tensor]:
-        """The network's own output at its rate for a sound too long for memory: pieces `[channels, some]`, in order."""
+        """The network's own output at its rate for a sound too long for memory: pieces `[channels,
+        some]`, in order."""
         samples, moments = 0, [Moments() for _ in range(speech.channels)]
         for chunk in speech.at_rate(self.sample_rate):
             samples += chunk.shape[-1]
@@ -115,16 +136,22 @@ class Denoiser:
 
     @torch.inference_mode()
     def apply(self, separation: Separation, denoised: Audio) -> Separation:
-        """Mix in the gain from the speech estimate to the network's output for it, which lasts as long."""
+        """Mix in the gain from the speech estimate to the network's output for it, which lasts as
+        long."""
         speech = separation.speech
         if self.idle:
             return separation
         n_fft = window_length(speech.sample_rate, self.window_s)
         spectrum = stft(speech.waveform, n_fft)
-        target = stft(resample(denoised, speech.sample_rate, speech.samples).waveform.to(spectrum.device), n_fft)
+        target = stft(
+            resample(denoised, speech.sample_rate, speech.samples).waveform.to(spectrum.device),
+            n_fft,
+        )
         gain = (target.abs() / spectrum.abs().clamp(min=1e-8)).clamp(max=1)
         gain = extend_mask(gain, speech.sample_rate, HEARD_HZ)
-        return separation.with_speech(istft(spectrum * (1 - self.wet + self.wet * gain), speech.samples))
+        return separation.with_speech(
+            istft(spectrum * (1 - self.wet + self.wet * gain), speech.samples)
+        )
 
     @cached_property
     def _network(self) -> Any:
@@ -133,34 +160,55 @@ class Denoiser:
 
     @torch.inference_mode()
     def _answers(self, speech: Forward, samples: int, deviation: Tensor) -> Iterator[Tensor]:
-        """The network over chunks with context, at its rate. Shape: pieces `[channels, some]`; `deviation` `[channels]`.
+        """The network over chunks with context, at its rate. Shape: pieces `[channels, some]`;
+        `deviation` `[channels]`.
 
-        The network would normalise each chunk by itself: it is done for the whole file, as it was trained. Its own forward
-        multiplies by the deviation without the floor, which would turn quiet files down: undone here is what was done.
+        The network would normalise each chunk by itself: it is done for the whole file, as it was
+        trained. Its own forward
+        multiplies by the deviation without the floor, which would turn quiet files down: undone
+        here is what was done.
         """
         network, place = self._network, torch_device(self.device)
-        chunk, left, right = (int(seconds * network.sample_rate) for seconds in (CHUNK_S, *CONTEXT_S))
-        scale = network.floor + deviation.to(place)[:, None] if network.normalizes else torch.ones(1, 1, device=place)
+        chunk, left, right = (
+            int(seconds * network.sample_rate) for seconds in (CHUNK_S, *CONTEXT_S)
+        )
+        scale = (
+            network.floor + deviation.to(place)[:, None]
+            if network.normalizes
+            else torch.ones(1, 1, device=place)
+        )
 
         def pieces() -> Iterator[tuple[slice, Tensor]]:
             for start in range(0, samples, chunk):
                 first, end = max(0, start - left), min(start + chunk, samples)
-                yield slice(start - first, end - first), speech.read(first, end + right).to(place) / scale
+                yield (
+                    slice(start - first, end - first),
+                    speech.read(first, end + right).to(place) / scale,
+                )
 
-        for (wanted, _), answer in parallel.ordered(lambda piece: network(piece[1][:, None]), pieces(), place.type == "cpu"):
+        for (wanted, _), answer in parallel.ordered(
+            lambda piece: network(piece[1][:, None]), pieces(), place.type == "cpu"
+        ):
             yield scale * answer[:, 0, wanted]
 
 
 @lru_cache(maxsize=2)
 def _loaded(model: str, path: Path, device: torch.device, stamp: int) -> Any:  # noqa: ARG001
-    """The network, once in a process; `stamp` of the file: one that was written anew is loaded anew."""
+    """The network, once in a process; `stamp` of the file: one that was written anew is loaded
+    anew."""
     package = checkpoints.read(path)
     if model in HIDDEN:
         from denoiser.demucs import Demucs
 
-        package = {"klass": Demucs, "args": (), "kwargs": {"hidden": HIDDEN[model]}, "state": package}
+        package = {
+            "klass": Demucs,
+            "args": (),
+            "kwargs": {"hidden": HIDDEN[model]},
+            "state": package,
+        }
     network: Any = checkpoints.build(package, path)
-    network.normalizes, network.normalize = network.normalize, False  # done for whole files, in `_answers`
+    # done for whole files, in `_answers`
+    network.normalizes, network.normalize = network.normalize, False
     if device.type == "cpu":
         allocator.keep_freed_memory(network)
     return network.to(device)

@@ -1,4 +1,5 @@
-"""What all fusion rules share; a rule is how masks `[separators, channels, freqs, frames]` become one."""
+"""What all fusion rules share; a rule is how masks `[separators, channels, freqs, frames]` become
+one."""
 
 from __future__ import annotations
 
@@ -36,23 +37,32 @@ class MaskFusion(ABC):
 
     @abstractmethod
     def combine(self, masks: Tensor, names: list[str]) -> Tensor:
-        """One mask from many. Shape: `[separators, channels, freqs, frames]` -> `[channels, freqs, frames]`."""
+        """One mask from many. Shape: `[separators, channels, freqs, frames]` -> `[channels, freqs,
+        frames]`."""
 
     @torch.inference_mode()
     def __call__(self, mixture: Audio, stems: Mapping[str, Stems]) -> Separation:
         """The mixture, masked. Raises `ValueError` without any stems."""
         if not stems:
-            raise ValueError("nothing to fuse: give at least one separator, e.g. separators=[embedded_htdemucs]")
+            raise ValueError(
+                "nothing to fuse: give at least one separator, e.g. separators=[embedded_htdemucs]"
+            )
         masks = torch.stack([self.mask(mixture, answer) for answer in stems.values()])
-        # Rounding may step over the edges by a part in 10^7 (geometric mean of ones): hold 0 <= mask <= 1 exactly.
+        # Rounding may step over the edges by a part in 10^7 (geometric mean of ones): hold 0 <=
+        # mask <= 1 exactly.
         mask = self.combine(masks, list(stems)).clamp(0, 1)
         return Separation(mixture, mixture.with_waveform(apply_mask(mixture.waveform, mask)), mask)
 
     def mask(self, mixture: Audio, stems: Stems) -> Tensor:
-        """One separator's ratio mask on the mixture's STFT, its unheard band filled. Shape: `[channels, freqs, frames]`."""
+        """One separator's ratio mask on the mixture's STFT, its unheard band filled. Shape:
+        `[channels, freqs, frames]`."""
         n_fft = window_length(mixture.sample_rate, self.window_s)
-        speech, music = (resample(stem, mixture.sample_rate, mixture.samples).waveform for stem in (stems.speech, stems.music))
-        # Spectra grow with the window: eps is per sample of it, so that it means the same at every rate.
+        speech, music = (
+            resample(stem, mixture.sample_rate, mixture.samples).waveform
+            for stem in (stems.speech, stems.music)
+        )
+        # Spectra grow with the window: eps is per sample of it, so that it means the same at every
+        # rate.
         mask = ratio_mask(stft(speech, n_fft), stft(music, n_fft), self.eps * n_fft)
         if stems.speech.sample_rate >= mixture.sample_rate:
             return mask
@@ -63,7 +73,8 @@ class MaskFusion(ABC):
 class WeightedMaskFusion(MaskFusion, ABC):
     """A rule that trusts separators differently.
 
-    weights: trust by separator name, e.g. `{embedded_htdemucs: 2}`; those not named count 1; None: all alike
+    weights: trust by separator name, e.g. `{embedded_htdemucs: 2}`; those not named count 1; None:
+        all alike
     """
 
     weights: dict[str, float] | None = None
@@ -78,5 +89,9 @@ class WeightedMaskFusion(MaskFusion, ABC):
 
     def normalised(self, names: list[str], like: Tensor) -> Tensor:
         """Weights that sum to one. Shape: `[separators, 1, 1, 1]`."""
-        weights = torch.tensor([(self.weights or {}).get(name, 1.0) for name in names], dtype=like.dtype, device=like.device)
+        weights = torch.tensor(
+            [(self.weights or {}).get(name, 1.0) for name in names],
+            dtype=like.dtype,
+            device=like.device,
+        )
         return (weights / weights.sum())[:, None, None, None]

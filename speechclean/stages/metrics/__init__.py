@@ -1,8 +1,8 @@
 """Metrics: each `metric(Separation, Track) -> float | None`, a judgement of `separation.speech`.
 
-The value before cleaning is the same metric on `separation.before()`. None says that a metric does not apply (no reference,
-no transcript, no pause, silence); a number is always finite. Each class tells its `unit` and whether `higher_is_better`
-(None: a level, neither good nor bad).
+The value before cleaning is the same metric on `separation.before()`. None says that a metric does
+not apply (no reference, no transcript, no pause, silence); a number is always finite. Each class
+tells its `unit` and whether `higher_is_better` (None: a level, neither good nor bad).
 
     si_sdr               distance from the clean reference in dB
     sdr                  the same, but a short filter is forgiven (BSS Eval)
@@ -19,16 +19,20 @@ no transcript, no pause, silence); a number is always finite. Each class tells i
     lufs                 integrated loudness
     true_peak_dbtp       highest level between the samples
     bandwidth_hz         how far up the sound reaches
-    music_to_speech_db   energy in the bins that the fused mask gives to music, over those it gives to speech
+    music_to_speech_db   energy in the bins that the fused mask gives to music, over those it gives
+                         to speech
     music_residual_db    level in the pauses of the speech, over the level in the speech
     decomposition        an estimate split into target, interference and artefacts
     reference            the clean reference, brought to the shape of what is judged
     decibels             ratios of energies within bounds
     vad                  where somebody speaks
     music_presence_max   whether a sound tagger hears music anywhere
-    music_presence       probability of music by PANNs' Cnn14 (published weights); _max: in the worst window
-    memo                 who listens to one sound at a time and remembers the last few. Shared by the metrics that hear words or speech
+    music_presence       probability of music by PANNs' Cnn14 (published weights); _max: in the
+                         worst window
+    memo                 who listens to one sound at a time and remembers the last few. Shared by
+                         the metrics that hear words or speech
     squim_si_sdr         what SI-SDR would be, guessed without a reference
     squim_pesq           what PESQ would be, guessed without a reference
-    squim                STOI guessed without a reference (published weights); _pesq, _si_sdr: the other two
+    squim                STOI guessed without a reference (published weights); _pesq, _si_sdr: the
+                         other two
 """

@@ -15,11 +15,12 @@ from speechclean.stages.types import Separation, Track
 
 @dataclass(frozen=True)
 class Bandwidth:
-    """Upper edge in Hz of the highest sixth of an octave whose mean power density lies within `drop_db` of the strongest one's.
+    """Upper edge in Hz of the highest sixth of an octave whose mean power density lies within
+    `drop_db` of the strongest one's.
 
-    Powers are means over the whole sound and its channels (Welch, 1967: windows of 43 to 85 ms). A level, neither good nor bad:
-    music reaches higher than a voice, so a drop is no harm by itself, but a drop to 4 or 8 kHz in many files is a low-pass.
-    None for silence.
+    Powers are means over the whole sound and its channels (Welch, 1967: windows of 43 to 85 ms). A
+    level, neither good nor bad: music reaches higher than a voice, so a drop is no harm by itself,
+    but a drop to 4 or 8 kHz in many files is a low-pass. None for silence.
     """
 
     drop_db: float = 70.0
@@ -45,7 +46,10 @@ class Bandwidth:
         nyquist = audio.sample_rate / 2
         hertz = torch.linspace(0, nyquist, len(power), dtype=torch.float64, device=power.device)
         edges = [nyquist * 2 ** (-step / 6) for step in range(40)]
-        bands = [(high, power[(hertz > low) & (hertz <= high)]) for high, low in itertools.pairwise(edges)]
+        bands = [
+            (high, power[(hertz > low) & (hertz <= high)])
+            for high, low in itertools.pairwise(edges)
+        ]
         densities = [(high, float(band.mean())) for high, band in bands if len(band) and high >= 50]
         floor = max(density for _, density in densities) * 10 ** (-self.drop_db / 10)
         return next(high for high, density in densities if density >= floor)

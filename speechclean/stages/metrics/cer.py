@@ -12,8 +12,9 @@ from .wer import Recognising, normalise
 
 @dataclass(frozen=True)
 class Cer(Recognising):
-    """Character error rate against `track.transcript`, (substitutions + deletions + insertions) / characters, on the normal
-    form that `Wer` describes and by the same recogniser, which listens only once for both.
+    """Character error rate against `track.transcript`, (substitutions + deletions + insertions) /
+    characters, on the normal form that `Wer` describes and by the same recogniser, which listens
+    only once for both.
 
     None without a transcript that holds words. Silence reads 1: nothing was recognised.
     """
@@ -23,7 +24,11 @@ class Cer(Recognising):
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         wanted = normalise(track.transcript or "")
-        return character_error_rate(wanted, normalise(self.hear(separation.speech))) if wanted else None
+        return (
+            character_error_rate(wanted, normalise(self.hear(separation.speech)))
+            if wanted
+            else None
+        )
 
 
 def character_error_rate(wanted: str, heard: str) -> float:

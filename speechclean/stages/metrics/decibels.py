@@ -8,7 +8,9 @@ import math
 def check_cap(cap_db: float) -> None:
     """Raise `ValueError` for a bound that is none."""
     if not 0 < cap_db < math.inf:
-        raise ValueError(f"cap_db must be a positive number of dB, got {cap_db}; 100 is beyond 16-bit audio")
+        raise ValueError(
+            f"cap_db must be a positive number of dB, got {cap_db}; 100 is beyond 16-bit audio"
+        )
 
 
 def decibels(wanted: float, unwanted: float, cap_db: float) -> float:

@@ -1,4 +1,5 @@
-"""ESTOI: how intelligible the speech is under a disturbance that comes and goes, against the clean reference."""
+"""ESTOI: how intelligible the speech is under a disturbance that comes and goes, against the clean
+reference."""
 
 from __future__ import annotations
 
@@ -13,12 +14,16 @@ from .stoi import stoi
 
 @dataclass(frozen=True)
 class Estoi:
-    """Extended short-time objective intelligibility (Jensen & Taal, IEEE/ACM TASLP 2016), by pystoi; `stoi.Stoi` tells how
-    channels, silence and short sounds are taken."""
+    """Extended short-time objective intelligibility (Jensen & Taal, IEEE/ACM TASLP 2016), by
+    pystoi; `stoi.Stoi` tells how channels, silence and short sounds are taken."""
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         reference = aligned_reference(separation, track)
-        return None if reference is None else stoi(separation.speech.mono(), reference.mono(), extended=True)
+        return (
+            None
+            if reference is None
+            else stoi(separation.speech.mono(), reference.mono(), extended=True)
+        )

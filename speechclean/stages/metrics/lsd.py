@@ -1,4 +1,5 @@
-"""Log-spectral distance: how far the spectrum's shape is from the clean reference's, quiet parts included."""
+"""Log-spectral distance: how far the spectrum's shape is from the clean reference's, quiet parts
+included."""
 
 from __future__ import annotations
 
@@ -14,12 +15,14 @@ from .reference import aligned_reference
 
 @dataclass(frozen=True)
 class Lsd:
-    """Log-spectral distance in dB (Gray & Markel, "Distance measures for speech processing", IEEE TASSP 1976): the root mean
-    square over frequency of 10 log10 (|S|^2 / |E|^2), averaged over frames and channels.
+    """Log-spectral distance in dB (Gray & Markel, "Distance measures for speech processing", IEEE
+    TASSP 1976): the root mean square over frequency of 10 log10 (|S|^2 / |E|^2), averaged over
+    frames and channels.
 
-    The estimate is first brought to the reference's level by least squares, since a gain is no change of shape. Powers are
-    held above `floor_db` under the reference's strongest bin, or digital silence would decide everything. 0 is a perfect
-    copy. None without a reference, with a silent one, or for a silent estimate.
+    The estimate is first brought to the reference's level by least squares, since a gain is no
+    change of shape. Powers are held above `floor_db` under the reference's strongest bin, or
+    digital silence would decide everything. 0 is a perfect copy. None without a reference, with a
+    silent one, or for a silent estimate.
     """
 
     window_s: float = 0.032
@@ -43,7 +46,9 @@ class Lsd:
         if not math.isfinite(scale) or not scale:
             return None
         n_fft = stft.window_length(reference.sample_rate, self.window_s)
-        powers = [stft.stft(waveform, n_fft).abs().square() for waveform in (clean, abs(scale) * heard)]
+        powers = [
+            stft.stft(waveform, n_fft).abs().square() for waveform in (clean, abs(scale) * heard)
+        ]
         floor = powers[0].max() * 10 ** (self.floor_db / 10)
         logs = [10 * power.clamp(min=floor).log10() for power in powers]
         return float((logs[0] - logs[1]).square().mean(-2).sqrt().mean())

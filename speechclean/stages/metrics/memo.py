@@ -1,4 +1,5 @@
-"""Who listens to one sound at a time and remembers the last few. Shared by the metrics that hear words or speech.
+"""Who listens to one sound at a time and remembers the last few. Shared by the metrics that hear
+words or speech.
 
 Recognisers keep a state while they listen, and files are measured side by side.
 """
@@ -17,14 +18,16 @@ KEPT = 64
 
 
 class Listener(Generic[Heard]):
-    """Answers by key, one at a time; several metrics ask for the same sound, which is heard once."""
+    """Answers by key, one at a time; several metrics ask for the same sound, which is heard
+    once."""
 
     def __init__(self) -> None:
         self._answers: OrderedDict[Hashable, Heard] = OrderedDict()
         self._lock = Lock()
 
     def __call__(self, key: Hashable, listen: Callable[[], Heard]) -> Heard:
-        """The answer that is remembered, or that of `listen`; what it raises is raised and not remembered."""
+        """The answer that is remembered, or that of `listen`; what it raises is raised and not
+        remembered."""
         with self._lock:
             if key not in self._answers:
                 self._answers[key] = listen()

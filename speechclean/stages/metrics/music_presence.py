@@ -24,13 +24,16 @@ from speechclean.system.device import torch_device
 from speechclean.system.resources import asset
 
 _RATE = 32000
-#: Windows shorter than this are padded: the network halves its time axis five times and fails on less.
+#: Windows shorter than this are padded: the network halves its time axis five times and fails on
+#: less.
 _LEAST_S = 1.0
 STATISTICS = ("mean", "max")
-#: AudioSet's classes (Gemmeke et al., "Audio Set", ICASSP 2017), of which Cnn14 answers for all, in AudioSet's order.
+#: AudioSet's classes (Gemmeke et al., "Audio Set", ICASSP 2017), of which Cnn14 answers for all, in
+#: AudioSet's order.
 CLASSES = 527
-#: Those of them that are music, from AudioSet's `class_labels_indices.csv` (CC-BY-4.0): instruments, genres, roles and moods.
-#: Singing (27 to 36) is not among them: a voice is what is to stay.
+#: Those of them that are music, from AudioSet's `class_labels_indices.csv` (CC-BY-4.0):
+#: instruments, genres, roles and moods. Singing (27 to 36) is not among them: a voice is what is to
+#: stay.
 LABELS = asset("audioset_music.csv")
 
 
@@ -43,15 +46,17 @@ def music_classes() -> dict[int, str]:
 
 @dataclass(frozen=True)
 class MusicPresence:
-    """Probability of music by PANNs' Cnn14 (Kong et al., "PANNs: Large-Scale Pretrained Audio Neural Networks for Audio Pattern
-    Recognition", IEEE/ACM TASLP 2020), 0 to 1: of each window the likeliest music class, over the windows their `statistic`.
+    """Probability of music by PANNs' Cnn14 (Kong et al., "PANNs: Large-Scale Pretrained Audio
+    Neural Networks for Audio Pattern Recognition", IEEE/ACM TASLP 2020), 0 to 1: of each window the
+    likeliest music class, over the windows their `statistic`.
 
     model: `panns-cnn14`, the published one, or a `.pth` file in its format
     statistic: `mean` over the windows, or `max`: whether there is music anywhere
     window_s: AudioSet's clips last 10 s, which is what the network was trained on
     batch_size: windows in one forward pass
 
-    Windows lie end to end; the last one is padded with silence to a second, if it is shorter. None for silence.
+    Windows lie end to end; the last one is padded with silence to a second, if it is shorter. None
+    for silence.
     """
 
     model: str = "panns-cnn14"
@@ -91,9 +96,17 @@ class MusicPresence:
         """Of every class in every window: `[windows, 527]`, 0 to 1."""
         device = torch_device(self.device)
         network = _network(self._file(), str(device))
-        pieces = list(resample(audio.mono(), _RATE).waveform[0].detach().to(device).split(round(self.window_s * _RATE)))
+        pieces = list(
+            resample(audio.mono(), _RATE)
+            .waveform[0]
+            .detach()
+            .to(device)
+            .split(round(self.window_s * _RATE))
+        )
         if len(pieces[-1]) < _LEAST_S * _RATE:
-            pieces[-1] = torch.nn.functional.pad(pieces[-1], (0, round(_LEAST_S * _RATE) - len(pieces[-1])))
+            pieces[-1] = torch.nn.functional.pad(
+                pieces[-1], (0, round(_LEAST_S * _RATE) - len(pieces[-1]))
+            )
         batches = [torch.stack(batch) for batch in _even(pieces, self.batch_size)]
         return torch.cat([network(batch)["clipwise_output"] for batch in batches]).cpu()
 
@@ -131,8 +144,8 @@ def _network(path: Path, device: str) -> Any:
 def architecture() -> Any:
     """Cnn14 as it was published, with random weights.
 
-    The package's own `__init__` runs wget for its labels: a stand-in with nothing but its path takes its place, so that only
-    the module of networks is imported.
+    The package's own `__init__` runs wget for its labels: a stand-in with nothing but its path
+    takes its place, so that only the module of networks is imported.
     """
     name = "panns_inference"
     if name not in sys.modules:
@@ -144,5 +157,11 @@ def architecture() -> Any:
         sys.modules[name] = package
     networks = importlib.import_module(f"{name}.models")
     return networks.Cnn14(
-        sample_rate=_RATE, window_size=1024, hop_size=320, mel_bins=64, fmin=50, fmax=14000, classes_num=CLASSES
+        sample_rate=_RATE,
+        window_size=1024,
+        hop_size=320,
+        mel_bins=64,
+        fmin=50,
+        fmax=14000,
+        classes_num=CLASSES,
     )

@@ -18,15 +18,18 @@ from .vad import speech_segments
 
 @dataclass(frozen=True)
 class MusicResidual:
-    """Mean power in the pauses over mean power in the speech, in dB: 10 log10 (P_pause / P_speech), over all channels.
+    """Mean power in the pauses over mean power in the speech, in dB: 10 log10 (P_pause / P_speech),
+    over all channels.
 
-    Pauses are found by silero-vad in `track.reference` if there is one, else in the mixture under the fused mask: never in
-    the signal that is judged, so that mixture and cleaned speech are measured over the very same samples. Singing that the
-    mask let through may pass for speech there.
+    Pauses are found by silero-vad in `track.reference` if there is one, else in the mixture under
+    the fused mask: never in the signal that is judged, so that mixture and cleaned speech are
+    measured over the very same samples. Singing that the mask let through may pass for speech
+    there.
 
-    `guard_s` around each stretch of speech belongs to neither side: breath, reverberation and the detector's own delay.
-    A cleaned pause may be digitally silent, so the value is held at `floor_db` and above. None without speech, with less
-    than `min_pause_s` of pause in all, or when the signal is silent where the speech should be.
+    `guard_s` around each stretch of speech belongs to neither side: breath, reverberation and the
+    detector's own delay. A cleaned pause may be digitally silent, so the value is held at
+    `floor_db` and above. None without speech, with less than `min_pause_s` of pause in all, or when
+    the signal is silent where the speech should be.
     """
 
     threshold: float = 0.5
@@ -39,13 +42,17 @@ class MusicResidual:
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
-            raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}; silero-vad's own is 0.5")
+            raise ValueError(
+                f"threshold must lie between 0 and 1, got {self.threshold}; silero-vad's own is 0.5"
+            )
         if not 0 <= self.guard_s < math.inf:
             raise ValueError(f"guard_s must be 0 s or more, got {self.guard_s}")
         if not 0 < self.min_pause_s < math.inf:
             raise ValueError(f"min_pause_s must be more than 0 s, got {self.min_pause_s}")
         if not -math.inf < self.floor_db < 0:
-            raise ValueError(f"floor_db must be a negative number of dB, got {self.floor_db}; -100 is beyond 16-bit audio")
+            raise ValueError(
+                f"floor_db must be a negative number of dB, got {self.floor_db}; -100 is beyond 16-bit audio"
+            )
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         audio = separation.speech
@@ -67,7 +74,9 @@ def _voice(separation: Separation, track: Track) -> Audio:
     """What the detector listens to: the same before and after cleaning."""
     if track.reference is not None:
         reference = aligned_reference(separation, track)
-        return separation.mixture.with_waveform(torch.zeros(1, 1)) if reference is None else reference
+        return (
+            separation.mixture.with_waveform(torch.zeros(1, 1)) if reference is None else reference
+        )
     mixture = separation.mixture
     return mixture.with_waveform(stft.apply_mask(mixture.waveform, separation.mask))
 
@@ -76,5 +85,9 @@ def _covered(audio: Audio, segments: list[tuple[float, float]], margin_s: float)
     """Which samples lie in a segment widened by `margin_s` on both sides: bool `[samples]`."""
     covered = torch.zeros(audio.samples, dtype=torch.bool, device=audio.waveform.device)
     for start, end in segments:
-        covered[max(0, round((start - margin_s) * audio.sample_rate)) : round((end + margin_s) * audio.sample_rate)] = True
+        covered[
+            max(0, round((start - margin_s) * audio.sample_rate)) : round(
+                (end + margin_s) * audio.sample_rate
+            )
+        ] = True
     return covered

@@ -16,15 +16,18 @@ from .decibels import check_cap, decibels
 
 @dataclass(frozen=True)
 class MusicToSpeech:
-    """Energy of the signal in the time-frequency bins that the fused mask gives to music over those it gives to speech, in dB:
+    """Energy of the signal in the time-frequency bins that the fused mask gives to music over those
+    it gives to speech, in dB:
 
         10 log10 ( sum (1 - M) |X|^2 / sum M |X|^2 )
 
-    with X the STFT of the signal on the mask's grid, M the mask in 0..1, and sums over channels, frequencies and frames.
+    with X the STFT of the signal on the mask's grid, M the mask in 0..1, and sums over channels,
+    frequencies and frames.
 
-    It judges a pipeline by its own mask, so it tells how much was taken away and not whether that was right: compare it
-    between runs of one fusion, and believe `si_sdr` where there is a reference. The value is held within +-`cap_db`. None
-    for a silent signal, or for a mask that gives everything to one side.
+    It judges a pipeline by its own mask, so it tells how much was taken away and not whether that
+    was right: compare it between runs of one fusion, and believe `si_sdr` where there is a
+    reference. The value is held within +-`cap_db`. None for a silent signal, or for a mask that
+    gives everything to one side.
     """
 
     cap_db: float = 100.0
@@ -40,7 +43,8 @@ class MusicToSpeech:
         if not mask.numel() or bool((mask >= 1).all()) or bool((mask <= 0).all()):
             return None
         music = speech = 0.0
-        for waveform, weight in zip(separation.speech.waveform, mask, strict=True):  # by channel: half the memory of stereo
+        # by channel: half the memory of stereo
+        for waveform, weight in zip(separation.speech.waveform, mask, strict=True):
             spectrum = stft.stft(waveform, 2 * (mask.shape[-2] - 1))
             power = spectrum.real.square() + spectrum.imag.square()
             speech += float((weight * power).sum(dtype=torch.float64))

@@ -1,4 +1,5 @@
-"""PESQ: how good the speech sounds against the clean reference, by the telephone engineers' model of the ear."""
+"""PESQ: how good the speech sounds against the clean reference, by the telephone engineers' model
+of the ear."""
 
 from __future__ import annotations
 
@@ -19,11 +20,14 @@ RATE = 16000
 
 @dataclass(frozen=True)
 class Pesq:
-    """Wideband perceptual evaluation of speech quality (ITU-T P.862.2), by the `pesq` package: MOS-LQO from 1.04 (bad) to
-    4.64. Channels are averaged, the sound is heard at 16 kHz, and PESQ levels both sides itself.
+    """Wideband perceptual evaluation of speech quality (ITU-T P.862.2), by the `pesq` package:
+    MOS-LQO from 1.04 (bad) to 4.64. Channels are averaged, the sound is heard at 16 kHz, and PESQ
+    levels both sides itself.
 
-    None without a reference or with a silent one, for sounds under a quarter of a second, where PESQ finds no utterance, and
-    for more than `longest_s`: it was made for utterances, and its alignment grows with the square of their length. A silent
+    None without a reference or with a silent one, for sounds under a quarter of a second, where
+    PESQ finds no utterance, and
+    for more than `longest_s`: it was made for utterances, and its alignment grows with the square
+    of their length. A silent
     estimate reads None too: there is nothing to level.
     """
 
@@ -38,16 +42,25 @@ class Pesq:
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         reference = aligned_reference(separation, track)
-        if reference is None or reference.seconds > self.longest_s or not separation.speech.waveform.any():
+        if (
+            reference is None
+            or reference.seconds > self.longest_s
+            or not separation.speech.waveform.any()
+        ):
             return None
         import pesq
 
-        sides = [resample(audio.mono(), RATE).waveform[0].detach().cpu().numpy() for audio in (reference, separation.speech)]
+        sides = [
+            resample(audio.mono(), RATE).waveform[0].detach().cpu().numpy()
+            for audio in (reference, separation.speech)
+        ]
         if len(sides[0]) < RATE // 4:
             return None
         try:
             # It rounds to 16 bits inside, so quiet sounds are lifted first.
-            value = float(pesq.pesq(RATE, *(side / np.abs(side).max() * 0.9 for side in sides), "wb"))
+            value = float(
+                pesq.pesq(RATE, *(side / np.abs(side).max() * 0.9 for side in sides), "wb")
+            )
         except pesq.PesqError:  # no utterance, or not enough of one
             return None
         return value if math.isfinite(value) else None

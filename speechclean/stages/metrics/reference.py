@@ -1,22 +1,27 @@
-"""The clean speech, brought to the rate, length and channels of what is judged. Shared by the metrics that compare."""
+"""The clean speech, brought to the rate, length and channels of what is judged. Shared by the
+metrics that compare."""
 
 from __future__ import annotations
 
 from speechclean.audio.waveform import Audio, AudioError, resample
 from speechclean.stages.types import Separation, Track
 
-#: Lengths may differ by this much (a resampler's or an editor's rounding); beyond it the two are not aligned.
+#: Lengths may differ by this much (a resampler's or an editor's rounding); beyond it the two are
+#: not aligned.
 TOLERANCE_S = 0.005
 
-#: Root mean square below which a sound counts as silence: under the last bit of 24-bit audio (about -140 dBFS).
+#: Root mean square below which a sound counts as silence: under the last bit of 24-bit audio (about
+#: -140 dBFS).
 SILENCE_RMS = 1e-7
 
 
 def aligned_reference(separation: Separation, track: Track) -> Audio | None:
-    """`track.reference` in the shape of `separation.speech`, or None when there is none or it is silent.
+    """`track.reference` in the shape of `separation.speech`, or None when there is none or it is
+    silent.
 
-    A mono reference stands for every channel; a reference with more channels is averaged for a mono estimate. Raises
-    `AudioError` when lengths differ by more than 5 ms, or channels in any other way.
+    A mono reference stands for every channel; a reference with more channels is averaged for a mono
+    estimate. Raises `AudioError` when lengths differ by more than 5 ms, or channels in any other
+    way.
     """
     reference, speech = track.reference, separation.speech
     if reference is None or not reference.samples or not speech.samples:
@@ -36,7 +41,9 @@ def aligned_reference(separation: Separation, track: Track) -> Audio | None:
     reference = resample(reference, speech.sample_rate, speech.samples)
     if is_silent(reference):
         return None
-    return reference.with_waveform(reference.waveform.to(speech.waveform.device).expand_as(speech.waveform))
+    return reference.with_waveform(
+        reference.waveform.to(speech.waveform.device).expand_as(speech.waveform)
+    )
 
 
 def is_silent(audio: Audio) -> bool:

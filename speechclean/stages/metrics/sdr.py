@@ -15,13 +15,15 @@ from .reference import aligned_reference, is_silent
 
 @dataclass(frozen=True)
 class Sdr:
-    """Signal-to-distortion ratio in dB (Vincent, Gribonval & Févotte, "Performance measurement in blind audio source
-    separation", IEEE TASLP 2006), by fast_bss_eval (Scheibler, "SDR - medium rare with fast computations", ICASSP 2022).
+    """Signal-to-distortion ratio in dB (Vincent, Gribonval & Févotte, "Performance measurement in
+    blind audio source separation", IEEE TASLP 2006), by fast_bss_eval (Scheibler, "SDR - medium
+    rare with fast computations", ICASSP 2022).
 
-    The reference may pass through any filter of `taps` samples, so that level, a short delay and a tone control count as no
-    distortion; `si_sdr` allows the level alone and is the stricter. Channels are scored one by one and averaged over those
-    that the reference fills. Held within +-`cap_db`, -`cap_db` for a silent estimate. None without a reference, or with a
-    silent one, or for a sound no longer than two filters.
+    The reference may pass through any filter of `taps` samples, so that level, a short delay and a
+    tone control count as no distortion; `si_sdr` allows the level alone and is the stricter.
+    Channels are scored one by one and averaged over those that the reference fills. Held within
+    +-`cap_db`, -`cap_db` for a silent estimate. None without a reference, or with a silent one, or
+    for a sound no longer than two filters.
     """
 
     taps: int = 512
@@ -41,17 +43,27 @@ class Sdr:
             return None
         values = []
         for channel in range(reference.channels):
-            clean, heard = (audio.with_waveform(audio.waveform[[channel]]) for audio in (reference, separation.speech))
+            clean, heard = (
+                audio.with_waveform(audio.waveform[[channel]])
+                for audio in (reference, separation.speech)
+            )
             if is_silent(clean):
                 continue
-            values.append(-self.cap_db if is_silent(heard) else self._one(heard.waveform, clean.waveform))
+            values.append(
+                -self.cap_db if is_silent(heard) else self._one(heard.waveform, clean.waveform)
+            )
         return sum(values) / len(values) if all(map(math.isfinite, values)) else None
 
     def _one(self, estimate: object, reference: object) -> float:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it builds tensors in ways that torch has since renamed
+            # it builds tensors in ways that torch has since renamed
+            warnings.simplefilter("ignore")
             import fast_bss_eval
 
             pair = [one.detach().cpu().double() for one in (reference, estimate)]  # type: ignore[attr-defined]
-            value = float(fast_bss_eval.sdr(*pair, filter_length=self.taps, clamp_db=self.cap_db, zero_mean=True))
+            value = float(
+                fast_bss_eval.sdr(
+                    *pair, filter_length=self.taps, clamp_db=self.cap_db, zero_mean=True
+                )
+            )
         return max(-self.cap_db, min(self.cap_db, value))

@@ -17,7 +17,8 @@ class SiSir:
 
     `remains.split` gives the formula and its source. The part of SI-SDR that more cleaning mends.
 
-    Held within +-`cap_db`. None without a reference, with a silent one, or with one that equals the mixture.
+    Held within +-`cap_db`. None without a reference, with a silent one, or with one that equals the
+    mixture.
     """
 
     cap_db: float = 100.0

@@ -22,12 +22,15 @@ SCORES = ("stoi", "pesq", "si_sdr")
 
 @dataclass(frozen=True)
 class Squim:
-    """TorchAudio-SQUIM (Kumar et al., ICASSP 2023): a network's guess of STOI (0 to 1), PESQ (1 to 4.5) or SI-SDR (dB) of a
-    sound, whose reference it does not hear. Trained on noisy speech of DNS 2020 at 16 kHz: music is not what it knows best.
+    """TorchAudio-SQUIM (Kumar et al., ICASSP 2023): a network's guess of STOI (0 to 1), PESQ (1 to
+    4.5) or SI-SDR (dB) of a
+    sound, whose reference it does not hear. Trained on noisy speech of DNS 2020 at 16 kHz: music is
+    not what it knows best.
 
     score: `stoi`, `pesq` or `si_sdr`
     model: `squim_objective`, the published one, or a `.pth` file of the same format
-    window_s: longer sounds are judged in windows of this length, weighed by their duration; bounds memory
+    window_s: longer sounds are judged in windows of this length, weighed by their duration; bounds
+        memory
 
     Channels are averaged to mono. None for silence and for less than a quarter of a second.
     """
@@ -63,7 +66,11 @@ class Squim:
             return None
         device = torch_device(self.device)
         network = _network(self._file(), str(device))
-        pieces = [piece for piece in waveform.to(device).split(round(self.window_s * _RATE), -1) if piece.shape[-1] >= least]
+        pieces = [
+            piece
+            for piece in waveform.to(device).split(round(self.window_s * _RATE), -1)
+            if piece.shape[-1] >= least
+        ]
         values = torch.tensor([float(network(piece)[SCORES.index(self.score)]) for piece in pieces])
         lengths = torch.tensor([float(piece.shape[-1]) for piece in pieces])
         mean = float((values * lengths).sum() / lengths.sum())
@@ -86,5 +93,7 @@ def _network(path: Path, device: str) -> Any:
     try:
         network.load_state_dict(read(path))
     except (KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: not a checkpoint of SQUIM's objective network ({str(error)[:300]})") from error
+        raise CheckpointError(
+            f"{path}: not a checkpoint of SQUIM's objective network ({str(error)[:300]})"
+        ) from error
     return freeze(network).to(device)

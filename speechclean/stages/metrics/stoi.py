@@ -22,12 +22,14 @@ _one_at_a_time = Lock()
 
 @dataclass(frozen=True)
 class Stoi:
-    """Short-time objective intelligibility (Taal, Hendriks, Heusdens & Jensen, IEEE TASLP 2011), by pystoi; `extended` for
-    ESTOI (Jensen & Taal, IEEE/ACM TASLP 2016), which is the better judge where the disturbance comes and goes, as music does.
+    """Short-time objective intelligibility (Taal, Hendriks, Heusdens & Jensen, IEEE TASLP 2011), by
+    pystoi; `extended` for ESTOI (Jensen & Taal, IEEE/ACM TASLP 2016), which is the better judge
+    where the disturbance comes and goes, as music does.
 
-    About 0 (nothing understood) to 1. Channels are averaged to mono first, which is what a listener's transcript is about.
-    None without a reference, with a silent one, or with less active speech than one analysis segment of 30 frames (0.4 s);
-    pystoi would say 1e-5 there. A silent estimate reads 0.
+    About 0 (nothing understood) to 1. Channels are averaged to mono first, which is what a
+    listener's transcript is about. None without a reference, with a silent one, or with less active
+    speech than one analysis segment of 30 frames (0.4 s); pystoi would say 1e-5 there. A silent
+    estimate reads 0.
     """
 
     extended: bool = False
@@ -43,15 +45,20 @@ class Stoi:
 
 
 def stoi(estimate: Audio, reference: Audio, extended: bool = False) -> float | None:
-    """STOI of two mono sounds `[1, samples]` of one rate and length, or None when pystoi finds too little active speech."""
+    """STOI of two mono sounds `[1, samples]` of one rate and length, or None when pystoi finds too
+    little active speech."""
     import numpy as np
     import pystoi
 
-    # It would tell this of every short file; the setting is the process's, so that no thread takes it back under another.
+    # It would tell this of every short file; the setting is the process's, so that no thread takes
+    # it back under another.
     warnings.filterwarnings("ignore", message="Not enough STFT frames", category=RuntimeWarning)
     if not estimate.waveform.any():
         return 0.0
-    clean, heard = (audio.waveform[0].detach().cpu().numpy().astype(np.float64) for audio in (reference, estimate))
+    clean, heard = (
+        audio.waveform[0].detach().cpu().numpy().astype(np.float64)
+        for audio in (reference, estimate)
+    )
     with _dither() if extended else nullcontext():
         try:
             value = float(pystoi.stoi(clean, heard, reference.sample_rate, extended=extended))
@@ -62,7 +69,8 @@ def stoi(estimate: Audio, reference: Audio, extended: bool = False) -> float | N
 
 @contextmanager
 def _dither() -> Iterator[None]:
-    """ESTOI draws dither of 1e-16 from numpy's global generator: seeded for the same value every time, and given back."""
+    """ESTOI draws dither of 1e-16 from numpy's global generator: seeded for the same value every
+    time, and given back."""
     import numpy as np
 
     with _one_at_a_time:

@@ -11,7 +11,8 @@ from speechclean.stages.types import Separation, Track
 
 @dataclass(frozen=True)
 class TruePeak:
-    """Highest level between the samples in dBTP (ITU-R BS.1770-4, annex 2). Above 0 a player clips. None for silence."""
+    """Highest level between the samples in dBTP (ITU-R BS.1770-4, annex 2). Above 0 a player clips.
+    None for silence."""
 
     oversampling: int = 4
 
@@ -20,7 +21,9 @@ class TruePeak:
 
     def __post_init__(self) -> None:
         if self.oversampling < 4:
-            raise ValueError(f"oversampling must be at least 4 (BS.1770-4), got {self.oversampling}")
+            raise ValueError(
+                f"oversampling must be at least 4 (BS.1770-4), got {self.oversampling}"
+            )
 
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
         return true_peak_dbtp(separation.speech, self.oversampling)

@@ -1,6 +1,8 @@
-"""Where somebody speaks: silero-vad, with its model from the package itself. Shared by the metrics that tell speech and pauses.
+"""Where somebody speaks: silero-vad, with its model from the package itself. Shared by the metrics
+that tell speech and pauses.
 
-The last few answers are kept by content, so that judging a file before and after cleaning listens to it once.
+The last few answers are kept by content, so that judging a file before and after cleaning listens
+to it once.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ _listener: Listener[list[tuple[float, float]]] = Listener()
 
 
 def speech_segments(audio: Audio, threshold: float = 0.5) -> list[tuple[float, float]]:
-    """Stretches of speech as (start, end) in seconds, in order, without overlap; channels are averaged, the rate is free.
+    """Stretches of speech as (start, end) in seconds, in order, without overlap; channels are
+    averaged, the rate is free.
 
     `threshold` is silero's speech probability in 0..1. No padding is added around the stretches.
     """
@@ -32,7 +35,9 @@ def speech_segments(audio: Audio, threshold: float = 0.5) -> list[tuple[float, f
     key = (hashlib.sha256(mono.numpy().tobytes()).digest(), audio.sample_rate, threshold)
 
     def listen() -> list[tuple[float, float]]:
-        return _listen(resample(Audio(mono[None], audio.sample_rate), VAD_RATE).waveform[0], threshold)
+        return _listen(
+            resample(Audio(mono[None], audio.sample_rate), VAD_RATE).waveform[0], threshold
+        )
 
     return list(_listener(key, listen))
 
@@ -43,7 +48,9 @@ def _listen(waveform: torch.Tensor, threshold: float) -> list[tuple[float, float
     with _one_thread():
         from silero_vad import get_speech_timestamps
 
-        found = get_speech_timestamps(waveform, _model(), threshold=threshold, sampling_rate=VAD_RATE, speech_pad_ms=0)
+        found = get_speech_timestamps(
+            waveform, _model(), threshold=threshold, sampling_rate=VAD_RATE, speech_pad_ms=0
+        )
     return [(stretch["start"] / VAD_RATE, stretch["end"] / VAD_RATE) for stretch in found]
 
 
@@ -54,14 +61,16 @@ def _model() -> Any:
     from silero_vad import load_silero_vad
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit.load and an old importlib call: silero's business
+        # torch.jit.load and an old importlib call: silero's business
+        warnings.simplefilter("ignore", DeprecationWarning)
         return load_silero_vad()
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Run on one thread and give the setting back: silero's tiny layers crawl on several (minutes for a clip on a busy
-    machine), and importing the package sets one thread for the whole process."""
+    """Run on one thread and give the setting back: silero's tiny layers crawl on several (minutes
+    for a clip on a busy machine), and importing the package sets one thread for the whole
+    process."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

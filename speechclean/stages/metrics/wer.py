@@ -18,32 +18,40 @@ _listener: Listener[str] = Listener()
 
 @dataclass(frozen=True)
 class Recognising:
-    """What metrics on words share: a recogniser. A subclass with another `hear` scores by another one.
+    """What metrics on words share: a recogniser. A subclass with another `hear` scores by another
+    one.
 
-    `max_active` bounds pocketsphinx's search: the number of HMM states followed per frame. Its own 30000 and second pass
-    take three times as long on clean speech and six times on music, and gain two words in a hundred on clean speech.
+    `max_active` bounds pocketsphinx's search: the number of HMM states followed per frame. Its own
+    30000 and second pass take three times as long on clean speech and six times on music, and gain
+    two words in a hundred on clean speech.
     """
 
     max_active: int = 1000
 
     def __post_init__(self) -> None:
         if self.max_active < 100:
-            raise ValueError(f"max_active must be at least 100 for any word to survive, got {self.max_active}")
+            raise ValueError(
+                f"max_active must be at least 100 for any word to survive, got {self.max_active}"
+            )
 
     def hear(self, audio: Audio) -> str:
         """The words of a sound."""
-        content = hashlib.sha256(audio.waveform.detach().cpu().contiguous().numpy().tobytes()).digest()
+        content = hashlib.sha256(
+            audio.waveform.detach().cpu().contiguous().numpy().tobytes()
+        ).digest()
         key = (content, audio.sample_rate, audio.channels, self.max_active)
         return _listener(key, lambda: recognise(audio, self.max_active))
 
 
 @dataclass(frozen=True)
 class Wer(Recognising):
-    """Word error rate against `track.transcript`, (substitutions + deletions + insertions) / words; may exceed 1.
+    """Word error rate against `track.transcript`, (substitutions + deletions + insertions) / words;
+    may exceed 1.
 
-    Recognised by pocketsphinx with the English model in its package, so it works anywhere; it understands the pilot's flite
-    voices and little else, and is no judge of real speech. Both texts go through Whisper's English normaliser, as speech
-    recognition is scored today (case, punctuation, "don't" = "do not", "twenty one" = "21", British spelling).
+    Recognised by pocketsphinx with the English model in its package, so it works anywhere; it
+    understands the pilot's flite voices and little else, and is no judge of real speech. Both texts
+    go through Whisper's English normaliser, as speech recognition is scored today (case,
+    punctuation, "don't" = "do not", "twenty one" = "21", British spelling).
 
     Loudness has no say: the speech is brought to one peak level first.
 
@@ -72,7 +80,8 @@ def word_error_rate(wanted: str, heard: str) -> float:
 
 
 def normalise(text: str) -> str:
-    """The words of a text in Whisper's English normal form; empty when it holds none (whitespace, "...", "[music]").
+    """The words of a text in Whisper's English normal form; empty when it holds none (whitespace,
+    "...", "[music]").
 
     >>> normalise("Don't pay Twenty-One pounds!") == normalise("do not pay 21 pounds")
     True
@@ -90,10 +99,15 @@ def recognise(audio: Audio, max_active: int = 1000) -> str:
     if not 0 < peak < np.inf:
         return ""
     decoder = _decoder(max_active)
-    # Its features are normalised by a running mean that outlives the utterance: without this the order of files counts.
+    # Its features are normalised by a running mean that outlives the utterance: without this the
+    # order of files counts.
     decoder.reinit_feat()
     decoder.start_utt()
-    decoder.process_raw((waveform / peak * 0.9 * 32767).round().astype("<i2").tobytes(), no_search=False, full_utt=True)
+    decoder.process_raw(
+        (waveform / peak * 0.9 * 32767).round().astype("<i2").tobytes(),
+        no_search=False,
+        full_utt=True,
+    )
     decoder.end_utt()
     found = decoder.hyp()
     return found.hypstr if found else ""
@@ -101,10 +115,13 @@ def recognise(audio: Audio, max_active: int = 1000) -> str:
 
 @functools.cache
 def _decoder(max_active: int) -> Any:
-    """Loading takes most of a second, so once per process. One pass, and means over the whole utterance (batch)."""
+    """Loading takes most of a second, so once per process. One pass, and means over the whole
+    utterance (batch)."""
     import pocketsphinx
 
-    return pocketsphinx.Decoder(samprate=_RATE, cmn="batch", fwdflat=False, maxhmmpf=max_active, loglevel="FATAL")
+    return pocketsphinx.Decoder(
+        samprate=_RATE, cmn="batch", fwdflat=False, maxhmmpf=max_active, loglevel="FATAL"
+    )
 
 
 @functools.cache

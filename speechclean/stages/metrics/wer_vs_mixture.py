@@ -1,4 +1,5 @@
-"""Where nobody wrote down the words: how much the recogniser disagrees with itself on the mixture."""
+"""Where nobody wrote down the words: how much the recogniser disagrees with itself on the
+mixture."""
 
 from __future__ import annotations
 
@@ -12,11 +13,13 @@ from .wer import Recognising, normalise, word_error_rate
 
 @dataclass(frozen=True)
 class WerVsMixture(Recognising):
-    """Word error rate of the speech against what the same recogniser hears in the mixture: 0 for the mixture itself.
+    """Word error rate of the speech against what the same recogniser hears in the mixture: 0 for
+    the mixture itself.
 
-    A change of words, not an error: where music hid a word, hearing it is a change too. A large one says that a file wants
-    listening to. So it is neither good nor bad, and is only measured where there is no transcript, or `wer` would say more.
-    None with a transcript that holds words, and where nothing is recognised in the mixture.
+    A change of words, not an error: where music hid a word, hearing it is a change too. A large one
+    says that a file wants listening to. So it is neither good nor bad, and is only measured where
+    there is no transcript, or `wer` would say more. None with a transcript that holds words, and
+    where nothing is recognised in the mixture.
     """
 
     unit: ClassVar[str] = ""

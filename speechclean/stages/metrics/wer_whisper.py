@@ -22,13 +22,16 @@ _one_at_a_time = Lock()  # the network remembers what it decodes in hooks of its
 
 @dataclass(frozen=True)
 class WerWhisper:
-    """Word error rate against `track.transcript`, (substitutions + deletions + insertions) / words; may exceed 1.
+    """Word error rate against `track.transcript`, (substitutions + deletions + insertions) / words;
+    may exceed 1.
 
-    Recognised by Whisper (Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022), greedily and
-    without conditioning on earlier text, so that a file is always heard the same. Both texts go through Whisper's English
-    normaliser for `language="en"`, its basic one for other languages.
+    Recognised by Whisper (Radford et al., "Robust Speech Recognition via Large-Scale Weak
+    Supervision", 2022), greedily and without conditioning on earlier text, so that a file is always
+    heard the same. Both texts go through Whisper's English normaliser for `language="en"`, its
+    basic one for other languages.
 
-    model: a published one (`tiny.en` to `large-v3`, `turbo` as `large-v3-turbo`) or a `.pt` file in Whisper's format
+    model: a published one (`tiny.en` to `large-v3`, `turbo` as `large-v3-turbo`) or a `.pt` file in
+        Whisper's format
     language: as Whisper names it; None lets it guess from the first 30 seconds
 
     None without a transcript that holds words. Silence reads 1: nothing was recognised.
@@ -45,7 +48,9 @@ class WerWhisper:
         from whisper.tokenizer import LANGUAGES
 
         if self.language is not None and self.language not in LANGUAGES:
-            raise ValueError(f"language={self.language!r} is not one of Whisper's codes, e.g. en, de, fr; null lets it guess")
+            raise ValueError(
+                f"language={self.language!r} is not one of Whisper's codes, e.g. en, de, fr; null lets it guess"
+            )
         torch_device(self.device)
 
     def weight_files(self) -> dict[str, Path]:
@@ -96,13 +101,16 @@ def whisper_file(model: str) -> Path:
     path = Path(model).expanduser()
     if path.is_file():
         return path
-    names = ", ".join(name.removeprefix("whisper-") for name in models() if name.startswith("whisper-"))
+    names = ", ".join(
+        name.removeprefix("whisper-") for name in models() if name.startswith("whisper-")
+    )
     raise MissingWeights(f"{model}: neither a file nor one of {names}")
 
 
 @functools.cache
 def _network(path: Path, device: str) -> Any:
-    """The network of a file `{dims, model_state_dict}`, loaded as data. Raises `CheckpointError` where it is none."""
+    """The network of a file `{dims, model_state_dict}`, loaded as data. Raises `CheckpointError`
+    where it is none."""
     from whisper.model import ModelDimensions, Whisper
 
     package = read(path)

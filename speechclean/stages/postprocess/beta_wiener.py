@@ -1,5 +1,5 @@
-"""A β-Wiener mask on the speech estimate: the parametric Wiener filter (|S|² / (|S|² + |R|²))^β of Lim & Oppenheim,
-"Enhancement and bandwidth compression of noisy speech" (Proc. IEEE 67, 1979).
+"""A β-Wiener mask on the speech estimate: the parametric Wiener filter (|S|² / (|S|² + |R|²))^β of
+Lim & Oppenheim, "Enhancement and bandwidth compression of noisy speech" (Proc. IEEE 67, 1979).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from speechclean.stages.types import Separation
 class BetaWiener:
     """Cleans up where the residual outweighs the speech.
 
-    beta: 0 leaves the speech as it is, 0.5 is power subtraction, 1 the Wiener filter, more cuts deeper
+    beta: 0 leaves the speech as it is, 0.5 is power subtraction, 1 the Wiener filter, more cuts
+        deeper
     window_s: STFT window in seconds, rounded to a power of two of samples
     eps: keeps the ratio of two silences at 0 instead of NaN
     """

@@ -1,4 +1,5 @@
-"""The level of the output: one gain for the whole file, so that its dynamics stay the voice's own."""
+"""The level of the output: one gain for the whole file, so that its dynamics stay the voice's
+own."""
 
 from __future__ import annotations
 
@@ -11,11 +12,14 @@ from speechclean.stages.types import Separation
 
 @dataclass(frozen=True)
 class Loudness:
-    """Sets the loudness (ITU-R BS.1770) under a true-peak ceiling, by a gain and never by a limiter.
+    """Sets the loudness (ITU-R BS.1770) under a true-peak ceiling, by a gain and never by a
+    limiter.
 
-    target_lufs: integrated loudness of the output; None: as loud as the speech was in the mixture (the fused estimate)
-    ceiling_dbtp: true peak in dBTP that the gain may not push the output over; with target_lufs=None a mixture whose own
-        peak is higher keeps it, since lowering an untouched voice would be a change that nobody asked for
+    target_lufs: integrated loudness of the output; None: as loud as the speech was in the mixture
+        (the fused estimate)
+    ceiling_dbtp: true peak in dBTP that the gain may not push the output over; with
+        target_lufs=None a mixture whose own peak is higher keeps it, since lowering an untouched
+        voice would be a change that nobody asked for
     max_gain_db: largest change of level; what was nearly silent is not blown up
     """
 
@@ -25,7 +29,9 @@ class Loudness:
 
     def __post_init__(self) -> None:
         if self.target_lufs is not None and not -70 <= self.target_lufs <= 0:
-            raise ValueError(f"target_lufs={self.target_lufs} must be between -70 and 0 LUFS, or null")
+            raise ValueError(
+                f"target_lufs={self.target_lufs} must be between -70 and 0 LUFS, or null"
+            )
         if not -30 <= self.ceiling_dbtp <= 0:
             raise ValueError(f"ceiling_dbtp={self.ceiling_dbtp} must be between -30 and 0 dBTP")
         if self.max_gain_db < 0:
@@ -40,14 +46,27 @@ class Loudness:
     def gain_db(self, separation: Separation) -> float:
         """The change of level in dB; 0 where the loudness cannot be measured (silence)."""
         mixture, speech = separation.mixture, separation.speech
-        fused = mixture.with_waveform(apply_mask(mixture.waveform, separation.mask)) if self.target_lufs is None else mixture
-        return self.gain_for(integrated_lufs(speech), true_peak_dbtp(speech), integrated_lufs(fused), true_peak_dbtp(mixture))
+        fused = (
+            mixture.with_waveform(apply_mask(mixture.waveform, separation.mask))
+            if self.target_lufs is None
+            else mixture
+        )
+        return self.gain_for(
+            integrated_lufs(speech),
+            true_peak_dbtp(speech),
+            integrated_lufs(fused),
+            true_peak_dbtp(mixture),
+        )
 
     def gain_for(
-        self, loudness: float | None, peak: float | None, fused_loudness: float | None, mixture_peak: float | None
+        self,
+        loudness: float | None,
+        peak: float | None,
+        fused_loudness: float | None,
+        mixture_peak: float | None,
     ) -> float:
-        """The change of level in dB from the speech's loudness (LUFS) and true peak (dBTP), the fused estimate's loudness and
-        the mixture's true peak; None stands for silence."""
+        """The change of level in dB from the speech's loudness (LUFS) and true peak (dBTP), the
+        fused estimate's loudness and the mixture's true peak; None stands for silence."""
         target, ceiling = self.target_lufs, self.ceiling_dbtp
         if target is None:
             target = fused_loudness

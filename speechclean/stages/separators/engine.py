@@ -1,4 +1,5 @@
-"""Run networks of the demucs family over many waveforms: segments of all files and shifts in common forward passes."""
+"""Run networks of the demucs family over many waveforms: segments of all files and shifts in common
+forward passes."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ SPEECH_SOURCES = ("speech", "vocals")
 
 
 def speech_source(sources: Sequence[str], name: str) -> int:
-    """Index of the source that carries the voice in what the model `name` separates. Raises `CheckpointError` if none does."""
+    """Index of the source that carries the voice in what the model `name` separates. Raises
+    `CheckpointError` if none does."""
     for source in SPEECH_SOURCES:
         if source in sources:
             return list(sources).index(source)
@@ -31,10 +33,12 @@ def speech_source(sources: Sequence[str], name: str) -> int:
 
 @dataclass(frozen=True)
 class Network:
-    """One network of a bag: the module, its share in each source's estimate, its segment in samples, its signature.
+    """One network of a bag: the module, its share in each source's estimate, its segment in
+    samples, its signature.
 
-    `identity` says what it computes with, for whoever keeps its estimates. `precision` is what a GPU computes in. `limits`
-    remembers, by input length, how many inputs the memory of a GPU held at once where it did not hold all.
+    `identity` says what it computes with, for whoever keeps its estimates. `precision` is what a
+    GPU computes in. `limits` remembers, by input length, how many inputs the memory of a GPU held
+    at once where it did not hold all.
     """
 
     module: Any
@@ -53,8 +57,8 @@ class Network:
     def answer(self, heard: Tensor) -> Tensor:
         """The network's share of the speech and of the sum of the other sources.
 
-        Shape: `[batch, channels, samples]` -> `[batch, 2, channels, samples]`. A batch that memory does not hold goes through
-        in halves, and so do later ones of its size.
+        Shape: `[batch, channels, samples]` -> `[batch, 2, channels, samples]`. A batch that memory
+        does not hold goes through in halves, and so do later ones of its size.
         """
         limit = self.limits.get(heard.shape[-1], len(heard))
         if len(heard) > limit:
@@ -76,14 +80,17 @@ class Network:
     def input_length(self, segment: Segment) -> int:
         """How many samples the network is given for a segment."""
         if getattr(self.module, "use_train_segment", False):
-            return int(self.module.segment * self.module.samplerate)  # HTDemucs hears its training length, always
-        # HDemucs takes any length, but a tail of a few samples breaks the reflection at its STFT's ends.
+            # HTDemucs hears its training length, always
+            return int(self.module.segment * self.module.samplerate)
+        # HDemucs takes any length, but a tail of a few samples breaks the reflection at its STFT's
+        # ends.
         return max(segment.length, 4 * self.module.nfft)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How waveforms are passed through a network: `shifts` passes, `overlap` of segments, `batch_size`, `seed` of offsets.
+    """How waveforms are passed through a network: `shifts` passes, `overlap` of segments,
+    `batch_size`, `seed` of offsets.
 
     `speech_only`: nobody wants the other sources' sum, and where an estimate is reused it is zeros.
     """
@@ -95,23 +102,30 @@ class Schedule:
     speech_only: bool = False
 
     def offsets(self, network: Network, content: str) -> list[int | None]:
-        """Where each pass over an input of this `content` starts, in samples of shift; `[None]`: one pass without a shift."""
+        """Where each pass over an input of this `content` starts, in samples of shift; `[None]`:
+        one pass without a shift."""
         if not self.shifts:
             return [None]
         longest = int(segments.MAX_SHIFT_S * network.module.samplerate)
-        return [segments.shift_offset(self.seed, network.signature, content, k, longest) for k in range(self.shifts)]
+        return [
+            segments.shift_offset(self.seed, network.signature, content, k, longest)
+            for k in range(self.shifts)
+        ]
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Segments of one network that share a forward pass over `length` samples; each has where it comes from and goes to."""
+    """Segments of one network that share a forward pass over `length` samples; each has where it
+    comes from and goes to."""
 
     network: Network
     length: int
     members: Sequence[tuple[Tensor, OverlapAdd, Segment]]
 
     def answer(self) -> Tensor:
-        heard = torch.stack([segments.cut(waveform, one, self.length) for waveform, _, one in self.members])
+        heard = torch.stack(
+            [segments.cut(waveform, one, self.length) for waveform, _, one in self.members]
+        )
         return self.network.answer(heard)
 
     def gather(self, answers: Tensor) -> None:
@@ -122,7 +136,8 @@ class _Batch:
 
 @dataclass(frozen=True)
 class _Estimate:
-    """One shift of one waveform: what gathers its answers, or what was kept of it; its segments and its key."""
+    """One shift of one waveform: what gathers its answers, or what was kept of it; its segments and
+    its key."""
 
     gathered: OverlapAdd | Tensor
     segments: int
@@ -133,13 +148,19 @@ class _Estimate:
 
 
 class _Pass:
-    """One network over all waveforms: its batches, and the means over shifts once their answers are gathered.
+    """One network over all waveforms: its batches, and the means over shifts once their answers are
+    gathered.
 
     Each shift of each waveform is an estimate by itself; those that `cache` holds need no batches.
     """
 
     def __init__(
-        self, network: Network, waveforms: Sequence[Tensor], contents: Sequence[str], schedule: Schedule, cache: Cache
+        self,
+        network: Network,
+        waveforms: Sequence[Tensor],
+        contents: Sequence[str],
+        schedule: Schedule,
+        cache: Cache,
     ) -> None:
         longest = int(segments.MAX_SHIFT_S * network.module.samplerate)
         self._cache, self._speech_only = cache, schedule.speech_only
@@ -155,10 +176,14 @@ class _Pass:
                     self._estimates[-1].append(_Estimate(_whole(kept).to(waveform.device), 0, own))
                     continue
                 gathered = OverlapAdd((2, *waveform.shape), network.segment, waveform.device)
-                plan = segments.plan(waveform.shape[-1], offset, longest, network.segment, schedule.overlap)
+                plan = segments.plan(
+                    waveform.shape[-1], offset, longest, network.segment, schedule.overlap
+                )
                 self._estimates[-1].append(_Estimate(gathered, len(plan), own))
                 for segment in plan:
-                    same.setdefault(network.input_length(segment), []).append((waveform, gathered, segment))
+                    same.setdefault(network.input_length(segment), []).append(
+                        (waveform, gathered, segment)
+                    )
         self.batches = [
             _Batch(network, length, members)
             for length, jobs in same.items()
@@ -174,7 +199,9 @@ class _Pass:
                 shifts.append(one.mean())
                 if one.segments:
                     kept = shifts[-1][:1] if self._speech_only else shifts[-1]
-                    self._cache.put(KIND, one.key, kept, Cost(one.segments, one.segments * seconds_each))
+                    self._cache.put(
+                        KIND, one.key, kept, Cost(one.segments, one.segments * seconds_each)
+                    )
             yield torch.stack(shifts).mean(0)
 
 
@@ -183,7 +210,8 @@ KIND = "separator"
 
 
 def _key(network: Network, waveform: Tensor, schedule: Schedule) -> dict[str, Any]:
-    """Everything that an estimate depends on but its offset: the samples as the network is given them among it."""
+    """Everything that an estimate depends on but its offset: the samples as the network is given
+    them among it."""
     return {
         **network.identity,
         "input": segments.fingerprint(waveform),
@@ -209,17 +237,20 @@ def run(
     schedule: Schedule,
     cache: Cache | None = None,
 ) -> list[Tensor]:
-    """Mean over the shifts, summed over the networks by their shares: speech and the other sources' sum, per waveform.
+    """Mean over the shifts, summed over the networks by their shares: speech and the other sources'
+    sum, per waveform.
 
-    Shape: each `[channels, samples]` -> `[2, channels, samples]`. Segments of one length share forward passes; on a CPU, passes
-    of whatever network and file run side by side. `contents` are the fingerprints of the inputs. What `cache` holds is not
+    Shape: each `[channels, samples]` -> `[2, channels, samples]`. Segments of one length share
+    forward passes; on a CPU, passes of whatever network and file run side by side. `contents` are
+    the fingerprints of the inputs. What `cache` holds is not
     computed: the same samples, bit by bit.
     """
     cache = cache or NoCache()
     sums = [torch.zeros(2, *waveform.shape, device=waveform.device) for waveform in waveforms]
 
     def batches() -> Iterator[tuple[_Pass, _Batch | None]]:
-        for network in networks:  # planned when their turn comes: what gathers a pass is as large as its stems
+        # planned when their turn comes: what gathers a pass is as large as its stems
+        for network in networks:
             one = _Pass(network, waveforms, contents, schedule, cache)
             yield from ((one, batch) for batch in one.batches)
             yield one, None  # the end of the pass

@@ -1,9 +1,11 @@
-"""BS-RoFormer and Mel-Band RoFormer checkpoints, with the config that they were trained with beside them.
+"""BS-RoFormer and Mel-Band RoFormer checkpoints, with the config that they were trained with beside
+them.
 
-Lu, Wang, Kong & Hung, "Music Source Separation with Band-Split RoPE Transformer" (ICASSP 2024); Wang, Lu & Won, "Mel-Band
-RoFormer for Music Source Separation" (ISMIR 2023, late-breaking demo). The networks come from bs-roformer-infer and
-melband-roformer-infer (the extra `roformer`): lucidrains' own package has moved on, and what the community trained does not
-load into it any more. Segments, shifts, overlap and packing are those of every separator here.
+Lu, Wang, Kong & Hung, "Music Source Separation with Band-Split RoPE Transformer" (ICASSP 2024);
+Wang, Lu & Won, "Mel-Band RoFormer for Music Source Separation" (ISMIR 2023, late-breaking demo).
+The networks come from bs-roformer-infer and melband-roformer-infer (the extra `roformer`):
+lucidrains' own package has moved on, and what the community trained does not load into it any more.
+Segments, shifts, overlap and packing are those of every separator here.
 """
 
 from __future__ import annotations
@@ -28,13 +30,16 @@ PUBLISHED = "roformer_"
 
 @dataclass(frozen=True)
 class RoformerSeparator(DemucsSeparator):
-    """A BS- or Mel-Band RoFormer; what the two do not share is told by the config beside the checkpoint.
+    """A BS- or Mel-Band RoFormer; what the two do not share is told by the config beside the
+    checkpoint.
 
-    name: a published model (`roformer_mel_kim`, `roformer_bs_viperx`), or a `.ckpt`, `.pt` or `.safetensors` file
-    config: for a file, the yaml with its `model`, `audio`, `training` and `inference`; None looks beside it: a yaml of the same
-        name, else the only one in the folder
+    name: a published model (`roformer_mel_kim`, `roformer_bs_viperx`), or a `.ckpt`, `.pt` or
+        `.safetensors` file
+    config: for a file, the yaml with its `model`, `audio`, `training` and `inference`; None looks
+        beside it: a yaml of the same name, else the only one in the folder
 
-    The rest is as in `DemucsSeparator`. A network with a `target_instrument` answers for that one; the other is the remainder.
+    The rest is as in `DemucsSeparator`. A network with a `target_instrument` answers for that one;
+    the other is the remainder.
     """
 
     config: str | None = None
@@ -53,7 +58,9 @@ class RoformerSeparator(DemucsSeparator):
         try:
             network.inner.load_state_dict(read_state(checkpoint))
         except RuntimeError as error:
-            raise CheckpointError(f"{checkpoint}: does not fit its config {path} ({str(error)[:500]})") from error
+            raise CheckpointError(
+                f"{checkpoint}: does not fit its config {path} ({str(error)[:500]})"
+            ) from error
         speech_source(network.sources, self.name)
         yield checkpoint.stem, freeze(network), (1.0,) * len(network.sources)
 
@@ -94,7 +101,8 @@ def _published(name: str) -> list[Path]:
 
 
 def _beside(checkpoint: Path) -> Path:
-    """The config of a checkpoint: its namesake, else the only yaml beside it. Raises `MissingWeights`."""
+    """The config of a checkpoint: its namesake, else the only yaml beside it. Raises
+    `MissingWeights`."""
     found = sorted([*checkpoint.parent.glob("*.yaml"), *checkpoint.parent.glob("*.yml")])
     same = [path for path in found if path.stem == checkpoint.stem]
     if len(same or found) == 1:

@@ -1,4 +1,5 @@
-"""A RoFormer as the engine wants a network: named sources, a training length, an answer as long as what it heard."""
+"""A RoFormer as the engine wants a network: named sources, a training length, an answer as long as
+what it heard."""
 
 from __future__ import annotations
 
@@ -21,14 +22,17 @@ from speechclean.networks.checkpoints import CheckpointError
 
 from .engine import SPEECH_SOURCES
 
-#: Of a config's `model`: what only training or speed depends on, and what the newer networks have at which value they are as
-#: the older ones.
-WITHOUT_EFFECT = frozenset({"use_torch_checkpoint", "sage_attention", "match_input_audio_length", "sample_rate"})
+#: Of a config's `model`: what only training or speed depends on, and what the newer networks have
+#: at which value they are as the older ones.
+WITHOUT_EFFECT = frozenset(
+    {"use_torch_checkpoint", "sage_attention", "match_input_audio_length", "sample_rate"}
+)
 NEUTRAL = {"mlp_expansion_factor": 4, "num_residual_streams": 1}
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain yaml and tuples, which these configs are full of; any other tag of Python's is refused."""
+    """Plain yaml and tuples, which these configs are full of; any other tag of Python's is
+    refused."""
 
 
 _Loader.add_constructor(
@@ -39,9 +43,11 @@ _Loader.add_constructor(
 
 @dataclass(frozen=True)
 class RoformerConfig:
-    """What a checkpoint's yaml says: the network's arguments, what it separates, the samples it was trained on at which rate.
+    """What a checkpoint's yaml says: the network's arguments, what it separates, the samples it was
+    trained on at which rate.
 
-    `targets` are the sources that the network answers for; where it is one, `rest` is what the remainder is called.
+    `targets` are the sources that the network answers for; where it is one, `rest` is what the
+    remainder is called.
     """
 
     path: Path
@@ -57,7 +63,9 @@ class RoformerConfig:
         try:
             content = yaml.load(path.read_text(), _Loader)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise CheckpointError(f"{path}: refused, not plain yaml ({' '.join(str(error).split())})") from error
+            raise CheckpointError(
+                f"{path}: refused, not plain yaml ({' '.join(str(error).split())})"
+            ) from error
         try:
             model, training = content["model"], content["training"]
             audio, inference = content.get("audio", {}), content.get("inference", {})
@@ -66,7 +74,9 @@ class RoformerConfig:
             rate = int(audio.get("sample_rate", model.get("sample_rate", 44100)))
             chunk = int(inference.get("chunk_size") or audio["chunk_size"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{path}: not the config of a RoFormer ({type(error).__name__}: {error})") from error
+            raise CheckpointError(
+                f"{path}: not the config of a RoFormer ({type(error).__name__}: {error})"
+            ) from error
         targets = (str(target).lower(),) if target else tuple(instruments)
         rest = None
         if target:  # what an instrumental model leaves is the voice
@@ -76,7 +86,8 @@ class RoformerConfig:
 
 
 class RoformerNetwork(nn.Module):
-    """`inner` is the package's network; sources, rate, channels and length are where the engine looks for them.
+    """`inner` is the package's network; sources, rate, channels and length are where the engine
+    looks for them.
 
     Raises `CheckpointError` where the config asks for what the package's network does not have.
     """
@@ -87,10 +98,15 @@ class RoformerNetwork(nn.Module):
         super().__init__()
         self.inner = _inner(config)
         self.sources = [*config.targets, *([config.rest] if config.rest else [])]
-        self.samplerate, self.segment = config.sample_rate, Fraction(config.chunk, config.sample_rate)
+        self.samplerate, self.segment = (
+            config.sample_rate,
+            Fraction(config.chunk, config.sample_rate),
+        )
         self.audio_channels = self.inner.audio_channels
         if len(config.targets) != self.inner.num_stems:
-            raise CheckpointError(f"{config.path}: names {list(config.targets)} for {self.inner.num_stems} stems")
+            raise CheckpointError(
+                f"{config.path}: names {list(config.targets)} for {self.inner.num_stems} stems"
+            )
 
     def forward(self, mixture: Tensor) -> Tensor:
         """Shape: `[batch, channels, samples]` -> `[batch, sources, channels, samples]`."""
@@ -112,16 +128,23 @@ def _inner(config: RoformerConfig) -> Any:
             raise CheckpointError(
                 f"{config.path}: asks for {key}={value}, which {cls.__name__} as it is installed does not have"
             )
-    arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in config.model.items() if key in known}
+    arguments = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in config.model.items()
+        if key in known
+    }
     # The same attention either way; without this one its whole matrix is laid out.
     arguments["flash_attn"] = True
     try:
-        with redirect_stdout(io.StringIO()), warnings.catch_warnings():  # it talks about GPUs and windows
+        # it talks about GPUs and windows
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             network = cls(**arguments)
     except Exception as error:  # whatever a foreign config makes a foreign constructor raise
         reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"{config.path}: no {cls.__name__} can be made of it ({reason})") from error
+        raise CheckpointError(
+            f"{config.path}: no {cls.__name__} can be made of it ({reason})"
+        ) from error
     _for_threads(network)
     return network
 
@@ -137,9 +160,11 @@ def _class(config: RoformerConfig) -> Any:
 
 
 def _for_threads(network: nn.Module) -> None:
-    """Segments go through in threads: nothing may be written during a pass, and no global switch touched."""
+    """Segments go through in threads: nothing may be written during a pass, and no global switch
+    touched."""
     for module in network.modules():
-        if hasattr(module, "cache_if_possible"):  # rotary angles, else remembered from the first pass
+        # rotary angles, else remembered from the first pass
+        if hasattr(module, "cache_if_possible"):
             module.cache_if_possible = False  # type: ignore[assignment]
         if type(module).__name__ == "Attend" and getattr(module, "scale", None) is None:
             module.flash_attn = functional.scaled_dot_product_attention  # type: ignore[assignment]

@@ -1,9 +1,12 @@
-"""Shifts and segments: cut a waveform for a network that hears a few seconds at a time, and put its answers together.
+"""Shifts and segments: cut a waveform for a network that hears a few seconds at a time, and put its
+answers together.
 
-The scheme is that of demucs (`demucs.apply.apply_model`): each shift pads the waveform by half a second on both sides, starts
-at an offset inside the padding, and cuts segments every `(1 - overlap)` of their length; overlapping answers are averaged under
-a triangular weight. What differs: the offsets come from a hash and not from the global random generator, so that the samples
-depend neither on the batch nor on the order of files, and `shifts=4` contains the work of `shifts=2`.
+The scheme is that of demucs (`demucs.apply.apply_model`): each shift pads the waveform by half a
+second on both sides, starts at an offset inside the padding, and cuts segments every `(1 -
+overlap)` of their length; overlapping answers are averaged under
+a triangular weight. What differs: the offsets come from a hash and not from the global random
+generator, so that the samples depend neither on the batch nor on the order of files, and `shifts=4`
+contains the work of `shifts=2`.
 """
 
 from __future__ import annotations
@@ -23,14 +26,16 @@ MAX_SHIFT_S = 0.5
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a waveform: samples `start` to `start + length`, where a negative start lies in the padding before it."""
+    """A stretch of a waveform: samples `start` to `start + length`, where a negative start lies in
+    the padding before it."""
 
     start: int
     length: int
 
 
 class Fingerprint:
-    """sha256 of a waveform's samples, fed in stretches `[channels, samples]`: the identity that its shift offsets hang on."""
+    """sha256 of a waveform's samples, fed in stretches `[channels, samples]`: the identity that its
+    shift offsets hang on."""
 
     def __init__(self) -> None:
         self._hashes: list[Any] = []
@@ -53,7 +58,8 @@ def fingerprint(waveform: Tensor) -> str:
 
 
 def shift_offset(seed: int, model: str, content: str, index: int, max_shift: int) -> int:
-    """The offset in 0..max_shift samples of one shift: a hash of seed, model, content of the input and shift index.
+    """The offset in 0..max_shift samples of one shift: a hash of seed, model, content of the input
+    and shift index.
 
     >>> shift_offset(0, "m", "c", 1, 100) == shift_offset(0, "m", "c", 1, 100)
     True
@@ -62,17 +68,25 @@ def shift_offset(seed: int, model: str, content: str, index: int, max_shift: int
     return int.from_bytes(digest[:8], "big") % (max_shift + 1)
 
 
-def plan(samples: int, offset: int | None, max_shift: int, segment: int, overlap: float) -> list[Segment]:
-    """The segments of one shift (`offset=None`: no shift) over a waveform of `samples`; they cover it from end to end."""
+def plan(
+    samples: int, offset: int | None, max_shift: int, segment: int, overlap: float
+) -> list[Segment]:
+    """The segments of one shift (`offset=None`: no shift) over a waveform of `samples`; they cover
+    it from end to end."""
     start = 0 if offset is None else offset - max_shift
     stride = max(1, int((1 - overlap) * segment))
-    return [Segment(position, min(segment, samples - position)) for position in range(start, samples, stride)]
+    return [
+        Segment(position, min(segment, samples - position))
+        for position in range(start, samples, stride)
+    ]
 
 
 def cut(waveform: Tensor, segment: Segment, length: int) -> Tensor:
-    """A segment with context on both sides up to `length` samples: real samples where there are any, else zeros.
+    """A segment with context on both sides up to `length` samples: real samples where there are
+    any, else zeros.
 
-    Shape: `[channels, samples]` -> `[channels, length]`; the segment begins `margin(segment, length)` samples in.
+    Shape: `[channels, samples]` -> `[channels, length]`; the segment begins `margin(segment,
+        length)` samples in.
     """
     start = segment.start - margin(segment, length)
     end = start + length
@@ -83,7 +97,8 @@ def cut(waveform: Tensor, segment: Segment, length: int) -> Tensor:
 
 
 def margin(segment: Segment, length: int) -> int:
-    """How many samples of context precede a segment that is widened to `length` (demucs centres it)."""
+    """How many samples of context precede a segment that is widened to `length` (demucs centres
+    it)."""
     return (length - segment.length) // 2
 
 
@@ -100,7 +115,8 @@ def triangle(length: int, device: torch.device | None = None) -> Tensor:
 
 
 class OverlapAdd:
-    """Gathers the answers of one shift: a weighted mean wherever segments overlap. Holds `[rows, channels, samples]`."""
+    """Gathers the answers of one shift: a weighted mean wherever segments overlap. Holds `[rows,
+    channels, samples]`."""
 
     def __init__(self, shape: tuple[int, int, int], segment: int, device: torch.device) -> None:
         self._sum = torch.zeros(shape, device=device)
@@ -108,8 +124,12 @@ class OverlapAdd:
         self._triangle = triangle(segment, device)
 
     def add(self, segment: Segment, answer: Tensor) -> None:
-        """Add an answer `[rows, channels, segment.length]`; what lies outside the waveform is dropped."""
-        first, last = max(segment.start, 0), min(segment.start + segment.length, self._sum.shape[-1])
+        """Add an answer `[rows, channels, segment.length]`; what lies outside the waveform is
+        dropped."""
+        first, last = (
+            max(segment.start, 0),
+            min(segment.start + segment.length, self._sum.shape[-1]),
+        )
         if first >= last:
             return
         inside = slice(first - segment.start, last - segment.start)

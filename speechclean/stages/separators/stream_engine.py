@@ -1,4 +1,5 @@
-"""Networks over sounds too long for memory: the same segments as in `engine.run`, gathered in a buffer that moves along."""
+"""Networks over sounds too long for memory: the same segments as in `engine.run`, gathered in a
+buffer that moves along."""
 
 from __future__ import annotations
 
@@ -16,9 +17,12 @@ from . import segments
 from .engine import Network, Schedule
 
 
-def survey(sound: LongAudio, groups: Sequence[slice], sample_rate: int) -> tuple[list[str], list[float], int]:
-    """What has to be known of a whole sound first, for each group of channels that is heard together: fingerprints, standard
-    deviations at a network's rate; and the samples at that rate."""
+def survey(
+    sound: LongAudio, groups: Sequence[slice], sample_rate: int
+) -> tuple[list[str], list[float], int]:
+    """What has to be known of a whole sound first, for each group of channels that is heard
+    together: fingerprints, standard deviations at a network's rate; and the samples at that
+        rate."""
     prints = [segments.Fingerprint() for _ in groups]
     moments = [Moments() for _ in groups]
     for chunk in sound.chunks():
@@ -38,7 +42,8 @@ def scaled(pieces: Iterator[Tensor], factor: float) -> Iterator[Tensor]:
 
 
 def mean_of_passes(passes: Sequence[Iterator[Tensor]], step: int) -> Iterator[Tensor]:
-    """The sum of streams `[..., samples]` of one length, in steps; they already carry their shares."""
+    """The sum of streams `[..., samples]` of one length, in steps; they already carry their
+    shares."""
     readers = [Forward(one) for one in passes]
     for index in count():
         pieces = [reader.read(index * step, (index + 1) * step) for reader in readers]
@@ -47,8 +52,11 @@ def mean_of_passes(passes: Sequence[Iterator[Tensor]], step: int) -> Iterator[Te
         yield torch.stack(pieces).sum(0)
 
 
-def one_pass(network: Network, source: Forward, samples: int, offset: int | None, schedule: Schedule) -> Iterator[Tensor]:
-    """One shift of one network over `samples` of a source `[channels, samples]`; yields `[2, channels, some]`, in order."""
+def one_pass(
+    network: Network, source: Forward, samples: int, offset: int | None, schedule: Schedule
+) -> Iterator[Tensor]:
+    """One shift of one network over `samples` of a source `[channels, samples]`; yields `[2,
+    channels, some]`, in order."""
     sums: Tensor | None = None
     done = 0
     for segment, answer in _answers(network, source, samples, offset, schedule):
@@ -56,11 +64,14 @@ def one_pass(network: Network, source: Forward, samples: int, offset: int | None
         weighted = answer[..., begin : begin + segment.length]
         triangle = segments.triangle(network.segment, weighted.device)[: segment.length]
         # A last row carries the weights along with what they weigh.
-        both = torch.cat([triangle * weighted.flatten(0, 1), triangle[None]])[..., max(0, -segment.start) :]
+        both = torch.cat([triangle * weighted.flatten(0, 1), triangle[None]])[
+            ..., max(0, -segment.start) :
+        ]
         first = max(0, segment.start)
         if sums is None:
             sums = both.new_zeros(both.shape[0], 0)
-        if (final := min(first - done, sums.shape[-1])) > 0:  # no later segment reaches back before this one
+        # no later segment reaches back before this one
+        if (final := min(first - done, sums.shape[-1])) > 0:
             yield _mean(sums[..., :final], weighted.shape[:-1])
             sums, done = sums[..., final:], done + final
         if (missing := first - done + both.shape[-1] - sums.shape[-1]) > 0:
@@ -74,23 +85,29 @@ def one_pass(network: Network, source: Forward, samples: int, offset: int | None
 def _answers(
     network: Network, source: Forward, samples: int, offset: int | None, schedule: Schedule
 ) -> Iterator[tuple[segments.Segment, Tensor]]:
-    """Each segment with the network's answer `[2, channels, its input's length]`, in order: batches of segments of one length,
-    on a CPU several at once."""
+    """Each segment with the network's answer `[2, channels, its input's length]`, in order: batches
+    of segments of one length, on a CPU several at once."""
     longest = int(segments.MAX_SHIFT_S * network.module.samplerate)
     plan = segments.plan(samples, offset, longest, network.segment, schedule.overlap)
 
     def batches() -> Iterator[tuple[Sequence[segments.Segment], Tensor]]:
         for length, same in groupby(plan, network.input_length):
             for batch in segments.batches(list(same), schedule.batch_size):
-                yield batch, torch.stack([_cut(source, segment, length, samples) for segment in batch])
+                yield (
+                    batch,
+                    torch.stack([_cut(source, segment, length, samples) for segment in batch]),
+                )
 
     on_cpu = next(network.module.parameters()).device.type == "cpu"
-    for (batch, _), answers in parallel.ordered(lambda item: network.answer(item[1]), batches(), parallel=on_cpu):
+    for (batch, _), answers in parallel.ordered(
+        lambda item: network.answer(item[1]), batches(), parallel=on_cpu
+    ):
         yield from zip(batch, answers, strict=True)
 
 
 def _cut(source: Forward, segment: segments.Segment, length: int, samples: int) -> Tensor:
-    """`segments.cut` from a stream: the segment with context up to `length`, zeros where there is no sound."""
+    """`segments.cut` from a stream: the segment with context up to `length`, zeros where there is
+    no sound."""
     start = segment.start - segments.margin(segment, length)
     inside = source.read(max(0, start), min(start + length, samples))
     before = max(0, -start)

@@ -11,12 +11,24 @@ from omegaconf import OmegaConf
 from speechclean.experiment.batch.task import CLEANED, Entry, Input
 from speechclean.experiment.config.compose import composed
 
-SMALL = ["separators=[embedded_hdemucs_q]", "enhancement=identity", "tracking=none", "batch=local", "metrics=[lufs]"]
+SMALL = [
+    "separators=[embedded_hdemucs_q]",
+    "enhancement=identity",
+    "tracking=none",
+    "batch=local",
+    "metrics=[lufs]",
+]
 
 
 def entry(alias: str, status: str = CLEANED, **other: Any) -> Entry:
     """A line of a ledger."""
-    row = {"alias": alias, "path": f"/in/{alias}.wav", "status": status, "reason": other.get("reason", ""), "seconds": 1.0}
+    row = {
+        "alias": alias,
+        "path": f"/in/{alias}.wav",
+        "status": status,
+        "reason": other.get("reason", ""),
+        "seconds": 1.0,
+    }
     values: dict[str, Any] = {
         "alias": alias, "path": f"/in/{alias}.wav", "status": status, "reason": "", "output": f"cleaned/{alias}.wav",
         "signature": "s", "weights": "w", "input": Input("0" * 64, 4, 5), "output_sha256": "1" * 64, "output_size": 4,

@@ -1,4 +1,5 @@
-"""Archives: the same content, the same bytes; whole, checkable, and nothing in them of where they were made."""
+"""Archives: the same content, the same bytes; whole, checkable, and nothing in them of where they
+were made."""
 
 from __future__ import annotations
 
@@ -31,12 +32,33 @@ def batch(folder: Path, mtime: int = 1) -> list[Delivered]:
         path.write_bytes(bytes([number]) * 700_000)
         os.utime(path, (mtime, mtime))
         digest = sha256(path.read_bytes()).hexdigest()
-        row = {"alias": name, "path": f"{folder}/in/{name}", "status": "cleaned", "lufs_cleaned": -20.5, "fusion_s": mtime / 7}
+        row = {
+            "alias": name,
+            "path": f"{folder}/in/{name}",
+            "status": "cleaned",
+            "lufs_cleaned": -20.5,
+            "fusion_s": mtime / 7,
+        }
         entries.append(
-            entry(name, output=f"cleaned/{name}.wav", output_sha256=digest, output_size=700_000, row=row, took_s=float(mtime))
+            entry(
+                name,
+                output=f"cleaned/{name}.wav",
+                output_sha256=digest,
+                output_size=700_000,
+                row=row,
+                took_s=float(mtime),
+            )
         )
     reason = f"{folder}/in/bad.wav: truncated"
-    entries.append(entry("bad", FAILED, path=f"{folder}/in/bad.wav", reason=reason, row={"alias": "bad", "status": "failed"}))
+    entries.append(
+        entry(
+            "bad",
+            FAILED,
+            path=f"{folder}/in/bad.wav",
+            reason=reason,
+            row={"alias": "bad", "status": "failed"},
+        )
+    )
     return [(folder, one) for one in entries]
 
 
@@ -46,7 +68,9 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path, kind: str) -> Non
     for number, folder in enumerate((tmp_path / "one", tmp_path / "other")):
         entries = batch(folder, mtime=1_000_000 * (number + 1))
         delivery = Zip() if kind == "zip" else Tar(shard_mib=1)
-        made.append([path.read_bytes() for path in delivery.pack(entries[::-1] if number else entries)])
+        made.append(
+            [path.read_bytes() for path in delivery.pack(entries[::-1] if number else entries)]
+        )
     assert made[0] == made[1]
     assert str(tmp_path).encode() not in b"".join(made[0])
 
@@ -57,7 +81,12 @@ def test_a_zip_is_whole_and_can_be_checked(tmp_path: Path) -> None:
         assert archive.testzip() is None
         archive.extractall(tmp_path / "there")
         rows = list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode())))
-    done = subprocess.run(["sha256sum", "-c", "checksums.sha256"], cwd=tmp_path / "there", capture_output=True, check=False)
+    done = subprocess.run(
+        ["sha256sum", "-c", "checksums.sha256"],
+        cwd=tmp_path / "there",
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
     assert done.stdout.count(b": OK") == 5
     assert sorted(row["status"] for row in rows) == ["cleaned", "cleaned", "cleaned", "failed"]
@@ -69,14 +98,20 @@ def test_shards_hold_each_file_once_with_the_tables_of_their_own(tmp_path: Path)
     (tmp_path / "delivery" / "00009.tar").write_bytes(b"of a longer one")
     paths = Tar(shard_mib=1).pack(batch(tmp_path))
     assert [path.name for path in paths] == ["00000.tar", "00001.tar", "00002.tar"]
-    assert sorted(path.name for path in (tmp_path / "delivery").iterdir()) == [path.name for path in paths]
+    assert sorted(path.name for path in (tmp_path / "delivery").iterdir()) == [
+        path.name for path in paths
+    ]
     sounds = []
     for path in paths:
         with tarfile.open(path) as archive:
             names = archive.getnames()
             member = archive.extractfile("manifest.csv")
             assert member
-            listed = [row["file"] for row in csv.DictReader(io.StringIO(member.read().decode())) if row["file"]]
+            listed = [
+                row["file"]
+                for row in csv.DictReader(io.StringIO(member.read().decode()))
+                if row["file"]
+            ]
         assert [name for name in names if name.endswith(".wav")] == listed
         sounds += listed
     assert sorted(sounds) == sorted(f"cleaned/{name}.wav" for name in ("a", "b", "sub/ünï 音"))
@@ -90,7 +125,9 @@ def test_what_was_damaged_since_is_not_delivered(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.zip"))
 
 
-def test_batches_of_several_shards_in_one_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_batches_of_several_shards_in_one_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     for number, some in enumerate((slice(0, 2), slice(2, 4))):
         folder = tmp_path / f"shard{number}"
         entries = [one for _, one in batch(folder)[some]]

@@ -22,14 +22,25 @@ from speechclean.experiment.config.schema import ConfigError
 from tests.experiment.batch.conftest import entry
 
 SETUP = Setup({}, Path("out"), "s", "w")
-TASKS = [Task(name, f"/in/{name}.wav", f"cleaned/{name}.wav", seconds=1.0, weight=24000) for name in "abcdefgh"]
+TASKS = [
+    Task(name, f"/in/{name}.wav", f"cleaned/{name}.wav", seconds=1.0, weight=24000)
+    for name in "abcdefgh"
+]
 
 
 class Scripted:
     """A worker that finishes what it is given, or dies of it."""
 
-    def __init__(self, number: int, events: queue.Queue[Event], kills: Callable[[Task], bool], log: list) -> None:
-        self.number, self.events, self.kills, self.log, self.gone = number, events, kills, log, False
+    def __init__(
+        self, number: int, events: queue.Queue[Event], kills: Callable[[Task], bool], log: list
+    ) -> None:
+        self.number, self.events, self.kills, self.log, self.gone = (
+            number,
+            events,
+            kills,
+            log,
+            False,
+        )
         self.holds: list[Task] = []
         events.put(Event(number, ready=3))
 
@@ -48,9 +59,17 @@ class Scripted:
     def kill(self) -> None: ...
 
 
-def ended(kills: Callable[[Task], bool], workers: int = 2, stop: Stop | None = None) -> tuple[list[Entry], list]:
+def ended(
+    kills: Callable[[Task], bool], workers: int = 2, stop: Stop | None = None
+) -> tuple[list[Entry], list]:
     log: list = []
-    found = dispatch(TASKS, SETUP, lambda number, events: Scripted(number, events, kills, log), workers, stop or Stop())
+    found = dispatch(
+        TASKS,
+        SETUP,
+        lambda number, events: Scripted(number, events, kills, log),
+        workers,
+        stop or Stop(),
+    )
     return [one for one in found if one], log
 
 
@@ -116,7 +135,9 @@ def test_a_worker_with_a_problem_ends_the_batch_by_its_words() -> None:
 def test_a_stop_finishes_what_is_at_work_and_begins_nothing() -> None:
     stop, log = Stop(), []
     found = []
-    for one in dispatch(TASKS, SETUP, lambda n, events: Scripted(n, events, lambda _: False, log), 1, stop):
+    for one in dispatch(
+        TASKS, SETUP, lambda n, events: Scripted(n, events, lambda _: False, log), 1, stop
+    ):
         if one:
             found.append(one.alias)
             stop.asked = True

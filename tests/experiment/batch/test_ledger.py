@@ -1,4 +1,5 @@
-"""The ledger survives whatever ends its process, and nothing in it is ever lost or believed twice."""
+"""The ledger survives whatever ends its process, and nothing in it is ever lost or believed
+twice."""
 
 from __future__ import annotations
 
@@ -22,12 +23,17 @@ def test_what_is_appended_is_read_again_the_last_line_counting(tmp_path: Path) -
         ledger.append([entry("a", took_s=2.5)])
         assert ledger.entries["a"].took_s == 2.5
     with Ledger(tmp_path) as again:
-        assert again.entries == {"a": entry("a", took_s=2.5), "b": entry("b", FAILED, reason="why\nso")}
+        assert again.entries == {
+            "a": entry("a", took_s=2.5),
+            "b": entry("b", FAILED, reason="why\nso"),
+        }
     assert len(ledger.path.read_bytes().splitlines()) == 3
 
 
 @pytest.mark.parametrize("length", [1, 40, -1])
-def test_a_torn_last_line_costs_itself_alone(tmp_path: Path, length: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_torn_last_line_costs_itself_alone(
+    tmp_path: Path, length: int, caplog: pytest.LogCaptureFixture
+) -> None:
     with Ledger(tmp_path) as ledger:
         ledger.append([entry("a")])
     with ledger.path.open("ab") as file:
@@ -71,11 +77,17 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     other = "import sys\nfrom pathlib import Path\nfrom speechclean.experiment.batch import lock\n"
     other += "with lock.held(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
     process = subprocess.Popen(
-        [sys.executable, "-c", other, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", other, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout
     assert process.stdout.readline() == "in\n"
-    with pytest.raises(Occupied, match=f"process {process.pid} on") as refused, folder_lock.held(tmp_path):
+    with (
+        pytest.raises(Occupied, match=f"process {process.pid} on") as refused,
+        folder_lock.held(tmp_path),
+    ):
         pass
     assert refused.value.status == 5
     process.kill()

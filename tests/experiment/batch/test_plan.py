@@ -37,9 +37,17 @@ def made(tmp_path: Path, *names: str) -> tuple[list[Track], dict[str, Entry]]:
 
 
 def planned(tmp_path: Path, tracks: list[Track], entries: dict[str, Entry], **other: Any) -> Plan:
-    arguments: dict[str, Any] = {"identity": NOW, "stream_above_s": 300, "only": "all", "force": False, **other}
+    arguments: dict[str, Any] = {
+        "identity": NOW,
+        "stream_above_s": 300,
+        "only": "all",
+        "force": False,
+        **other,
+    }
     layout = arguments.pop("layout", "flat")
-    return plan(tracks, entries, output={"dir": str(tmp_path / "out"), "layout": layout}, **arguments)
+    return plan(
+        tracks, entries, output={"dir": str(tmp_path / "out"), "layout": layout}, **arguments
+    )
 
 
 def todo(found: Plan) -> set[str]:
@@ -54,7 +62,9 @@ def test_finished_files_are_kept(tmp_path: Path) -> None:
     assert found.todo[0].seconds == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize("change", ["signature", "weights", "input", "gone", "cut", "layout", "force"])
+@pytest.mark.parametrize(
+    "change", ["signature", "weights", "input", "gone", "cut", "layout", "force"]
+)
 def test_what_differs_is_done_again(tmp_path: Path, change: str) -> None:
     tracks, entries = made(tmp_path, "a", "b")
     more: dict[str, Any] = {}
@@ -95,7 +105,9 @@ def test_failures_are_tried_again_on_request_or_when_their_input_changes(tmp_pat
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
     track = Track("p", tmp_path / "pipe.wav")
-    known = entry("p", FAILED, path=str(track.path), input=Input(None, 0, 1), output="cleaned/p.wav")
+    known = entry(
+        "p", FAILED, path=str(track.path), input=Input(None, 0, 1), output="cleaned/p.wav"
+    )
     assert not planned(tmp_path, [track], {"p": known}).todo
     assert todo(planned(tmp_path, [track], {})) == {"p"}
 
@@ -111,9 +123,19 @@ def test_longest_first_and_streams_last(tmp_path: Path) -> None:
     assert [task.alias for task in found.todo] == ["long", "middle", "short", "bad", "stream"]
 
 
-def test_the_identity_is_of_all_that_an_output_and_its_row_depend_on(config: dict[str, Any]) -> None:
+def test_the_identity_is_of_all_that_an_output_and_its_row_depend_on(
+    config: dict[str, Any],
+) -> None:
     before = record.identity(config, {})
     assert record.identity({**config, "seed": 1}, {}).signature != before.signature
-    assert record.identity({**config, "metrics": {}}, {}).signature != before.signature, "its row would lack what is asked for"
-    for key, value in (("batch", {}), ("delivery", {"x": 1}), ("name", "other"), ("dataset", {}), ("tracking", {})):
+    assert record.identity({**config, "metrics": {}}, {}).signature != before.signature, (
+        "its row would lack what is asked for"
+    )
+    for key, value in (
+        ("batch", {}),
+        ("delivery", {"x": 1}),
+        ("name", "other"),
+        ("dataset", {}),
+        ("tracking", {}),
+    ):
         assert record.identity({**config, key: value}, {}) == before

@@ -22,7 +22,10 @@ def test_the_time_left_follows_from_the_sound_left() -> None:
     assert pace.speed == 30.0
     assert pace.left_s == 500 / 30
     assert pace.share == 0.5
-    assert pace.line() == "4 of 10 files, 0.14 of 0.28 h of sound, 30.0 × real time, 17 s left, 1 failed"
+    assert (
+        pace.line()
+        == "4 of 10 files, 0.14 of 0.28 h of sound, 30.0 × real time, 17 s left, 1 failed"
+    )
 
 
 def test_nothing_but_unreadable_files_still_come_to_an_end() -> None:

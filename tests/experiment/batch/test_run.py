@@ -17,7 +17,9 @@ from tests.conftest import noise
 from tests.experiment.batch.conftest import SMALL
 
 
-def test_outputs_inside_the_data_set_are_not_cleaned_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_outputs_inside_the_data_set_are_not_cleaned_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     paths = [tmp_path / "a.wav", tmp_path / "out/cleaned/a.wav", tmp_path / "output.wav"]
     tracks = [Track(str(number), save(noise(0.1), path)) for number, path in enumerate(paths)]
     assert [track.alias for track in _foreign(tracks, tmp_path / "out")] == ["0", "2"]
@@ -25,8 +27,16 @@ def test_outputs_inside_the_data_set_are_not_cleaned_again(tmp_path: Path, caplo
 
 
 def test_leftovers_go_and_nothing_else(tmp_path: Path) -> None:
-    kept = [tmp_path / "cleaned/a.wav", tmp_path / "cleaned/writing-b.wav", tmp_path / "elsewhere/x"]
-    gone = [tmp_path / "cleaned/.writing-c.wav", tmp_path / ".streaming-d/fused.f32", tmp_path / ".probe-1"]
+    kept = [
+        tmp_path / "cleaned/a.wav",
+        tmp_path / "cleaned/writing-b.wav",
+        tmp_path / "elsewhere/x",
+    ]
+    gone = [
+        tmp_path / "cleaned/.writing-c.wav",
+        tmp_path / ".streaming-d/fused.f32",
+        tmp_path / ".probe-1",
+    ]
     for path in kept + gone:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
@@ -48,7 +58,9 @@ def test_leftovers_go_and_nothing_else(tmp_path: Path) -> None:
         (["dataset=finished", "dataset.mixtures=a", "dataset.cleaned=a"], "batch=none"),
     ],
 )
-def test_config_errors_are_said_before_any_work(tmp_path: Path, overrides: list[str], said: str) -> None:
+def test_config_errors_are_said_before_any_work(
+    tmp_path: Path, overrides: list[str], said: str
+) -> None:
     cfg = composed([*SMALL, *overrides])
     cfg.output.dir, cfg.name = str(tmp_path), "x"
     with pytest.raises(ConfigError) as refused:
@@ -57,13 +69,19 @@ def test_config_errors_are_said_before_any_work(tmp_path: Path, overrides: list[
 
 
 def test_a_folder_for_each_data_set_and_shard() -> None:
-    one = {"_target_": "speechclean.stages.datasets.folder.Folder", "pattern": "tts/*.wav", "shard": None}
+    one = {
+        "_target_": "speechclean.stages.datasets.folder.Folder",
+        "pattern": "tts/*.wav",
+        "shard": None,
+    }
     assert batch_name(one) == batch_name({**one})
     assert batch_name(OmegaConf.create({**one, "pattern": "???"}))
     names = [batch_name(one), batch_name({**one, "pattern": "tts/**"}), batch_name(one, 3)]
     names += [batch_name({**one, "shard": f"{number}/2"}, number) for number in (0, 1)]
     assert len(set(names)) == len(names)
-    assert batch_name({**one, "shard": "1/2"}, 0) == batch_name({**one, "shard": "1/2"}, 1), "whichever of the sweep's jobs"
+    assert batch_name({**one, "shard": "1/2"}, 0) == batch_name({**one, "shard": "1/2"}, 1), (
+        "whichever of the sweep's jobs"
+    )
 
 
 def test_slurm_gets_a_job_for_each_shard() -> None:

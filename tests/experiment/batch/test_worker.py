@@ -22,7 +22,9 @@ from tests.conftest import noise
 from tests.experiment.batch.conftest import SMALL
 
 
-def work(config: dict[str, Any], tasks: list[Task], threads: int = 2, pack: bool | None = None) -> dict[str, Entry]:
+def work(
+    config: dict[str, Any], tasks: list[Task], threads: int = 2, pack: bool | None = None
+) -> dict[str, Entry]:
     """The entries of a worker that has so many threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -39,13 +41,20 @@ def task(path: Path, **other: Any) -> Task:
     return Task(path.stem, str(path), f"cleaned/{path.stem}.wav", **other)
 
 
-def test_the_same_samples_as_the_pipelines_however_many_threads(config: dict[str, Any], tmp_path: Path) -> None:
-    paths = [save(noise(0.5 + number / 7, 16000, seed=number), tmp_path / f"{number}.wav") for number in range(5)]
+def test_the_same_samples_as_the_pipelines_however_many_threads(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    paths = [
+        save(noise(0.5 + number / 7, 16000, seed=number), tmp_path / f"{number}.wav")
+        for number in range(5)
+    ]
     cfg = composed(SMALL)
     cfg.output.dir, cfg.name = str(tmp_path), "x"
     expected = build(cfg).pipeline([load(path) for path in paths])
     for threads, pack in ((1, False), (2, False), (2, True)):
-        entries = work({**config, "batch_seconds": 2.0}, [task(path) for path in paths], threads, pack)
+        entries = work(
+            {**config, "batch_seconds": 2.0}, [task(path) for path in paths], threads, pack
+        )
         for path, separation in zip(paths, expected, strict=True):
             written = save(separation.speech, tmp_path / "expected.wav")
             assert entries[path.stem].status == CLEANED
@@ -67,7 +76,9 @@ def test_large_and_streamed_files_come_out_the_same(config: dict[str, Any], tmp_
     assert not list((tmp_path / "out").glob(".streaming*"))
 
 
-def test_whatever_is_wrong_with_a_file_is_its_own_failure(config: dict[str, Any], tmp_path: Path) -> None:
+def test_whatever_is_wrong_with_a_file_is_its_own_failure(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
     good = save(noise(0.3), tmp_path / "good.wav")
     (tmp_path / "text.wav").write_text("no sound at all")
     save(noise(0.3), tmp_path / "out/cleaned/text.wav")  # of an earlier config
@@ -75,7 +86,10 @@ def test_whatever_is_wrong_with_a_file_is_its_own_failure(config: dict[str, Any]
     elsewhere.mkdir()
     (out / "cleaned/linked").symlink_to(elsewhere)
     tasks = [task(tmp_path / "text.wav"), task(tmp_path / "missing.wav"), task(good)]
-    tasks += [Task("leads_out", str(good), "cleaned/linked/x.wav"), Task("up", str(good), "cleaned/../../up.wav")]
+    tasks += [
+        Task("leads_out", str(good), "cleaned/linked/x.wav"),
+        Task("up", str(good), "cleaned/../../up.wav"),
+    ]
     tasks += [Task("too_long", str(good), f"cleaned/{'x' * 300}.wav")]
     entries = work(config, tasks)
     assert {alias for alias, one in entries.items() if one.status == CLEANED} == {"good"}
@@ -85,11 +99,15 @@ def test_whatever_is_wrong_with_a_file_is_its_own_failure(config: dict[str, Any]
     assert "leads out" in entries["leads_out"].reason
     assert "leads out" in entries["up"].reason
     assert not list(elsewhere.iterdir())
-    assert not (out / "cleaned/text.wav").exists(), "what failed leaves no output of another config behind"
+    assert not (out / "cleaned/text.wav").exists(), (
+        "what failed leaves no output of another config behind"
+    )
     assert not (tmp_path / "up.wav").exists()
 
 
-def test_want_of_memory_beside_others_is_tried_alone(config: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
+def test_want_of_memory_beside_others_is_tried_alone(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: Any
+) -> None:
     real = worker.screened
 
     def hungry(batch: Any, *rest: Any) -> Any:
@@ -98,13 +116,18 @@ def test_want_of_memory_beside_others_is_tried_alone(config: dict[str, Any], tmp
         return real(batch, *rest)
 
     monkeypatch.setattr(worker, "screened", hungry)
-    paths = [save(noise(0.3, seed=number), tmp_path / f"{name}.wav") for number, name in enumerate(("a", "b", "huge"))]
+    paths = [
+        save(noise(0.3, seed=number), tmp_path / f"{name}.wav")
+        for number, name in enumerate(("a", "b", "huge"))
+    ]
     entries = work(config, [task(path) for path in paths])
     assert [entries[name].status for name in ("a", "b", "huge")] == [CLEANED, CLEANED, FAILED]
     assert "not enough memory, even alone" in entries["huge"].reason
 
 
-def test_a_full_disk_is_no_files_fault(config: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_full_disk_is_no_files_fault(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: Any
+) -> None:
     path = save(noise(0.3), tmp_path / "a.wav")
 
     def full(*_: Any) -> None:

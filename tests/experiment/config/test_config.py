@@ -14,7 +14,8 @@ HERE = "output.dir=."
 
 
 def problems(overrides: list[str]) -> str:
-    """Everything that stands between these overrides and a run, as the command line would print it."""
+    """Everything that stands between these overrides and a run, as the command line would print
+    it."""
     found = problems_of(overrides)
     if not found:
         with pytest.raises(ConfigError) as raised:
@@ -38,7 +39,9 @@ def test_the_default_builds_without_loading_a_network() -> None:
 
 
 def test_stages_are_objects_with_their_fields() -> None:
-    cfg = composed(["separators=[embedded_htdemucs]", "shifts=3", "fusion.weights={embedded_htdemucs:2}", HERE])
+    cfg = composed(
+        ["separators=[embedded_htdemucs]", "shifts=3", "fusion.weights={embedded_htdemucs:2}", HERE]
+    )
     pipeline = build(cfg).pipeline
     separator = pipeline.separators["embedded_htdemucs"]
     assert isinstance(separator, DemucsSeparator)
@@ -51,16 +54,28 @@ def test_stages_are_objects_with_their_fields() -> None:
     [
         (["shfts=3"], "there is no key 'shfts'; did you mean shifts?"),
         (["postprocess.beta_wiener.btea=1"], "did you mean postprocess.beta_wiener.beta?"),
-        (["+postprocess.beta_wiener.btea=1"], "postprocess.beta_wiener.btea: there is no such key; did you mean"),
-        (["postprocess.beta_wiener.beta=abc"], "postprocess.beta_wiener.beta=abc: Value 'abc' of type 'str'"),
+        (
+            ["+postprocess.beta_wiener.btea=1"],
+            "postprocess.beta_wiener.btea: there is no such key; did you mean",
+        ),
+        (
+            ["postprocess.beta_wiener.beta=abc"],
+            "postprocess.beta_wiener.beta=abc: Value 'abc' of type 'str'",
+        ),
         (["overlap=wide"], "Value 'wide' of type 'str' could not be converted to Float"),
-        (["separators.embedded_htdemucs.overlap=2"], "separators.embedded_htdemucs.overlap=2 must be at least 0 and below 1"),
+        (
+            ["separators.embedded_htdemucs.overlap=2"],
+            "separators.embedded_htdemucs.overlap=2 must be at least 0 and below 1",
+        ),
         (["fusion=maxmask"], "there is no 'maxmask' in fusion; did you mean max_mask?"),
         (["metrics=[si_sdr,foo]"], "there is no 'foo' in metrics; the choices are bandwidth_hz"),
         (["separators=[]"], "leaves nothing to separate with"),
         (["dataset=folder"], "dataset.pattern is missing"),
         (["dataset=folder", "dataset.pattern="], "pattern is empty"),
-        (["dataset=folder", "dataset.pattern=nix/*.wav"], "dataset.pattern='nix/*.wav' matches no sound file"),
+        (
+            ["dataset=folder", "dataset.pattern=nix/*.wav"],
+            "dataset.pattern='nix/*.wav' matches no sound file",
+        ),
         (["dataset=manifest", "dataset.path=gone.csv"], "dataset.path=gone.csv: no such file"),
         (["device=tpu9"], "is not a device torch knows"),
         (["batch_seconds=0"], "batch_seconds=0.0 must be above 0"),
@@ -68,14 +83,25 @@ def test_stages_are_objects_with_their_fields() -> None:
         (["fusion.window_s=null"], "fusion.window_s=None"),
         (["fusion._target_=os.system"], "only classes of speechclean may be named"),
         (["fusion._target_=speechclean.networks.weights.sha256"], "cannot be used"),
-        (["+verdict.harm.stio=0.1"], "verdict.harm.stio: there is no metric 'stio'; did you mean stoi?"),
-        (["+verdict.gain.loveliness=1"], "verdict.gain.loveliness: there is no metric 'loveliness'; the choices are"),
+        (
+            ["+verdict.harm.stio=0.1"],
+            "verdict.harm.stio: there is no metric 'stio'; did you mean stoi?",
+        ),
+        (
+            ["+verdict.gain.loveliness=1"],
+            "verdict.gain.loveliness: there is no metric 'loveliness'; the choices are",
+        ),
         (["hydra.run.dir=/proc/nowhere/x"], "cannot be written"),
         (["tracking.uri=http://127.0.0.1:9"], "127.0.0.1:9"),
-        (["experiment=best_pipeline", "dataset=pilot"], "htdemucs_ft: 4 published weights files are missing"),
+        (
+            ["experiment=best_pipeline", "dataset=pilot"],
+            "htdemucs_ft: 4 published weights files are missing",
+        ),
     ],
 )
-def test_one_problem(overrides: list[str], expected: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_one_problem(
+    overrides: list[str], expected: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name in ("TORCH_HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.delenv("SPEECHCLEAN_WEIGHTS", raising=False)
@@ -94,7 +120,14 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
         "hydra.run.dir=/proc/nowhere/x",
     ]
     text = problems(overrides)
-    for expected in ("'shfts'", "'foo'", "beta=abc", "overlap=2", "no column 'path'", "/proc/nowhere/x"):
+    for expected in (
+        "'shfts'",
+        "'foo'",
+        "beta=abc",
+        "overlap=2",
+        "no column 'path'",
+        "/proc/nowhere/x",
+    ):
         assert expected in text
     assert list(tmp_path.iterdir()) == [tmp_path / "set.csv"] or not (tmp_path / "outputs").exists()
 
@@ -104,7 +137,9 @@ def test_sweeps_and_questions_are_left_to_hydra() -> None:
     assert problems_of(["--help"]) == []
 
 
-@pytest.mark.parametrize("name", [path.stem for path in Path(conf_dir(), "experiment").glob("*.yaml")])
+@pytest.mark.parametrize(
+    "name", [path.stem for path in Path(conf_dir(), "experiment").glob("*.yaml")]
+)
 def test_recipes_compose_and_the_command_line_wins(name: str) -> None:
     cfg = composed([f"experiment={name}", "fusion=min_mask", "shifts=7"])
     assert cfg.name == name

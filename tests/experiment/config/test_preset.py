@@ -46,7 +46,18 @@ class Kept:
 def record(folder: Path, config: dict[str, Any]) -> Record:
     metrics = {"si_sdr_improvement": 5.125, "files_cleaned": 6.0}
     tags = {"git_commit": "abcdef0123456789"}
-    return Record("f" * 32, "winner", "FINISHED", "e", "1", 0, {"files": "6"}, metrics, tags, Kept(folder / "run", config))
+    return Record(
+        "f" * 32,
+        "winner",
+        "FINISHED",
+        "e",
+        "1",
+        0,
+        {"files": "6"},
+        metrics,
+        tags,
+        Kept(folder / "run", config),
+    )
 
 
 @pytest.mark.parametrize(

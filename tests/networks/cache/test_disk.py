@@ -1,4 +1,5 @@
-"""The store on the disk: exact, bounded, never torn, whoever writes into it and however they end."""
+"""The store on the disk: exact, bounded, never torn, whoever writes into it and however they
+end."""
 
 from __future__ import annotations
 
@@ -40,7 +41,10 @@ def test_both_ways_are_counted(cache: DiskCache) -> None:
     cache.get("separator", {"input": "a"})
     assert cache.tally.spared == {"separator": 3}
     assert cache.tally.saved_s == 1.5
-    assert cache.tally.told() == "1 of 2 estimates reused: 3 forward passes computed, 3 spared, 1.5 s saved"
+    assert (
+        cache.tally.told()
+        == "1 of 2 estimates reused: 3 forward passes computed, 3 spared, 1.5 s saved"
+    )
 
 
 def test_a_torn_entry_is_none(cache: DiskCache) -> None:
@@ -70,7 +74,9 @@ def test_what_is_larger_than_the_bound_is_not_kept(tmp_path: Path) -> None:
     assert not list(cache.entries())
 
 
-def test_a_folder_that_cannot_be_written_costs_no_work(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_folder_that_cannot_be_written_costs_no_work(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "file").write_text("")
     cache = DiskCache(tmp_path / "file" / "cache", 10**8)
     cache.put("separator", {"input": 0}, torch.ones(4), COST)
@@ -98,7 +104,9 @@ def test_processes_share_it() -> None:
     context = multiprocessing.get_context("fork")
     wrong = context.Queue()
     with tempfile.TemporaryDirectory() as folder:
-        workers = [context.Process(target=_worker, args=(Path(folder), seed, wrong)) for seed in range(4)]
+        workers = [
+            context.Process(target=_worker, args=(Path(folder), seed, wrong)) for seed in range(4)
+        ]
         for worker in workers:
             worker.start()
         for worker in workers:
@@ -121,7 +129,9 @@ while True:
 
 
 def test_killed_while_writing_nothing_torn_is_read(tmp_path: Path) -> None:
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
     assert writer.stdout is not None
     writer.stdout.readline()
     time.sleep(0.4)
@@ -134,7 +144,9 @@ def test_killed_while_writing_nothing_torn_is_read(tmp_path: Path) -> None:
     assert all((tensor == index).all() for index, tensor in whole)
 
 
-def test_the_command(cache: DiskCache, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(
+    cache: DiskCache, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     cache.put("separator", {"input": 0}, torch.ones(400), COST)
     cache.put("denoiser", {"input": 0}, torch.ones(400), Cost(1, 0.5))
     monkeypatch.setattr(sys, "argv", ["speechclean-cache", "stats", f"cache.dir={cache.folder}"])

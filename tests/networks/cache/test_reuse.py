@@ -29,7 +29,8 @@ def answers(one: DemucsSeparator, cache: Cache, mixtures: Sequence[Audio]) -> li
 
 def same(one: Sequence[Stems], two: Sequence[Stems]) -> bool:
     return all(
-        torch.equal(a.speech.waveform, b.speech.waveform) and torch.equal(a.music.waveform, b.music.waveform)
+        torch.equal(a.speech.waveform, b.speech.waveform)
+        and torch.equal(a.music.waveform, b.music.waveform)
         for a, b in zip(one, two, strict=True)
     )
 
@@ -44,11 +45,20 @@ def fresh(cache: DiskCache) -> DiskCache:
     return DiskCache(cache.folder, cache.max_bytes)
 
 
-MIXTURES = [noise(1.3, seed=1), noise(2.2, seed=2, channels=2), Audio(torch.zeros(1, 5000), 24000), tone(440, 0.5, 16000)]
+MIXTURES = [
+    noise(1.3, seed=1),
+    noise(2.2, seed=2, channels=2),
+    Audio(torch.zeros(1, 5000), 24000),
+    tone(440, 0.5, 16000),
+]
 
 
-@pytest.mark.parametrize("knobs", [{}, {"accompaniment": "stems"}, {"shifts": 0}], ids=["residual", "stems", "no shift"])
-def test_the_same_bits_with_and_without(models: Path, cache: DiskCache, knobs: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "knobs", [{}, {"accompaniment": "stems"}, {"shifts": 0}], ids=["residual", "stems", "no shift"]
+)
+def test_the_same_bits_with_and_without(
+    models: Path, cache: DiskCache, knobs: dict[str, object]
+) -> None:
     one = separator(models, **{"shifts": 2, **knobs})
     plain = one(MIXTURES)
     assert same(answers(one, cache, MIXTURES), plain)
@@ -65,9 +75,15 @@ def test_more_shifts_compute_the_new_ones_only(models: Path, cache: DiskCache) -
     assert same(answers(four, third, MIXTURES[:1]), answers(four, counted, MIXTURES[:1]))
     assert third.tally.found == 4  # two networks, two shifts
     assert third.tally.missed == 4
-    assert third.tally.forwards["separator"] + third.tally.spared["separator"] == counted.tally.forwards["separator"]
+    assert (
+        third.tally.forwards["separator"] + third.tally.spared["separator"]
+        == counted.tally.forwards["separator"]
+    )
     fewer = fresh(cache)
-    assert same(answers(separator(models, shifts=1), fewer, MIXTURES[:1]), separator(models, shifts=1)(MIXTURES[:1]))
+    assert same(
+        answers(separator(models, shifts=1), fewer, MIXTURES[:1]),
+        separator(models, shifts=1)(MIXTURES[:1]),
+    )
     assert fewer.tally.missed == 0
 
 
@@ -82,10 +98,18 @@ def test_files_are_reused_one_by_one(models: Path, cache: DiskCache) -> None:
 
 @pytest.mark.parametrize(
     "knobs",
-    [{"overlap": 0.5}, {"seed": 1}, {"segment_s": 1.5}, {"accompaniment": "stems"}, {"tuned": False}],
+    [
+        {"overlap": 0.5},
+        {"seed": 1},
+        {"segment_s": 1.5},
+        {"accompaniment": "stems"},
+        {"tuned": False},
+    ],
     ids=lambda knobs: next(iter(knobs)),
 )
-def test_whatever_changes_the_estimate_is_computed(models: Path, cache: DiskCache, knobs: dict[str, object]) -> None:
+def test_whatever_changes_the_estimate_is_computed(
+    models: Path, cache: DiskCache, knobs: dict[str, object]
+) -> None:
     answers(separator(models), cache, MIXTURES[:1])
     changed = fresh(cache)
     answers(separator(models, **knobs), changed, MIXTURES[:1])
@@ -124,7 +148,9 @@ def test_another_wet_mix_needs_no_network(cache: DiskCache) -> None:
     first.reusing(cache)(separation)
     assert cache.tally.forwards == {"denoiser": 1}
     second, other = fresh(cache), replace(first, wet=0.8)
-    assert torch.equal(other.reusing(second)(separation).speech.waveform, other(separation).speech.waveform)
+    assert torch.equal(
+        other.reusing(second)(separation).speech.waveform, other(separation).speech.waveform
+    )
     assert second.tally.forwards == {}
     louder = separation.with_speech(separation.speech.waveform * 1.5)
     other.reusing(second)(louder)
@@ -157,7 +183,9 @@ def test_a_mixture_is_measured_once(cache: DiskCache, value: float | None) -> No
     assert metric.calls == 1
     Remembered(metric, cache)(state, replace(track, transcript="other words"))
     Remembered(metric, cache)(state.with_speech(sound.waveform * 0.5), track)
-    Remembered(metric, cache)(Separation(noise(0.1, seed=1), noise(0.1, seed=1), mask).before(), track)
+    Remembered(metric, cache)(
+        Separation(noise(0.1, seed=1), noise(0.1, seed=1), mask).before(), track
+    )
     assert metric.calls == 4
 
 

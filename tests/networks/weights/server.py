@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Publisher:
-    """`files` by path; `broken[path]` answers break off half-way; `status[path]` overrides; `slow_s` for each piece."""
+    """`files` by path; `broken[path]` answers break off half-way; `status[path]` overrides;
+    `slow_s` for each piece."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -34,7 +35,9 @@ def serving(publisher: Publisher) -> Iterator[str]:
             if status != 200 or content is None:
                 self.send_error(status)
                 return
-            start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and publisher.ranges else 0
+            start = (
+                int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and publisher.ranges else 0
+            )
             if start >= len(content) and start:
                 self.send_response(416)
                 self.send_header("Content-Range", f"bytes */{len(content)}")

@@ -1,4 +1,5 @@
-"""What is fetched is whole and right, or not there; an interruption costs what is left, not what was done."""
+"""What is fetched is whole and right, or not there; an interruption costs what is left, not what
+was done."""
 
 from __future__ import annotations
 
@@ -45,7 +46,11 @@ def only(folder: Path) -> list[str]:
 
 def test_a_file_comes_with_progress_and_nothing_else_is_left(url: str, tmp_path: Path) -> None:
     heard: list[tuple[int, int | None]] = []
-    path = fetch(File((Source(f"{url}/x.th", SHA[:8]),)), tmp_path / "new", lambda done, total: heard.append((done, total)))
+    path = fetch(
+        File((Source(f"{url}/x.th", SHA[:8]),)),
+        tmp_path / "new",
+        lambda done, total: heard.append((done, total)),
+    )
     assert path.read_bytes() == CONTENT
     assert only(tmp_path / "new") == ["x.th"]
     assert heard[0] == (0, len(CONTENT))
@@ -53,7 +58,9 @@ def test_a_file_comes_with_progress_and_nothing_else_is_left(url: str, tmp_path:
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_broken_connections_are_resumed(publisher: Publisher, url: str, tmp_path: Path, ranges: bool) -> None:
+def test_broken_connections_are_resumed(
+    publisher: Publisher, url: str, tmp_path: Path, ranges: bool
+) -> None:
     publisher.broken["/x.th"], publisher.ranges = 3, ranges
     assert fetch(File((Source(f"{url}/x.th", SHA),)), tmp_path).read_bytes() == CONTENT
     assert len(publisher.seen) == 4
@@ -61,7 +68,9 @@ def test_broken_connections_are_resumed(publisher: Publisher, url: str, tmp_path
     assert len(CONTENT) // 2 - module.PIECE < start <= len(CONTENT) // 2
 
 
-def test_a_broken_one_is_kept_for_the_next_time(publisher: Publisher, url: str, tmp_path: Path) -> None:
+def test_a_broken_one_is_kept_for_the_next_time(
+    publisher: Publisher, url: str, tmp_path: Path
+) -> None:
     publisher.broken["/x.th"] = module.ATTEMPTS
     with pytest.raises(FetchError, match="cut off, 4 times; what came is kept"):
         fetch(File((Source(f"{url}/x.th", SHA),)), tmp_path)
@@ -83,7 +92,9 @@ def test_a_part_of_another_version_is_thrown_away(url: str, tmp_path: Path) -> N
         assert fetch(File((Source(f"{url}/x.th", SHA),)), tmp_path).read_bytes() == CONTENT
 
 
-def test_without_a_promise_only_a_part_of_the_right_length_is_taken(publisher: Publisher, url: str, tmp_path: Path) -> None:
+def test_without_a_promise_only_a_part_of_the_right_length_is_taken(
+    publisher: Publisher, url: str, tmp_path: Path
+) -> None:
     (tmp_path / "x.th.part").write_bytes(CONTENT + b"!")
     assert fetch(File((Source(f"{url}/x.th"),)), tmp_path).read_bytes() == CONTENT
     publisher.headers["Content-Type"] = "text/html; charset=utf-8"
@@ -101,7 +112,9 @@ def test_the_hubs_header_is_believed(publisher: Publisher, url: str, tmp_path: P
 
 
 @pytest.mark.parametrize("wrong", ["404", "503", "down", "content"])
-def test_the_next_source_is_tried(publisher: Publisher, url: str, tmp_path: Path, wrong: str) -> None:
+def test_the_next_source_is_tried(
+    publisher: Publisher, url: str, tmp_path: Path, wrong: str
+) -> None:
     publisher.files["/hub.safetensors"] = b"not it"
     publisher.status["/hub.safetensors"] = {"404": 404, "503": 503}.get(wrong, 200)
     hub = "http://127.0.0.1:9/hub.safetensors" if wrong == "down" else f"{url}/hub.safetensors"
@@ -115,8 +128,11 @@ def test_every_source_says_its_reason(url: str, tmp_path: Path) -> None:
         fetch(File((Source("http://127.0.0.1:9/a.th"), Source(f"{url}/gone.th"))), tmp_path)
 
 
-def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """It takes the connection, and that is all: half a minute for both sources of a file, and no more for all others."""
+def test_a_server_that_never_answers_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It takes the connection, and that is all: half a minute for both sources of a file, and no
+    more for all others."""
     assert 2 * module.ANSWER_S < 30
     monkeypatch.setattr(module, "ANSWER_S", 0.3)
     monkeypatch.setenv("no_proxy", "127.0.0.1")

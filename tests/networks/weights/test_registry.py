@@ -36,14 +36,20 @@ def test_the_other_publishers() -> None:
     assert addresses("dns64") == [pretrained.DNS_64_URL]
     assert addresses("dns48") == [pretrained.DNS_48_URL]
     assert addresses("master64") == [pretrained.MASTER_64_URL]
-    assert set(whisper._MODELS.values()) == {url for name in models() if name.startswith("whisper-") for url in addresses(name)}
-    assert addresses("hdemucs_high")[0].endswith(torchaudio.pipelines.HDEMUCS_HIGH_MUSDB_PLUS._model_path)
+    assert set(whisper._MODELS.values()) == {
+        url for name in models() if name.startswith("whisper-") for url in addresses(name)
+    }
+    assert addresses("hdemucs_high")[0].endswith(
+        torchaudio.pipelines.HDEMUCS_HIGH_MUSDB_PLUS._model_path
+    )
     assert addresses("squim_objective")[0].endswith(torchaudio.pipelines.SQUIM_OBJECTIVE._path)
 
 
 def test_the_sums_of_roformers() -> None:
     package = pytest.importorskip("mel_band_roformer", reason="pip install 'speechclean[roformer]'")
-    known = json.loads((Path(package.__file__).parent / "data" / "checksums.json").read_text())["files"]
+    known = json.loads((Path(package.__file__).parent / "data" / "checksums.json").read_text())[
+        "files"
+    ]
     (checkpoint, _config) = models()["roformer_mel_kim"].files
     for source in checkpoint.sources:
         assert source.sha256 == known[source.name]["sha256"]
@@ -52,7 +58,13 @@ def test_the_sums_of_roformers() -> None:
 
 def test_a_wrong_table_is_said(tmp_path: Path) -> None:
     for number, text in enumerate(
-        ("[", "- 1", "a: {}", "a: {files: [{sources: []}]}", "a: {files: [{sources: [{url: 'http://h/..'}]}]}")
+        (
+            "[",
+            "- 1",
+            "a: {}",
+            "a: {files: [{sources: []}]}",
+            "a: {files: [{sources: [{url: 'http://h/..'}]}]}",
+        )
     ):
         path = tmp_path / f"{number}.yaml"
         path.write_text(text)

@@ -1,4 +1,5 @@
-"""Weights are found where users have them, verified by what their names promise, and missing ones say what to do."""
+"""Weights are found where users have them, verified by what their names promise, and missing ones
+say what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +26,10 @@ def test_missing_weights_are_named_with_what_to_do() -> None:
     with pytest.raises(MissingWeights) as raised:
         weights.demucs_bag("htdemucs_ft", None)
     text = str(raised.value)
-    assert all(word in text for word in ("htdemucs_ft: 4 published", "04573f0d-f3cf25b2.th", "SPEECHCLEAN_WEIGHTS"))
+    assert all(
+        word in text
+        for word in ("htdemucs_ft: 4 published", "04573f0d-f3cf25b2.th", "SPEECHCLEAN_WEIGHTS")
+    )
     with pytest.raises(MissingWeights, match=r"dns64-a7761ff99a7d5bb6\.th"):
         weights.denoiser_file("dns64")
     with pytest.raises(MissingWeights, match="neither a file"):
@@ -33,9 +37,15 @@ def test_missing_weights_are_named_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("place", ["SPEECHCLEAN_WEIGHTS", "torch", "hub"])
-def test_weights_are_found_in_each_place(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_found_in_each_place(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub = tmp_path / "HF_HOME/hub/models--adefossez--Demucs-mdx_extra_q/snapshots/0123abcd"
-    folder = {"SPEECHCLEAN_WEIGHTS": tmp_path / "mine", "torch": tmp_path / "TORCH_HOME/hub/checkpoints", "hub": hub}[place]
+    folder = {
+        "SPEECHCLEAN_WEIGHTS": tmp_path / "mine",
+        "torch": tmp_path / "TORCH_HOME/hub/checkpoints",
+        "hub": hub,
+    }[place]
     folder.mkdir(parents=True)
     signatures = ["83fc094f", "464b36d7", "14fc6a69", "7fd6ef75"]
     for signature in signatures:

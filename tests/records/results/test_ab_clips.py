@@ -1,4 +1,5 @@
-"""Snippets compare like with like: the same stretch, the voice at one level, sums that still hold, and no clicks."""
+"""Snippets compare like with like: the same stretch, the voice at one level, sums that still hold,
+and no clicks."""
 
 import math
 
@@ -7,7 +8,12 @@ import soundfile
 import torch
 
 from speechclean.audio.waveform import Audio, load
-from speechclean.records.results.ab_clips import HIGHEST_PEAK, MIXTURE_PEAK, most_music, write_snippets
+from speechclean.records.results.ab_clips import (
+    HIGHEST_PEAK,
+    MIXTURE_PEAK,
+    most_music,
+    write_snippets,
+)
 from speechclean.stages.types import Separation
 
 RATE = 16000
@@ -21,7 +27,9 @@ def tone(seconds, hz=440.0, amplitude=0.1, rate=RATE, channels=1):
 
 def separation(speech, music, gain=1.0, rate=RATE):
     mixture = speech + music
-    return Separation(Audio(mixture, rate), Audio(speech * gain, rate), torch.ones(mixture.shape[0], 3, 3), gain)
+    return Separation(
+        Audio(mixture, rate), Audio(speech * gain, rate), torch.ones(mixture.shape[0], 3, 3), gain
+    )
 
 
 def music_at(second, seconds=20.0, length=4.0):
@@ -36,12 +44,20 @@ def written(paths):
 
 
 def test_the_stretch_with_most_music_is_chosen(tmp_path):
-    paths = write_snippets(separation(tone(20.0), music_at(11.0)), "a__ü", tmp_path / "ab", seconds=4.0)
-    assert [path.name for path in paths] == ["a__ü_mixture.flac", "a__ü_cleaned.flac", "a__ü_residual.flac"]
+    paths = write_snippets(
+        separation(tone(20.0), music_at(11.0)), "a__ü", tmp_path / "ab", seconds=4.0
+    )
+    assert [path.name for path in paths] == [
+        "a__ü_mixture.flac",
+        "a__ü_cleaned.flac",
+        "a__ü_residual.flac",
+    ]
     found = written(paths)
     assert all(waveform.shape == (1, 4 * RATE) for waveform in found.values())
     power = found["residual"].square().mean()
-    alone = write_snippets(separation(tone(4.0), music_at(0.0, 4.0)), "alone", tmp_path, seconds=4.0)
+    alone = write_snippets(
+        separation(tone(4.0), music_at(0.0, 4.0)), "alone", tmp_path, seconds=4.0
+    )
     torch.testing.assert_close(power, written(alone)["residual"].square().mean(), rtol=0.01, atol=0)
 
 
@@ -58,14 +74,20 @@ def test_the_voice_has_one_level_and_the_sum_holds_whatever_loudness_did(tmp_pat
     louder = written(write_snippets(separation(speech, music, gain=7.9), "louder", tmp_path))
     for name in plain:
         torch.testing.assert_close(plain[name], louder[name], rtol=0, atol=1.01 * LSB)
-    torch.testing.assert_close(plain["cleaned"] + plain["residual"], plain["mixture"], rtol=0, atol=2 * LSB)
+    torch.testing.assert_close(
+        plain["cleaned"] + plain["residual"], plain["mixture"], rtol=0, atol=2 * LSB
+    )
     ratio = plain["cleaned"].square().mean().sqrt() / plain["residual"].square().mean().sqrt()
     assert float(ratio) == pytest.approx(0.5, rel=1e-3), "the residual keeps its true level"
 
 
 @pytest.mark.parametrize("level", [1e-4, 0.1, 8.0])
 def test_quiet_and_too_loud_sounds_come_out_well_and_never_clip(tmp_path, level):
-    found = written(write_snippets(separation(tone(1.0, amplitude=level), tone(1.0, 900.0, level)), "x", tmp_path))
+    found = written(
+        write_snippets(
+            separation(tone(1.0, amplitude=level), tone(1.0, 900.0, level)), "x", tmp_path
+        )
+    )
     assert float(found["mixture"].abs().max()) == pytest.approx(MIXTURE_PEAK, abs=2 * LSB)
 
 
@@ -73,18 +95,24 @@ def test_a_part_louder_than_the_mixture_lowers_all_three(tmp_path):
     speech = tone(1.0, amplitude=0.5)
     found = written(write_snippets(separation(speech, -0.9 * speech), "x", tmp_path))
     assert float(found["cleaned"].abs().max()) == pytest.approx(HIGHEST_PEAK, abs=2 * LSB)
-    torch.testing.assert_close(found["cleaned"] + found["residual"], found["mixture"], rtol=0, atol=2 * LSB)
+    torch.testing.assert_close(
+        found["cleaned"] + found["residual"], found["mixture"], rtol=0, atol=2 * LSB
+    )
 
 
 def test_ends_are_faded(tmp_path):
-    found = written(write_snippets(separation(torch.full((1, RATE), 0.5), tone(1.0)), "x", tmp_path))
+    found = written(
+        write_snippets(separation(torch.full((1, RATE), 0.5), tone(1.0)), "x", tmp_path)
+    )
     assert abs(float(found["cleaned"][0, 0])) < 1e-3
     assert abs(float(found["cleaned"][0, -1])) < 1e-3
     assert float(found["cleaned"][0, RATE // 2]) > 0.3
 
 
 def test_silence_stays_silence(tmp_path):
-    found = written(write_snippets(separation(torch.zeros(2, RATE), torch.zeros(2, RATE)), "x", tmp_path))
+    found = written(
+        write_snippets(separation(torch.zeros(2, RATE), torch.zeros(2, RATE)), "x", tmp_path)
+    )
     assert all(not waveform.any() for waveform in found.values())
 
 

@@ -1,4 +1,5 @@
-"""What the reports say is what was measured: means over what there is, nothing made up, every name as it was."""
+"""What the reports say is what was measured: means over what there is, nothing made up, every name
+as it was."""
 
 import csv
 import io
@@ -18,7 +19,12 @@ class Metric:
     higher_is_better: bool | None
 
 
-METRICS = {"si_sdr": Metric("dB", True), "wer": Metric("", False), "lufs": Metric("LUFS", None), "stoi": Metric("", True)}
+METRICS = {
+    "si_sdr": Metric("dB", True),
+    "wer": Metric("", False),
+    "lufs": Metric("LUFS", None),
+    "stoi": Metric("", True),
+}
 
 
 def row(alias, status="cleaned", reason="", **values):
@@ -27,10 +33,30 @@ def row(alias, status="cleaned", reason="", **values):
 
 ROWS = [
     row(
-        "one", si_sdr_mixture=2.0, si_sdr_cleaned=8.0, wer_mixture=0.5, wer_cleaned=0.25, lufs_mixture=-20.0, lufs_cleaned=-23.0
+        "one",
+        si_sdr_mixture=2.0,
+        si_sdr_cleaned=8.0,
+        wer_mixture=0.5,
+        wer_cleaned=0.25,
+        lufs_mixture=-20.0,
+        lufs_cleaned=-23.0,
     ),
-    row("zwölf|[b]", si_sdr_mixture=0.0, si_sdr_cleaned=2.0, wer_mixture=None, wer_cleaned=None, demucs_s=1.25),
-    row("half", si_sdr_mixture=50.0, si_sdr_cleaned=None, wer_mixture=None, wer_cleaned=1.0, lufs_mixture=-1.0),
+    row(
+        "zwölf|[b]",
+        si_sdr_mixture=0.0,
+        si_sdr_cleaned=2.0,
+        wer_mixture=None,
+        wer_cleaned=None,
+        demucs_s=1.25,
+    ),
+    row(
+        "half",
+        si_sdr_mixture=50.0,
+        si_sdr_cleaned=None,
+        wer_mixture=None,
+        wer_cleaned=1.0,
+        lufs_mixture=-1.0,
+    ),
     row("bad", "failed", "in/bad.wav: the file is empty\n(0 bytes) [red]"),
 ]
 MEANS = tables.means(ROWS, METRICS)
@@ -60,7 +86,9 @@ def test_no_files_and_no_metrics_are_no_error(tmp_path):
 
 
 def test_csv_keeps_every_name_and_number_and_leaves_cells_empty(tmp_path):
-    path = tables.write_metrics_csv([*ROWS, row("π, \"'", third=1 / 3)], tmp_path / "new folder" / "metrics.csv")
+    path = tables.write_metrics_csv(
+        [*ROWS, row("π, \"'", third=1 / 3)], tmp_path / "new folder" / "metrics.csv"
+    )
     with path.open(newline="", encoding="utf-8") as file:
         back = list(csv.DictReader(file))
     assert [line["alias"] for line in back] == ["one", "zwölf|[b]", "half", "bad", "π, \"'"]
@@ -126,10 +154,25 @@ def test_summary_tells_means_worst_files_failures_and_config(tmp_path):
 def test_the_terminal_shows_one_table_then_failures_then_where_to_look(tmp_path):
     (tmp_path / "cleaned").mkdir()
     console = Console(width=100, record=True, file=io.StringIO())
-    tables.print_table(console, [*ROWS, row("x", "failed", "in/\udcff.wav: why")], MEANS, METRICS, tmp_path, run_id="abc123")
+    tables.print_table(
+        console,
+        [*ROWS, row("x", "failed", "in/\udcff.wav: why")],
+        MEANS,
+        METRICS,
+        tmp_path,
+        run_id="abc123",
+    )
     text = console.export_text()
     assert len(re.findall("┏", text)) == 1
-    order = ["3 of 5 files cleaned", "si_sdr", "lufs", "failed in/bad.wav", "failed in/\\udcff.wav", tmp_path.name, "make ui"]
+    order = [
+        "3 of 5 files cleaned",
+        "si_sdr",
+        "lufs",
+        "failed in/bad.wav",
+        "failed in/\\udcff.wav",
+        tmp_path.name,
+        "make ui",
+    ]
     positions = [text.index(word) for word in order]
     assert positions == sorted(positions)
     assert "[red]" in text, "a reason is text, not markup"

@@ -16,8 +16,15 @@ class Metric:
     higher_is_better: bool | None
 
 
-METRICS = {"wer": Metric("", False), "stoi": Metric("", True), "si_sdr": Metric("dB", True), "lufs": Metric("LUFS", None)}
-RULES = Thresholds(harm={"wer": 0.05, "stoi": 0.03, "lufs": 6.0, "squim": 1.0}, gain={"si_sdr": 1.0, "wer": 0.05})
+METRICS = {
+    "wer": Metric("", False),
+    "stoi": Metric("", True),
+    "si_sdr": Metric("dB", True),
+    "lufs": Metric("LUFS", None),
+}
+RULES = Thresholds(
+    harm={"wer": 0.05, "stoi": 0.03, "lufs": 6.0, "squim": 1.0}, gain={"si_sdr": 1.0, "wer": 0.05}
+)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +32,8 @@ RULES = Thresholds(harm={"wer": 0.05, "stoi": 0.03, "lufs": 6.0, "squim": 1.0}, 
     [
         ({"wer": (0.10, 0.18)}, "harmed: WER +0.08"),
         ({"stoi": (0.90, 0.85), "wer": (0.1, 0.2)}, "harmed: STOI −0.05, WER +0.10"),
-        ({"stoi": (0.90, 0.87)}, "unchanged"),  # exactly the threshold, which floating point steps over
+        # exactly the threshold, which floating point steps over
+        ({"stoi": (0.90, 0.87)}, "unchanged"),
         ({"si_sdr": (2.0, 3.0), "stoi": (0.9, 0.88)}, "improved"),
         ({"si_sdr": (2.0, 9.0), "wer": (0.0, 0.5)}, "harmed: WER +0.50"),  # harm outweighs gain
         ({"si_sdr": (2.0, 2.9)}, "unchanged"),
@@ -47,9 +55,24 @@ def test_words(values, expected):
 
 
 def test_counts_and_worst_first():
-    said = ["improved", "harmed: WER +0.1", "harmed: A +1, B +2", "improved", "not judged", "passed through", ""]
-    rows = [{"alias": str(n), "verdict": words} for n, words in enumerate(said)] + [{"alias": "failed"}]
-    assert verdict.counts(rows) == {"improved": 2, "harmed": 2, "not judged": 1, "passed through": 1}
+    said = [
+        "improved",
+        "harmed: WER +0.1",
+        "harmed: A +1, B +2",
+        "improved",
+        "not judged",
+        "passed through",
+        "",
+    ]
+    rows = [{"alias": str(n), "verdict": words} for n, words in enumerate(said)] + [
+        {"alias": "failed"}
+    ]
+    assert verdict.counts(rows) == {
+        "improved": 2,
+        "harmed": 2,
+        "not judged": 1,
+        "passed through": 1,
+    }
     assert [row["alias"] for row in verdict.harmed(rows)] == ["2", "1"]
 
 

@@ -1,4 +1,5 @@
-"""A store that is down, or goes down: nothing is lost, nothing half-logged is FINISHED, and it is told loudly."""
+"""A store that is down, or goes down: nothing is lost, nothing half-logged is FINISHED, and it is
+told loudly."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_what_is_down_is_recorded_here_and_uploaded_once(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_down_is_recorded_here_and_uploaded_once(
+    here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """The store of the upload is a sqlite file: which kind it is makes no difference to `sync`."""
     down = MlflowTracker("http://127.0.0.1:9", timeout_s=2, required=False, system_metrics_s=0)
     down.check()
@@ -49,23 +52,40 @@ def test_what_is_down_is_recorded_here_and_uploaded_once(here: Path, caplog: pyt
     assert not list(pending.sync(uri=target)), "nothing is uploaded twice"
     client = MlflowTracker(target)._opened[0]
     kept = client.get_run(first[0].run_id)
-    assert (kept.info.status, kept.info.run_name, kept.data.params, kept.data.tags["signature"]) == (
+    assert (
+        kept.info.status,
+        kept.info.run_name,
+        kept.data.params,
+        kept.data.tags["signature"],
+    ) == (
         *("FINISHED", "offline"),
         {"wet": "0.5"},
         "abc",
     )
-    assert [(m.step, m.value) for m in client.get_metric_history(first[0].run_id, "m")] == [(0, 0), (1, 0.25), (2, 0.5)]
+    assert [(m.step, m.value) for m in client.get_metric_history(first[0].run_id, "m")] == [
+        (0, 0),
+        (1, 0.25),
+        (2, 0.5),
+    ]
     assert kept.inputs.dataset_inputs[0].dataset.digest == "d1"
-    assert {each.path for each in client.list_artifacts(first[0].run_id, "kept")} == {f"kept/{step}.txt" for step in range(3)}
+    assert {each.path for each in client.list_artifacts(first[0].run_id, "kept")} == {
+        f"kept/{step}.txt" for step in range(3)
+    }
     assert client.get_run(first[1].run_id).info.status == "FAILED"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("required", [True, False])
-def test_a_server_killed_in_the_middle(here: Path, caplog: pytest.LogCaptureFixture, required: bool) -> None:
+def test_a_server_killed_in_the_middle(
+    here: Path, caplog: pytest.LogCaptureFixture, required: bool
+) -> None:
     port = free_port()
     tracker = MlflowTracker(f"http://127.0.0.1:{port}", required=required, system_metrics_s=0)
-    told = pytest.raises(TrackingError, match="All outputs are on the disk") if required else contextmanager(lambda: (yield))()
+    told = (
+        pytest.raises(TrackingError, match="All outputs are on the disk")
+        if required
+        else contextmanager(lambda: (yield))()
+    )
     with tracking_server(here, port) as (process, _), told, tracker.run("victim") as run:
         work(run, here, 0, 2)
         kill(process)
@@ -73,7 +93,9 @@ def test_a_server_killed_in_the_middle(here: Path, caplog: pytest.LogCaptureFixt
     assert "failed in the middle of run" in caplog.text
     assert all((here / f"{step}.txt").is_file() for step in range(5))
     with sqlite3.connect(here / "server.db") as store:
-        assert store.execute("select status from runs").fetchall() == [("RUNNING",)], "never FINISHED by half"
+        assert store.execute("select status from runs").fetchall() == [("RUNNING",)], (
+            "never FINISHED by half"
+        )
     with tracking_server(here, port):
         (uploaded,) = pending.sync()
         assert uploaded.run_id == run.id, "it goes on where it broke off"
@@ -81,11 +103,18 @@ def test_a_server_killed_in_the_middle(here: Path, caplog: pytest.LogCaptureFixt
         kept = client.get_run(run.id)
         assert kept.info.status == "FINISHED"
         assert [m.step for m in client.get_metric_history(run.id, "m")] == list(range(5))
-        assert {each.path for each in client.list_artifacts(run.id, "kept")} == {f"kept/{step}.txt" for step in range(5)}
+        assert {each.path for each in client.list_artifacts(run.id, "kept")} == {
+            f"kept/{step}.txt" for step in range(5)
+        }
 
 
 def test_a_pending_run_whose_password_is_not_written_down_asks_for_it(here: Path) -> None:
-    down = MlflowTracker("postgresql://me:hunter2horse@127.0.0.1:9/db", timeout_s=2, required=False, system_metrics_s=0)
+    down = MlflowTracker(
+        "postgresql://me:hunter2horse@127.0.0.1:9/db",
+        timeout_s=2,
+        required=False,
+        system_metrics_s=0,
+    )
     with down.run("offline"):
         pass
     assert b"hunter2horse" not in (here / pending.FILE).read_bytes()
@@ -113,13 +142,17 @@ for i in range(10):
     line = [sys.executable, "-c", code]
     settings = os.environ | {"PYTHONPATH": str(ROOT)}
     processes = [
-        subprocess.Popen([*line, str(index)], cwd=tmp_path, env=settings, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [*line, str(index)], cwd=tmp_path, env=settings, stderr=subprocess.PIPE, text=True
+        )
         for index in range(6)
     ]
     said = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 6, said
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
-        assert store.execute("select status, count(*) from runs group by status").fetchall() == [("FINISHED", 60)]
+        assert store.execute("select status, count(*) from runs group by status").fetchall() == [
+            ("FINISHED", 60)
+        ]
         assert store.execute("select count(*) from metrics where key='m'").fetchall() == [(300,)]
         assert store.execute("select count(*) from params").fetchall() == [(60,)]
     assert len(list(tmp_path.glob("mlartifacts/speechclean/*/artifacts/[0-5]"))) == 60

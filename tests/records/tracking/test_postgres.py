@@ -1,4 +1,5 @@
-"""A real Postgres as the store: made on first use, by several processes at once; a wrong password is told at once."""
+"""A real Postgres as the store: made on first use, by several processes at once; a wrong password
+is told at once."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from tests.support.paths import ROOT
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The address, without a database, of a Postgres that lives as long as this module's tests; the password is `secret`."""
+    """The address, without a database, of a Postgres that lives as long as this module's tests; the
+    password is `secret`."""
     pytest.importorskip("psycopg", reason="no driver: pip install 'speechclean[postgres]'")
     if not postgres.program("initdb") or not postgres.program("pg_ctl"):
         pytest.skip("Postgres is not installed: apt-get install postgresql")
@@ -44,7 +46,8 @@ def counted(uri: str, query: str) -> list[tuple[object, ...]]:
 
 
 def together(uri: str, folder: Path, processes: int, runs: int) -> None:
-    """Each process opens the store, which is not there yet, at the same moment, and logs its runs."""
+    """Each process opens the store, which is not there yet, at the same moment, and logs its
+    runs."""
     code = """
 import os, sys, time
 from pathlib import Path
@@ -77,10 +80,14 @@ sys.exit(any(os.waitpid(child, 0)[1] for child in children))
 """
     settings = os.environ | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder / "state")}
     line = [sys.executable, "-c", code, uri, str(processes), str(runs)]
-    done = subprocess.run(line, cwd=folder, env=settings, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        line, cwd=folder, env=settings, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert counted(uri, "select status, count(*) from runs group by status") == [("FINISHED", processes * runs)]
+    assert counted(uri, "select status, count(*) from runs group by status") == [
+        ("FINISHED", processes * runs)
+    ]
     assert counted(uri, "select count(*) from metrics where key = 'm'") == [(5 * processes * runs,)]
     assert counted(uri, "select count(*) from params") == [(processes * runs,)]
     assert counted(uri, "select count(*) from experiments where name = 'speechclean'") == [(1,)]
@@ -96,7 +103,9 @@ def test_six_processes_log_ten_runs_each(server: str, tmp_path: Path) -> None:
     together(new_database(server, "six"), tmp_path, 6, 10)
 
 
-def test_files_go_where_every_machine_reaches_them(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_go_where_every_machine_reaches_them(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     uri = new_database(server, "shared")
     for name in ("one", "two"):  # two machines, in effect
         (tmp_path / name).mkdir()
@@ -135,5 +144,7 @@ def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(sqlalchemy, "create_engine", without)
     monkeypatch.setattr("speechclean.records.tracking.address._check_port", lambda *_: None)
-    with pytest.raises(TrackingError, match=r"psycopg is not installed; pip install 'speechclean\[postgres\]'"):
+    with pytest.raises(
+        TrackingError, match=r"psycopg is not installed; pip install 'speechclean\[postgres\]'"
+    ):
         MlflowTracker("postgresql://me@127.0.0.1/db", timeout_s=2).check()

@@ -1,6 +1,8 @@
-"""Runs end as what they were, whatever ended them; a store is created once, and what it cannot hold is refused by name.
+"""Runs end as what they were, whatever ended them; a store is created once, and what it cannot hold
+is refused by name.
 
-Everything stands on one store made once (mlflow's migrations take seconds); the race and the dead processes get their own.
+Everything stands on one store made once (mlflow's migrations take seconds); the race and the dead
+processes get their own.
 """
 
 import json
@@ -45,9 +47,11 @@ def record(client, run):
 
 @contextmanager
 def processes(number: int, code: str, uri: str, cwd: Path = ROOT) -> Iterator[subprocess.Popen]:
-    """`number` processes that run `code` with a `tracker`, forked from one that imported mlflow once to save its seconds.
+    """`number` processes that run `code` with a `tracker`, forked from one that imported mlflow
+    once to save its seconds.
 
-    Each prints what it likes; the parent prints `end PID STATUS` for each that ended, and ends after the last.
+    Each prints what it likes; the parent prints `end PID STATUS` for each that ended, and ends
+    after the last.
     """
     program = f"""
 import os, sys, time
@@ -68,7 +72,12 @@ for _ in range({number}):
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     parent = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=cwd
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=cwd,
     )
     try:
         yield parent
@@ -82,7 +91,9 @@ def test_a_run_keeps_what_it_was_given(tracker, client, tmp_path):
     page.parent.mkdir()
     page.write_text("hello")
     with tracker.run("a readable name", {"signature": "abc", NOTE_TAG: "# What happened"}) as run:
-        run.params({"fusion": {"name": "mean"}, "separators": ["a", "b"], "wet": None, "bad[key]=": True})
+        run.params(
+            {"fusion": {"name": "mean"}, "separators": ["a", "b"], "wet": None, "bad[key]=": True}
+        )
         run.metrics({"si_sdr": 4.5, "wer": None})
         for step in range(3):
             run.metrics({"stoi": step / 10}, step=step)
@@ -93,9 +104,18 @@ def test_a_run_keeps_what_it_was_given(tracker, client, tmp_path):
     kept = record(client, run)
     assert kept.info.status == "FINISHED"
     assert kept.info.run_name == "a readable name"
-    assert kept.data.params == {"fusion.name": "mean", "separators": "[a,b]", "wet": "null", "bad_key": "true"}
+    assert kept.data.params == {
+        "fusion.name": "mean",
+        "separators": "[a,b]",
+        "wet": "null",
+        "bad_key": "true",
+    }
     assert kept.data.metrics == {"si_sdr": 4.5, "stoi": 0.2}
-    assert [(m.step, m.value) for m in client.get_metric_history(run.id, "stoi")] == [(0, 0.0), (1, 0.1), (2, 0.2)]
+    assert [(m.step, m.value) for m in client.get_metric_history(run.id, "stoi")] == [
+        (0, 0.0),
+        (1, 0.1),
+        (2, 0.2),
+    ]
     assert kept.data.tags["signature"] == "abc"
     assert kept.data.tags["git"] == "1234"
     for folder in ("one", "all"):
@@ -176,7 +196,9 @@ def test_terminate_ends_as_failed_and_kill_is_found_at_the_next_start(tracker, c
             assert parent.stdout.readline() == f"end {killed} {-signal.SIGKILL}\n"
             assert states() == ["FAILED", "RUNNING", "RUNNING"]
             tracker.check()
-            assert states() == ["FAILED", "FAILED", "RUNNING"], "the dead one is marked, the living one is left alone"
+            assert states() == ["FAILED", "FAILED", "RUNNING"], (
+                "the dead one is marked, the living one is left alone"
+            )
             dead = client.get_run(ids[1])
             assert "its process ended" in dead.data.tags["failure"]
             assert dead.info.end_time
@@ -209,8 +231,12 @@ def test_four_processes_create_one_store(tmp_path):
     assert [line.split()[-1] for line in said.splitlines()] == ["0"] * 4, chatter
     assert chatter == "", "nothing of mlflow's talk reaches the terminal"
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
-        assert store.execute("select status, count(*) from runs group by status").fetchall() == [("FINISHED", 12)]
-        assert store.execute("select count(*) from experiments where name='speechclean'").fetchall() == [(1,)]
+        assert store.execute("select status, count(*) from runs group by status").fetchall() == [
+            ("FINISHED", 12)
+        ]
+        assert store.execute(
+            "select count(*) from experiments where name='speechclean'"
+        ).fetchall() == [(1,)]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["go", "mlartifacts", "mlflow.db"]
 
 
@@ -287,5 +313,7 @@ def test_no_tracker_takes_everything_and_keeps_nothing(tmp_path, monkeypatch):
 
 def test_mlflow_is_imported_late():
     code = "import sys, json, speechclean.records.tracking; print(json.dumps([m for m in ('mlflow', 'sqlalchemy') if m in sys.modules]))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
     assert json.loads(out.stdout) == []

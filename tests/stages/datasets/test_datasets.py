@@ -20,10 +20,22 @@ def touch(folder: Path, *names: str) -> None:
 
 
 def test_aliases_are_relative_paths(tmp_path: Path) -> None:
-    touch(tmp_path, "seed_42_run1/text_batched_generated.wav", "a/b/c.FLAC", "a/音声.mp3", "a/notes.txt")
+    touch(
+        tmp_path,
+        "seed_42_run1/text_batched_generated.wav",
+        "a/b/c.FLAC",
+        "a/音声.mp3",
+        "a/notes.txt",
+    )
     tracks = Folder(str(tmp_path / "**" / "*")).tracks()
-    assert [track.alias for track in tracks] == ["a__b__c", "a__音声", "seed_42_run1__text_batched_generated"]
-    assert [track.alias for track in Folder(str(tmp_path)).tracks()] == [track.alias for track in tracks]
+    assert [track.alias for track in tracks] == [
+        "a__b__c",
+        "a__音声",
+        "seed_42_run1__text_batched_generated",
+    ]
+    assert [track.alias for track in Folder(str(tmp_path)).tracks()] == [
+        track.alias for track in tracks
+    ]
 
 
 def test_wildcards_in_the_middle_keep_what_tells_files_apart(tmp_path: Path) -> None:
@@ -41,11 +53,17 @@ def test_one_file_and_relative_patterns(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_colliding_names_stay_apart_whatever_else_is_there(tmp_path: Path) -> None:
     touch(tmp_path, "a/b.wav", "a__b.wav", "a/b.flac", "c.wav")
-    found = {track.path.relative_to(tmp_path).as_posix(): track.alias for track in Folder(str(tmp_path)).tracks()}
+    found = {
+        track.path.relative_to(tmp_path).as_posix(): track.alias
+        for track in Folder(str(tmp_path)).tracks()
+    }
     assert len(set(found.values())) == 4
     assert found["c.wav"] == "c"
     touch(tmp_path, "d.wav")
-    again = {track.path.relative_to(tmp_path).as_posix(): track.alias for track in Folder(str(tmp_path)).tracks()}
+    again = {
+        track.path.relative_to(tmp_path).as_posix(): track.alias
+        for track in Folder(str(tmp_path)).tracks()
+    }
     assert found.items() <= again.items()
 
 
@@ -87,9 +105,15 @@ def test_manifest(tmp_path: Path, separator: str) -> None:
         ["in/a.wav", "ref/a.wav", quoted, "../first one", "7"],
         ["in/b.wav", "", "", "", "8"],
     ]
-    (tmp_path / "set.csv").write_text("\n".join(separator.join(line) for line in lines) + "\n", encoding="utf-8-sig")
+    (tmp_path / "set.csv").write_text(
+        "\n".join(separator.join(line) for line in lines) + "\n", encoding="utf-8-sig"
+    )
     one, two = Manifest(str(tmp_path / "set.csv")).tracks()
-    assert (one.alias, one.path, one.reference_path) == ("first_one", tmp_path / "in/a.wav", tmp_path / "ref/a.wav")
+    assert (one.alias, one.path, one.reference_path) == (
+        "first_one",
+        tmp_path / "in/a.wav",
+        tmp_path / "ref/a.wav",
+    )
     assert one.transcript == "one, two\nthree"
     assert (two.alias, two.reference_path, two.transcript) == ("b", None, None)
 
@@ -100,7 +124,14 @@ def test_everything_wrong_with_a_manifest_is_said_at_once(tmp_path: Path) -> Non
     with pytest.raises(DatasetError) as raised:
         Manifest(str(table)).tracks()
     text = str(raised.value)
-    for expected in ("line 2: no such file", "none.wav", "line 3: no path", "line 4", "gone.wav", "line 5: more cells"):
+    for expected in (
+        "line 2: no such file",
+        "none.wav",
+        "line 3: no path",
+        "line 4",
+        "gone.wav",
+        "line 5: more cells",
+    ):
         assert expected in text
     for content, message in (
         ("file,transcript\nx,y\n", "no column 'path'"),
@@ -125,10 +156,16 @@ def test_the_pilot_is_there() -> None:
 
 
 def test_shards_are_stable_and_never_overlap(tmp_path: Path) -> None:
-    names = [f"run{number % 3}/file {number}.wav" for number in range(40)] + ["é.wav", "e\u0301.flac"]
+    names = [f"run{number % 3}/file {number}.wav" for number in range(40)] + [
+        "é.wav",
+        "e\u0301.flac",
+    ]
     touch(tmp_path / "one", *names)
     whole = {track.alias for track in Folder(str(tmp_path / "one")).tracks()}
-    shards = [{track.alias for track in Folder(str(tmp_path / "one"), f"{number}/3").tracks()} for number in range(3)]
+    shards = [
+        {track.alias for track in Folder(str(tmp_path / "one"), f"{number}/3").tracks()}
+        for number in range(3)
+    ]
     assert set().union(*shards) == whole
     assert sum(map(len, shards)) == len(whole)
     assert min(map(len, shards)) > 5
@@ -137,7 +174,9 @@ def test_shards_are_stable_and_never_overlap(tmp_path: Path) -> None:
     for number, shard in enumerate(shards):
         grown = {track.alias for track in Folder(str(tmp_path / "one"), f"{number}/3").tracks()}
         assert grown - {"later"} == shard, "files that come later move no others"
-        moved = {track.alias for track in Folder(str(tmp_path / "two/elsewhere"), f"{number}/3").tracks()}
+        moved = {
+            track.alias for track in Folder(str(tmp_path / "two/elsewhere"), f"{number}/3").tracks()
+        }
         assert moved == shard, "wherever the folder is"
 
 
@@ -146,7 +185,9 @@ def test_shards_of_a_table_and_what_is_none(tmp_path: Path) -> None:
     (tmp_path / "set.csv").write_text("path\n" + "".join(f"{number}.wav\n" for number in range(10)))
     table = str(tmp_path / "set.csv")
     parts = [Manifest(table, f"{number}/2").tracks() for number in (0, 1)]
-    assert sorted(track.alias for part in parts for track in part) == [str(number) for number in range(10)]
+    assert sorted(track.alias for part in parts for track in part) == [
+        str(number) for number in range(10)
+    ]
     for wrong in ("2/2", "-1/2", "1", "a/b"):
         with pytest.raises(ValueError, match="shard"):
             Folder(str(tmp_path), wrong)
@@ -166,7 +207,10 @@ def test_a_link_that_leads_back_is_not_followed_round(tmp_path: Path) -> None:
     touch(tmp_path, "a/b/x.wav")
     (tmp_path / "a/b/back").symlink_to(tmp_path / "a")
     (tmp_path / "beside").symlink_to(tmp_path / "a/b")
-    assert [track.alias for track in Folder(str(tmp_path / "**" / "*.wav")).tracks()] == ["a__b__x", "beside__x"]
+    assert [track.alias for track in Folder(str(tmp_path / "**" / "*.wav")).tracks()] == [
+        "a__b__x",
+        "beside__x",
+    ]
 
 
 def test_a_folder_in_a_table_is_its_rows_own_failure(tmp_path: Path) -> None:

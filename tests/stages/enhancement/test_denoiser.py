@@ -1,4 +1,5 @@
-"""The denoiser is a gain: it cuts what its network cuts, keeps every band, and with wet=0 it is not there."""
+"""The denoiser is a gain: it cuts what its network cuts, keeps every band, and with wet=0 it is not
+there."""
 
 from __future__ import annotations
 
@@ -27,7 +28,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("denoiser") / "small.th"
     model = Demucs(hidden=4, depth=4)
-    package = {"class": Demucs, "args": (), "kwargs": {"hidden": 4, "depth": 4}, "state": model.state_dict()}
+    package = {
+        "class": Demucs,
+        "args": (),
+        "kwargs": {"hidden": 4, "depth": 4},
+        "state": model.state_dict(),
+    }
     torch.save(package, path)
     return path
 
@@ -51,15 +57,22 @@ def with_network(network: torch.nn.Module, **fields: object) -> Denoiser:
     return denoiser
 
 
-@pytest.mark.parametrize(("rate", "channels", "seconds"), [(16000, 1, 1.0), (48000, 2, 0.7), (8000, 1, 0.1), (192000, 8, 0.01)])
-def test_shape_is_kept_and_input_untouched(checkpoint: Path, rate: int, channels: int, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("rate", "channels", "seconds"),
+    [(16000, 1, 1.0), (48000, 2, 0.7), (8000, 1, 0.1), (192000, 8, 0.01)],
+)
+def test_shape_is_kept_and_input_untouched(
+    checkpoint: Path, rate: int, channels: int, seconds: float
+) -> None:
     state = separation(noise(seconds, rate, 0.9, channels))
     before = state.speech.waveform.clone()
     result = Denoiser(str(checkpoint), wet=1.0, device="cpu")(state)
     assert result.speech.waveform.shape == before.shape
     assert result.speech.waveform.isfinite().all()
     assert torch.equal(state.speech.waveform, before)
-    assert torch.allclose(result.speech.waveform + result.residual.waveform, state.mixture.waveform, atol=1e-6)
+    assert torch.allclose(
+        result.speech.waveform + result.residual.waveform, state.mixture.waveform, atol=1e-6
+    )
     assert level_db(result.speech.waveform) <= level_db(before) + 0.1  # a gain of at most one
 
 
@@ -80,15 +93,25 @@ def test_the_gain_is_mixed_in(wet: float, expected: float) -> None:
 
 def test_a_network_never_amplifies() -> None:
     audio = noise(1.0, 16000)
-    assert torch.allclose(with_network(Scaled(3.0), wet=1.0)(separation(audio)).speech.waveform, audio.waveform, atol=1e-5)
+    assert torch.allclose(
+        with_network(Scaled(3.0), wet=1.0)(separation(audio)).speech.waveform,
+        audio.waveform,
+        atol=1e-5,
+    )
 
 
 def test_band_above_16_khz_sampling_is_never_cut() -> None:
-    """At 48 kHz a network that lets everything pass leaves the treble; one that halves its band halves the treble too."""
+    """At 48 kHz a network that lets everything pass leaves the treble; one that halves its band
+    halves the treble too."""
     audio = noise(1.0, 48000)
     for factor in (1.0, 0.5):
-        result = with_network(Scaled(factor), wet=1.0)(separation(audio)).speech.waveform[:, 3000:-3000]
-        assert level_db(result - factor * audio.waveform[:, 3000:-3000]) < level_db(audio.waveform) - 35
+        result = with_network(Scaled(factor), wet=1.0)(separation(audio)).speech.waveform[
+            :, 3000:-3000
+        ]
+        assert (
+            level_db(result - factor * audio.waveform[:, 3000:-3000])
+            < level_db(audio.waveform) - 35
+        )
 
 
 def test_chunks_agree_with_the_whole(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,18 +133,26 @@ def test_agrees_with_denoisers_own_forward(checkpoint: Path) -> None:
     assert (torch.cat(list(answers), -1) - expected).abs().max() < 1e-5
 
 
-def test_the_published_layout_is_a_bare_state_at_full_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_published_layout_is_a_bare_state_at_full_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
     network = Demucs(hidden=48, sample_rate=16000).eval()
     torch.save(network.state_dict(), tmp_path / "dns48.th")
-    monkeypatch.setattr("speechclean.stages.enhancement.denoiser.denoiser_file", lambda _: tmp_path / "dns48.th")
+    monkeypatch.setattr(
+        "speechclean.stages.enhancement.denoiser.denoiser_file", lambda _: tmp_path / "dns48.th"
+    )
     loaded = Denoiser("dns48", device="cpu")._network
     assert sum(parameter.numel() for parameter in loaded.parameters()) > 18e6
     heard = noise(0.2, 16000).waveform[None]
     with torch.no_grad():
         network.normalize = False  # done for whole files, outside the network
         assert torch.equal(loaded(heard), network(heard))
-    assert Denoiser("dns48", wet=1.0, device="cpu")(separation(noise(0.2, 16000))).speech.waveform.isfinite().all()
+    assert (
+        Denoiser("dns48", wet=1.0, device="cpu")(separation(noise(0.2, 16000)))
+        .speech.waveform.isfinite()
+        .all()
+    )
 
 
 def test_silence_and_bad_arguments(checkpoint: Path) -> None:

@@ -16,18 +16,33 @@ from speechclean.stages.types import Stems
 from tests.conftest import level_db, noise, tone
 from tests.support.paths import ROOT
 
-RULES = [MaxMask(), MeanMask(), MedianMask(), MinMask(), GeometricMask(), MeanMask(weights={"a": 3.0})]
+RULES = [
+    MaxMask(),
+    MeanMask(),
+    MedianMask(),
+    MinMask(),
+    GeometricMask(),
+    MeanMask(weights={"a": 3.0}),
+]
 
 
 def stems(seed: int, like: Audio, rate: int = 24000) -> Stems:
     samples = round(like.seconds * rate)
-    speech, music = (noise(like.seconds, rate, channels=like.channels, seed=seed + k).waveform[:, :samples] for k in (0, 50))
+    speech, music = (
+        noise(like.seconds, rate, channels=like.channels, seed=seed + k).waveform[:, :samples]
+        for k in (0, 50)
+    )
     return Stems(Audio(speech, rate), Audio(music, rate))
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize(("rate", "channels", "seconds"), [(24000, 1, 1.0), (48000, 2, 0.7), (8000, 8, 0.1), (22050, 2, 0.003)])
-def test_conservation_shape_and_range(rule: MaskFusion, rate: int, channels: int, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("rate", "channels", "seconds"),
+    [(24000, 1, 1.0), (48000, 2, 0.7), (8000, 8, 0.1), (22050, 2, 0.003)],
+)
+def test_conservation_shape_and_range(
+    rule: MaskFusion, rate: int, channels: int, seconds: float
+) -> None:
     mixture = noise(seconds, rate, 0.9, channels)
     before = mixture.waveform.clone()
     result = rule(mixture, {"a": stems(1, mixture), "b": stems(2, mixture), "c": stems(3, mixture)})
@@ -35,7 +50,9 @@ def test_conservation_shape_and_range(rule: MaskFusion, rate: int, channels: int
     assert result.speech.sample_rate == rate
     assert result.mask.min() >= 0
     assert result.mask.max() <= 1
-    assert torch.allclose(result.speech.waveform + result.residual.waveform, mixture.waveform, atol=1e-6)
+    assert torch.allclose(
+        result.speech.waveform + result.residual.waveform, mixture.waveform, atol=1e-6
+    )
     assert torch.equal(mixture.waveform, before)
 
 
@@ -68,14 +85,18 @@ def test_rules_by_hand() -> None:
     assert value(MeanMask()) == pytest.approx(1.4 / 3)
     assert value(MeanMask(weights={"c": 2.0})) == pytest.approx((0.1 + 0.4 + 1.8) / 4)
     assert value(GeometricMask()) == pytest.approx((0.1 * 0.4 * 0.9) ** (1 / 3))
-    assert value(GeometricMask(weights={"a": 2.0})) == pytest.approx((0.1**2 * 0.4 * 0.9) ** (1 / 4))
+    assert value(GeometricMask(weights={"a": 2.0})) == pytest.approx(
+        (0.1**2 * 0.4 * 0.9) ** (1 / 4)
+    )
 
 
 def test_weights_do_not_depend_on_the_order_of_separators() -> None:
     mixture = noise(0.5)
     a, b = stems(1, mixture), stems(2, mixture)
     rule = MeanMask(weights={"a": 3.0})
-    assert torch.allclose(rule(mixture, {"a": a, "b": b}).mask, rule(mixture, {"b": b, "a": a}).mask, atol=1e-6)
+    assert torch.allclose(
+        rule(mixture, {"a": a, "b": b}).mask, rule(mixture, {"b": b, "a": a}).mask, atol=1e-6
+    )
 
 
 def test_perfect_stems_give_the_speech_back() -> None:
@@ -87,7 +108,8 @@ def test_perfect_stems_give_the_speech_back() -> None:
 
 
 def test_band_above_the_separator_is_never_cut() -> None:
-    """A 48 kHz voice through a 24 kHz separator that hears only speech keeps its treble, and loses it where all is music."""
+    """A 48 kHz voice through a 24 kHz separator that hears only speech keeps its treble, and loses
+    it where all is music."""
     treble = tone(18000, 1.0, 48000, 0.3)
     voice = noise(1.0, 48000, 0.1)
     mixture = voice.with_waveform(voice.waveform + treble.waveform)
@@ -115,4 +137,6 @@ def test_bad_arguments(build: object, message: str) -> None:
 
 def test_every_rule_has_a_config_of_its_name() -> None:
     conf = ROOT / "conf" / "fusion"
-    assert {type(rule).__module__.rsplit(".", 1)[1] for rule in RULES} == {path.stem for path in conf.glob("*.yaml")}
+    assert {type(rule).__module__.rsplit(".", 1)[1] for rule in RULES} == {
+        path.stem for path in conf.glob("*.yaml")
+    }

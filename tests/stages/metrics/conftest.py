@@ -31,9 +31,12 @@ def track() -> Callable[..., Track]:
 
 @pytest.fixture
 def separation() -> Callable[..., Separation]:
-    """A separation of `speech` `[channels, samples]`; the mixture is the speech itself unless given, the mask all ones."""
+    """A separation of `speech` `[channels, samples]`; the mixture is the speech itself unless
+    given, the mask all ones."""
 
-    def make(speech: torch.Tensor, rate: int = 16000, mixture: torch.Tensor | None = None, mask=None) -> Separation:
+    def make(
+        speech: torch.Tensor, rate: int = 16000, mixture: torch.Tensor | None = None, mask=None
+    ) -> Separation:
         mixture = speech if mixture is None else mixture
         mask = torch.ones_like(stft.stft(mixture, 512).real) if mask is None else mask
         return Separation(Audio(mixture, rate), Audio(speech, rate), mask)
@@ -53,18 +56,23 @@ def noise() -> Callable[..., torch.Tensor]:
 
 @pytest.fixture(scope="session")
 def pilot() -> list[tuple[Separation, Track]]:
-    """The shipped clips, each separated by the oracle ratio mask (from the reference and what is not the reference)."""
+    """The shipped clips, each separated by the oracle ratio mask (from the reference and what is
+    not the reference)."""
     if not (PILOT / "manifest.csv").is_file():
         pytest.skip("the pilot clips are not there")
     made = []
     with open(PILOT / "manifest.csv", newline="") as file:
         for row in csv.DictReader(file):
-            track = Track(row["alias"], PILOT / row["path"], PILOT / row["reference"], row["transcript"])
+            track = Track(
+                row["alias"], PILOT / row["path"], PILOT / row["reference"], row["transcript"]
+            )
             mixture, reference = load(track.path), track.reference
             assert reference is not None
             voice = reference.waveform.expand_as(mixture.waveform)
             n_fft = stft.window_length(mixture.sample_rate, 0.085)
-            mask = stft.ratio_mask(stft.stft(voice, n_fft), stft.stft(mixture.waveform - voice, n_fft))
+            mask = stft.ratio_mask(
+                stft.stft(voice, n_fft), stft.stft(mixture.waveform - voice, n_fft)
+            )
             speech = mixture.with_waveform(stft.apply_mask(mixture.waveform, mask))
             made.append((Separation(mixture, speech, mask), track))
     return made

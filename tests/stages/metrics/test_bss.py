@@ -1,4 +1,5 @@
-"""SDR, SI-SIR and SI-SAR against least squares in numpy, against fast_bss_eval, and against constructions by hand."""
+"""SDR, SI-SIR and SI-SAR against least squares in numpy, against fast_bss_eval, and against
+constructions by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from speechclean.stages.metrics.si_sir import SiSir
 
 
 def tones(*levels_db: float) -> list[torch.Tensor]:
-    """Sines of whole periods, at right angles to one another, at these levels: `[1, 16000]` each."""
+    """Sines of whole periods, at right angles to one another, at these levels: `[1, 16000]`
+    each."""
     time = torch.arange(16000.0, dtype=torch.float64) / 16000
     return [
         (0.3 * 10 ** (db / 20) * torch.sin(2 * torch.pi * (200 + 150 * k) * time)).float()[None]
@@ -54,13 +56,18 @@ def test_sdr_at_its_ends(separation, track, noise) -> None:
     assert Sdr()(separation(torch.zeros(2, 16000)), reference) == -100
     assert Sdr()(separation(noise(2)), reference) > 90
     one_silent = noise(2) * torch.tensor([[1.0], [0.0]])
-    assert Sdr()(separation(one_silent + 0.1 * noise(2, seed=3)), track(Audio(one_silent, 16000))) == pytest.approx(20, abs=0.5)
+    assert Sdr()(
+        separation(one_silent + 0.1 * noise(2, seed=3)), track(Audio(one_silent, 16000))
+    ) == pytest.approx(20, abs=0.5)
     assert Sdr()(separation(noise(samples=500)), track(Audio(noise(samples=500), 16000))) is None
 
 
 @pytest.mark.parametrize(("music_db", "damage_db"), [(-10.0, -20.0), (-30.0, -6.0), (0.0, 0.0)])
-def test_what_is_left_and_what_is_broken_are_told_apart(separation, track, music_db: float, damage_db: float) -> None:
-    """Voice, music and something that is in neither, at right angles: each ratio is the level that was put in."""
+def test_what_is_left_and_what_is_broken_are_told_apart(
+    separation, track, music_db: float, damage_db: float
+) -> None:
+    """Voice, music and something that is in neither, at right angles: each ratio is the level that
+    was put in."""
     voice, music, damage = tones(0, 0, damage_db)
     left = 10 ** (music_db / 20)
     judged = separation(2.5 * (voice + left * music + damage), mixture=voice + music)
@@ -75,7 +82,9 @@ def test_split_agrees_with_fast_bss_eval(separation, track, noise) -> None:
     estimate = voice + 0.3 * music + 0.1 * noise(seed=3)
     both = torch.cat([voice, music]).double()
     answers = torch.cat([estimate, music]).double()
-    _, sir, sar, _ = fast_bss_eval.si_bss_eval_sources(both, answers, zero_mean=True, compute_permutation=True)
+    _, sir, sar, _ = fast_bss_eval.si_bss_eval_sources(
+        both, answers, zero_mean=True, compute_permutation=True
+    )
     judged = separation(estimate, mixture=voice + music)
     clean = track(Audio(voice, 16000))
     assert SiSir()(judged, clean) == pytest.approx(float(sir[0]), abs=0.01)

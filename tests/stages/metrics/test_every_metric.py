@@ -101,19 +101,28 @@ def test_says_what_it_is(metric: type) -> None:
 @every_metric
 def test_writes_into_nothing_and_repeats_itself(metric: type, pilot) -> None:
     separation, track = pilot[0]
-    kept = [x.clone() for x in (separation.mixture.waveform, separation.speech.waveform, separation.mask)]
+    kept = [
+        x.clone()
+        for x in (separation.mixture.waveform, separation.speech.waveform, separation.mask)
+    ]
     kept.append(track.reference.waveform.clone())
     first, threads = metric()(separation, track), torch.get_num_threads()
     metric()(separation.before(), track)
     assert metric()(separation, track) == first
-    now = (separation.mixture.waveform, separation.speech.waveform, separation.mask, track.reference.waveform)
+    now = (
+        separation.mixture.waveform,
+        separation.speech.waveform,
+        separation.mask,
+        track.reference.waveform,
+    )
     assert all(torch.equal(old, new) for old, new in zip(kept, now, strict=True))
     assert torch.get_num_threads() == threads
 
 
 @every_metric
 def test_finite_on_the_pilot_and_better_after_cleaning(metric: type, pilot) -> None:
-    for separation, track in pilot[:2] if issubclass(metric, wer.Recognising) else pilot:  # recognition takes a second a clip
+    # recognition takes a second a clip
+    for separation, track in pilot[:2] if issubclass(metric, wer.Recognising) else pilot:
         before, after = metric()(separation.before(), track), metric()(separation, track)
         assert (before is None) == (after is None)
         if before is not None:
@@ -147,6 +156,10 @@ def test_importing_costs_nothing_heavy() -> None:
         "omegaconf",
         "mlflow",
     ]
-    code = f"import sys, {', '.join(names)}; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    code = (
+        f"import sys, {', '.join(names)}; print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,5 @@
-"""Loudness against the standard's own numbers, EBU Tech 3341, and a second implementation of BS.1770-4."""
+"""Loudness against the standard's own numbers, EBU Tech 3341, and a second implementation of
+BS.1770-4."""
 
 from __future__ import annotations
 
@@ -16,15 +17,29 @@ from speechclean.stages.metrics.lufs import Lufs
 
 def tone(seconds: float, db: float = 0.0, rate: int = 48000, hz: float = 997.0) -> torch.Tensor:
     """A sine `[1, samples]` with its peak at `db` dBFS."""
-    return 10 ** (db / 20) * torch.sin(2 * torch.pi * hz * torch.arange(round(seconds * rate)).double() / rate).float()[None]
+    return (
+        10 ** (db / 20)
+        * torch.sin(
+            2 * torch.pi * hz * torch.arange(round(seconds * rate)).double() / rate
+        ).float()[None]
+    )
 
 
 def in_numpy(frames: np.ndarray) -> float:
-    """BS.1770-4 at 48 kHz for mono or stereo `[channels, samples]`, with the coefficients that the standard prints."""
-    shelf = [1.53512485958697, -2.69169618940638, 1.19839281085285], [1.0, -1.69065929318241, 0.73248077421585]
+    """BS.1770-4 at 48 kHz for mono or stereo `[channels, samples]`, with the coefficients that the
+    standard prints."""
+    shelf = (
+        [1.53512485958697, -2.69169618940638, 1.19839281085285],
+        [1.0, -1.69065929318241, 0.73248077421585],
+    )
     high_pass = [1.0, -2.0, 1.0], [1.0, -1.99004745483398, 0.99007225036621]
     weighted = lfilter(*high_pass, lfilter(*shelf, frames))
-    blocks = np.array([np.square(weighted[:, i : i + 19200]).mean(1).sum() for i in range(0, frames.shape[1] - 19199, 4800)])
+    blocks = np.array(
+        [
+            np.square(weighted[:, i : i + 19200]).mean(1).sum()
+            for i in range(0, frames.shape[1] - 19199, 4800)
+        ]
+    )
     level = -0.691 + 10 * np.log10(blocks)
     loud = blocks[level >= -70]
     gate = -0.691 + 10 * math.log10(loud.mean()) - 10
@@ -54,7 +69,9 @@ def test_ebu_tech_3341_surround() -> None:
 def test_agrees_with_a_second_implementation(noise, channels: int) -> None:
     envelope = torch.linspace(0, 1, 100000).square()
     sound = noise(channels, 100000) * envelope
-    assert integrated_lufs(Audio(sound, 48000)) == pytest.approx(in_numpy(sound.double().numpy()), abs=0.01)
+    assert integrated_lufs(Audio(sound, 48000)) == pytest.approx(
+        in_numpy(sound.double().numpy()), abs=0.01
+    )
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.1, 0.25, 0.399, 0.4, 0.401, 0.449, 0.46, 0.55, 1.0])
@@ -66,7 +83,9 @@ def test_a_steady_tone_reads_the_same_however_short(seconds: float, rate: int) -
 @pytest.mark.parametrize("channels", [6, 8])
 def test_more_than_five_channels_sum_their_powers(channels: int) -> None:
     sound = tone(1, -30).repeat(channels, 1)
-    assert integrated_lufs(Audio(sound, 48000)) == pytest.approx(-33.01 + 10 * math.log10(channels), abs=0.01)
+    assert integrated_lufs(Audio(sound, 48000)) == pytest.approx(
+        -33.01 + 10 * math.log10(channels), abs=0.01
+    )
     sound[1:] = 0
     assert integrated_lufs(Audio(sound, 48000)) == pytest.approx(-33.01, abs=0.01)
 

@@ -24,7 +24,9 @@ def test_threads_wait_for_one_another_and_each_sound_is_heard_once() -> None:
         return 10 * key
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda index: listener(index % 5, lambda: listen(index % 5)), range(80)))
+        answers = list(
+            pool.map(lambda index: listener(index % 5, lambda: listen(index % 5)), range(80))
+        )
     assert answers == [10 * (index % 5) for index in range(80)]
     assert most == 1
     assert sorted(heard) == list(range(5))

@@ -17,7 +17,8 @@ RATE = 16000
 
 @pytest.fixture
 def stretches(monkeypatch):
-    """Stand in for the detector: `stretches([(1.0, 2.0)])`; returns the list of sounds that it was asked about."""
+    """Stand in for the detector: `stretches([(1.0, 2.0)])`; returns the list of sounds that it was
+    asked about."""
 
     def install(segments: list[tuple[float, float]]) -> list[Audio]:
         heard: list[Audio] = []
@@ -33,8 +34,11 @@ def stretches(monkeypatch):
 
 
 def levels(*parts: tuple[float, float], channels: int = 1) -> torch.Tensor:
-    """Square waves (their power is their amplitude squared), given as (seconds, amplitude): `[channels, samples]`."""
-    sound = torch.cat([torch.full((round(seconds * RATE),), float(amplitude)) for seconds, amplitude in parts])
+    """Square waves (their power is their amplitude squared), given as (seconds, amplitude):
+    `[channels, samples]`."""
+    sound = torch.cat(
+        [torch.full((round(seconds * RATE),), float(amplitude)) for seconds, amplitude in parts]
+    )
     sound[1::2] *= -1
     return sound.repeat(channels, 1)
 
@@ -55,8 +59,11 @@ def test_guard_belongs_to_neither_side(separation, track, stretches) -> None:
 
 
 @pytest.mark.parametrize(("pause_s", "applies"), [(0.29, False), (0.31, True)])
-def test_needs_enough_pause_in_all(separation, track, stretches, pause_s: float, applies: bool) -> None:
-    stretches([(0.2 + pause_s / 2, 1.2 + pause_s / 2)])  # guard of 0.2 s, half the pause before and half after
+def test_needs_enough_pause_in_all(
+    separation, track, stretches, pause_s: float, applies: bool
+) -> None:
+    # guard of 0.2 s, half the pause before and half after
+    stretches([(0.2 + pause_s / 2, 1.2 + pause_s / 2)])
     value = MusicResidual(guard_s=0.2)(separation(levels((1.4 + pause_s, 0.5))), track())
     assert (value is not None) == applies
 
@@ -71,14 +78,21 @@ def test_digital_silence_in_the_pauses_reads_the_floor(separation, track, stretc
 def test_does_not_apply(separation, track, stretches) -> None:
     stretches([(1.0, 2.0)])
     assert MusicResidual()(separation(levels((1, 0.1), (1, 0), (1, 0.1))), track()) is None
-    assert MusicResidual()(separation(torch.full((1, 3 * RATE), math.nan), mixture=levels((3, 0.5))), track()) is None
+    assert (
+        MusicResidual()(
+            separation(torch.full((1, 3 * RATE), math.nan), mixture=levels((3, 0.5))), track()
+        )
+        is None
+    )
     stretches([])
     assert MusicResidual()(separation(levels((3, 0.5))), track()) is None
     stretches([(0.0, 3.0)])
     assert MusicResidual()(separation(levels((3, 0.5))), track()) is None
 
 
-def test_listens_to_the_reference_else_to_the_masked_mixture(separation, track, stretches, noise) -> None:
+def test_listens_to_the_reference_else_to_the_masked_mixture(
+    separation, track, stretches, noise
+) -> None:
     heard = stretches([(1.0, 2.0)])
     mixture = noise(1, 3 * RATE)
     mask = torch.full_like(stft.stft(mixture, 512).real, 0.25)
@@ -115,7 +129,12 @@ def test_bad_arguments(knob: dict[str, float], message: str) -> None:
 
 def test_pilot_lead_ins_lose_their_music(pilot) -> None:
     for separation, track in pilot:
-        before, after = MusicResidual()(separation.before(), track), MusicResidual()(separation, track)
+        before, after = (
+            MusicResidual()(separation.before(), track),
+            MusicResidual()(separation, track),
+        )
         if before is not None:  # some clips hold no pause
             assert after < before - 10, track.alias
-    assert any(MusicResidual()(separation.before(), track) is not None for separation, track in pilot)
+    assert any(
+        MusicResidual()(separation.before(), track) is not None for separation, track in pilot
+    )

@@ -1,4 +1,5 @@
-"""Metrics by networks whose weights are published: real formats, real or small architectures, random weights."""
+"""Metrics by networks whose weights are published: real formats, real or small architectures,
+random weights."""
 
 from __future__ import annotations
 
@@ -42,12 +43,20 @@ def whisper_pt(tmp_path: Path) -> Path:
 
     torch.manual_seed(0)
     dims = ModelDimensions(80, 1500, 16, 2, 1, 51864, 448, 16, 2, 1)
-    torch.save({"dims": dataclasses.asdict(dims), "model_state_dict": Whisper(dims).half().state_dict()}, tmp_path / "small.pt")
+    torch.save(
+        {"dims": dataclasses.asdict(dims), "model_state_dict": Whisper(dims).half().state_dict()},
+        tmp_path / "small.pt",
+    )
     return tmp_path / "small.pt"
 
 
 @pytest.mark.parametrize(
-    ("metric", "name"), [(WerWhisper(), "base.en.pt"), (MusicPresence(), "Cnn14"), (Squim(), "squim_objective_dns2020.pth")]
+    ("metric", "name"),
+    [
+        (WerWhisper(), "base.en.pt"),
+        (MusicPresence(), "Cnn14"),
+        (Squim(), "squim_objective_dns2020.pth"),
+    ],
 )
 def test_missing_weights_are_said_before_any_work(metric, name: str) -> None:
     with pytest.raises(MissingWeights, match=rf"(?s)speechclean\.weights fetch .*{name}"):
@@ -55,7 +64,9 @@ def test_missing_weights_are_said_before_any_work(metric, name: str) -> None:
 
 
 @pytest.mark.parametrize("make", [WerWhisper, MusicPresence, Squim])
-def test_hostile_files_are_refused_and_run_nothing(make, separation, track, noise, tmp_path: Path) -> None:
+def test_hostile_files_are_refused_and_run_nothing(
+    make, separation, track, noise, tmp_path: Path
+) -> None:
     torch.save({"model": Attack(f"touch {tmp_path}/ran")}, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match="refused"):
         make(model=str(tmp_path / "x.pt"))(separation(noise()), track(transcript="some words"))
@@ -71,11 +82,15 @@ def test_what_does_not_fit_is_said(make, separation, track, noise, tmp_path: Pat
         make(model="no_such_model").weight_files()
 
 
-def test_whisper_scores_what_it_hears(separation, track, noise, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whisper_scores_what_it_hears(
+    separation, track, noise, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(WerWhisper, "recognise", lambda self, audio: " Don't pay 21 pounds.")  # noqa: ARG005
     heard = separation(noise())
     assert WerWhisper()(heard, track(transcript="do not pay twenty one pounds")) == 0
-    assert WerWhisper()(heard, track(transcript="do not pay 22 pounds")) == pytest.approx(1 / 5, abs=0.06)
+    assert WerWhisper()(heard, track(transcript="do not pay 22 pounds")) == pytest.approx(
+        1 / 5, abs=0.06
+    )
     assert WerWhisper()(heard, track(transcript="...")) is None
     assert WerWhisper(language="de")(heard, track(transcript="don't pay 21 POUNDS")) == 0
 
@@ -91,7 +106,8 @@ def test_whisper_runs_its_own_format(whisper_pt: Path, separation, track, noise)
 
 @pytest.fixture
 def tagger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Stands in for Cnn14: the loudness of a window as the probability of "Music", 0.9 for speech."""
+    """Stands in for Cnn14: the loudness of a window as the probability of "Music", 0.9 for
+    speech."""
 
     def answer(batch: torch.Tensor) -> dict[str, torch.Tensor]:
         classes = torch.zeros(len(batch), CLASSES)
@@ -105,7 +121,8 @@ def tagger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_music_over_windows(tagger: Path, separation, track) -> None:
-    """Three windows of which one holds music, whatever the batch; a remainder counts as a window."""
+    """Three windows of which one holds music, whatever the batch; a remainder counts as a
+    window."""
     waveform = torch.full((2, 32000 * 5), 0.1)
     waveform[:, 32000 * 2 : 32000 * 4] = 0.7
     heard = separation(waveform, rate=32000)
@@ -119,12 +136,26 @@ def test_music_over_windows(tagger: Path, separation, track) -> None:
 
 
 def test_the_classes_of_music() -> None:
-    """As AudioSet numbers them: from "Music" to "Scary music" without a gap, and nothing of what stands around them."""
+    """As AudioSet numbers them: from "Music" to "Scary music" without a gap, and nothing of what
+    stands around them."""
     classes = music_classes()
     assert list(classes) == list(range(137, 283))
     assert len(set(classes.values())) == 146
-    some = {137: "Music", 138: "Musical instrument", 140: "Guitar", 153: "Piano", 184: "Orchestra", 199: "Harp"}
-    some |= {216: "Pop music", 254: "Vocal music", 267: "Background music", 269: "Jingle (music)", 282: "Scary music"}
+    some = {
+        137: "Music",
+        138: "Musical instrument",
+        140: "Guitar",
+        153: "Piano",
+        184: "Orchestra",
+        199: "Harp",
+    }
+    some |= {
+        216: "Pop music",
+        254: "Vocal music",
+        267: "Background music",
+        269: "Jingle (music)",
+        282: "Scary music",
+    }
     assert some.items() <= classes.items()
     assert not {"Singing", "Whale vocalization", "Wind", "Speech"} & set(classes.values())
 
@@ -142,7 +173,9 @@ def test_importing_panns_reaches_for_nothing(tmp_path: Path) -> None:
         "print(p.shape, bool(((p >= 0) & (p <= 1)).all()))"
     )
     environment = os.environ | {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.stdout.strip() == "torch.Size([1, 527]) True", done.stderr
     assert not (tmp_path / "panns_data").exists()
 
@@ -153,11 +186,16 @@ def test_squim_answers_in_its_ranges(separation, track, noise, tmp_path: Path) -
     torch.manual_seed(0)
     torch.save(squim_objective_base().state_dict(), tmp_path / "squim.pth")
     heard = separation(noise(1, 16000))
-    values = {score: Squim(score, str(tmp_path / "squim.pth"), device="cpu")(heard, track()) for score in squim.SCORES}
+    values = {
+        score: Squim(score, str(tmp_path / "squim.pth"), device="cpu")(heard, track())
+        for score in squim.SCORES
+    }
     assert 0 <= values["stoi"] <= 1
     assert 1 <= values["pesq"] <= 4.65
     assert values["si_sdr"] is not None
-    assert Squim(model=str(tmp_path / "squim.pth"))(separation(torch.zeros(1, 16000)), track()) is None
+    assert (
+        Squim(model=str(tmp_path / "squim.pth"))(separation(torch.zeros(1, 16000)), track()) is None
+    )
     assert Squim(model=str(tmp_path / "squim.pth"))(separation(noise(1, 100)), track()) is None
 
 

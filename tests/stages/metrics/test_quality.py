@@ -1,4 +1,5 @@
-"""PESQ, ESTOI, log-spectral distance, bandwidth and the two other word scores: values by hand or by a second implementation."""
+"""PESQ, ESTOI, log-spectral distance, bandwidth and the two other word scores: values by hand or by
+a second implementation."""
 
 from __future__ import annotations
 
@@ -31,9 +32,13 @@ def test_pesq_is_the_packages_and_level_does_not_count(clip, separation, track) 
     n = min(mixture.samples, reference.samples)
     clean = track(reference.with_waveform(reference.waveform[:, :n]))
     value = Pesq()(separation(mixture.waveform[:, :n]), clean)
-    direct = pesq.pesq(16000, reference.waveform[0, :n].numpy(), mixture.waveform[0, :n].numpy(), "wb")
+    direct = pesq.pesq(
+        16000, reference.waveform[0, :n].numpy(), mixture.waveform[0, :n].numpy(), "wb"
+    )
     assert value == pytest.approx(direct, abs=0.02)
-    assert Pesq()(separation(0.1 * mixture.waveform[:, :n]), clean) == pytest.approx(value, abs=0.02)
+    assert Pesq()(separation(0.1 * mixture.waveform[:, :n]), clean) == pytest.approx(
+        value, abs=0.02
+    )
     assert Pesq()(separation(clean.reference.waveform), clean) == pytest.approx(4.64, abs=0.01)
 
 
@@ -41,26 +46,38 @@ def test_pesq_does_not_apply(separation, track, noise) -> None:
     assert Pesq()(separation(noise()), track()) is None
     assert Pesq()(separation(noise(samples=2000)), track(Audio(noise(samples=2000), 16000))) is None
     assert Pesq()(separation(torch.zeros(1, 16000)), track(Audio(noise(), 16000))) is None
-    assert Pesq(longest_s=1)(separation(noise(samples=17000)), track(Audio(noise(samples=17000), 16000))) is None
+    assert (
+        Pesq(longest_s=1)(
+            separation(noise(samples=17000)), track(Audio(noise(samples=17000), 16000))
+        )
+        is None
+    )
 
 
 def test_estoi_is_pystois(clip, separation, track) -> None:
     mixture, reference = clip
     n = min(mixture.samples, reference.samples)
-    value = Estoi()(separation(mixture.waveform[:, :n]), track(reference.with_waveform(reference.waveform[:, :n])))
-    direct = pystoi.stoi(reference.waveform[0, :n].numpy(), mixture.waveform[0, :n].numpy(), 16000, extended=True)
+    value = Estoi()(
+        separation(mixture.waveform[:, :n]),
+        track(reference.with_waveform(reference.waveform[:, :n])),
+    )
+    direct = pystoi.stoi(
+        reference.waveform[0, :n].numpy(), mixture.waveform[0, :n].numpy(), 16000, extended=True
+    )
     assert value == pytest.approx(direct, abs=1e-4)
 
 
 def test_lsd_by_hand(separation, track, noise) -> None:
-    """Twice the upper half of the spectrum is 6.02 dB there: a that is what is left once the level is matched out."""
+    """Twice the upper half of the spectrum is 6.02 dB there: a that is what is left once the level
+    is matched out."""
     reference = track(Audio(noise(), 16000))
     assert Lsd()(separation(noise()), reference) == pytest.approx(0, abs=1e-9)
     assert Lsd()(separation(-3 * noise()), reference) == pytest.approx(0, abs=1e-4)
     spectrum = torch.fft.rfft(noise().double())
     spectrum[:, spectrum.shape[1] // 2 :] *= 2
     shelved = torch.fft.irfft(spectrum, 16000).float()
-    # With g on the lower and 2g on the upper half, least squares gives g = (1 + 2) / (1 + 4) of the reference.
+    # With g on the lower and 2g on the upper half, least squares gives g = (1 + 2) / (1 + 4) of the
+    # reference.
     lower, upper = 20 * np.log10(3 / 5), 20 * np.log10(6 / 5)
     expected = np.sqrt((lower**2 + upper**2) / 2)
     assert Lsd()(separation(shelved), reference) == pytest.approx(expected, rel=0.05)
@@ -80,7 +97,9 @@ def test_characters_by_hand(separation, track, noise, monkeypatch) -> None:
     assert character_error_rate("abcd", "abxd") == 0.25
     monkeypatch.setattr(wer, "_listener", Listener())
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: "the cat sat dawn")  # noqa: ARG005
-    assert Cer()(separation(noise()), track(transcript="The cat sat down!")) == pytest.approx(1 / 16)
+    assert Cer()(separation(noise()), track(transcript="The cat sat down!")) == pytest.approx(
+        1 / 16
+    )
     assert Cer()(separation(noise()), track()) is None
 
 

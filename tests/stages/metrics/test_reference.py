@@ -11,13 +11,17 @@ from speechclean.stages.metrics.reference import aligned_reference
 
 @pytest.mark.parametrize("difference", [-70, -1, 0, 1, 70])
 def test_a_few_milliseconds_are_cut_or_padded(separation, track, noise, difference: int) -> None:
-    aligned = aligned_reference(separation(noise()), track(Audio(noise(1, 16000 + difference), 16000)))
+    aligned = aligned_reference(
+        separation(noise()), track(Audio(noise(1, 16000 + difference), 16000))
+    )
     assert aligned is not None
     assert aligned.waveform.shape == (1, 16000)
 
 
 def test_more_is_an_error_that_names_the_clip(separation, track, noise) -> None:
-    with pytest.raises(AudioError, match=r"clip: the reference lasts 1\.500 s and the mixture 1\.000 s; cut both"):
+    with pytest.raises(
+        AudioError, match=r"clip: the reference lasts 1\.500 s and the mixture 1\.000 s; cut both"
+    ):
         aligned_reference(separation(noise()), track(Audio(noise(1, 24000), 16000)))
 
 

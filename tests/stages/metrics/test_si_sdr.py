@@ -1,4 +1,5 @@
-"""SI-SDR against the formula in numpy, constructions with a known answer, and the edges of its range."""
+"""SI-SDR against the formula in numpy, constructions with a known answer, and the edges of its
+range."""
 
 from __future__ import annotations
 
@@ -31,17 +32,25 @@ def test_orthogonal_noise_gives_its_own_level(separation, track, db: float) -> N
 
 def test_agrees_with_numpy(separation, track, noise) -> None:
     reference, estimate = noise(2, seed=1), noise(2, seed=1) + 0.3 * noise(2, seed=2) + 0.05
-    assert SiSdr()(separation(estimate), track(Audio(reference, 16000))) == pytest.approx(in_numpy(estimate, reference))
+    assert SiSdr()(separation(estimate), track(Audio(reference, 16000))) == pytest.approx(
+        in_numpy(estimate, reference)
+    )
 
 
 @settings(max_examples=30, deadline=None)
 @given(gain=st.floats(1e-3, 1e3), offset=st.floats(-0.5, 0.5), seed=st.integers(0, 999))
-def test_neither_level_nor_offset_nor_sign_of_scale_counts(gain: float, offset: float, seed: int) -> None:
+def test_neither_level_nor_offset_nor_sign_of_scale_counts(
+    gain: float, offset: float, seed: int
+) -> None:
     generator = torch.Generator().manual_seed(seed)
     reference = torch.randn(1, 800, generator=generator).double()
     estimate = reference + torch.randn(1, 800, generator=generator).double()
-    assert si_sdr(gain * estimate + offset, reference) == pytest.approx(si_sdr(estimate, reference), abs=1e-6)
-    assert si_sdr(-gain * estimate, reference) == pytest.approx(si_sdr(estimate, reference), abs=1e-6)
+    assert si_sdr(gain * estimate + offset, reference) == pytest.approx(
+        si_sdr(estimate, reference), abs=1e-6
+    )
+    assert si_sdr(-gain * estimate, reference) == pytest.approx(
+        si_sdr(estimate, reference), abs=1e-6
+    )
 
 
 def test_ends_of_the_range_are_finite(separation, track, noise) -> None:

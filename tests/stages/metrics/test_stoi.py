@@ -20,22 +20,33 @@ def speech(noise) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("extended", [False, True])
-def test_a_copy_is_understood_and_noise_is_not(separation, track, noise, speech, extended: bool) -> None:
+def test_a_copy_is_understood_and_noise_is_not(
+    separation, track, noise, speech, extended: bool
+) -> None:
     reference, stoi = track(Audio(speech, 16000)), Stoi(extended)
     assert stoi(separation(0.1 * speech), reference) == pytest.approx(1, abs=1e-3)
-    values = [stoi(separation(speech + gain * noise(1, 32000, seed=1)), reference) for gain in (0.1, 0.5, 2.0)]
+    values = [
+        stoi(separation(speech + gain * noise(1, 32000, seed=1)), reference)
+        for gain in (0.1, 0.5, 2.0)
+    ]
     assert values == sorted(values, reverse=True)
     assert values[-1] < 0.6
 
 
 @pytest.mark.parametrize("extended", [False, True])
-def test_agrees_with_pystoi_and_leaves_numpys_generator_alone(separation, track, noise, speech, extended: bool) -> None:
+def test_agrees_with_pystoi_and_leaves_numpys_generator_alone(
+    separation, track, noise, speech, extended: bool
+) -> None:
     from pystoi import stoi
 
     estimate = speech + 0.5 * noise(1, 32000, seed=1)
-    expected = stoi(speech[0].numpy().astype(float), estimate[0].numpy().astype(float), 16000, extended)
+    expected = stoi(
+        speech[0].numpy().astype(float), estimate[0].numpy().astype(float), 16000, extended
+    )
     before = np.random.get_state()[1].copy()
-    assert Stoi(extended)(separation(estimate), track(Audio(speech, 16000))) == pytest.approx(expected, abs=1e-6)
+    assert Stoi(extended)(separation(estimate), track(Audio(speech, 16000))) == pytest.approx(
+        expected, abs=1e-6
+    )
     assert np.array_equal(np.random.get_state()[1], before)
 
 

@@ -27,7 +27,9 @@ def test_peak_between_samples_at_a_quarter_of_the_rate(separation, track, rate: 
     assert TruePeak()(separation(sound, rate), track()) == pytest.approx(0, abs=0.1)
 
 
-@pytest.mark.parametrize(("fraction", "phase"), [(1 / 6, math.pi / 3), (1 / 8, math.pi / 8), (0.01, 0.0), (1 / 3, 0.2)])
+@pytest.mark.parametrize(
+    ("fraction", "phase"), [(1 / 6, math.pi / 3), (1 / 8, math.pi / 8), (0.01, 0.0), (1 / 3, 0.2)]
+)
 def test_tones_of_ebu_tech_3341(fraction: float, phase: float) -> None:
     fade = torch.linspace(0, 1, 2000)
     sound = 0.5 * tone(fraction, phase)
@@ -56,7 +58,9 @@ def test_chunks_leave_no_seam(noise) -> None:
     """21 s go through in three chunks, and read what one pass over the whole reads."""
     for sound in (noise(2, 8000 * 21), 0.5 * tone(1 / 4, math.pi / 4, 8000 * 21)):
         whole = soxr.resample(sound.T.numpy(), 8000, 32000, quality="HQ")
-        assert true_peak_dbtp(Audio(sound, 8000)) == pytest.approx(20 * math.log10(np.abs(whole).max()), abs=1e-3)
+        assert true_peak_dbtp(Audio(sound, 8000)) == pytest.approx(
+            20 * math.log10(np.abs(whole).max()), abs=1e-3
+        )
 
 
 def test_loudest_channel_counts_and_gain_adds() -> None:

@@ -34,7 +34,9 @@ def test_finds_the_voice(spoken) -> None:
 
 def test_rate_and_channels_do_not_matter(spoken) -> None:
     stereo = resample(Audio(spoken.waveform.repeat(2, 1), 16000), 44100)
-    assert torch.allclose(torch.tensor(speech_segments(stereo)), torch.tensor(speech_segments(spoken)), atol=0.07)
+    assert torch.allclose(
+        torch.tensor(speech_segments(stereo)), torch.tensor(speech_segments(spoken)), atol=0.07
+    )
 
 
 def test_same_answer_every_time_whatever_came_before(spoken, noise) -> None:
@@ -67,11 +69,14 @@ def test_silence_and_noise_hold_no_speech(noise) -> None:
 
 
 def test_thread_count_is_left_alone() -> None:
-    """In a fresh process, because importing silero_vad for the first time sets one thread for all of torch."""
+    """In a fresh process, because importing silero_vad for the first time sets one thread for all
+    of torch."""
     code = (
         "import torch; torch.set_num_threads(2); from speechclean.audio.waveform import Audio; from speechclean.stages.metrics import vad;"
         "vad.speech_segments(Audio(torch.randn(1, 4000), 16000)); assert 'silero_vad' in __import__('sys').modules;"
         "print(torch.get_num_threads())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout.split() == ["2"]

@@ -59,7 +59,9 @@ def test_silence_is_an_empty_answer(separation, track, samples: int) -> None:
 def clips(pilot):
     """2.5 s of two pilot voices and of one mixture."""
     sounds = [*(track.reference for _, track in pilot[:2]), pilot[2][0].mixture]
-    return [sound.with_waveform(sound.waveform[:, : round(2.5 * sound.sample_rate)]) for sound in sounds]
+    return [
+        sound.with_waveform(sound.waveform[:, : round(2.5 * sound.sample_rate)]) for sound in sounds
+    ]
 
 
 def test_understands_the_pilots_voices(pilot) -> None:

@@ -1,4 +1,5 @@
-"""The β-Wiener mask cuts where the residual outweighs the speech; loudness is one gain, and the ceiling holds."""
+"""The β-Wiener mask cuts where the residual outweighs the speech; loudness is one gain, and the
+ceiling holds."""
 
 from __future__ import annotations
 
@@ -35,14 +36,23 @@ def test_wiener_by_hand(beta: float) -> None:
 def test_wiener_leaves_what_is_all_speech_and_drops_what_is_all_residual() -> None:
     speech, leak = tone(400), tone(5000)
     mixture = plus(speech, plus(leak, leak))
-    result = BetaWiener(1.0)(separation(mixture, plus(speech, leak.with_waveform(0.1 * leak.waveform)))).speech
+    result = BetaWiener(1.0)(
+        separation(mixture, plus(speech, leak.with_waveform(0.1 * leak.waveform)))
+    ).speech
     middle = slice(3000, -3000)
-    assert level_db((result.waveform - speech.waveform)[:, middle]) < level_db(0.1 * leak.waveform) - 20
+    assert (
+        level_db((result.waveform - speech.waveform)[:, middle])
+        < level_db(0.1 * leak.waveform) - 20
+    )
 
 
 @pytest.mark.parametrize("stage", [BetaWiener(1.0), BetaWiener(0.0), Loudness(), Loudness(-23.0)])
-@pytest.mark.parametrize(("rate", "channels", "seconds"), [(48000, 2, 1.0), (8000, 1, 0.1), (24000, 8, 0.6)])
-def test_shape_purity_and_conservation(stage: BetaWiener | Loudness, rate: int, channels: int, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("rate", "channels", "seconds"), [(48000, 2, 1.0), (8000, 1, 0.1), (24000, 8, 0.6)]
+)
+def test_shape_purity_and_conservation(
+    stage: BetaWiener | Loudness, rate: int, channels: int, seconds: float
+) -> None:
     mixture = noise(seconds, rate, 0.7, channels)
     state = separation(mixture, mixture.with_waveform(0.8 * mixture.waveform))
     before = state.speech.waveform.clone()

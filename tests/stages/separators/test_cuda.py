@@ -47,7 +47,9 @@ def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_gpu_answers_as_a_cpu_does(models: Path, name: str, precision: str) -> None:
     clips = [noise(seconds, 24000, seed=index) for index, seconds in enumerate((0.4, 3.1, 2.0))]
     expected = DemucsSeparator(name, str(models), shifts=2, device="cpu")(clips)
-    answers = DemucsSeparator(name, str(models), shifts=2, device="cuda", precision=precision)(clips)
+    answers = DemucsSeparator(name, str(models), shifts=2, device="cuda", precision=precision)(
+        clips
+    )
     floor = 100 if precision == "fp32" else 40
     for one, other in zip(expected, answers, strict=True):
         difference = one.speech.waveform - other.speech.waveform.cpu()
@@ -57,7 +59,9 @@ def test_a_gpu_answers_as_a_cpu_does(models: Path, name: str, precision: str) ->
 @pytest.mark.slow
 @pytest.mark.usefixtures("small_card")
 @pytest.mark.parametrize(("name", "segment_s"), [("htdemucs_ft", 6.0), ("mdx_extra_q", None)])
-def test_the_heavy_separators_fit_a_small_card(heavy: Path, name: str, segment_s: float | None) -> None:
+def test_the_heavy_separators_fit_a_small_card(
+    heavy: Path, name: str, segment_s: float | None
+) -> None:
     """Four shifts over a minute of clips: batches find the size that fits."""
     clips = [Audio(0.1 * torch.randn(2, 6 * 44100), 44100) for _ in range(10)]
     stems = DemucsSeparator(name, str(heavy), shifts=4, segment_s=segment_s, device="cuda")(clips)
@@ -75,20 +79,36 @@ def test_a_roformer_on_a_gpu(kind: str, precision: str, tmp_path: Path) -> None:
     answers = RoformerSeparator(path, shifts=2, device="cuda", precision=precision)(clips)
     for one, other in zip(expected, answers, strict=True):
         difference = one.speech.waveform - other.speech.waveform.cpu()
-        assert level_db(difference) < level_db(one.speech.waveform) - (80 if precision == "fp32" else 40)
+        assert level_db(difference) < level_db(one.speech.waveform) - (
+            80 if precision == "fp32" else 40
+        )
 
 
 @pytest.mark.slow
 def test_the_heavy_pipeline_end_to_end(tmp_path: Path) -> None:
-    """In the published formats, from files to files; time and memory are `python -m experiments.speed.compare`'s to tell."""
+    """In the published formats, from files to files; time and memory are `python -m
+    experiments.speed.compare`'s to tell."""
     published.write(tmp_path / "weights")
     for index in range(4):
         save(noise(7.0, 48000, channels=2, seed=index), tmp_path / "in" / f"{index}.wav", "PCM_24")
-    line = [sys.executable, "-m", "speechclean", "experiment=best_pipeline", "dataset=folder", "dataset.pattern=in"]
-    line += [f"weights.dir={tmp_path}/weights", f"enhancement.model={tmp_path}/weights/dns64.th", "device=cuda"]
+    line = [
+        sys.executable,
+        "-m",
+        "speechclean",
+        "experiment=best_pipeline",
+        "dataset=folder",
+        "dataset.pattern=in",
+    ]
+    line += [
+        f"weights.dir={tmp_path}/weights",
+        f"enhancement.model={tmp_path}/weights/dns64.th",
+        "device=cuda",
+    ]
     line += ["metrics=[lufs]", "tracking=none", "hydra.run.dir=out"]
     settings = environment() | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(line, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        line, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     for index in range(4):
         assert probe(tmp_path / f"out/cleaned/{index}.wav") == probe(tmp_path / f"in/{index}.wav")

@@ -1,4 +1,5 @@
-"""The engine gives demucs' own answers, and the same samples whatever the batch and the order of files."""
+"""The engine gives demucs' own answers, and the same samples whatever the batch and the order of
+files."""
 
 from __future__ import annotations
 
@@ -25,16 +26,22 @@ def separator(models: Path, name: str = "one", **fields: object) -> DemucsSepara
 
 @pytest.mark.parametrize("shifts", [0, 1, 4])
 @pytest.mark.parametrize("build", [tiny_htdemucs, tiny_hdemucs])
-def test_parity_with_apply_model_on_its_own_draws(shifts: int, build: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parity_with_apply_model_on_its_own_draws(
+    shifts: int, build: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What demucs drew from the global generator is replayed; the answers agree to rounding."""
     model = build().eval()  # type: ignore[operator]
     waveform, draws, randint = noise(5.3, 24000, 1.0).waveform, [], random.randint
-    monkeypatch.setattr(random, "randint", lambda low, high: draws.append(randint(low, high)) or draws[-1])
+    monkeypatch.setattr(
+        random, "randint", lambda low, high: draws.append(randint(low, high)) or draws[-1]
+    )
     with torch.no_grad():
         expected = apply_model(model, waveform[None], shifts=shifts, overlap=0.25)[0]
         monkeypatch.setattr(engine.Schedule, "offsets", lambda *_: draws or [None])
         network = engine.Network(model, (1.0, 1.0), 2 * 24000, "any")
-        speech, music = engine.run([network], [waveform], ["content"], engine.Schedule(shifts, 0.25, 1, 0))[0]
+        speech, music = engine.run(
+            [network], [waveform], ["content"], engine.Schedule(shifts, 0.25, 1, 0)
+        )[0]
     assert len(draws) == shifts
     assert (speech - expected[1]).abs().max() <= 1e-5
     assert (music - expected[0]).abs().max() <= 1e-5
@@ -65,12 +72,17 @@ def test_batches_agree_with_single_segments(models: Path) -> None:
     clips = [noise(seconds, 24000, seed=index) for index, seconds in enumerate((0.4, 5.1, 2.0))]
     for name in ("one", "two"):
         one, many = (separator(models, name, shifts=2, batch_size=size)(clips) for size in (1, 7))
-        assert all((a.speech.waveform - b.speech.waveform).abs().max() <= 1e-5 for a, b in zip(one, many, strict=True))
+        assert all(
+            (a.speech.waveform - b.speech.waveform).abs().max() <= 1e-5
+            for a, b in zip(one, many, strict=True)
+        )
 
 
 def test_more_shifts_contain_the_work_of_fewer(models: Path) -> None:
     network = separator(models)._networks[0]
-    two, four = (engine.Schedule(shifts, 0.25, 1, 0).offsets(network, "content") for shifts in (2, 4))
+    two, four = (
+        engine.Schedule(shifts, 0.25, 1, 0).offsets(network, "content") for shifts in (2, 4)
+    )
     assert four[:2] == two
     assert len(set(four)) > 1
     assert all(0 <= offset <= 12000 for offset in four)  # type: ignore[operator]
@@ -79,7 +91,11 @@ def test_more_shifts_contain_the_work_of_fewer(models: Path) -> None:
 def test_offsets_follow_seed_content_and_network(models: Path) -> None:
     network = separator(models)._networks[0]
     offsets = {
-        tuple(engine.Schedule(2, 0.25, 1, seed).offsets(replace(network, signature=signature), fingerprint(waveform)))
+        tuple(
+            engine.Schedule(2, 0.25, 1, seed).offsets(
+                replace(network, signature=signature), fingerprint(waveform)
+            )
+        )
         for seed in (0, 1)
         for signature in ("a", "b")
         for waveform in (noise(1.0).waveform, noise(1.0, seed=5).waveform)
@@ -96,14 +112,19 @@ def test_only_the_network_that_reaches_the_speech_runs(models: Path) -> None:
     mixture = noise(2.0, 24000, channels=2)
     expected = apply_model(
         BagOfModels(
-            [network.module for network in separator(models, "heavy", accompaniment="stems")._networks],
+            [
+                network.module
+                for network in separator(models, "heavy", accompaniment="stems")._networks
+            ],
             [[float(row == column) for column in range(4)] for row in range(4)],
         ),
         mixture.waveform[None] / mixture.waveform.std(correction=0),
         shifts=0,
     )[0, 3]
     stems = heavy([mixture])[0]
-    assert (stems.speech.waveform / mixture.waveform.std(correction=0) - expected).abs().max() <= 1e-5
+    assert (
+        stems.speech.waveform / mixture.waveform.std(correction=0) - expected
+    ).abs().max() <= 1e-5
     assert torch.allclose(stems.speech.waveform + stems.music.waveform, mixture.waveform, atol=1e-6)
 
 
@@ -134,7 +155,9 @@ def test_silence_stays_silent_and_level_scales(models: Path) -> None:
     loud = one([clip.with_waveform(clip.waveform * 8)])[0].speech.waveform
     # Another level is another content, so the shifts differ; without them only the level does.
     one = separator(models, "two", shifts=0)
-    quiet, loud = (one([clip.with_waveform(clip.waveform * gain)])[0].speech.waveform for gain in (1, 8))
+    quiet, loud = (
+        one([clip.with_waveform(clip.waveform * gain)])[0].speech.waveform for gain in (1, 8)
+    )
     assert torch.allclose(8 * quiet, loud, atol=1e-4)
 
 
@@ -147,7 +170,14 @@ def test_inputs_are_untouched(models: Path) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"shifts": -1}, {"overlap": 1.0}, {"segment_s": 0.1}, {"accompaniment": "x"}, {"batch_size": 0}, {"device": "tpu9"}],
+    [
+        {"shifts": -1},
+        {"overlap": 1.0},
+        {"segment_s": 0.1},
+        {"accompaniment": "x"},
+        {"batch_size": 0},
+        {"device": "tpu9"},
+    ],
 )
 def test_bad_arguments_are_refused_at_once(fields: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(fields))):
@@ -173,14 +203,19 @@ def test_a_local_folder_is_a_choice_of_its_own(models: Path) -> None:
     mixture = noise(1.0)
     expected = DemucsSeparator("two", repo=str(models), device="cpu")([mixture])[0]
     assert torch.equal(own([mixture])[0].speech.waveform, expected.speech.waveform)
-    assert set(own.weight_files()) == {"bbbb", "cccc", "two.yaml"}, "what weighs them is part of what they are"
+    assert set(own.weight_files()) == {"bbbb", "cccc", "two.yaml"}, (
+        "what weighs them is part of what they are"
+    )
     with pytest.raises(ValueError, match="path="):
         LocalSeparator("two")
 
 
 @pytest.mark.slow
-def test_torchaudios_bundle_is_the_same_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HDEMUCS_HIGH_MUSDB_PLUS at its full size with random weights: found, loaded, and it computes what torchaudio computes."""
+def test_torchaudios_bundle_is_the_same_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDEMUCS_HIGH_MUSDB_PLUS at its full size with random weights: found, loaded, and it computes
+    what torchaudio computes."""
     from torchaudio.models import hdemucs_high
 
     torch.manual_seed(0)

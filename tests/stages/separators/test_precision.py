@@ -1,4 +1,5 @@
-"""Fewer bits only where they are close enough; the gate is tried on a CPU, which has half precision too."""
+"""Fewer bits only where they are close enough; the gate is tried on a CPU, which has half precision
+too."""
 
 from __future__ import annotations
 
@@ -15,14 +16,22 @@ from tests.conftest import tiny_hdemucs
 
 def test_settings_hold_within_and_are_given_back() -> None:
     def settings() -> tuple[str, bool, bool]:
-        return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32, torch.is_autocast_enabled("cpu")
+        return (
+            torch.get_float32_matmul_precision(),
+            torch.backends.cudnn.allow_tf32,
+            torch.is_autocast_enabled("cpu"),
+        )
 
     before = settings()
     found = {}
     for name in precision.PRECISIONS:
         with precision.computing(name, "cpu"):
             found[name] = settings()
-    assert found == {"fp32": ("highest", False, False), "tf32": ("high", True, False), "fp16": ("high", True, True)}
+    assert found == {
+        "fp32": ("highest", False, False),
+        "tf32": ("high", True, False),
+        "fp16": ("high", True, True),
+    }
     assert settings() == before
 
 
@@ -39,8 +48,12 @@ class Elsewhere(torch.nn.Module):
         return iter([torch.nn.Parameter(torch.zeros(1, device="meta"))])
 
 
-@pytest.mark.parametrize(("kept_db", "admitted"), [(60.0, "fp16"), (40.0, "fp32"), (float("-inf"), "fp32")])
-def test_the_gate(kept_db: float, admitted: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("kept_db", "admitted"), [(60.0, "fp16"), (40.0, "fp32"), (float("-inf"), "fp32")]
+)
+def test_the_gate(
+    kept_db: float, admitted: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(precision, "agreement_db", lambda *_: kept_db)
     with caplog.at_level(logging.WARNING):
         assert precision.admitted(Elsewhere(), "fp16", 1000) == admitted

@@ -1,4 +1,5 @@
-"""Every published separator and enhancer by its own name, on small files of the published formats in a folder of weights."""
+"""Every published separator and enhancer by its own name, on small files of the published formats
+in a folder of weights."""
 
 from __future__ import annotations
 
@@ -39,19 +40,24 @@ def signatures(name: str) -> list[str]:
 
 def separator(name: str, *overrides: str) -> DemucsSeparator:
     """As the config builds it."""
-    problems, stages = objects(composed([f"separators=[{name}]", "device=cpu", "dataset=pilot", *overrides]))
+    problems, stages = objects(
+        composed([f"separators=[{name}]", "device=cpu", "dataset=pilot", *overrides])
+    )
     assert not problems
     return stages[f"separators.{name}"]
 
 
 @pytest.mark.parametrize("name", BAGS)
 def test_every_published_bag_by_name(name: str, folder: Path) -> None:
-    """One kind of file after the other, as people have them: the hub's safetensors, the legacy .th."""
+    """One kind of file after the other, as people have them: the hub's safetensors, the legacy
+    .th."""
     build = tiny_htdemucs if name.startswith("htdemucs") else tiny_hdemucs
     for index, signature in enumerate(signatures(name)):
         model = build(FOUR, 2, seed=index)
         if index % 2:
-            save_with_checksum(serialize_model(model, OmegaConf.create({})), folder / f"{signature}.th")
+            save_with_checksum(
+                serialize_model(model, OmegaConf.create({})), folder / f"{signature}.th"
+            )
         else:
             save_safetensors(model, folder / f"{signature}.safetensors")
     known = name in ("htdemucs", "htdemucs_ft", "mdx_extra", "mdx_extra_q", "hdemucs_mmi")
@@ -63,7 +69,9 @@ def test_every_published_bag_by_name(name: str, folder: Path) -> None:
     assert stems.speech.waveform.any()
     total = stems.speech.waveform + stems.music.waveform
     assert total.shape[0] == 2
-    assert len(one._networks) == (1 if name == "htdemucs_ft" else sum(row[3] > 0 for row in weights_of(name)))
+    assert len(one._networks) == (
+        1 if name == "htdemucs_ft" else sum(row[3] > 0 for row in weights_of(name))
+    )
 
 
 def weights_of(name: str) -> list[list[float]]:
@@ -80,9 +88,14 @@ def test_one_network_by_its_signature(folder: Path) -> None:
 def test_a_quantised_safetensors_as_the_hub_has_it(folder: Path) -> None:
     """DiffQ's packed state, flattened into tensors with its structure in the metadata."""
     model = tiny_hdemucs(FOUR, 2)
-    state = DiffQuantizer(model, group_size=4, min_size=0.001).get_quantized_state() | {"__quantized": True}
+    state = DiffQuantizer(model, group_size=4, min_size=0.001).get_quantized_state() | {
+        "__quantized": True
+    }
     save_safetensors(model, folder / "14fc6a69.safetensors", state)
-    (module,) = [network.module for network in DemucsSeparator("14fc6a69", device="cpu", tuned=False)._networks]
+    (module,) = [
+        network.module
+        for network in DemucsSeparator("14fc6a69", device="cpu", tuned=False)._networks
+    ]
     original = dict(model.named_parameters())
     name, weight = max(module.named_parameters(), key=lambda item: item[1].numel())
     assert 0 < (weight - original[name]).abs().max() < 0.02
@@ -91,7 +104,9 @@ def test_a_quantised_safetensors_as_the_hub_has_it(folder: Path) -> None:
 def test_a_local_folder(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
-    save_with_checksum(serialize_model(tiny_htdemucs(FOUR, 2), OmegaConf.create({})), mine / "abcd.th")
+    save_with_checksum(
+        serialize_model(tiny_htdemucs(FOUR, 2), OmegaConf.create({})), mine / "abcd.th"
+    )
     save_safetensors(tiny_hdemucs(FOUR, 2), mine / "ef01.safetensors")
     (mine / "both.yaml").write_text(yaml.safe_dump({"models": ["abcd", "ef01"]}))
     one = separator("local", f"separators.local.path={mine}", "separators.local.name=both")
@@ -110,7 +125,9 @@ def test_a_local_folder(tmp_path: Path) -> None:
         ({"models": "abcd"}, "a list of `models`"),
     ],
 )
-def test_hostile_or_odd_bags_are_refused(definition: dict[str, object], message: str, tmp_path: Path) -> None:
+def test_hostile_or_odd_bags_are_refused(
+    definition: dict[str, object], message: str, tmp_path: Path
+) -> None:
     for signature in ("abcd", "ef01"):
         save_safetensors(tiny_htdemucs(), tmp_path / f"{signature}.safetensors")
     (tmp_path / "bag.yaml").write_text(yaml.safe_dump(definition))
@@ -129,5 +146,7 @@ def test_a_bag_that_names_a_program_runs_nothing(tmp_path: Path) -> None:
 def test_every_denoiser_says_what_it_lacks(name: str) -> None:
     problems, stages = objects(composed([f"enhancement={name}", "device=cpu"]))
     assert not problems
-    with pytest.raises(MissingWeights, match=rf"about \d+ MB(.|\n)*speechclean\.weights fetch {name}"):
+    with pytest.raises(
+        MissingWeights, match=rf"about \d+ MB(.|\n)*speechclean\.weights fetch {name}"
+    ):
         stages["enhancement"].weight_files()

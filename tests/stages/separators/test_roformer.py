@@ -1,4 +1,5 @@
-"""BS- and Mel-Band RoFormer from the files that their community shares: a checkpoint and the yaml that it was trained with."""
+"""BS- and Mel-Band RoFormer from the files that their community shares: a checkpoint and the yaml
+that it was trained with."""
 
 from __future__ import annotations
 
@@ -27,14 +28,23 @@ RATE = 44100
 TRAINING = "  batch_size: 2\n  lr: 1.0e-05\n  optimizer: adam\n  use_amp: true\n"
 
 
-def config(kind: str, *, stems: int = 1, target: str | None = "vocals", more: str = "", chunk: int = RATE // 2) -> str:
+def config(
+    kind: str,
+    *,
+    stems: int = 1,
+    target: str | None = "vocals",
+    more: str = "",
+    chunk: int = RATE // 2,
+) -> str:
     """A config as they come, tuples with Python's tag; half a second of 44.1 kHz stereo."""
     shape = "  num_bands: 60\n  sample_rate: 44100\n"
     if kind == "bs":
         bands = [2] * 24 + [4] * 12 + [12] * 8 + [24] * 8 + [48] * 8 + [128, 129]
         shape = "  freqs_per_bands: !!python/tuple\n" + "".join(f"    - {band}\n" for band in bands)
         shape += "  linear_transformer_depth: 0\n"
-    instruments = ["vocals", "other"] if target or stems == 2 else ["bass", "drums", "other", "vocals"]
+    instruments = (
+        ["vocals", "other"] if target or stems == 2 else ["bass", "drums", "other", "vocals"]
+    )
     return (
         f"audio:\n  chunk_size: {chunk}\n  num_channels: 2\n  sample_rate: {RATE}\n  min_mean_abs: 0.000\n"
         f"model:\n  dim: 16\n  depth: 1\n  stereo: true\n  num_stems: {stems}\n  time_transformer_depth: 1\n"
@@ -52,7 +62,9 @@ def write(folder: Path, kind: str, name: str = "model", seed: int = 0, **fields:
     path = folder / f"{name}.yaml"
     path.write_text(config(kind, **fields))  # type: ignore[arg-type]
     torch.manual_seed(seed)
-    torch.save(RoformerNetwork(RoformerConfig.read(path)).inner.state_dict(), folder / f"{name}.ckpt")
+    torch.save(
+        RoformerNetwork(RoformerConfig.read(path)).inner.state_dict(), folder / f"{name}.ckpt"
+    )
     return folder / f"{name}.ckpt"
 
 
@@ -65,12 +77,16 @@ def _bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("kind", ["bs", "mel"])
 def test_the_answer_is_the_networks_own(kind: str, tmp_path: Path) -> None:
-    """On one chunk without shifts; the network's own attention, which lays its matrix out, gives the same."""
+    """On one chunk without shifts; the network's own attention, which lays its matrix out, gives
+    the same."""
     path = write(tmp_path, kind)
     mixture = noise(0.5, RATE, channels=2)
     (stems,) = RoformerSeparator(str(path), shifts=0, overlap=0.0, device="cpu")([mixture])
     module = "bs_roformer" if kind == "bs" else "mel_band_roformer"
-    cls = getattr(__import__(f"{module}.{module}").__dict__[module], "BSRoformer" if kind == "bs" else "MelBandRoformer")
+    cls = getattr(
+        __import__(f"{module}.{module}").__dict__[module],
+        "BSRoformer" if kind == "bs" else "MelBandRoformer",
+    )
     arguments = dict(RoformerConfig.read(path.with_suffix(".yaml")).model)
     arguments.pop("linear_transformer_depth", None)
     plain = cls(**arguments).eval()
@@ -78,14 +94,22 @@ def test_the_answer_is_the_networks_own(kind: str, tmp_path: Path) -> None:
     with torch.inference_mode():
         expected = plain(mixture.waveform[None])[0]
     assert stems.speech.waveform.shape == (2, RATE // 2)
-    assert torch.allclose(stems.speech.waveform[:, : expected.shape[-1]], expected, atol=1e-5 * float(expected.abs().max()))
+    assert torch.allclose(
+        stems.speech.waveform[:, : expected.shape[-1]],
+        expected,
+        atol=1e-5 * float(expected.abs().max()),
+    )
     assert torch.allclose(stems.speech.waveform + stems.music.waveform, mixture.waveform, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["bs", "mel"])
 def test_the_same_samples_whatever_the_batch(kind: str, tmp_path: Path) -> None:
     path = str(write(tmp_path, kind))
-    clips = [noise(1.3, RATE, channels=2), noise(0.2, 24000, seed=1), noise(0.9, 48000, channels=2, seed=2)]
+    clips = [
+        noise(1.3, RATE, channels=2),
+        noise(0.2, 24000, seed=1),
+        noise(0.9, 48000, channels=2, seed=2),
+    ]
     together = RoformerSeparator(path, shifts=2, device="cpu", batch_size=3)(clips)
     for clip, stems in zip(clips, together, strict=True):
         (alone,) = RoformerSeparator(path, shifts=2, device="cpu")([clip])
@@ -104,9 +128,13 @@ def test_the_same_samples_whatever_the_batch(kind: str, tmp_path: Path) -> None:
         ({"target": None, "stems": 4}, ["bass", "drums", "other", "vocals"]),
     ],
 )
-def test_the_voice_is_found_among_the_stems(fields: dict[str, object], sources: list[str], tmp_path: Path) -> None:
+def test_the_voice_is_found_among_the_stems(
+    fields: dict[str, object], sources: list[str], tmp_path: Path
+) -> None:
     path = write(tmp_path, "mel", **fields)
-    separator = RoformerSeparator(str(path), shifts=0, overlap=0.0, device="cpu", accompaniment="stems")
+    separator = RoformerSeparator(
+        str(path), shifts=0, overlap=0.0, device="cpu", accompaniment="stems"
+    )
     (network,) = separator._networks
     assert network.module.sources == sources
     heard = noise(0.5, RATE, channels=2)
@@ -138,9 +166,13 @@ def test_every_way_in_which_states_are_stored(wrapped: str, tmp_path: Path) -> N
 
 def test_missing_files_are_named_with_what_to_do(tmp_path: Path) -> None:
     for name in ("roformer_mel_kim", "roformer_bs_viperx"):
-        problems, stages = objects(composed(["separators=[roformer]", f"separators.roformer.name={name}"]))
+        problems, stages = objects(
+            composed(["separators=[roformer]", f"separators.roformer.name={name}"])
+        )
         assert not problems
-        with pytest.raises(MissingWeights, match=rf"(?s)about \d+ MB.*speechclean\.weights fetch {name}") as raised:
+        with pytest.raises(
+            MissingWeights, match=rf"(?s)about \d+ MB.*speechclean\.weights fetch {name}"
+        ) as raised:
             stages["separators.roformer"].weight_files()
         assert raised.value.models == (name,)
     with pytest.raises(MissingWeights, match="neither a file nor one of roformer_mel_kim"):
@@ -154,10 +186,15 @@ def test_missing_files_are_named_with_what_to_do(tmp_path: Path) -> None:
         (tmp_path / f"{name}.yaml").touch()
     with pytest.raises(MissingWeights, match="no config lies beside it"):
         RoformerSeparator(str(tmp_path / "model.ckpt")).weight_files()
-    given = RoformerSeparator(str(tmp_path / "model.ckpt"), config=str(tmp_path / "b.yaml")).weight_files()
+    given = RoformerSeparator(
+        str(tmp_path / "model.ckpt"), config=str(tmp_path / "b.yaml")
+    ).weight_files()
     assert list(given.values()) == [tmp_path / "model.ckpt", tmp_path / "b.yaml"]
     (tmp_path / "model.yaml").touch()
-    assert RoformerSeparator(str(tmp_path / "model.ckpt")).weight_files()["model.config"] == tmp_path / "model.yaml"
+    assert (
+        RoformerSeparator(str(tmp_path / "model.ckpt")).weight_files()["model.config"]
+        == tmp_path / "model.yaml"
+    )
 
 
 def test_a_published_one_by_its_name(tmp_path: Path) -> None:
@@ -167,12 +204,16 @@ def test_a_published_one_by_its_name(tmp_path: Path) -> None:
     checkpoint, settings = (file.sources[0].name for file in models()["roformer_bs_viperx"].files)
     path.rename(folder / checkpoint)
     path.with_suffix(".yaml").rename(folder / settings)
-    assert RoformerSeparator("roformer_bs_viperx", device="cpu")([noise(0.4, RATE, channels=2)])[0].speech.waveform.any()
+    assert RoformerSeparator("roformer_bs_viperx", device="cpu")([noise(0.4, RATE, channels=2)])[
+        0
+    ].speech.waveform.any()
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roformer, "find_spec", lambda name: None if name == "bs_roformer" else True)
-    with pytest.raises(MissingWeights, match=r"bs-roformer-infer.*pip install 'speechclean\[roformer\]'"):
+    with pytest.raises(
+        MissingWeights, match=r"bs-roformer-infer.*pip install 'speechclean\[roformer\]'"
+    ):
         RoformerSeparator("roformer_mel_kim").weight_files()
 
 
@@ -197,7 +238,9 @@ class Attack:
 )
 def test_a_config_that_names_a_program_runs_nothing(tag: str, tmp_path: Path) -> None:
     path = write(tmp_path, "bs")
-    path.with_suffix(".yaml").write_text(config("bs", more="  zero_dc: " + tag.format(ran=tmp_path / "ran") + "\n"))
+    path.with_suffix(".yaml").write_text(
+        config("bs", more="  zero_dc: " + tag.format(ran=tmp_path / "ran") + "\n")
+    )
     with pytest.raises(CheckpointError, match=r"model\.yaml: refused.*python/"):
         RoformerSeparator(str(path), device="cpu")([noise(0.5, RATE, channels=2)])
     assert not (tmp_path / "ran").exists()
@@ -223,7 +266,10 @@ def test_a_hostile_checkpoint_runs_nothing(tmp_path: Path) -> None:
         (config("bs").replace("dim: 16", "dim: 24"), "does not fit its config"),
         (config("mel"), "does not fit its config"),
         (config("bs", stems=2), r"names \['vocals'\] for 2 stems"),
-        (config("bs", target="bass").replace("'vocals', 'other'", "'bass', 'drums'"), "none of which is speech"),
+        (
+            config("bs", target="bass").replace("'vocals', 'other'", "'bass', 'drums'"),
+            "none of which is speech",
+        ),
         ("\tno yaml: [", "not plain yaml"),
     ],
 )
@@ -235,7 +281,11 @@ def test_what_does_not_fit_is_said(text: str, message: str, tmp_path: Path) -> N
 
 
 def test_what_only_trainers_need_is_passed_over(tmp_path: Path) -> None:
-    path = write(tmp_path, "bs", more="  use_torch_checkpoint: true\n  skip_connection: false\n  mlp_expansion_factor: 4\n")
+    path = write(
+        tmp_path,
+        "bs",
+        more="  use_torch_checkpoint: true\n  skip_connection: false\n  mlp_expansion_factor: 4\n",
+    )
     assert yaml.safe_load("a: 1")  # the loader's tuples are its own: SafeLoader still knows none
     with pytest.raises(yaml.YAMLError):
         yaml.safe_load("!!python/tuple [1]")

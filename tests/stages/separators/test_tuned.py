@@ -22,16 +22,25 @@ from tests.conftest import noise, tiny_hdemucs, tiny_htdemucs
 
 
 def full_htdemucs() -> torch.nn.Module:
-    """Shaped like the published ones: residual branches on both sides, a bottleneck, layers of both kinds of attention."""
+    """Shaped like the published ones: residual branches on both sides, a bottleneck, layers of both
+    kinds of attention."""
     from demucs.htdemucs import HTDemucs
 
     torch.manual_seed(3)
-    shape = {"channels": 8, "nfft": 2048, "t_layers": 3, "t_heads": 2, "segment": 2, "samplerate": 24000}
+    shape = {
+        "channels": 8,
+        "nfft": 2048,
+        "t_layers": 3,
+        "t_heads": 2,
+        "segment": 2,
+        "samplerate": 24000,
+    }
     return HTDemucs(["drums", "bass", "other", "vocals"], dconv_mode=3, bottom_channels=32, **shape)
 
 
 def hybrid_hdemucs(**more: Any) -> torch.nn.Module:
-    """Shaped like the published ones: both domains, LSTM and local attention in the inner layers."""
+    """Shaped like the published ones: both domains, LSTM and local attention in the inner
+    layers."""
     torch.manual_seed(4)
     shape = {"channels": 8, "depth": 6, "segment": 2, "samplerate": 24000}
     return HDemucs(["drums", "bass", "other", "vocals"], **(shape | more))
@@ -48,7 +57,8 @@ NETWORKS = {
 
 
 def trained(network: torch.nn.Module) -> Any:
-    """Ready to answer, with layer scales as after a training: as initialised, what they scale would not be heard."""
+    """Ready to answer, with layer scales as after a training: as initialised, what they scale would
+    not be heard."""
     torch.manual_seed(5)
     for module in network.modules():
         if isinstance(module, LayerScale):
@@ -61,7 +71,12 @@ def trained(network: torch.nn.Module) -> Any:
 @pytest.mark.parametrize("alone", [*tuned.TWEAKS, None])
 def test_each_tweak_and_all_together_keep_the_answer(name: str, alone: str | None) -> None:
     network = trained(NETWORKS[name]())
-    heard = torch.stack([noise(1.7, 24000, 0.3, network.audio_channels, seed).waveform[:, :40013] for seed in (1, 2)])
+    heard = torch.stack(
+        [
+            noise(1.7, 24000, 0.3, network.audio_channels, seed).waveform[:, :40013]
+            for seed in (1, 2)
+        ]
+    )
     plain = network(heard)
     tuned.tune(network, without=frozenset(tuned.TWEAKS) - {alone} if alone else frozenset())
     answer = network(heard)
@@ -73,7 +88,10 @@ def test_each_tweak_and_all_together_keep_the_answer(name: str, alone: str | Non
 def test_lengths_that_no_frame_divides() -> None:
     for network in (trained(hybrid_hdemucs()), trained(tiny_hdemucs())):
         lengths = (4 * network.nfft, 4 * network.nfft + 1, 33331)
-        heard = [noise(2.0, 24000, 0.3, network.audio_channels).waveform[None, :, :samples] for samples in lengths]
+        heard = [
+            noise(2.0, 24000, 0.3, network.audio_channels).waveform[None, :, :samples]
+            for samples in lengths
+        ]
         plain = [network(one) for one in heard]
         tuned.tune(network)
         assert all(snr_db(a, network(one)) >= 100 for a, one in zip(plain, heard, strict=True))
@@ -85,7 +103,10 @@ def test_tweaks_are_where_they_belong() -> None:
     for network in (transformer, hybrid):
         tuned.tune(network)
     counts = [
-        [sum(isinstance(module, cls) for module in network.modules()) for network in (transformer, hybrid)]
+        [
+            sum(isinstance(module, cls) for module in network.modules())
+            for network in (transformer, hybrid)
+        ]
         for cls in (Attention, DecayingAttention, Residual)
     ]
     assert counts == [[6, 0], [0, 4], [16, 10]]
@@ -101,15 +122,24 @@ def test_a_gpu_is_spared_the_tweaks_for_caches() -> None:
 @torch.inference_mode()
 @pytest.mark.parametrize("name", ["one", "two", "heavy"])
 @pytest.mark.parametrize("accompaniment", ["residual", "stems"])
-def test_every_bag_answers_as_its_plain_networks_do(models: Path, name: str, accompaniment: str) -> None:
+def test_every_bag_answers_as_its_plain_networks_do(
+    models: Path, name: str, accompaniment: str
+) -> None:
     mixture = noise(3.1, 24000, channels=2 if name == "heavy" else 1)
-    separator = DemucsSeparator(name, str(models), shifts=2, accompaniment=accompaniment, device="cpu", tuned=True)
+    separator = DemucsSeparator(
+        name, str(models), shifts=2, accompaniment=accompaniment, device="cpu", tuned=True
+    )
     stems = separator([mixture])[0]
     plain = DemucsSeparator(name, str(models), shifts=2, accompaniment=accompaniment, device="cpu")
     bag = demucs_bag(name, str(models))
     weights = torch.tensor(bag.weights or [[1.0, 1.0]] * len(bag.files))
     plain.__dict__["_networks"] = [
-        engine.Network(checkpoints.build(checkpoints.read(path), path), tuple(own.tolist()), 2 * 24000, signature)
+        engine.Network(
+            checkpoints.build(checkpoints.read(path), path),
+            tuple(own.tolist()),
+            2 * 24000,
+            signature,
+        )
         for own, (signature, path) in zip(weights / weights.sum(0), bag.files.items(), strict=True)
     ]
     expected = plain([mixture])[0]
@@ -138,6 +168,7 @@ def test_a_batch_that_does_not_fit_goes_through_in_halves() -> None:
     heard = torch.randn(10, 1, 100)
     for _ in range(2):
         assert torch.equal(network.answer(heard)[:, 0], heard)
-    assert small.tried == [10, 5, 2, 2, 1, 2, 2, 1, 2, 2, 2, 2, 2]  # what has failed once is not tried again
+    # what has failed once is not tried again
+    assert small.tried == [10, 5, 2, 2, 1, 2, 2, 1, 2, 2, 2, 2, 2]
     with pytest.raises(torch.OutOfMemoryError):
         engine.Network(SmallMemory(holds=0), (1.0, 1.0), 100, "any").answer(heard)

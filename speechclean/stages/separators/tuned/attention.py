@@ -6,7 +6,12 @@ from typing import Any
 
 import torch
 from demucs.demucs import LocalState
-from demucs.transformer import CrossTransformerEncoderLayer, LayerScale, MyGroupNorm, MyTransformerEncoderLayer
+from demucs.transformer import (
+    CrossTransformerEncoderLayer,
+    LayerScale,
+    MyGroupNorm,
+    MyTransformerEncoderLayer,
+)
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,7 +29,11 @@ def tune_attention(network: Any) -> None:
 def _tune_layer(layer: Any) -> None:
     name = "self_attn" if isinstance(layer, MyTransformerEncoderLayer) else "cross_attn"
     attention = getattr(layer, name)
-    if isinstance(attention, nn.MultiheadAttention) and attention._qkv_same_embed_dim and attention.batch_first:
+    if (
+        isinstance(attention, nn.MultiheadAttention)
+        and attention._qkv_same_embed_dim
+        and attention.batch_first
+    ):
         for scale, linear in ((layer.gamma_1, attention.out_proj), (layer.gamma_2, layer.linear2)):
             if isinstance(scale, LayerScale):
                 linear.weight *= scale.scale[:, None]
@@ -36,7 +45,8 @@ def _tune_layer(layer: Any) -> None:
 
 
 class Attention(nn.Module):
-    """`nn.MultiheadAttention` without its fast path, which writes down the matrix of all weights: 2,688 x 2,688 for each of
+    """`nn.MultiheadAttention` without its fast path, which writes down the matrix of all weights:
+    2,688 x 2,688 for each of
     eight heads in a segment of HTDemucs. Shape: `[batch, time, channels]`.
     """
 
@@ -45,8 +55,11 @@ class Attention(nn.Module):
         self.heads = plain.num_heads
         self.weight, self.bias, self.out = plain.in_proj_weight, plain.in_proj_bias, plain.out_proj
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> tuple[Tensor, None]:
-        """Attend; `options` are those that the transformer's layers pass, of which none may mask anything."""
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, **options: Any
+    ) -> tuple[Tensor, None]:
+        """Attend; `options` are those that the transformer's layers pass, of which none may mask
+        anything."""
         assert key is value
         assert all(options.get(mask) is None for mask in ("attn_mask", "key_padding_mask"))
         width = query.shape[-1]
@@ -54,13 +67,19 @@ class Attention(nn.Module):
             parts = functional.linear(query, self.weight, self.bias).chunk(3, -1)
         else:
             asked = functional.linear(query, self.weight[:width], self.bias[:width])
-            parts = (asked, *functional.linear(key, self.weight[width:], self.bias[width:]).chunk(2, -1))
+            parts = (
+                asked,
+                *functional.linear(key, self.weight[width:], self.bias[width:]).chunk(2, -1),
+            )
         heads = [part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts]
-        return self.out(functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)), None
+        return self.out(
+            functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+        ), None
 
 
 class WholeNorm(nn.Module):
-    """`MyGroupNorm` of one group, without transposing there and back. Shape: `[batch, time, channels]`."""
+    """`MyGroupNorm` of one group, without transposing there and back. Shape: `[batch, time,
+    channels]`."""
 
     def __init__(self, plain: MyGroupNorm) -> None:
         super().__init__()
@@ -72,10 +91,11 @@ class WholeNorm(nn.Module):
 
 
 class DecayingAttention(nn.Module):
-    """`LocalState` of demucs: attention whose scores fall with the distance in time. Shape: `[batch, channels, time]`.
+    """`LocalState` of demucs: attention whose scores fall with the distance in time. Shape:
+    `[batch, channels, time]`.
 
-    Its four decays per head only ever act as their weighted sum, so the scores take one multiplication by |t - s| per head
-    instead of a product over all pairs of frames for each decay.
+    Its four decays per head only ever act as their weighted sum, so the scores take one
+    multiplication by |t - s| per head instead of a product over all pairs of frames for each decay.
     """
 
     def __init__(self, plain: LocalState) -> None:
@@ -86,12 +106,16 @@ class DecayingAttention(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
-        queries, keys, content = (part(x).unflatten(1, (self.heads, -1)) for part in (self.query, self.key, self.content))
+        queries, keys, content = (
+            part(x).unflatten(1, (self.heads, -1)) for part in (self.query, self.key, self.content)
+        )
         rates = torch.arange(1, self.decays + 1, device=x.device, dtype=x.dtype) / self.decays**0.5
         decay = torch.sigmoid(self.query_decay(x)).unflatten(1, (self.heads, -1)) / 2
-        slope = torch.einsum("bhft,f->bht", decay, rates)  # per query, what a frame of distance costs
+        # per query, what a frame of distance costs
+        slope = torch.einsum("bhft,f->bht", decay, rates)
         time = torch.arange(x.shape[-1], device=x.device, dtype=x.dtype)
-        scores = torch.matmul(queries.transpose(-1, -2) / keys.shape[2] ** 0.5, keys)  # [batch, heads, queries, keys]
+        # [batch, heads, queries, keys]
+        scores = torch.matmul(queries.transpose(-1, -2) / keys.shape[2] ** 0.5, keys)
         scores.addcmul_(slope[..., None], (time[:, None] - time).abs(), value=-1)
         scores.diagonal(dim1=-2, dim2=-1).fill_(-100)  # a frame does not look at itself
         answer = torch.matmul(content, torch.softmax(scores, -1).transpose(-1, -2))

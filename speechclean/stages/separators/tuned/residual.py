@@ -1,4 +1,5 @@
-"""The residual branches of demucs' layers (DConv) as matrix products on `[batch, channels, time]`."""
+"""The residual branches of demucs' layers (DConv) as matrix products on `[batch, channels,
+time]`."""
 
 from __future__ import annotations
 
@@ -35,8 +36,9 @@ class Residual(nn.Module):
 class Branch(nn.Module):
     """conv -> norm -> activation (-> LSTM, attention) -> 1x1 conv -> norm -> GLU -> layer scale.
 
-    The 1x1 convolution is a matrix product, which libraries do better than a convolution over so few channels; the layer scale
-    goes into the weights of the norm, in the half of the channels that the GLU does not gate with.
+    The 1x1 convolution is a matrix product, which libraries do better than a convolution over so
+    few channels; the layer scale goes into the weights of the norm, in the half of the channels
+    that the GLU does not gate with.
     """
 
     def __init__(self, plain: Any) -> None:
@@ -44,7 +46,10 @@ class Branch(nn.Module):
         *narrow, widen, norm, gate, scale = plain
         assert [type(part) for part in (widen, gate, scale)] == [nn.Conv1d, nn.GLU, LayerScale]
         self.narrow = nn.Sequential(*narrow)
-        self.weight, self.bias = nn.Parameter(widen.weight[:, :, 0], False), nn.Parameter(widen.bias[:, None], False)
+        self.weight, self.bias = (
+            nn.Parameter(widen.weight[:, :, 0], False),
+            nn.Parameter(widen.bias[:, None], False),
+        )
         self.norm = norm
         if isinstance(norm, nn.GroupNorm):
             norm.weight[: len(scale.scale)] *= scale.scale

@@ -1,7 +1,10 @@
-"""STFT and inverse STFT of the demucs family, with the window and the overlap-add's envelope made once.
+"""STFT and inverse STFT of the demucs family, with the window and the overlap-add's envelope made
+once.
 
-A hybrid network pads so that its frames centre on multiples of the hop from hop / 2 on, and drops the two outer frames on each
-side: what is left are the frames of the padded waveform without any centring, so only those are computed. In the inverse the
+A hybrid network pads so that its frames centre on multiples of the hop from hop / 2 on, and drops
+the two outer frames on each
+side: what is left are the frames of the padded waveform without any centring, so only those are
+    computed. In the inverse the
 hop is a quarter of the window: overlap-add is four shifted sums over whole blocks.
 """
 
@@ -19,7 +22,8 @@ OVERLAPS = 4
 
 
 def tune_spectra(network: Any) -> None:
-    """Give a network its transforms; one that pads like the first MDX models (`hybrid_old`) keeps its own."""
+    """Give a network its transforms; one that pads like the first MDX models (`hybrid_old`) keeps
+    its own."""
     if getattr(network, "hybrid_old", False) or network.hop_length * OVERLAPS != network.nfft:
         return
     spectra = Spectra(network.nfft, getattr(network, "hybrid", True))
@@ -27,16 +31,19 @@ def tune_spectra(network: Any) -> None:
 
 
 class Spectra:
-    """Transforms of window `nfft`; `hybrid` networks pad by 3/2 hops, the others by half a window (centred frames)."""
+    """Transforms of window `nfft`; `hybrid` networks pad by 3/2 hops, the others by half a window
+    (centred frames)."""
 
     def __init__(self, nfft: int, hybrid: bool) -> None:
         self.nfft, self.hop, self.hybrid = nfft, nfft // OVERLAPS, hybrid
-        self.begin = 3 * self.hop // 2 if hybrid else nfft // 2  # where the waveform starts within the frames
+        # where the waveform starts within the frames
+        self.begin = 3 * self.hop // 2 if hybrid else nfft // 2
         self._windows: dict[torch.device, Tensor] = {}
         self._envelopes: dict[tuple[torch.device, int], Tensor] = {}
 
     def analyse(self, waveform: Tensor) -> Tensor:
-        """Spectrum without its highest bin: `[..., samples]` -> complex `[..., nfft / 2, frames]`."""
+        """Spectrum without its highest bin: `[..., samples]` -> complex `[..., nfft / 2,
+        frames]`."""
         *batch, samples = waveform.shape
         if self.hybrid:
             tail = -samples % self.hop
@@ -44,16 +51,26 @@ class Spectra:
         flat = waveform.reshape(-1, waveform.shape[-1])
         window = self._window(waveform.device)
         spectrum = torch.stft(
-            flat, self.nfft, self.hop, window=window, normalized=True, center=not self.hybrid, return_complex=True
+            flat,
+            self.nfft,
+            self.hop,
+            window=window,
+            normalized=True,
+            center=not self.hybrid,
+            return_complex=True,
         )
         return spectrum[:, :-1].view(*batch, self.nfft // 2, spectrum.shape[-1])
 
     def synthesise(self, spectrum: Tensor, length: int) -> Tensor:
-        """The waveform of a spectrum without its highest bin: complex `[..., nfft / 2, frames]` -> `[..., length]`."""
+        """The waveform of a spectrum without its highest bin: complex `[..., nfft / 2, frames]` ->
+        `[..., length]`."""
         frames = torch.fft.irfft(spectrum.transpose(-1, -2), n=self.nfft, norm="ortho")
         frames *= self._window(frames.device)
         summed = _overlap_add(frames)[..., self.begin : self.begin + length]
-        return summed / self._envelope(frames.device, frames.shape[-2])[self.begin : self.begin + length]
+        return (
+            summed
+            / self._envelope(frames.device, frames.shape[-2])[self.begin : self.begin + length]
+        )
 
     def _window(self, device: torch.device) -> Tensor:
         if device not in self._windows:
@@ -61,7 +78,8 @@ class Spectra:
         return self._windows[device]
 
     def _envelope(self, device: torch.device, frames: int) -> Tensor:
-        """Sum of the squared windows of all frames. Of a hybrid network's, two frames of silence on each side count too."""
+        """Sum of the squared windows of all frames. Of a hybrid network's, two frames of silence on
+        each side count too."""
         key, known = (device, frames), self._envelopes
         if key not in known:
             outer = 2 if self.hybrid else 0

@@ -1,5 +1,6 @@
 """Measured numbers in texts: a place between `<!-- NAME -->` and `<!-- end -->` is written by a
-command, never by hand."""
+command, never by hand.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from typing import Any
 
 def record(study: Path, name: str, result: Any, table: str) -> None:
     """What a study has found: `results/<name>.json` in its folder, and the table in its README's
-    place of that name."""
+    place of that name.
+    """
     results = study / "results"
     results.mkdir(exist_ok=True)
     (results / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
@@ -21,7 +23,8 @@ def record(study: Path, name: str, result: Any, table: str) -> None:
 
 def fill(path: Path, contents: Mapping[str, str]) -> None:
     """Write the marked places of a text anew; those whose name is not among the contents stay as
-    they are."""
+    they are.
+    """
 
     def place(match: re.Match[str]) -> str:
         name = match.group(1)

@@ -49,7 +49,8 @@ def mixtures(
     levels: tuple[float, float] = (-5.0, 15.0),
 ) -> Iterator[tuple[Audio, Audio, int, int, float]]:
     """Mixture, reference, which speech, which music, and the level in dB; all at the speech's
-    rate."""
+    rate.
+    """
     rng = np.random.default_rng(seed)
     snrs = rng.permutation(np.linspace(*levels, count))
     voices, tunes = _draw(len(speech), rng), _draw(len(music), rng)
@@ -120,7 +121,8 @@ def sources(
 def read(folder: Path) -> Iterator[tuple[Audio, Audio, str, str, float]]:
     """Mixtures that lie in a folder already, with a `mixtures.tsv` (columns id, speech, music,
     snr_active_db) as ../shared/data/dev/mix.py leaves it: mixture, reference, names of speech and
-    music, level in dB."""
+    music, level in dB.
+    """
     with open(folder / "mixtures.tsv", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     for row in rows:

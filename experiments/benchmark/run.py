@@ -78,7 +78,8 @@ def judged(found: Separation, reference: Audio) -> dict[str, float]:
 
 def interval(differences: np.ndarray, groups: list[str], draws: int = 5000) -> tuple[float, float]:
     """95 % confidence interval of a mean, by bootstrap over the pieces of music: mixtures of one
-    piece are no two opinions."""
+    piece are no two opinions.
+    """
     rng = np.random.default_rng(0)
     names = sorted(set(groups))
     sums = np.array(

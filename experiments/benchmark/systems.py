@@ -1,5 +1,6 @@
 """What is compared: each a function of a mixture, its reference and the separators' answers, to a
-speech estimate."""
+speech estimate.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +88,8 @@ def plain(mixture: Audio, stems: Stems) -> Separation:
 
 def gated(mixture: Audio, quantile: float = 0.2, over_db: float = 6.0) -> Separation:
     """Spectral gating: per frequency a floor from the quiet frames, a soft step 6 dB above it
-    (stationary noise reduction)."""
+    (stationary noise reduction).
+    """
     n_fft = stft.window_length(mixture.sample_rate, 0.064)
     power = stft.stft(mixture.waveform, n_fft).abs().square()
     floor = power.quantile(quantile, -1, keepdim=True) * 10 ** (over_db / 10)
@@ -97,7 +99,8 @@ def gated(mixture: Audio, quantile: float = 0.2, over_db: float = 6.0) -> Separa
 
 def harmonic(mixture: Audio) -> Separation:
     """Harmonic part of harmonic-percussive separation (Fitzgerald, "Harmonic/percussive separation
-    using median filtering", DAFx 2010), by librosa."""
+    using median filtering", DAFx 2010), by librosa.
+    """
     import librosa
 
     waveform = np.stack([librosa.effects.harmonic(row) for row in mixture.waveform.numpy()])
@@ -108,7 +111,8 @@ def harmonic(mixture: Audio) -> Separation:
 
 def oracle(mixture: Audio, reference: Audio) -> Separation:
     """The ratio mask of the true voice and the true music: what a perfect model could do with this
-    kind of mask."""
+    kind of mask.
+    """
     n_fft = stft.window_length(mixture.sample_rate, 0.085)
     voice, music = (
         stft.stft(w, n_fft) for w in (reference.waveform, mixture.waveform - reference.waveform)

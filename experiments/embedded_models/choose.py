@@ -51,7 +51,8 @@ def fusions() -> dict[str, tuple]:
 
 def in_pauses(cleaned: np.ndarray, mixture: np.ndarray, speech: np.ndarray) -> float:
     """Level of `cleaned` against `mixture` in dB where speech pauses; NaN with less than 0.3 s of
-    pauses or no music."""
+    pauses or no music.
+    """
     pause = ~active(speech)
     before, after = (frame_energy(wave)[pause].sum() for wave in (mixture, cleaned))
     music = frame_energy(mixture - speech)[pause].sum()
@@ -62,7 +63,8 @@ def in_pauses(cleaned: np.ndarray, mixture: np.ndarray, speech: np.ndarray) -> f
 
 def judge(sources: torch.Tensor, rule: tuple, stages: Sequence[Stage], stems: list) -> np.ndarray:
     """`[mixtures, 3]`: SI-SDR in dB, STOI, level in speech pauses in dB, after the rule and the
-    stages."""
+    stages.
+    """
     fusion, names = rule
     rows = []
     for (music, speech), answers in zip(sources, stems, strict=True):

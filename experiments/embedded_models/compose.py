@@ -51,7 +51,8 @@ class Note:
 @dataclass(frozen=True)
 class Style:
     """What a piece is made of; programs are drawn from the tuples, an empty tuple leaves the part
-    out."""
+    out.
+    """
 
     tempo: tuple[int, int]
     beats: int

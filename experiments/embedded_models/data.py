@@ -28,7 +28,8 @@ VALID_SHARE = 0.08
 @dataclass(frozen=True)
 class Clip:
     """One decoded clip: `start` and `length` in samples of its bank, `source_rate` in Hz before
-    resampling."""
+    resampling.
+    """
 
     file: str
     id: str
@@ -59,14 +60,16 @@ class Bank:
 
 def split_of(identity: str, share: float = VALID_SHARE) -> str:
     """Train or valid, decided by the name alone: the same on every machine and whatever else is in
-    the folder."""
+    the folder.
+    """
     draw = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:4], "big") / 2**32
     return "valid" if draw < share else "train"
 
 
 def decode(path: Path) -> tuple[np.ndarray, int]:
     """Mono int16 `[samples]` at `SAMPLE_RATE` with its peak at -1 dBFS, and the rate it was stored
-    at."""
+    at.
+    """
     wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
     mono = wave.mean(axis=1)
     if rate != SAMPLE_RATE:
@@ -78,7 +81,8 @@ def decode(path: Path) -> tuple[np.ndarray, int]:
 
 def write_bank(folder: Path, name: str, files: Iterable[tuple[Path, str, str, str]]) -> None:
     """Decode `(path, label, id, origin)` in order; a file that cannot be read is named and left
-    out."""
+    out.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rows, position = [], 0
     with open(folder / f"{name}.i16.part", "wb") as out:
@@ -104,7 +108,8 @@ def write_bank(folder: Path, name: str, files: Iterable[tuple[Path, str, str, st
 
 def _both_splits(rows: list[Clip]) -> list[Clip]:
     """Clips with something on both sides: of a few voices the draw may hold out none, or all. The
-    last by its hash moves."""
+    last by its hash moves.
+    """
     identities = sorted(
         {row.id for row in rows}, key=lambda one: hashlib.sha256(one.encode()).digest()
     )
@@ -147,7 +152,8 @@ def from_manifest(source: Path, kind: str) -> list[tuple[Path, str, str, str]]:
 
 def from_folder(folder: Path) -> list[tuple[Path, str, str, str]]:
     """Rendered files named `<id>__<n>.wav|ogg`: everything before the double underscore is the
-    voice or tune."""
+    voice or tune.
+    """
     paths = sorted(
         p for p in folder.rglob("*") if p.suffix.lower() in (".wav", ".ogg", ".flac", ".mp3")
     )
@@ -156,7 +162,8 @@ def from_folder(folder: Path) -> list[tuple[Path, str, str, str]]:
 
 def bank_folders(banks: Path, folders: Mapping[str, Path]) -> None:
     """Banks from folders of one's own, by kind. Raises `ConfigError` for a folder without two
-    voices or tracks: one must be held out."""
+    voices or tracks: one must be held out.
+    """
     problems = []
     for kind, folder in folders.items():
         found = from_folder(folder)

@@ -42,7 +42,8 @@ BANDS_DB = [(-5.0, 0.0), (0.0, 5.0), (5.0, 10.0), (10.0, 15.0)]
 class Score:
     """One mixture: its SNR over active speech in dB, SI-SDR in dB and STOI before and after
     cleaning, and by how much `music_residual_db` changed where it begins with music alone (else
-    NaN)."""
+    NaN).
+    """
 
     name: str
     snr_db: float
@@ -90,7 +91,8 @@ def judge(pipeline: Pipeline, folder: Path) -> Iterator[Score]:
 
 def check_clean(pipeline: Pipeline, folder: Path) -> Iterator[tuple[str, float, float, float]]:
     """(file, STOI, SI-SDR in dB, change of loudness in LU) of clean speech against itself through
-    the pipeline."""
+    the pipeline.
+    """
     for path in sorted(p for p in folder.iterdir() if p.suffix in (".flac", ".wav")):
         speech: Audio = load(path)
         cleaned = pipeline([speech])[0].speech

@@ -58,7 +58,8 @@ class Step:
 
 def steps(work: Path, source: Path, scale: float, device: str) -> list[Step]:
     """What to do, in order. `scale` shortens the trainings and what is made for them; 1 is what
-    ships."""
+    ships.
+    """
     banks, made = (
         work / "banks",
         {name: work / name for name in ("voices", "midi", "composed", "remains")},

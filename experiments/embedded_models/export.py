@@ -40,7 +40,8 @@ def load(checkpoint: Path) -> tuple[nn.Module, dict]:
 
 def quantizer(model: nn.Module, content: dict) -> DiffQuantizer:
     """DiffQ over the averaged weights, with the bits that the checkpoint learned (8 where it
-    learned none)."""
+    learned none).
+    """
     made = attach(model)
     made.no_optimizer()
     learned = {k: v for k, v in content["average"].items() if k.endswith("_diffq")}
@@ -50,14 +51,16 @@ def quantizer(model: nn.Module, content: dict) -> DiffQuantizer:
 
 def training_args(content: dict) -> dict:
     """What is told of the training inside the weights: how long it was, how it ended, and its run
-    in MLflow."""
+    in MLflow.
+    """
     told = {key: content[key] for key in ("network", "step", "elapsed", "heard_s")}
     return told | {"run": content.get("run"), "valid": content["scores"]}
 
 
 def package(model: nn.Module, content: dict, quantise: bool) -> dict:
     """Demucs's package: class, arguments, state (half precision or DiffQ) and what is known of the
-    training."""
+    training.
+    """
     args, kwargs = model._init_args_kwargs
     told = training_args(content)
     if quantise:
@@ -74,7 +77,8 @@ def package(model: nn.Module, content: dict, quantise: bool) -> dict:
 
 def export_network(checkpoint: Path, out: Path, name: str) -> Path:
     """What a checkpoint holds, as `name` in the folder `out` and the format of its own library.
-    Returns the file of weights."""
+    Returns the file of weights.
+    """
     out.mkdir(parents=True, exist_ok=True)
     denoising = torch.load(checkpoint, "cpu", weights_only=True)["network"] == "denoiser"
     return (
@@ -86,7 +90,8 @@ def export_network(checkpoint: Path, out: Path, name: str) -> Path:
 
 def export_separator(checkpoint: Path, out: Path, name: str | None = None) -> Path:
     """Package and bag of one separator; an older package of the same bag is removed. Returns the
-    package's path."""
+    package's path.
+    """
     model, content = load(checkpoint)
     name = name or BAGS[content["network"]]
     content_of = package(model, content, quantise=content["network"] == "hdemucs")

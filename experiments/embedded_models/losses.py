@@ -15,7 +15,8 @@ FLOOR = 1e-3  # energy below the mixture's (-30 dB) that no loss term asks to go
 
 def stft(wave: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
     """Hann STFT, centred and reflected: `[batch, samples]` to complex `[batch, n_fft // 2 + 1,
-    frames]`."""
+    frames]`.
+    """
     window = torch.hann_window(n_fft, dtype=wave.dtype, device=wave.device)
     return torch.stft(wave, n_fft, hop, window=window, return_complex=True)
 
@@ -33,7 +34,8 @@ def power(spectrum: Tensor) -> Tensor:
 
 def ratio_mask(speech: Tensor, music: Tensor, eps: float = 1e-6) -> Tensor:
     """Wiener-like ratio mask of two estimates, |V|^2 / (|V|^2 + |A|^2 + eps), from their
-    spectra."""
+    spectra.
+    """
     voice = power(speech)
     return voice / (voice + power(music) + eps)
 
@@ -51,13 +53,15 @@ def log_error(error: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
 
 def compressed(spectrum: Tensor) -> Tensor:
     """Square root of the magnitude, with a finite slope at zero; two roots cost a third of one
-    `pow`."""
+    `pow`.
+    """
     return (power(spectrum) + 1e-5).sqrt().sqrt()
 
 
 def separator_loss(estimate: Tensor, sources: Tensor) -> tuple[Tensor, dict[str, float]]:
     """Loss of `estimate` `[batch, 2, 1, samples]` against `sources` `[batch, 2, samples]`, both
-    (music, speech)."""
+    (music, speech).
+    """
     batch, _, length = sources.shape
     estimate = estimate.reshape(batch, 2, length)
     mixture = sources.sum(1)

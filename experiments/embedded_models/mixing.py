@@ -24,7 +24,8 @@ FRAME = SAMPLE_RATE // 50  # 20 ms, the frame in which speech counts as active
 @dataclass(frozen=True)
 class Crop:
     """What a model is given (`speech + music`) and what it should answer; `music` holds noise
-    too."""
+    too.
+    """
 
     speech: np.ndarray
     music: np.ndarray
@@ -54,7 +55,8 @@ class Recipe:
 
 class Pool:
     """Clips to draw from: a voice or track by the square root of its length, then a clip by its
-    length."""
+    length.
+    """
 
     def __init__(self, banks: Sequence[tuple[Bank, float]], split: str) -> None:
         self.parts = []
@@ -90,7 +92,8 @@ class Pool:
 
 def curve(rng: np.random.Generator, freqs: np.ndarray, spread_db: float) -> np.ndarray:
     """Smooth random equaliser: gain per frequency, seven knots an octave and a bit apart,
-    `spread_db` each."""
+    `spread_db` each.
+    """
     knots = np.log2(np.geomspace(60.0, 12_000.0, 7))
     gains = rng.normal(0.0, spread_db, 7)
     return (10 ** (np.interp(np.log2(np.maximum(freqs, 20.0)), knots, gains) / 20)).astype(
@@ -107,7 +110,8 @@ def low_pass(freqs: np.ndarray, cutoff_hz: float) -> np.ndarray:
 
 def room(rng: np.random.Generator, size: int) -> np.ndarray:
     """Spectrum of a direct sound plus an exponentially decaying noise tail (RT60 0.1-0.45 s, 6-20
-    dB below it)."""
+    dB below it).
+    """
     rt60, level_db = rng.uniform(0.1, 0.45), rng.uniform(-20, -6)
     length = min(int(rt60 * SAMPLE_RATE), PRE_ROLL)
     tail = rng.standard_normal(length) * 10 ** (-3 * np.arange(length) / (rt60 * SAMPLE_RATE))
@@ -127,7 +131,8 @@ def shape(
     speeds=SPEEDS,
 ):
     """Draw a source and pass it through speed, equaliser, room and low-pass: `[length]` and its
-    stored rate."""
+    stored rate.
+    """
     total = length + PRE_ROLL
     size = scipy.fft.next_fast_len(int(total * rng.uniform(*speeds)), real=True)
     wave, rate = pool.draw(rng, size)
@@ -169,7 +174,8 @@ def gain_for(speech: np.ndarray, other: np.ndarray, snr_db: float) -> float:
 
 def envelope(rng: np.random.Generator, length: int, recipe: Recipe) -> np.ndarray | float:
     """Fades (up to 18 dB over the crop) and cuts (music starts or stops in it), as under real
-    speech."""
+    speech.
+    """
     draw = rng.random()
     if draw < recipe.fade:
         return (10 ** (np.linspace(0, rng.uniform(-18, 18), length) / 20)).astype(np.float32)
@@ -183,7 +189,8 @@ def envelope(rng: np.random.Generator, length: int, recipe: Recipe) -> np.ndarra
 def ducked(rng: np.random.Generator, speech: np.ndarray) -> np.ndarray:
     """Gain of music that steps back under the voice, `[samples]`: 4-14 dB down while somebody
     speaks, in and out by one-pole glides of 0.05-0.3 s and 0.2-0.8 s, as a side-chained compressor
-    does it."""
+    does it.
+    """
     speaks, depth = active(speech), rng.uniform(4, 14)
     rates = [
         1 - np.exp(-0.02 / seconds) for seconds in (rng.uniform(0.05, 0.3), rng.uniform(0.2, 0.8))
@@ -200,7 +207,8 @@ def ducked(rng: np.random.Generator, speech: np.ndarray) -> np.ndarray:
 
 def lead(rng: np.random.Generator, length: int) -> np.ndarray:
     """Gate of 0 and 1, `[length]`, 10 ms ramps: the voice comes in late (a lead-in of music alone)
-    or stops early."""
+    or stops early.
+    """
     at, width = rng.uniform(0.15, 0.6) * length, 0.01 * SAMPLE_RATE
     ramp = np.clip((np.arange(length) - at) / width, 0, 1).astype(np.float32)
     return ramp if rng.random() < 0.6 else ramp[::-1]
@@ -247,7 +255,8 @@ def crop(rng: np.random.Generator, pools: dict[str, Pool], length: int, recipe: 
 
 def make_pools(banks: dict[str, Bank], split: str, real: float) -> dict[str, Pool]:
     """Pools of one split from the banks present: `voices` and `composed` join `speech` and `music`
-    at `1 - real`."""
+    at `1 - real`.
+    """
 
     def pool(main: str, extra: str) -> Pool:
         parts = [(banks[main], real)]

@@ -50,7 +50,8 @@ class Muon(torch.optim.Optimizer):
 
 def split_parameters(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """(matrices for Muon, the rest for AdamW): embeddings, biases, norms, scales and tiny weights
-    are the rest."""
+    are the rest.
+    """
     matrices, rest = [], []
     for name, weight in model.named_parameters():
         big = weight.ndim >= 2 and min(weight.flatten(1).shape) >= 8 and "emb" not in name

@@ -49,7 +49,8 @@ def htdemucs() -> HTDemucs:
 
 def hdemucs() -> HDemucs:
     """Frequency-only U-Net on magnitudes with local attention and LSTM at the bottom, about 1.1 M
-    parameters."""
+    parameters.
+    """
     return HDemucs(
         sources=SOURCES,
         audio_channels=1,

@@ -1,5 +1,6 @@
 """How weights move: two optimisers by a schedule, DiffQ's noise where it is asked for, and an
-average that is what ships."""
+average that is what ships.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from experiments.embedded_models.quantise import attach
 
 def rate(progress: float, warm: float = 0.02) -> float:
     """Share of the peak learning rate at `progress` in 0..1: linear warm-up, then a cosine down to
-    1 %."""
+    1 %.
+    """
     if progress < warm:
         return progress / warm
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm) / (1 - warm))))
@@ -61,7 +63,8 @@ class Learner:
 
     def step(self, loss: Tensor, progress: float) -> bool:
         """One update at `progress` in 0..1; a gradient that is not finite moves nothing. Returns
-        whether it moved."""
+        whether it moved.
+        """
         for group in self.muon.param_groups + self.adamw.param_groups:
             group["lr"] = rate(progress) * group["peak"]
         self.model.zero_grad()

@@ -1,5 +1,6 @@
 """DiffQ (Defossez et al. 2021) as the frequency-domain model uses it: bits per group of eight
-weights, learned."""
+weights, learned.
+"""
 
 from diffq import DiffQuantizer
 from torch import nn

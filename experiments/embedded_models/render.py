@@ -37,7 +37,8 @@ def render(
     timeout_s: float = 60.0,
 ) -> bool:
     """Write `out` (16-bit stereo wav of `seconds`) and say whether it worked; a run that does not
-    end is stopped."""
+    end is stopped.
+    """
     raw = out.with_suffix(".part")
     raw.unlink(missing_ok=True)
     options = ["-ni", "-q", "-g", "0.5", "-r", str(rate), "-O", "s16", "-T", "raw", "-F", str(raw)]

@@ -1,5 +1,6 @@
 """What a training is told: the schema of conf/train.yaml, and everything that is wrong with it said
-at once."""
+at once.
+"""
 
 from __future__ import annotations
 

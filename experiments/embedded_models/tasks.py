@@ -1,5 +1,6 @@
 """What a network is trained to do: where its batches come from, its loss, its score on held-out
-voices and tracks."""
+voices and tracks.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,8 @@ SCORES = ("before_db", "after_db", "plain_db")
 
 def gained(answer: Tensor, spectrum: Tensor) -> Tensor:
     """What ships of a denoiser's `answer`: its magnitude as a gain up to 1 on `spectrum`. Complex
-    `[..., freqs, frames]`."""
+    `[..., freqs, frames]`.
+    """
     gain = ((power(answer) + 1e-12) / (power(spectrum) + 1e-12)).sqrt()
     return spectrum * gain.clamp(max=1)
 
@@ -35,7 +37,8 @@ def open_banks(folder: Path) -> dict[str, Bank]:
 @dataclass
 class SeparationTask:
     """Music and speech out of a mixture at 24 kHz; a batch is `[size, 2, samples]`, (music,
-    speech)."""
+    speech).
+    """
 
     folder: Path
     crop_s: float = 3.0
@@ -114,7 +117,8 @@ class DenoisingTask:
     @torch.no_grad()
     def score(self, model: nn.Module) -> dict[str, float]:
         """Mean SI-SDR in dB before and after the gain that ships, and of the plain output, where
-        speech is not silent."""
+        speech is not silent.
+        """
         before, after, plain = [], [], []
         for separated, speech in self.held_out.to(next(model.parameters()).device):
             if speech.abs().max() > 0.01:

@@ -42,7 +42,8 @@ def oscillator(
     frequency: np.ndarray | float, seconds: float, rng: Rng, partials: int = 1, tilt: float = 1.0
 ) -> np.ndarray:
     """Partials at multiples of `frequency` in Hz (a course `[samples]` or one number), the n-th at
-    n to the minus `tilt`; none above the Nyquist frequency."""
+    n to the minus `tilt`; none above the Nyquist frequency.
+    """
     course = np.broadcast_to(frequency, times(seconds).shape)
     phase = 2 * np.pi * np.cumsum(course) / SAMPLE_RATE + rng.uniform(0, 2 * np.pi)
     numbers = range(1, partials + 1)
@@ -79,7 +80,8 @@ def drone(rng: Rng) -> np.ndarray:
 
 def sung(rng: Rng) -> np.ndarray:
     """A voice on vowels: a pulse train that glides from note to note with vibrato, through three
-    formants that move."""
+    formants that move.
+    """
     root, out, at = rng.uniform(110, 330), np.zeros(round(SECONDS * SAMPLE_RATE)), 0.0
     raised = 2 ** (2 / 12) if root > 180 else 1.0
     before = pitch(rng, root, 8)
@@ -119,7 +121,8 @@ def resonance(source: np.ndarray, centre: float, width: float) -> np.ndarray:
 
 def jingle(rng: Rng) -> np.ndarray:
     """A short motif of bells (FM, Chowning 1973) again and again, now and then with a hit before it
-    and silence after."""
+    and silence after.
+    """
     motif = [
         (rng.uniform(0, 1.2), pitch(rng, rng.uniform(250, 700), 10))
         for _ in range(int(rng.integers(2, 8)))
@@ -205,7 +208,8 @@ KINDS: dict[str, Callable[[Rng], np.ndarray]] = {
 
 def piece(kind: str, seed: int, number: int) -> np.ndarray:
     """One piece, peaking at -3 dBFS: float64 `[samples]`; two kinds at once in a third of them, and
-    a hall around most."""
+    a hall around most.
+    """
     rng = np.random.default_rng((seed, number))
     wave = KINDS[kind](rng)
     wave = wave / (np.abs(wave).max() + 1e-9)

@@ -31,7 +31,8 @@ ConfigStore.instance().store(name="train_schema", node=Settings)
 @hydra.main(config_path="conf", config_name="train", execution_whitelist=[*TRUSTED, "logging.*"])
 def app(cfg: DictConfig) -> float:
     """One training; what an Optuna sweep would maximise: dB by the mask, or after the denoiser's
-    gain."""
+    gain.
+    """
     out = Path(HydraConfig.get().runtime.output_dir)
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     tracker = instantiate(cfg.tracking)

@@ -184,7 +184,8 @@ def prepare_machine(settings: Settings, device: torch.device) -> None:
 
 def initial(source: str) -> dict[str, Tensor]:
     """Weights to start from: the average in the checkpoint of that path, or those of an embedded
-    model of that name."""
+    model of that name.
+    """
     if Path(source).exists():
         content = torch.load(source, "cpu", weights_only=True)["average"]
         return {name: value for name, value in content.items() if not name.endswith("_diffq")}

@@ -1,5 +1,6 @@
 """Scores on held-out voices and tracks, the same crops every time: what chooses models and fusion
-weights."""
+weights.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,8 @@ def valid_set(
     pools: dict[str, Pool], count: int, length: int, low_db: float = -5.0, high_db: float = 15.0
 ) -> Tensor:
     """`count` mixtures with evenly spread SNR, then `count // 8` of speech alone: `[crops, 2,
-    length]`."""
+    length]`.
+    """
     plain = {
         "speech_alone": 0.0,
         "music_alone": 0.0,
@@ -50,7 +52,8 @@ def valid_set(
 
 def apply_mask(estimate: Tensor, mixture: Tensor) -> Tensor:
     """Speech by the ratio mask of `estimate` `[batch, 2, samples]` on `mixture` `[batch,
-    samples]`."""
+    samples]`.
+    """
     guess = stft(estimate.flatten(0, 1)).unflatten(0, (-1, 2))
     return istft(ratio_mask(guess[:, 1], guess[:, 0]) * stft(mixture), mixture.shape[-1])
 
@@ -58,7 +61,8 @@ def apply_mask(estimate: Tensor, mixture: Tensor) -> Tensor:
 @torch.no_grad()
 def score(model: Callable[[Tensor], Tensor], sources: Tensor, mixtures: int) -> dict[str, float]:
     """Mean SI-SDR improvement in dB by mask and by plain estimate, by SNR third, and SI-SDR of
-    clean speech."""
+    clean speech.
+    """
     by_mask, by_wave = [], []
     for item in sources:
         mixture = item.sum(0, keepdim=True)

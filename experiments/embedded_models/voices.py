@@ -43,7 +43,8 @@ def pick(rng: np.random.Generator, options: str) -> str:
 
 def sentence(rng: np.random.Generator) -> str:
     """One sentence of six to twenty words; some ask, some count, some carry a subordinate
-    clause."""
+    clause.
+    """
     core = f"{pick(rng, WHO)} {pick(rng, DOES)} {pick(rng, WHAT)}"
     draw = rng.random()
     if draw < 0.2:
@@ -130,7 +131,8 @@ def speak(engine: str, voice: str, words: str, rng: np.random.Generator, path: P
 
 def through_codec(path: Path, rng: np.random.Generator) -> None:
     """Through MP3 or Vorbis at a low rate and back, as much of what is on the net has been: the
-    file is replaced."""
+    file is replaced.
+    """
     wave, rate = soundfile.read(path, dtype="float32")
     coded = io.BytesIO()
     kind, most = ("MP3", 0.95) if rate in MP3_RATES and rng.random() < 0.7 else ("OGG", 0.99)

@@ -133,7 +133,8 @@ CELLS = [
 
 def notebook() -> nbformat.NotebookNode:
     """The notebook without outputs; cell ids are their places, so that the file only changes when a
-    cell does."""
+    cell does.
+    """
     made = new_notebook(
         cells=CELLS,
         metadata={

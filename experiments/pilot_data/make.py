@@ -30,7 +30,8 @@ PEAK = 0.8
 @dataclass(frozen=True)
 class Track:
     """One mixture: the voice says `text`, the piece `style`/`seed` plays `snr_db` below it; lead-in
-    in seconds."""
+    in seconds.
+    """
 
     alias: str
     voice: str
@@ -100,7 +101,8 @@ def speak(track: Track, folder: Path) -> np.ndarray:
 
 def play(track: Track, seconds: float, folder: Path) -> np.ndarray:
     """The piece from its third bar on, when its parts have come in: float64 `[samples,
-    channels]`."""
+    channels]`.
+    """
     skip_s = 8.0
     midi, path = folder / "music.mid", folder / "music.wav"
     midi.write_bytes(to_midi(*compose(track.seed, seconds + skip_s, track.style), seconds + skip_s))
@@ -113,7 +115,8 @@ def play(track: Track, seconds: float, folder: Path) -> np.ndarray:
 
 def mix(track: Track, folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """(mixture, speech), both `[samples, channels]`; SNR over the 20 ms frames within 40 dB of the
-    loudest."""
+    loudest.
+    """
     speech = speak(track, folder)[:, None].repeat(track.channels, axis=1)
     music = play(track, len(speech) / track.rate, folder)[: len(speech)]
     music = np.pad(music, ((0, len(speech) - len(music)), (0, 0)))

@@ -45,7 +45,8 @@ def keep(work: Path) -> None:
 
 def importances(rows: list[dict[str, str]]) -> dict[str, float]:
     """Shares of the variance of the goal that knobs explain (fANOVA; Hutter, Hoos & Leyton-Brown,
-    ICML 2014)."""
+    ICML 2014).
+    """
     choices = {knob: sorted({float(row[knob]) for row in rows}) for knob in KNOBS}
     space = {
         knob: optuna.distributions.CategoricalDistribution(values)
@@ -75,7 +76,8 @@ def importances(rows: list[dict[str, str]]) -> dict[str, float]:
 
 def stability() -> str:
     """A line per study of one objective: what matters, the best point, and how far the others lie
-    below it."""
+    below it.
+    """
     body = []
     for name, (search, on_dev, _) in STUDIES.items():
         rows = rows_of(name)
@@ -111,7 +113,8 @@ def stability() -> str:
 
 def by_value() -> str:
     """Means over the trials of all one-objective studies on held-out files, by the value of each
-    knob."""
+    knob.
+    """
     done = [
         row
         for name, (search, on_dev, _) in STUDIES.items()
@@ -205,7 +208,8 @@ def fusion() -> str:
 
 def finding() -> str:
     """The best point on held-out files against the defaults, which the study of fusion rules holds
-    as one of its points."""
+    as one of its points.
+    """
     done = [row for row in rows_of("dev_0") if row["state"] == "COMPLETE"]
     both = [
         row

@@ -50,7 +50,8 @@ RUNS = 10
 
 def evaluated(overrides: list[str], work: Path, reuse: bool) -> dict[str, Any]:
     """One trial in this process: value, sha256 of every cleaned file, forwards, seconds of wall and
-    of all cores."""
+    of all cores.
+    """
     folder = work / "trial"
     cfg = composed(
         [*LIGHT, *overrides, f"cache.enabled={str(reuse).lower()}", f"cache.dir={work / 'cache'}"]

@@ -20,7 +20,8 @@ LEFTOVERS = (".writing-", ".streaming-", ".probe-")
 class Found:
     """Figures of a finished batch: `good` files that were to be cleaned and how many `finished`,
     `bad` ones and how many are `named` with their reason; outputs that are `lost`, there more than
-    once, `torn`, or `differ` from another batch's."""
+    once, `torn`, or `differ` from another batch's.
+    """
 
     good: int
     finished: int
@@ -50,7 +51,8 @@ def look(
     reference: Mapping[str, str] | None = None,
 ) -> Found:
     """Figures of the batch in `out` over the files of `inputs`; `reference` is what `hashes` gave
-    of another one."""
+    of another one.
+    """
     mapped = table(out / "map.csv")
     by_path = {row["path"]: row for row in mapped}
     rows = {row["alias"]: row for row in table(out / "metrics.csv")}
@@ -106,7 +108,8 @@ def look(
 
 def output_state(path: Path, source: Path) -> str:
     """ "" for a whole output of the source's shape, `lost` where there is none, else what is wrong
-    with it."""
+    with it.
+    """
     if not path.is_file():
         return "lost"
     try:

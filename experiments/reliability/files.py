@@ -55,7 +55,8 @@ def make(
     folder: Path, count: int = 500, seed: int = 0, sparse_s: float = SPARSE_S
 ) -> dict[str, str | None]:
     """Fill `folder` with `count` files; what is expected, by path relative to it. The same seed
-    makes the same files."""
+    makes the same files.
+    """
     generator = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     expected: dict[str, str | None] = {}

@@ -22,7 +22,8 @@ class LeftOut(RuntimeError):  # noqa: N818
 @dataclass
 class Site:
     """Where drills are done: data sets, the uninterrupted batch's bytes, and what is common to all
-    commands."""
+    commands.
+    """
 
     folder: Path
     count: int

@@ -20,7 +20,7 @@ from . import checks
 
 
 def uninterrupted(site: Site) -> tuple[str, bool]:
-    """a batch that nothing happens to"""
+    """A batch that nothing happens to"""
     inputs, expected = site.inputs()
     site.reference()
     found = checks.look(site.folder / f"uninterrupted{len(expected)}", inputs, expected)
@@ -28,7 +28,7 @@ def uninterrupted(site: Site) -> tuple[str, bool]:
 
 
 def kills(site: Site) -> tuple[str, bool]:
-    """kill -9 at random moments, each time the same command again"""
+    """Kill -9 at random moments, each time the same command again"""
     inputs, expected = site.inputs()
     reference, out = site.reference(), fresh(site.folder / "killed")
     generator, done, orphans = random.Random(site.seed), 0, 0
@@ -61,7 +61,7 @@ def kills(site: Site) -> tuple[str, bool]:
 
 
 def workers_killed(site: Site) -> tuple[str, bool]:
-    """kill -9 of the worker while the batch goes on"""
+    """Kill -9 of the worker while the batch goes on"""
     inputs, expected = site.inputs(site.few)
     reference, out = site.reference(site.few), fresh(site.folder / "worker_killed")
     process, killed = site.start(out, inputs), 0
@@ -76,7 +76,7 @@ def workers_killed(site: Site) -> tuple[str, bool]:
 
 
 def ray(site: Site) -> tuple[str, bool]:
-    """the same by Ray, an actor's process killed on the way"""
+    """The same by Ray, an actor's process killed on the way"""
     inputs, expected = site.inputs()
     reference, out = site.reference(), fresh(site.folder / "ray")
     process, killed = site.start(out, inputs, "batch=ray", "batch.workers=2"), 0
@@ -93,7 +93,7 @@ def ray(site: Site) -> tuple[str, bool]:
 
 
 def two_at_once(site: Site) -> tuple[str, bool]:
-    """a second process on the same folder"""
+    """A second process on the same folder"""
     inputs, expected = site.inputs(site.few)
     reference, out = site.reference(site.few), fresh(site.folder / "two")
     first = site.start(out, inputs)

@@ -1,5 +1,6 @@
 """Drills on what surrounds a batch: its disk, its store, its clock, its memory, the names of its
-files. As in `killing`."""
+files. As in `killing`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from . import checks, surroundings
 
 
 def disk_full(site: Site) -> tuple[str, bool]:
-    """the disk full in the middle, then room again"""
+    """The disk full in the middle, then room again"""
     inputs, expected = site.inputs(site.few)
     reference = site.reference(site.few)
     with surroundings.small_disk(site.folder / "disk", 2) as disk:
@@ -33,7 +34,7 @@ def disk_full(site: Site) -> tuple[str, bool]:
 
 
 def read_only(site: Site) -> tuple[str, bool]:
-    """the output folder made read-only in the middle, then writable"""
+    """The output folder made read-only in the middle, then writable"""
     inputs, expected = site.inputs(site.few)
     reference, out = site.reference(site.few), fresh(site.folder / "read_only")
     process = site.start(out, inputs)
@@ -54,7 +55,7 @@ def read_only(site: Site) -> tuple[str, bool]:
 
 
 def store_down(site: Site) -> tuple[str, bool]:
-    """the tracking server killed in the middle"""
+    """The tracking server killed in the middle"""
     inputs, expected = site.inputs(site.few)
     reference, out = site.reference(site.few), fresh(site.folder / "store_down")
     store = fresh(site.folder / "store")
@@ -73,7 +74,7 @@ def store_down(site: Site) -> tuple[str, bool]:
 
 
 def clock(site: Site) -> tuple[str, bool]:
-    """the clock set ten years back and ten days ahead on the way"""
+    """The clock set ten years back and ten days ahead on the way"""
     library = surroundings.faketime()
     if library is None:
         raise LeftOut("libfaketime is not installed")
@@ -108,7 +109,7 @@ def clock(site: Site) -> tuple[str, bool]:
 
 
 def memory(site: Site) -> tuple[str, bool]:
-    """a memory limit that one file in the batch does not fit into"""
+    """A memory limit that one file in the batch does not fit into"""
     inputs, expected = site.inputs(site.few)
     reference, out = site.reference(site.few), fresh(site.folder / "memory")
     heavy = fresh(site.folder / "in_memory")
@@ -131,7 +132,7 @@ def memory(site: Site) -> tuple[str, bool]:
 
 
 def hostile(site: Site) -> tuple[str, bool]:
-    """names that lead out of the folder, as aliases, paths and links, flat and as a tree"""
+    """Names that lead out of the folder, as aliases, paths and links, flat and as a tree"""
     inputs, _ = site.inputs(site.few)
     base = fresh(site.folder / "hostile")
     table, sources = surroundings.hostile_table(base)

@@ -1,5 +1,6 @@
 """What surrounds a batch and is turned against it: mounts, a tracking server, the clock, memory,
-names."""
+names.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ def small_disk(place: Path, mebibytes: int) -> Iterator[Path]:
 
 def bind_read_only(folder: Path) -> Callable[[], None] | None:
     """Make a folder read-only for everybody who opens something in it from now on; what undoes it,
-    None where nobody may."""
+    None where nobody may.
+    """
     for line in (
         ["mount", "--bind", str(folder), str(folder)],
         ["mount", "-o", "remount,ro,bind", str(folder)],
@@ -93,7 +95,8 @@ def write_huge(path: Path) -> None:
 
 def hostile_table(base: Path) -> tuple[Path, int]:
     """A table with names that lead elsewhere, and how many rows it has. The last one's folder is
-    called `linked`."""
+    called `linked`.
+    """
     sources, listed = base / "sources", base / "table"
     for folder in (sources / "linked", listed / "linked"):
         folder.mkdir(parents=True)

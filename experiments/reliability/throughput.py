@@ -98,7 +98,8 @@ def loop(clips: Path, count: int, sample: int) -> tuple[float, int]:
     """Seconds that a shell's loop of commands for each file would take for all, by a `sample` that
     it can do; how many it could
     not: demucs stops where its random shift leaves the last segment fewer samples than half a
-        window."""
+        window.
+    """
     paths = sorted(clips.iterdir())
     stride = max(1, len(paths) // sample)
     took: list[float] = []
@@ -117,7 +118,8 @@ def loop(clips: Path, count: int, sample: int) -> tuple[float, int]:
 
 def ray_workers(folder: Path, clips: Path, count: int) -> dict[str, object]:
     """One Ray worker and two, a core each, in turns: seconds of work between the first and the last
-    file, and the bytes."""
+    file, and the bytes.
+    """
     part = folder / f"ray_clips{count}"
     part.mkdir(exist_ok=True)
     for path in sorted(clips.iterdir())[:count]:

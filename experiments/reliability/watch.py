@@ -14,7 +14,8 @@ import psutil
 
 class Watch:
     """Memory of a process and all below it, from outside, as they go: sum of proportional set
-    sizes, so that what they share is counted once."""
+    sizes, so that what they share is counted once.
+    """
 
     def __init__(self, pid: int) -> None:
         self.seen: list[tuple[float, int]] = []
@@ -43,7 +44,8 @@ class Watch:
 
     def growth(self) -> float:
         """Memory in the last fifth over that in the second: 1 is flat; the first fifth loads and
-        warms up."""
+        warms up.
+        """
         fifth = max(1, len(self.seen) // 5)
         early, late = self.seen[fifth : 2 * fifth], self.seen[-fifth:]
         return float(

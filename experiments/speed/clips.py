@@ -48,7 +48,8 @@ def make(folder: Path) -> list[Path]:
 
 def per_file_models() -> Callable[[Path], Tensor]:
     """What a user of the two packages has: demucs' `apply_model` for each separator, denoiser's
-    estimate of their mean."""
+    estimate of their mean.
+    """
     from demucs.apply import apply_model
     from demucs.pretrained import get_model
     from denoiser.enhance import get_estimate

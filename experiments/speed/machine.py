@@ -13,7 +13,8 @@ import torch
 
 def describe() -> dict[str, Any]:
     """Processor, threads, versions, and how busy the machine was just before: with other work on
-    it, times mean nothing."""
+    it, times mean nothing.
+    """
     info = Path("/proc/cpuinfo")
     names = [
         line.split(":", 1)[1].strip()
@@ -32,7 +33,8 @@ def describe() -> dict[str, Any]:
 
 def peak_flops(device: str, size: int = 4096, seconds: float = 2.0) -> float:
     """Operations per second that a product of large fp32 matrices reaches: what the hardware can do
-    at best, as it is set."""
+    at best, as it is set.
+    """
     one, other = (torch.randn(size, size, device=device) for _ in range(2))
     synchronise = torch.cuda.synchronize if device != "cpu" else (lambda: None)
     one @ other
@@ -47,7 +49,8 @@ def peak_flops(device: str, size: int = 4096, seconds: float = 2.0) -> float:
 
 def cores_busy(seconds: float = 1.0) -> float | None:
     """How many cores were at work over the next `seconds`, whoever's work it was; None where /proc
-    does not tell."""
+    does not tell.
+    """
 
     def ticks() -> tuple[int, int]:
         rows = [

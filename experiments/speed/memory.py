@@ -54,7 +54,8 @@ def run(
     folder: Path, minutes: float, environment: Mapping[str, str] = os.environ
 ) -> dict[str, Any]:
     """One run on a file of that length: its peak memory in MiB and its seconds. Raises where the
-    run fails."""
+    run fails.
+    """
     arguments = [
         f"dataset.pattern={long_file(folder, minutes)}",
         "dataset=folder",

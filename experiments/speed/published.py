@@ -81,7 +81,8 @@ def quantised(model: torch.nn.Module) -> dict[str, Any]:
 
 def save_safetensors(model: Any, path: Path, state: dict[str, Any] | None = None) -> None:
     """In the hub's layout: class and arguments as json in the metadata; a nested `state` as tensors
-    and their structure."""
+    and their structure.
+    """
     from safetensors.torch import save_file
 
     args, kwargs = model._init_args_kwargs
@@ -144,7 +145,8 @@ def write(folder: Path) -> None:
 
 def write_metrics(folder: Path) -> None:
     """What `wer_whisper` (base.en), `music_presence` and `squim` need, in half or full precision as
-    published."""
+    published.
+    """
     from torchaudio.models import squim_objective_base
     from whisper.model import ModelDimensions, Whisper
 

@@ -35,7 +35,8 @@ Run = Callable[[list[Tensor]], list[Tensor]]
 
 def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
     """This engine: the speech of each of some waveforms `[channels, samples]`; their channels and
-    rate."""
+    rate.
+    """
     from speechclean.audio.waveform import Audio
     from speechclean.stages.enhancement.denoiser import Denoiser
     from speechclean.stages.separators.demucs import DemucsSeparator
@@ -72,7 +73,8 @@ def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
 
 def heavy_pipeline(case: dict[str, Any]) -> Run:
     """`experiment=best_pipeline` on the weights in `case["folder"]`, with segments as demucs takes
-    them."""
+    them.
+    """
     from speechclean.audio.waveform import Audio
     from speechclean.experiment.config.compose import composed
     from speechclean.experiment.config.schema import build
@@ -96,7 +98,8 @@ def heavy_pipeline(case: dict[str, Any]) -> Run:
 
 def demucs(case: dict[str, Any]) -> tuple[Run, int, int]:
     """What `python -m demucs` does between reading and writing: all stems by `apply_model`, file by
-    file."""
+    file.
+    """
     from demucs.apply import apply_model
     from demucs.pretrained import get_model
 
@@ -146,7 +149,8 @@ def denoiser(case: dict[str, Any]) -> tuple[Run, int, int]:
 
 def packages(case: dict[str, Any]) -> Run:
     """Both separators by demucs and the mean of their answers by denoiser, file by file: no fusion,
-    no filter, no loudness."""
+    no filter, no loudness.
+    """
     from speechclean.audio.waveform import Audio, resample
 
     threads = torch.get_num_threads()
@@ -163,7 +167,8 @@ def packages(case: dict[str, Any]) -> Run:
 
 def count_flops(run: Run, waveforms: list[Tensor]) -> int:
     """Floating-point operations of products and convolutions in a pass; recurrent layers and
-    transforms are not counted."""
+    transforms are not counted.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
     torch.set_num_threads(1)  # a counter sees its own thread alone
@@ -174,7 +179,8 @@ def count_flops(run: Run, waveforms: list[Tensor]) -> int:
 
 def measure(case: dict[str, Any]) -> dict[str, Any]:
     """Seconds to load, seconds per pass, peak memory of the process in MB; the answers go to
-    `case["answer"]` if given."""
+    `case["answer"]` if given.
+    """
     start = time.perf_counter()
     run, channels, sample_rate = {
         "speechclean": speechclean,

@@ -90,7 +90,8 @@ class TruePeakMeter:
 
     def dbtp(self) -> float | None:
         """The true peak of all that was fed, which ends here; None for digital silence, NaN and
-        infinity."""
+        infinity.
+        """
         self._advance(np.zeros((0, self._channels), np.float32), last=True)
         if not self._peak or not np.isfinite(self._peak):
             return None
@@ -154,13 +155,15 @@ class LoudnessMeter:
 
     def _edge(self, block: int, whole: int) -> int:
         """First sample of a block (`whole=0`), or the one after its last (`whole=1`), as pyloudnorm
-        rounds them."""
+        rounds them.
+        """
         return int(_BLOCK_S * (block * (_STEP_S / _BLOCK_S) + whole) * self._rate)
 
 
 def _gated(power: np.ndarray) -> float:
     """Mean power of the blocks over both gates of BS.1770-4, absolute (-70 LUFS) and relative (-10
-    LU); 0 if none is."""
+    LU); 0 if none is.
+    """
     heard = power[power > 10 ** ((-70 + 0.691) / 10)]
     if not len(heard):
         return 0.0
@@ -169,7 +172,8 @@ def _gated(power: np.ndarray) -> float:
 
 def _whole_blocks(audio: Audio) -> np.ndarray:
     """The samples that whole gating blocks cover, float64 `[samples, channels]` (pyloudnorm filters
-    in its input's type)."""
+    in its input's type).
+    """
     block, step = _BLOCK_S * audio.sample_rate, _STEP_S * audio.sample_rate
     samples = audio.samples
     if samples > block:
@@ -178,7 +182,7 @@ def _whole_blocks(audio: Audio) -> np.ndarray:
 
 
 def _gated_lufs(frames: np.ndarray, sample_rate: int) -> float:
-    """pyloudnorm's reading of `[samples, channels]`, -inf under the gate."""
+    """Pyloudnorm's reading of `[samples, channels]`, -inf under the gate."""
     import pyloudnorm
 
     # "DeMan" is the K-weighting of BS.1770 itself, moved to any rate; pyloudnorm's default only

@@ -24,7 +24,8 @@ def window_length(sample_rate: int, window_s: float) -> int:
 
 def stft(waveform: Tensor, n_fft: int) -> Tensor:
     """Short-time Fourier transform. Shape: `[..., samples]` -> complex `[..., n_fft // 2 + 1,
-    frames]`."""
+    frames]`.
+    """
     flat = waveform.reshape(-1, waveform.shape[-1])
     spectrum = torch.stft(
         flat,
@@ -59,7 +60,8 @@ def ratio_mask(speech: Tensor, music: Tensor, eps: float = 1e-10) -> Tensor:
 
 def apply_mask(waveform: Tensor, mask: Tensor) -> Tensor:
     """Weigh a waveform's STFT by a mask. Shape: `[channels, samples]`, `[channels, freqs, frames]`
-    -> `[channels, samples]`."""
+    -> `[channels, samples]`.
+    """
     n_fft = 2 * (mask.shape[-2] - 1)
     return istft(stft(waveform, n_fft) * mask, waveform.shape[-1])
 

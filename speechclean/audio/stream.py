@@ -46,7 +46,8 @@ class LongAudio:
 
     def chunks(self) -> Chunks:
         """From the beginning to the end. Raises `AudioError` where the file breaks off, or holds
-        NaN or infinity."""
+        NaN or infinity.
+        """
         return self._raw_chunks() if self.raw else self._file_chunks()
 
     def at_rate(self, sample_rate: int) -> Chunks:
@@ -113,7 +114,8 @@ def resampled(chunks: Chunks, source: int, target: int, channels: int) -> Chunks
 
 class Forward:
     """Windows of a stream of chunks `[..., samples]`, each beginning at most `history` samples
-    before the one before it."""
+    before the one before it.
+    """
 
     def __init__(self, chunks: Chunks, history: int = 0) -> None:
         self._chunks = chunks
@@ -176,7 +178,8 @@ class Moments:
 
 class RawWriter:
     """Float32 frames on the disk, without a header and without rounding: what one pass leaves for
-    the next."""
+    the next.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

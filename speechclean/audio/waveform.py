@@ -87,7 +87,8 @@ class Audio:
 @dataclass(frozen=True)
 class SoundInfo:
     """What a sound file's header says: `sample_rate` in Hz, `samples` per channel, `subtype` in
-    libsndfile's words."""
+    libsndfile's words.
+    """
 
     sample_rate: int
     channels: int
@@ -97,13 +98,15 @@ class SoundInfo:
     @property
     def output_subtype(self) -> str:
         """The subtype a wav of the cleaned sound gets: 24-bit in, 24-bit out; compressed formats
-        become 16-bit."""
+        become 16-bit.
+        """
         return self.subtype if self.subtype in KEPT_SUBTYPES else "PCM_16"
 
 
 def probe(path: str | Path) -> SoundInfo:
     """Header of a sound file. Raises `AudioError` when there is none to read, or when it promises
-    more than the file holds."""
+    more than the file holds.
+    """
     path = Path(path)
     if not path.is_file():
         raise AudioError(f"{path}: {'is not a regular file' if path.exists() else 'no such file'}")
@@ -170,7 +173,8 @@ def save_chunks(
     samples: int = 0,
 ) -> Path:
     """`save` of a sound that comes in chunks `[channels, samples]`; `samples` in all decides when a
-    wav has to be RF64."""
+    wav has to be RF64.
+    """
     long = (
         samples * channels * KEPT_SUBTYPES.get(subtype, 2) > LONGEST_WAV and path.suffix == ".wav"
     )
@@ -234,7 +238,8 @@ def resample(audio: Audio, sample_rate: int, samples: int | None = None) -> Audi
 
 def _quantised(frames: np.ndarray, subtype: str) -> np.ndarray:
     """Integers for 16 and 24 bits, rounded and clipped; libsndfile itself rounds down, an offset of
-    half a step."""
+    half a step.
+    """
     bits = {"PCM_16": 16, "PCM_24": 24}.get(subtype)
     if bits is None:
         return frames
@@ -246,7 +251,8 @@ def _quantised(frames: np.ndarray, subtype: str) -> np.ndarray:
 
 def _take_date_out(path: Path) -> None:
     """Zero the time of writing that libsndfile puts into the PEAK chunk of a wav of floats: the
-    same sound, the same bytes."""
+    same sound, the same bytes.
+    """
     with open(path, "r+b") as file:
         head = file.read(12)
         if head[:4] not in (b"RIFF", b"RF64"):
@@ -262,7 +268,8 @@ def _take_date_out(path: Path) -> None:
 
 def _missing_riff_bytes(path: Path) -> int:
     """Bytes that a RIFF data chunk promises beyond the end of the file; 0 for other formats and for
-    streamed headers."""
+    streamed headers.
+    """
     size = path.stat().st_size
     with open(path, "rb") as file:
         head = file.read(12)
@@ -280,5 +287,5 @@ def _missing_riff_bytes(path: Path) -> int:
 
 
 def _reason(error: Exception) -> str:
-    """libsndfile's words without the path that it repeats."""
+    """Libsndfile's words without the path that it repeats."""
     return str(getattr(error, "error_string", error)).strip().rstrip(".")

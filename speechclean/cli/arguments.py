@@ -1,5 +1,6 @@
 """Command lines of the tools beside a run: `key=value` options and `--flags`, as Hydra's users type
-them."""
+them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ class UsageError(ValueError):
 @dataclass(frozen=True)
 class Arguments:
     """A parsed command line: known `options`, `flags` with their value (`""` for none), and the
-    `rest` as it was typed."""
+    `rest` as it was typed.
+    """
 
     options: Mapping[str, str]
     flags: Mapping[str, str]
@@ -62,5 +64,6 @@ class Arguments:
 
 def store_of(options: Mapping[str, str]) -> str | None:
     """The store that a tool means, as a run would: `tracking.uri`, else the environment's, else the
-    folder's own."""
+    folder's own.
+    """
     return options.get("tracking.uri") or os.environ.get("MLFLOW_TRACKING_URI") or None

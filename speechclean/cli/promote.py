@@ -1,5 +1,6 @@
 """`python -m speechclean.promote RUN name`: write a run's config as the preset
-`experiment=name`."""
+`experiment=name`.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """`python -m speechclean.reproduce run_id=RUN`: run a recorded run again, and say whether it came
-out the same."""
+out the same.
+"""
 
 from __future__ import annotations
 

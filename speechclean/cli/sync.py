@@ -1,5 +1,6 @@
 """`speechclean-tracking sync [tracking.uri=…] [pending=mlflow-pending.db]`: upload the runs whose
-store was down."""
+store was down.
+"""
 
 from __future__ import annotations
 

@@ -89,7 +89,8 @@ def _chosen(known: dict[str, Model], names: Sequence[str], experiment: str | Non
 
 def _needed(experiment: str) -> list[str]:
     """Names of the published models that a recipe needs. Raises `ValueError` if there is no such
-    recipe."""
+    recipe.
+    """
     from hydra.errors import HydraException
 
     from speechclean.experiment.config.compose import composed
@@ -121,7 +122,8 @@ def _needed(experiment: str) -> list[str]:
 
 def _state(file: File) -> tuple[str, Path | None]:
     """`missing`, `verified`, `as fetched` (what its publisher does not state was noted then),
-    `unverified` (nothing is known to hold it against) or `damaged`, and where it is."""
+    `unverified` (nothing is known to hold it against) or `damaged`, and where it is.
+    """
     path = search_path.locate(file)
     if path is None:
         return "missing", None

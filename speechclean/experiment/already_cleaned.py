@@ -1,5 +1,6 @@
 """What some tool has already made of a mixture, as if a pipeline had: so that it can be judged like
-our own."""
+our own.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ TOLERANCE_S = 0.1
 
 def finished(tracks: Sequence[Track]) -> Iterator[Outcome]:
     """An outcome per track, from its two files; one that cannot be read or does not fit carries the
-    reason."""
+    reason.
+    """
     for track in tracks:
         track = replace(track)  # its reference, once read, is let go with this copy
         try:

@@ -38,7 +38,8 @@ class Screening(Protocol):
 @dataclass
 class StageClock:
     """Seconds spent in each stage, by its name; a stage that runs again adds up, files that run
-    side by side share the time."""
+    side by side share the time.
+    """
 
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -80,7 +81,8 @@ class Batching:
     """How files share forward passes, cores and memory: at most `files` of them or `batch_seconds`
     of sound at once, and
     those above `stream_above_s` seconds through the disk, by way of `scratch`. `marks`: note what
-    passes each stage."""
+    passes each stage.
+    """
 
     files: int
     batch_seconds: float
@@ -96,7 +98,8 @@ def clean(
     screening: Screening | None = None,
 ) -> Iterator[Outcome]:
     """Outcomes in the order of the tracks, batch by batch. What `screening` finds no music in
-    passes through."""
+    passes through.
+    """
     screening = screening or NoScreening()
     batch: list[tuple[Track, Audio]] = []
     for track in tracks:
@@ -135,7 +138,8 @@ def screened(
 
 def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool:
     """Whether there is music; where that cannot be told, a file is cleaned. Digital silence holds
-    none, whatever the screening: models would only make it of itself, at the price of hours."""
+    none, whatever the screening: models would only make it of itself, at the price of hours.
+    """
     try:
         if isinstance(sound, Audio):
             return bool(sound.waveform.any()) and screening.finds_music(sound)
@@ -203,7 +207,8 @@ def _run(
     batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool
 ) -> Iterator[Outcome]:
     """The outcomes of one batch; if it fails as a whole, each file by itself, so that only the bad
-    one is lost."""
+    one is lost.
+    """
     if not batch:
         return
     clock, markers = StageClock(), [Marker() for _ in batch]

@@ -1,5 +1,6 @@
 """Networks are loaded before any audio is read: what is no checkpoint is the config's problem, not
-that of every file."""
+that of every file.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def load(experiment: Experiment) -> None:
 
 def _loads(experiment: Experiment) -> Iterator[tuple[str, Callable[[], object]]]:
     """What loads each stage's network, by the stage's key. To know its rate, a separator or a
-    denoiser has to load it."""
+    denoiser has to load it.
+    """
     for name, separator in experiment.pipeline.separators.items():
         yield f"separators.{name}", partial(getattr, separator, "sample_rate")
     enhancement = experiment.pipeline.enhancement

@@ -38,7 +38,8 @@ class Judging(Protocol):
 @dataclass(frozen=True)
 class Leaving:
     """What a file leaves in `folder`: the `cleaned` sound, snippets of `ab_seconds` (0: none),
-    `plots`."""
+    `plots`.
+    """
 
     folder: Path
     ab_seconds: float = 0.0
@@ -54,7 +55,8 @@ def cleaned_path(track: Track, layout: str) -> str:
 
 def finish(outcome: Outcome, judging: Judging, leaving: Leaving, output: str) -> dict[str, Any]:
     """Write one file's outputs, the cleaned sound to `output` in the folder, and measure it; its
-    row. What cannot be written raises `OSError`."""
+    row. What cannot be written raises `OSError`.
+    """
     track, shown, folder = outcome.track, outcome.separation, leaving.folder
     row: dict[str, Any] = {
         "alias": track.alias,
@@ -103,7 +105,8 @@ def judged(
     outcome: Outcome, found: Separation, judging: Judging
 ) -> tuple[Separation, dict[str, Any]]:
     """What is kept of a separation; its measures, its verdict, and the share of cleaned speech in
-    it."""
+    it.
+    """
     track, metrics = outcome.track, judging.metrics
     first = measure(metrics, found, track)
     if outcome.untouched:

@@ -49,7 +49,8 @@ OUTPUT_STAGE = "output"
 @dataclass
 class Recording:
     """Writes a run's record into `folder` and hands it to `run`; cleaned files up to `outputs_mib`
-    in all."""
+    in all.
+    """
 
     run: Run
     folder: Path

@@ -173,13 +173,15 @@ def run_experiment(
 
 def _shuffled(tracks: Sequence[Track], seed: int) -> list[Track]:
     """The same order in every trial, and none that a folder's names would give: the first few stand
-    for all."""
+    for all.
+    """
     return random.Random(seed).sample(sorted(tracks, key=lambda track: track.alias), len(tracks))
 
 
 def _costs(rows: Sequence[Row], saved_s: float) -> dict[str, float]:
     """Times, and what cleaning a second of audio takes where nothing can be reused: what was reused
-    counts at its price."""
+    counts at its price.
+    """
     times = timings(rows)
     if not times.get("time.audio_s"):
         return times
@@ -233,7 +235,8 @@ def _rows(
     experiment: Experiment, batching: Batching, leaving: Leaving, layout: str
 ) -> Iterator[tuple[Outcome, dict[str, Any]]]:
     """Outcomes with their rows, in order; several are measured and written side by side, on one
-    thread each."""
+    thread each.
+    """
 
     def work(item: tuple[Outcome, dict[str, Any] | None]) -> dict[str, Any]:
         outcome, row = item
@@ -280,7 +283,8 @@ def _with_progress(
 
 def _files_at_once(device: torch.device) -> int:
     """Enough files for every core to have work until the last one; a GPU takes as many as
-    `batch_seconds` allows."""
+    `batch_seconds` allows.
+    """
     return 4 * parallel.at_once() if device.type == "cpu" else sys.maxsize
 
 

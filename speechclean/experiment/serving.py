@@ -1,5 +1,6 @@
 """A run's pipeline on its own: the bytes of a sound file in, the bytes of the cleaned wav out, as
-the run would write them."""
+the run would write them.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ WEIGHTS = "@weights@"
 
 class Cleaner:
     """A pipeline made from a folder that `pack` filled. Raises `ConfigError` if anything is missing
-    in it."""
+    in it.
+    """
 
     def __init__(self, folder: Path) -> None:
         weights = folder / "weights"
@@ -65,7 +67,8 @@ class Cleaner:
 
 def pack(config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -> None:
     """Put a run's resolved config and its weights, but those that ship with the package, into a
-    folder that can travel."""
+    folder that can travel.
+    """
     own = {key: value for key, value in bare(config).items() if key != "output"} | {
         "metrics": {},
         "device": "auto",
@@ -84,7 +87,8 @@ def pack(config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -
 
 def _portable(node: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """A stage's node for any machine: its device left open, folders and files of its own as those
-    that travel along."""
+    that travel along.
+    """
     made = dict(node) | ({"device": "auto"} if "device" in node else {})
     # a folder of networks; its definition has to lie beside their files
     for key in ("repo", "path"):

@@ -27,7 +27,8 @@ class CheckpointError(RuntimeError):
 
 def allowed_classes() -> dict[str, Any]:
     """Everything besides tensors and plain values that a checkpoint may name, by its qualified
-    name."""
+    name.
+    """
     from demucs.demucs import Demucs
     from demucs.hdemucs import HDemucs
     from demucs.htdemucs import HTDemucs
@@ -43,7 +44,8 @@ def allowed_classes() -> dict[str, Any]:
 
 def read(path: Path) -> dict[str, Any]:
     """The content of a `.th`, `.pt` or `.safetensors` checkpoint. Raises `CheckpointError` for
-    anything not on the list."""
+    anything not on the list.
+    """
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     import torch  # late: the command that lists and fetches weights needs none of it
@@ -73,7 +75,8 @@ def read(path: Path) -> dict[str, Any]:
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a bare state by name: a `.safetensors` file, or a pickled state, alone or
-    below a trainer's key."""
+    below a trainer's key.
+    """
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -95,7 +98,8 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 
 def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
     """The network of a package `{klass or class, args, kwargs, state}`, in evaluation mode,
-    float32, gradients off."""
+    float32, gradients off.
+    """
     import torch
 
     if "freq_encoder.0.conv.weight" in package:
@@ -134,7 +138,8 @@ def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
 def _from_torchaudio(state: Mapping[str, Any]) -> dict[str, Any]:
     """A package from the bare state of torchaudio's HDEMUCS_HIGH bundles: demucs' own network under
     other names, with a normalisation in its last waveform encoder that neither of the two ever
-    calls."""
+    calls.
+    """
     from demucs.hdemucs import HDemucs
 
     names = {
@@ -165,7 +170,8 @@ def freeze(model: torch.nn.Module) -> torch.nn.Module:
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
     """A package from demucs' safetensors layout: class, arguments and the state's structure are
-    json in the metadata."""
+    json in the metadata.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -202,7 +208,8 @@ def _fractions(value: Any) -> Any:
 
 def _unflatten(node: Any, tensors: Mapping[str, torch.Tensor], path: Path) -> Any:
     """Rebuild a nested state from its flat tensors; the only classes it may name are the allowed
-    ones."""
+    ones.
+    """
     if not isinstance(node, dict):
         return node
     if "_tensor" in node:

@@ -68,7 +68,8 @@ class Mark:
 
 class Marker:
     """Marks of one file, fed stage by stage in stretches `[channels, samples]` of whatever
-    length."""
+    length.
+    """
 
     def __init__(self) -> None:
         self._stages: dict[str, list[_Channel]] = {}
@@ -120,7 +121,8 @@ def _mark(channels: list[_Channel]) -> Mark:
 @lru_cache(maxsize=32)
 def _signs(channel: int, block: int) -> np.ndarray:
     """Signs of one block of one channel, the same wherever and whenever: PCG64 is a documented,
-    fixed stream."""
+    fixed stream.
+    """
     bits = np.unpackbits(
         np.frombuffer(
             np.random.Generator(np.random.PCG64([channel, block])).bytes(_BLOCK // 8), np.uint8

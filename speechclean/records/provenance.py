@@ -95,7 +95,8 @@ LARGEST_PATCH = 50 * 2**20
 
 def collect(inputs: Mapping[str, Path], weights: Mapping[str, Path], seed: int) -> dict[str, Any]:
     """Everything a result depends on, ready for JSON. Never fails: what cannot be found out is
-    None."""
+    None.
+    """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
@@ -198,7 +199,8 @@ def patch() -> bytes | None:
 @cache
 def environment_file() -> str:
     """Every installed distribution as `name==version`, a requirements file to make this environment
-    again."""
+    again.
+    """
     found = {
         dist.metadata["Name"]: dist.version
         for dist in metadata.distributions()
@@ -218,7 +220,8 @@ def _code_paths(top: str) -> list[str]:
 
 def canonical(config: Mapping[str, Any]) -> Any:
     """A config without its silent keys, every class under its first name; where order matters,
-    pairs instead of keys that JSON would sort."""
+    pairs instead of keys that JSON would sort.
+    """
     config = with_first(config)
     guarded = not str((config.get("guard") or {}).get("_target_", "NoGuard")).endswith("NoGuard")
     return _less(config, SILENT if guarded else (*SILENT, *LISTENING))
@@ -252,14 +255,16 @@ def file_hash(path: Path) -> str | None:
 
 def code_sha256(package: Path | None = None) -> str:
     """One hash over a package's sources (this one's): tells versions apart where there is no
-    git."""
+    git.
+    """
     package = package or PACKAGE
     return sources_sha256(package, package.rglob("*.py"))
 
 
 def _git(*arguments: str, **environment: str) -> str | None:
     """What git says when asked in the package's folder; None when it fails, hangs or is not
-    there."""
+    there.
+    """
     answer = _git_bytes(*arguments, **environment)
     return None if answer is None else answer.decode(errors="replace").rstrip()
 

@@ -1,5 +1,6 @@
 """What tells two or more recorded runs apart: configs, metrics file by file with a paired test, and
-where the sound differs."""
+where the sound differs.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ class Paired:
 class Apart:
     """Where one file's sound parts in two runs: the first stage, the difference of the outputs in
     dB relative to the first (None where one is not kept), and the second of the file where it is
-    largest."""
+    largest.
+    """
 
     alias: str
     stage: str | None
@@ -60,7 +62,8 @@ class Apart:
 
 def configs(records: Sequence[Record]) -> dict[str, list[Any]]:
     """Keys whose values are not the same in all runs, and the values; `None` where a run has no
-    such key."""
+    such key.
+    """
     flattened = [flat(_yaml(record)) for record in records]
     keys = dict.fromkeys(key for each in flattened for key in each if not key.startswith(OWN))
     listed = {key: [each.get(key) for each in flattened] for key in keys}
@@ -84,7 +87,8 @@ def metrics(first: Record, second: Record) -> list[Paired]:
 
 def paired(metric: str, pairs: Sequence[tuple[float, float]]) -> Paired:
     """Statistics of pairs of numbers; Wilcoxon, "Individual comparisons by ranking methods"
-    (Biometrics Bulletin, 1945)."""
+    (Biometrics Bulletin, 1945).
+    """
     from scipy import stats
 
     changes = [two - one for one, two in pairs]
@@ -111,7 +115,8 @@ def paired(metric: str, pairs: Sequence[tuple[float, float]]) -> Paired:
 
 def sounds(first: Record, second: Record) -> Iterator[Apart]:
     """File by file, where the sound parts; files that are the same to the sample have no stage and
-    -inf dB."""
+    -inf dB.
+    """
     one, two = _marks(first), _marks(second)
     for alias in _rows(first):
         before, after = one.get(alias, {}), two.get(alias, {})
@@ -137,7 +142,8 @@ def parted(apart: Sequence[Apart]) -> Counter[str]:
 
 def _loudest(first: Path, second: Path) -> tuple[float | None, float | None]:
     """Energy of the difference in dB relative to the first file, and the time in seconds where a
-    second of it is largest."""
+    second of it is largest.
+    """
     try:
         info = probe(first)
         whole = equality.difference(first, second)

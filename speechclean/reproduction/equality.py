@@ -1,5 +1,6 @@
 """Did it come out the same? A verdict on each file of two runs, and the first stage at which they
-part."""
+part.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ SAME_NUMBER, NEAR_NUMBER = 1e-6, 1e-2
 class Difference:
     """Of two sounds: the largest step in LSB (of 16 bits, or of 8-bit files' own), the share of
     samples that differ, and the energy of the difference relative to the first sound, in dB (-inf:
-    none)."""
+    none).
+    """
 
     lsb: float
     share: float
@@ -44,7 +46,8 @@ class Difference:
 class FileVerdict:
     """One file: its verdict, the first `stage` that differs, the difference of every stage in dB,
     what differs in the output (None where one of the two is not there to be held against the
-    other), metrics that moved `{name: (then, now)}`."""
+    other), metrics that moved `{name: (then, now)}`.
+    """
 
     alias: str
     verdict: str
@@ -57,7 +60,8 @@ class FileVerdict:
 
 def overall(files: Sequence[FileVerdict]) -> str:
     """The worst verdict of all; `different` for none at all, since nothing was shown to be the
-    same."""
+    same.
+    """
     return max((file.verdict for file in files), key=VERDICTS.index, default=DIFFERENT)
 
 
@@ -137,7 +141,8 @@ def judge(
 
 def parting(stages: Mapping[str, float], same_machine: bool) -> str | None:
     """The first stage at which two runs part. What was read is exact everywhere, so that any
-    difference of it counts."""
+    difference of it counts.
+    """
     unlike = [stage for stage, level in stages.items() if level > -math.inf]
     beyond = [stage for stage in unlike if stages[stage] > ROUNDING_DB or stage == "input"]
     return next(iter(unlike if same_machine or not beyond else beyond), None)
@@ -147,7 +152,8 @@ def moves(
     then: Mapping[str, Any], now: Mapping[str, Any], tolerance: float
 ) -> dict[str, tuple[Any, Any]]:
     """Metrics that moved by more than a tolerance, relative to themselves or to 1, or that only one
-    of the two has."""
+    of the two has.
+    """
     moved = {}
     for name in (key for key in then if key.endswith(("_mixture", "_cleaned"))):
         one, two = then[name], now.get(name)

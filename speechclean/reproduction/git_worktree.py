@@ -1,5 +1,6 @@
 """The exact code of a recorded run, as a git worktree beside the checkout that this package runs
-from."""
+from.
+"""
 
 from __future__ import annotations
 

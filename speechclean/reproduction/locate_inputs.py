@@ -1,5 +1,6 @@
 """The inputs of a recorded run, found again: where they were, below a folder, or in the package; by
-their contents."""
+their contents.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ Row = dict[str, str]
 @dataclass(frozen=True)
 class Found:
     """Rows of a manifest with the paths of now; what differs from then; what is not there at
-    all."""
+    all.
+    """
 
     rows: list[Row]
     differences: list[str] = field(default_factory=list)
@@ -39,7 +41,8 @@ def read(table: Path) -> list[Row]:
 
 def locate(rows: Sequence[Row], root: Path | None) -> Found:
     """Find every input (and reference) by its hash: at its path, below `root`, or in the
-    package."""
+    package.
+    """
     places = _Places([folder for folder in (root, PILOT.parent) if folder is not None])
     found = Found([])
     for row in rows:
@@ -74,7 +77,8 @@ class _Places:
 
     def find(self, recorded: Path, sha256: str) -> Path | None:
         """The file with these contents; else the one in its old place, or of its name, whatever it
-        holds."""
+        holds.
+        """
         if recorded.is_file() and (not sha256 or file_hash(recorded) == sha256):
             return recorded
         # The more of the old path agrees, the sooner it is looked into.

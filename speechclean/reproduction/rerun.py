@@ -53,7 +53,8 @@ class Plan:
 @dataclass(frozen=True)
 class Reproduction:
     """What came of it: the new run's id, verdicts by file, what differed from then as the new run
-    itself recorded it."""
+    itself recorded it.
+    """
 
     run_id: str
     files: list[FileVerdict]
@@ -115,7 +116,8 @@ def run(
     plan: Plan, records: Records, code: Path | None = None, python: str | None = None
 ) -> Record:
     """Run it, on the package of now or on the one in `code`; the new run's record. Raises
-    `CannotReproduce` if it breaks."""
+    `CannotReproduce` if it breaks.
+    """
     work = plan.folder / "reproduce"
     code = code or PACKAGE.parent
     tables.write_text(plan.found.manifest(), work / "inputs.csv")
@@ -233,7 +235,8 @@ def _missing_record(record: Record) -> list[str]:
 
 def _output_difference(plan: Plan, alias: str, mark: Mark | None) -> equality.Difference | None:
     """Between the written files, if that of then is kept with the run or still lies where it was
-    written."""
+    written.
+    """
     now = plan.folder / "cleaned" / f"{alias}.wav"
     kept = plan.record.artifact(f"cleaned/{alias}.wav")
     folder = OmegaConf.load(_need(plan.record, "config.yaml")).output.dir

@@ -1,5 +1,6 @@
 """A recorded run's config, pointed at what is here now: its knobs, its inputs and weights, its
-folder and store."""
+folder and store.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class CannotReproduce(RuntimeError):  # noqa: N818 (reads as what it says)
 
 def change(config: DictConfig, changes: Sequence[str]) -> list[str]:
     """Apply overrides to a resolved config in place; what they change. Raises `CannotReproduce` for
-    a key that is not there."""
+    a key that is not there.
+    """
     told = []
     for override in changes:
         key, equals, _ = override.partition("=")
@@ -53,7 +55,8 @@ def change(config: DictConfig, changes: Sequence[str]) -> list[str]:
 
 def aim(config: DictConfig, record: Record, records: Records, folder: Path) -> None:
     """Point a run's config at the inputs, the folder and the store of now; none of it touches the
-    sound."""
+    sound.
+    """
     OmegaConf.set_struct(config, False)
     manifest = str(folder / "reproduce" / "inputs.csv")
     # First names: the code that will run it may be that of then.

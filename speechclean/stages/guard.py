@@ -40,7 +40,8 @@ class Fallback:
 
     def __call__(self, separation: Separation, harms: Harms) -> tuple[Separation, float]:
         """A separation that does no harm, and the share of the cleaned speech in it: 1 all, 0
-        none."""
+        none.
+        """
         if not harms(separation):
             return separation, 1.0
         dry = separation.mixture.waveform * separation.gain  # the voice at one level in both

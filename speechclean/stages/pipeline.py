@@ -66,7 +66,8 @@ class Pipeline:
         watch: Watch = lambda *_: None,
     ) -> list[Separation]:
         """Clean a ragged batch; each result is independent of what else is in it. `watch` is told
-        what each stage made."""
+        what each stage made.
+        """
         mixtures = [mixture.with_waveform(mixture.waveform.to(self.device)) for mixture in mixtures]
         answers: dict[str, list[Stems]] = {}
         for name, separator in self.separators.items():

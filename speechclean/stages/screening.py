@@ -1,5 +1,6 @@
 """Is there any music? Files in which none is found pass through untouched, and cost no heavy
-model."""
+model.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +59,8 @@ class MusicFound:
 
     def finds_music(self, mixture: Audio) -> bool:
         """Whether some stretch of the sound holds music, as far as the models can tell. Silence
-        holds none."""
+        holds none.
+        """
         return self.music_db(mixture) >= self.threshold_db
 
     @torch.inference_mode()

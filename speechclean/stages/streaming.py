@@ -77,7 +77,8 @@ class LongSeparation:
 
     def excerpt(self, seconds: float) -> Separation:
         """The stretch of about `seconds` from which most was taken; its mask is what the whole
-        pipeline came to."""
+        pipeline came to.
+        """
         rate, step = (
             self.mixture.sample_rate,
             max(1, round(ENERGY_STEP_S * self.mixture.sample_rate)),
@@ -285,7 +286,8 @@ def _grid(
     sound: LongAudio, rates: Sequence[int], stages: Sequence[Any], context_s: float
 ) -> Iterator[_Block]:
     """Blocks whose edges are whole samples at all rates and whole hops of every STFT of the
-    stages."""
+    stages.
+    """
     windows = [
         window_length(sound.sample_rate, stage.window_s)
         for stage in stages

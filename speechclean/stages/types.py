@@ -1,5 +1,6 @@
 """What flows through a run: `Track` (one input), `Stems` (one separator's answer), `Separation`
-(the state of cleaning)."""
+(the state of cleaning).
+"""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class Track:
     @cached_property
     def reference(self) -> Audio | None:
         """The clean speech, read once and kept as long as this object lives. Raises `AudioError` if
-        it cannot be read."""
+        it cannot be read.
+        """
         return None if self.reference_path is None else load(self.reference_path)
 
 
@@ -90,7 +92,8 @@ class Separation:
 
     def before(self) -> Separation:
         """The state before cleaning, the mixture standing in for the speech: what metrics of the
-        mixture are taken on."""
+        mixture are taken on.
+        """
         return replace(self, speech=self.mixture, gain=1.0)
 
     def cpu(self) -> Separation:

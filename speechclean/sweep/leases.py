@@ -29,7 +29,8 @@ PULSE_S = 15.0
 @dataclass(frozen=True)
 class Owners:
     """Locks in `folder`, or signs of life where it is None; after `stale_s` seconds without one an
-    owner is dead."""
+    owner is dead.
+    """
 
     folder: Path | None
     stale_s: float

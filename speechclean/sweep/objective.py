@@ -69,7 +69,8 @@ class Objective:
 @dataclass(frozen=True)
 class Constraint:
     """A bound: `sign * (means[left] - means[right] - offset) <= 0`, `right` None for a number
-    alone."""
+    alone.
+    """
 
     text: str
     left: str
@@ -164,8 +165,7 @@ def _objective(said: Any) -> Objective:
 
 
 def _constraint(text: str) -> Constraint:
-    """
-    >>> _constraint("wer <= mixture + 0.02").violation({"wer_cleaned": 0.25, "wer_mixture": 0.2})
+    """>>> _constraint("wer <= mixture + 0.02").violation({"wer_cleaned": 0.25, "wer_mixture": 0.2})
     0.03
     >>> _constraint("stoi_cleaned >= 0.8").violation({"stoi_cleaned": 0.9}) < 0
     True

@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 def write_figures(study: optuna.Study, names: list[str], folder: Path, head: str) -> list[Path]:
     """`study.html`, with `head` (HTML) above the plots, and a PNG of each; `names` of the
-    objectives. A plot that cannot be drawn, for want of trials, is left out."""
+    objectives. A plot that cannot be drawn, for want of trials, is left out.
+    """
     import optuna
     import optuna.visualization as interactive
 

@@ -26,7 +26,8 @@ def next_point(
     settings: Settings, space: Space, directions: Sequence[Any], trials: Sequence[FrozenTrial]
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """A point that none of the trials has, and the sampler's own notes on it; None when there are
-    no more."""
+    no more.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

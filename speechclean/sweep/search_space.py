@@ -1,5 +1,6 @@
 """What is searched: keys of the config and their values, in the syntax that Hydra has for sweeps on
-the command line."""
+the command line.
+"""
 
 from __future__ import annotations
 

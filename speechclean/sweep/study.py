@@ -108,7 +108,8 @@ class Study:
     @cached_property
     def _locks(self) -> Any:
         """Connections for locks alone: Optuna's own exist only once its tables do, and those are
-        made under a lock."""
+        made under a lock.
+        """
         import sqlalchemy
 
         engine = sqlalchemy.create_engine(self.storage, poolclass=sqlalchemy.pool.NullPool)
@@ -156,7 +157,8 @@ class Study:
 
     def agree(self, subject: Mapping[str, Any]) -> None:
         """Hold what is searched against what the study was begun with. Raises `StudyError` where
-        trials cannot be compared."""
+        trials cannot be compared.
+        """
         now = json.loads(json.dumps(subject, sort_keys=True))
         then = self.study.user_attrs.get(SUBJECT)
         if then is None:
@@ -182,7 +184,8 @@ class Study:
 
     def claim(self, owner: str, space: Space) -> optuna.trial.Trial | None:
         """A new trial, RUNNING and this owner's; None when there are as many as wanted, or no more
-        points."""
+        points.
+        """
         import optuna
 
         study = self.study  # opened before the lock, which opening takes too

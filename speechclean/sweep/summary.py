@@ -1,5 +1,6 @@
 """What a sweep has found: trials settled that the dead left, the best and the front, a table,
-plots, a preset; all of it with the parent run."""
+plots, a preset; all of it with the parent run.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ class Findings:
 
     def settle_dead(self) -> None:
         """Trials whose workers died: one whose run was finished is taken from there, the others are
-        given up."""
+        given up.
+        """
         if not self._dead():
             return
         with self.study.exclusive():  # another worker may be at it
@@ -72,7 +74,8 @@ class Findings:
 
     def front(self) -> list[FrozenTrial]:
         """Trials that no other is better than in every objective, among those that keep to the
-        constraints."""
+        constraints.
+        """
         signs = [1 if one.direction == "maximize" else -1 for one in self.study.goals.objectives]
         there = self._feasible()
         points = [
@@ -93,7 +96,8 @@ class Findings:
 
     def write(self, console: Console) -> None:
         """Everything there is so far, and a few lines for people. What a plot or a preset cannot be
-        made of is left out."""
+        made of is left out.
+        """
         trials = self.study.trials()
         files = [write_text(_table(trials, self.study), self.folder / TABLE)]
         summary = self._summary(trials)
@@ -226,7 +230,8 @@ class Findings:
 
 def undominated(points: Sequence[Sequence[float]]) -> list[int]:
     """Which points no other is at least as good as in every coordinate, larger being better; equal
-    ones stand together."""
+    ones stand together.
+    """
 
     def beaten(mine: Sequence[float]) -> bool:
         return any(

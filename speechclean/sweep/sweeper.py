@@ -58,7 +58,8 @@ class StudySweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """The whole sweep. Raises `ConfigError` before any work, `StudyError` where the study is
-        another one."""
+        another one.
+        """
         try:
             settings = Settings.of(self.config)
             self.space, fixed = spaces.space_of(settings.space, arguments)
@@ -160,7 +161,8 @@ class StudySweeper(Sweeper):
         self, settings: Settings, fixed: list[str]
     ) -> tuple[Experiment, Goals, list[str]]:
         """Everything that can be known to be wrong, before any work; the experiment of some point,
-        and the goals."""
+        and the goals.
+        """
         try:
             experiment = self._built(fixed)
             referenced = all(track.reference_path for track in experiment.tracks)
@@ -193,7 +195,8 @@ class StudySweeper(Sweeper):
 
     def _built(self, fixed: list[str]) -> Experiment:
         """The experiment of the first point. Raises `ConfigError` for keys of the space that are
-        none."""
+        none.
+        """
         point = spaces.as_overrides(spaces.first(self.space))
         try:
             cfg = self.loader.load_sweep_config(self.config, [*fixed, *point])

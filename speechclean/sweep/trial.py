@@ -1,5 +1,6 @@
 """One trial: a run that reports file by file, may be stopped, and tells the study what it came
-to."""
+to.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ MEANS, REUSE, SECONDS, FAILED_FILES = "means", "reuse", "seconds", "files_failed
 
 def run_trial(cfg: DictConfig, number: int, folder: Path, tags: Mapping[str, str]) -> None:
     """Run a claimed trial. Whatever goes wrong in it is its reason; a lost tracking store or an
-    interruption is raised."""
+    interruption is raised.
+    """
     import optuna
 
     settings = Settings.of(cfg)

@@ -1,5 +1,6 @@
 """Settings of the process that computing on a CPU gains from: what the C library's allocator does
-with large blocks."""
+with large blocks.
+"""
 
 from __future__ import annotations
 

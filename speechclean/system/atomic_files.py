@@ -17,7 +17,8 @@ from typing import Any
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it takes the place of `path` when the block
-    succeeds, else it is removed."""
+    succeeds, else it is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
     os.close(handle)
@@ -33,7 +34,8 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     """A table with a header; None and what a row lacks are empty cells. Raises `ValueError` for a
-    key that is no column."""
+    key that is no column.
+    """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -49,7 +51,8 @@ def csv_rows(path: Path) -> list[dict[str, str]]:
 
 def json_object(path: Path) -> dict[str, Any]:
     """The object in a JSON file; {} where there is no file, or none that can be read, or something
-    else in it."""
+    else in it.
+    """
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError):

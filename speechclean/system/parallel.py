@@ -53,7 +53,8 @@ def beside() -> int:
 def among(count: int) -> Iterator[None]:
     """Within it the calling thread is one of `count` pieces of work side by side: what it does, it
     does alone, on its share of torch's threads. For threads of one's own that stand in for those of
-    `ordered`; the samples are the same."""
+    `ordered`; the samples are the same.
+    """
     _still_blas()
     before = _here.beside, torch.get_num_threads()
     _here.beside = count
@@ -119,7 +120,8 @@ def _pool(count: int, threads: int) -> ThreadPoolExecutor:
 @contextmanager
 def _alone() -> Iterator[int]:
     """Within it each operation of torch takes its share of the threads only; yields how many pieces
-    that leaves room for."""
+    that leaves room for.
+    """
     global _depth, _threads
     _still_blas()
     with _lock:
@@ -141,7 +143,8 @@ def _alone() -> Iterator[int]:
 def _still_blas() -> None:
     """One thread for numpy's and scipy's BLAS: more of them wait for work at full speed, which
     takes a seventh of a core from forward passes, and the little that there is for them to do is
-    done as fast without them."""
+    done as fast without them.
+    """
     import scipy.linalg  # noqa: F401  which brings its own library
     from threadpoolctl import ThreadpoolController
 

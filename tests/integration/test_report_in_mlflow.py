@@ -13,11 +13,10 @@ from speechclean.records.tracking import MlflowTracker
 from tests.integration.test_report_page import (
     CHROMIUM,
     DRIVER,
-    browser,
     plays_and_switches,
     until,
     written,
-)  # noqa: F401
+)
 from tests.support.servers import mlflow_server
 
 pytestmark = [
@@ -45,7 +44,7 @@ def ui(tmp_path: Path) -> Iterator[tuple[str, str]]:
         )
 
 
-def test_plays_and_switches_in_mlflows_viewer(browser: Any, ui: tuple[str, str]) -> None:  # noqa: F811
+def test_plays_and_switches_in_mlflows_viewer(browser: Any, ui: tuple[str, str]) -> None:
     address, picture = ui
     browser.get(address)
     frames = until(lambda: browser.find_elements("css selector", "iframe"), 60)

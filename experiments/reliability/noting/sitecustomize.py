@@ -1,5 +1,6 @@
 """Put first on a process's path by `throughput`: notes when each pass of a network began and ended,
-as seconds on the system's monotonic clock, a line each."""
+as seconds on the system's monotonic clock, a line each.
+"""
 
 import importlib.abc
 import importlib.util

@@ -30,7 +30,8 @@ from __future__ import annotations
 
 class BatchError(RuntimeError):
     """A batch that did not come to its end; everything finished is kept, and the same command
-    continues. `status` is the exit status of the process."""
+    continues. `status` is the exit status of the process.
+    """
 
     status = 1
 

@@ -87,7 +87,8 @@ class Tar:
 
     def pack(self, files: Sequence[Delivered]) -> list[Path]:
         """The shards; those of an earlier and longer delivery are removed. Raises `OSError` where
-        there is no room."""
+        there is no room.
+        """
         target = Path(self.path) if self.path else files[0][0] / "delivery"
         written = []
         for number, some in enumerate(_shards(files, self.shard_mib * 2**20)):

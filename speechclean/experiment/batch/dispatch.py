@@ -1,5 +1,6 @@
 """Files to workers. What a dead worker held goes to another, and a file that kills workers is found
-and named."""
+and named.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +121,8 @@ def dispatch(
 
 def _hand_out(hands: dict[int, _Hand], waiting: deque[Task], suspects: deque[Task]) -> None:
     """Give each worker what it has room for, in turn; suspects first, each to a worker that holds
-    nothing else."""
+    nothing else.
+    """
     gave = True
     while gave:
         gave = False

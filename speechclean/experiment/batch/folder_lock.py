@@ -52,7 +52,8 @@ def held(folder: Path) -> Iterator[None]:
 
 def _lives(who: dict[str, Any]) -> bool:
     """Whether the owner can be seen; one on another machine lives, as far as can be told from
-    here."""
+    here.
+    """
     if not who:
         return False
     if who.get("host") != socket.gethostname():

@@ -21,7 +21,8 @@ class Stop:
 @contextmanager
 def on_interrupt() -> Iterator[Stop]:
     """Within it a first SIGINT asks, a second raises `KeyboardInterrupt`. Outside of the main
-    thread nothing asks."""
+    thread nothing asks.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -22,7 +22,8 @@ NAME = "ledger.jsonl"
 
 class Ledger:
     """What is known of a batch: `entries` by alias, the last line of each counting. One process at
-    a time (`lock`)."""
+    a time (`lock`).
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
@@ -34,7 +35,8 @@ class Ledger:
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Write lines; they are on the disk when this returns. Raises `OSError` where there is no
-        room for them."""
+        room for them.
+        """
         if not entries:
             return
         written = "".join(entry.to_json() + "\n" for entry in entries).encode(

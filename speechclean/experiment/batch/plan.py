@@ -27,7 +27,8 @@ READERS = 8
 @dataclass(frozen=True)
 class Identity:
     """What an output depends on besides its input: the `signature` of the config, one over the
-    `weights`' contents."""
+    `weights`' contents.
+    """
 
     signature: str
     weights: str
@@ -102,7 +103,8 @@ def _is_there(entry: Entry, folder: Path, output: str) -> bool:
 
 def _same_input(path: Path, entry: Entry) -> bool:
     """By size and time where they are those of then, else by content: a copy of the data set is the
-    same data set."""
+    same data set.
+    """
     try:
         now = path.stat()
     except OSError:

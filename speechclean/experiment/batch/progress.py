@@ -1,5 +1,6 @@
 """How far a batch is, how fast it goes and when it will end: a live line in a terminal, a plain one
-now and then elsewhere."""
+now and then elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from .task import FAILED, Entry
 @dataclass
 class Pace:
     """Counts of a batch: files and seconds of sound in all, and so many that were `kept` from
-    before. The speed is that of now alone, by a clock that no one sets."""
+    before. The speed is that of now alone, by a clock that no one sets.
+    """
 
     files: int
     seconds: float
@@ -34,7 +36,8 @@ class Pace:
 
     def add(self, entry: Entry, seconds: float) -> None:
         """A file came to its end; `seconds` as they were planned. Time counts from the first one's
-        beginning: until then, workers only start."""
+        beginning: until then, workers only start.
+        """
         if not self._done:
             self._began = max(self._began, self.clock() - entry.took_s)
         self._done += 1
@@ -94,8 +97,7 @@ def shown(pace: Pace, console: Console, interval_s: float) -> Iterator[Callable[
 
 
 def _spoken(seconds: float) -> str:
-    """
-    >>> _spoken(42), _spoken(1300), _spoken(9000)
+    """>>> _spoken(42), _spoken(1300), _spoken(9000)
     ('42 s', '22 min', '2.5 h')
     """
     if seconds < 90:

@@ -58,7 +58,8 @@ class Cluster:
 
     def check(self) -> None:
         """Raise `ImportError` where Ray is not installed, `ConnectionError` where nobody answers at
-        the address."""
+        the address.
+        """
         if importlib.util.find_spec("ray") is None:
             raise ImportError(
                 "batch=ray: Ray is not installed; pip install -c constraints.txt '.[ray]', or use batch=local"

@@ -1,5 +1,6 @@
 """A batch's one run in the tracking store: aggregates, distributions, worst files, failures, and
-one table of all files."""
+one table of all files.
+"""
 
 from __future__ import annotations
 

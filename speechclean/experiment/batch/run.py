@@ -91,7 +91,8 @@ def _work(
     planned: Plan, setup: Setup, ledger: Ledger, batch: Any, console: Console
 ) -> tuple[str, bool]:
     """Everything that is to be done, into the ledger. Why the folder took no more, if so; whether
-    the end was asked for."""
+    the end was asked for.
+    """
     seconds = {task.alias: task.seconds for task in planned.todo}
     kept_seconds = sum(float(entry.row.get("seconds") or 0) for entry in planned.kept.values())
     pace = progress.Pace(
@@ -146,7 +147,8 @@ def _deliver(
 
 def _foreign(tracks: Sequence[Track], folder: Path) -> list[Track]:
     """Tracks without those in the output folder, where it lies in the data set's own: they would be
-    cleaned once more."""
+    cleaned once more.
+    """
     own = folder.resolve()
     foreign = [track for track in tracks if not track.path.parent.resolve().is_relative_to(own)]
     if len(foreign) < len(tracks):

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 class Gate:
     """Many pass `shared` at a time; who passes `alone` waits until they have left, and holds back
-    those who come later."""
+    those who come later.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

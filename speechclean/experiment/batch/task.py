@@ -21,7 +21,8 @@ CLEANED, FAILED, LOST = "cleaned", "failed", "lost"
 class Task:
     """A file to be cleaned. `output` is below the batch's folder. `seconds` of sound are as its
     header says, 0 where it says nothing; `weight` is what of it lies in memory, in samples of all
-    channels; `alone`: nothing else is at work beside it."""
+    channels; `alone`: nothing else is at work beside it.
+    """
 
     alias: str
     path: str

@@ -68,7 +68,8 @@ class _Job:
 class Worker:
     """A pipeline that takes files as they come. `config` is a run's resolved one; outputs go to
     `folder`; `pack` puts files in
-    common passes, None: where that gains something, on a GPU."""
+    common passes, None: where that gains something, on a GPU.
+    """
 
     def __init__(
         self,
@@ -104,7 +105,8 @@ class Worker:
     @property
     def window(self) -> int:
         """How many files a worker should hold for its threads to have work: at the models, read
-        ahead of them, behind them."""
+        ahead of them, behind them.
+        """
         return 3 * self._side_by_side if not self._pack else 128
 
     def submit(self, task: Task) -> Future[Entry]:

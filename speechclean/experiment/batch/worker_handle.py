@@ -1,5 +1,6 @@
 """A worker in a process of its own: a crash, or the kernel's choice when memory runs out, costs a
-worker and not the batch."""
+worker and not the batch.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ TOLD_CHARACTERS = 400
 @dataclass(frozen=True)
 class Setup:
     """What every worker is told: the run's resolved config, the output folder, and what its entries
-    are signed with."""
+    are signed with.
+    """
 
     config: Mapping[str, Any]
     folder: Path
@@ -37,7 +39,8 @@ class Setup:
 @dataclass(frozen=True)
 class Event:
     """Something that a worker said: it is `ready` for so many files, has an `entry`, finds its
-    config or weights `wrong`, has another `problem` at its start, or is `dead`, and why."""
+    config or weights `wrong`, has another `problem` at its start, or is `dead`, and why.
+    """
 
     worker: int
     ready: int = 0

@@ -1,5 +1,6 @@
 """Compose a config ahead of Hydra, so that what Hydra would refuse one at a time is said all at
-once, in the user's words."""
+once, in the user's words.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from .schema import ConfigError, build, conf_dir, unwritable
 
 def composed(overrides: list[str], with_hydra: bool = False) -> DictConfig:
     """The config that Hydra would hand to a run, if asked with Hydra's own node. Raises what Hydra
-    raises."""
+    raises.
+    """
     with _another_hydra(), initialize_config_dir(conf_dir()):
         return compose("config", overrides=overrides, return_hydra_config=with_hydra)
 
@@ -39,7 +41,8 @@ def _another_hydra() -> Iterator[None]:
 
 def problems_of(arguments: list[str]) -> list[str]:
     """What is wrong with a command line, [] if Hydra can start it (or if it is a sweep, or asks for
-    help)."""
+    help).
+    """
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     if len(overrides) != len(arguments):
         # Hydra's own flags: -m, --help, --cfg job, --info; each job of a sweep is checked when it

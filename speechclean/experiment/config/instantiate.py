@@ -107,7 +107,8 @@ def _wrong_type(key: str, name: str, node: Any, schema: Any) -> list[str]:
 
 def _range_error(key: str, node: Any, error: BaseException) -> str:
     """What `__post_init__` raised, `field=value ...`, under the key that the user would set: the
-    root's, if the field only refers to it."""
+    root's, if the field only refers to it.
+    """
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ValueError):  # hydra wraps it
         cause = cause.__cause__

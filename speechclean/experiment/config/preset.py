@@ -1,5 +1,6 @@
 """From a run to a preset: its config as a file of conf/experiment/, saying only what differs from
-the defaults."""
+the defaults.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class PromotionError(RuntimeError):
 @dataclass(frozen=True)
 class Promotion:
     """A preset that was written. `new_keys` are those that the code has got since: with them the
-    signature is another."""
+    signature is another.
+    """
 
     path: Path
     new_keys: list[str]
@@ -96,7 +98,8 @@ def minimal(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _choice(group: str, node: Mapping[str, Any]) -> str:
     """The choice of a group that a node came from: of its class, and of those the one that agrees
-    most."""
+    most.
+    """
     best: tuple[int, str] | None = None
     for path in sorted((Path(conf_dir()) / group).glob("*.yaml")):
         candidate = yaml.safe_load(path.read_text()) or {}
@@ -114,7 +117,8 @@ def _choice(group: str, node: Mapping[str, Any]) -> str:
 
 def _changes(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
     """What `mine` says otherwise, nested as it is; device and batch size, which cannot change the
-    sound, left out."""
+    sound, left out.
+    """
     changed: dict[str, Any] = {}
     for key, value in mine.items():
         if key in ("device", "batch_size") or (key in theirs and theirs[key] == value):

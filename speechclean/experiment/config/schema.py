@@ -1,5 +1,6 @@
 """The root schema of a run's config, and how it becomes objects: all that is wrong is said at once,
-before any work."""
+before any work.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ from .instantiate import MANY, MAYBE, objects
 
 class ConfigError(ValueError):
     """A config that cannot run; `problems` holds everything that is wrong with it, in the user's
-    words."""
+    words.
+    """
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
@@ -69,7 +71,8 @@ class Weights:
 @dataclass
 class Reuse:
     """Whether estimates of networks are kept for later runs (None: in sweeps), where, and how many
-    GB of them."""
+    GB of them.
+    """
 
     enabled: bool | None = None
     dir: str | None = None
@@ -238,14 +241,16 @@ def build(cfg: DictConfig, sweeping: bool = False) -> Experiment:
 
 def conf_dir() -> str:
     """The folder of config groups: beside the package in a checkout, inside it in an installed
-    wheel."""
+    wheel.
+    """
     inside = PACKAGE / "conf"
     return str(inside if inside.is_dir() else PACKAGE.parent / "conf")
 
 
 def bare(config: Mapping[str, Any]) -> dict[str, Any]:
     """A run's config without what surrounds its pipeline: no store, no executor, and for data the
-    pilot that ships."""
+    pilot that ships.
+    """
     own = {key: value for key, value in config.items() if key not in ("batch", "delivery")}
     surroundings = {
         "dataset": "speechclean.stages.datasets.manifest.Pilot",
@@ -256,7 +261,8 @@ def bare(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unknown_metrics(thresholds: Thresholds, measured: Iterable[Any]) -> list[str]:
     """Thresholds of metrics that do not exist: they would never be asked, and nobody would
-    notice."""
+    notice.
+    """
     known = sorted(
         {path.stem for path in Path(conf_dir(), "metrics").glob("*.yaml")} | set(map(str, measured))
     )
@@ -280,7 +286,8 @@ def _unknown_metrics(thresholds: Thresholds, measured: Iterable[Any]) -> list[st
 
 def unwritable(folder: Path, key: str = "hydra.run.dir") -> list[str]:
     """A problem if nothing can be created in the folder, or where it would be made: by trying,
-    since root may do anything."""
+    since root may do anything.
+    """
     there = next(
         parent for parent in [folder.absolute(), *folder.absolute().parents] if parent.exists()
     )

@@ -125,7 +125,8 @@ class DiskCache:
 
     def evict(self, max_bytes: int) -> int:
         """Remove the least recently used entries until `max_bytes` are left; how many are. Nobody
-        waits: one process at a time does it for all."""
+        waits: one process at a time does it for all.
+        """
         there = sorted((entry for entry in self.entries()), key=lambda entry: entry[1].st_mtime)
         left = sum(stat.st_size for _, stat in there)
         try:

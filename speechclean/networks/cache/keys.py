@@ -1,5 +1,6 @@
 """What else an estimate depends on, besides its input and its network: the code, the packages and
-the machine's arithmetic."""
+the machine's arithmetic.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ PACKAGES = ("torch", "torchaudio", "demucs", "diffq", "denoiser", "numpy", "soxr
 @cache
 def code(*places: str) -> str:
     """sha256 of the sources of modules and packages of this one, `separators` and `cores.py`, and
-    of the packages' versions: whoever changes a line of them finds nothing old."""
+    of the packages' versions: whoever changes a line of them finds nothing old.
+    """
     paths = [PACKAGE / place for place in places]
     sources = [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
     versions = "".join(f"{name}\0{version(name)}\n" for name in PACKAGES)
@@ -36,7 +38,8 @@ def samples(tensor: Tensor) -> str:
 
 def arithmetic(device: torch.device) -> str:
     """The class of machine that rounds alike: the GPU, or the CPU, its instruction set and the
-    threads that share a sum."""
+    threads that share a sum.
+    """
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)} {torch.version.cuda} {torch.backends.cudnn.version()}"
     threads = torch.get_num_threads() // parallel.at_once()

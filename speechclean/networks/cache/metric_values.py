@@ -1,5 +1,6 @@
 """Metrics of mixtures: the same in every trial of a sweep, and some (words, by a recogniser) as
-dear as a separation."""
+dear as a separation.
+"""
 
 from __future__ import annotations
 

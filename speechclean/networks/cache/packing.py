@@ -62,7 +62,8 @@ def pack(description: Mapping[str, Any], tensor: Tensor) -> bytes:
 
 def unpack(packed: bytes) -> tuple[dict[str, Any], Tensor]:
     """The description and the tensor. Raises `TornError` for anything that `pack` has not made,
-    whole."""
+    whole.
+    """
     head, at = described(packed)
     if (
         hashlib.sha256(memoryview(packed)[len(MAGIC) + _DIGEST :]).digest()
@@ -78,7 +79,8 @@ def unpack(packed: bytes) -> tuple[dict[str, Any], Tensor]:
 
 def described(packed: bytes) -> tuple[dict[str, Any], int]:
     """The description at the front of packed bytes, unchecked, and where it ends. Raises
-    `TornError`."""
+    `TornError`.
+    """
     start = len(MAGIC) + _DIGEST + _LENGTH
     if packed[: len(MAGIC)] != MAGIC or len(packed) < start:
         raise TornError("it is no entry")

@@ -1,5 +1,6 @@
 """Bags of demucs: which networks a model's name stands for, where their files lie, how they are
-averaged."""
+averaged.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +60,8 @@ def demucs_bag(name: str, repo: str | None) -> Bag:
 
 def _definition(name: str, folder: Path) -> dict[str, Any]:
     """A bag's yaml `{models, weights, segment}`, or a bag of one when `name` is a network's own
-    signature."""
+    signature.
+    """
     path = folder / f"{name}.yaml"
     if not path.is_file():
         return {"models": [name]}
@@ -114,8 +116,9 @@ def _find(signature: str, folders: list[Path]) -> Path | None:
 
 
 def _verified(path: Path) -> Path:
-    """demucs and torch hub put the beginning of the sha256 into the file's name; others were noted
-    as they were fetched."""
+    """Demucs and torch hub put the beginning of the sha256 into the file's name; others were noted
+    as they were fetched.
+    """
     _, dash, prefix = path.stem.rpartition("-")
     known = (
         prefix if dash and path.suffix == ".th" else search_path.noted(path.parent).get(path.name)

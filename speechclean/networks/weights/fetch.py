@@ -1,5 +1,6 @@
 """Fetch a published file: resumed where it was cut off, held against its sha256, and there whole or
-not at all."""
+not at all.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +82,8 @@ def fetch(file: File, folder: Path, progress: Progress | None = None) -> Path:
 @contextmanager
 def _alone(path: Path) -> Iterator[BinaryIO]:
     """The part file, locked, so that two fetches do not write into one; nothing is left of it when
-    it is empty."""
+    it is empty.
+    """
     while True:
         part = path.open("ab+")
         fcntl.flock(part, fcntl.LOCK_EX)
@@ -177,7 +179,8 @@ def _download(url: str, part: BinaryIO, progress: Progress) -> str | None:
 
 def _opened(url: str, headers: dict[str, str]) -> requests.Response:
     """The answer, once its headers are there. Raises `NoNetwork` if that takes too long: a socket's
-    own timeouts know nothing of slow name servers or of many dead addresses."""
+    own timeouts know nothing of slow name servers or of many dead addresses.
+    """
     found: list[requests.Response | BaseException] = []
 
     def ask() -> None:

@@ -19,7 +19,8 @@ class MissingWeights(RuntimeError):  # noqa: N818 (reads as what it says)
 
 def missing(name: str, urls: list[str]) -> MissingWeights:
     """What to say when published files are missing: the command that mends it and its size, or
-    where to put them."""
+    where to put them.
+    """
     model = registry.models().get(name)
     files = "\n".join(f"    {url}" for url in urls)
     several = len(urls) > 1

@@ -1,5 +1,6 @@
 """Files of published models by their names in the table, and of denoisers, which may also be files
-of one's own."""
+of one's own.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +21,16 @@ DENOISERS = ("dns48", "dns64", "master64")
 
 def published_file(name: str) -> Path:
     """The one file of a published model of the table. Raises `MissingWeights`, `CheckpointError` if
-    it is damaged."""
+    it is damaged.
+    """
     (path,) = published_files(name)
     return path
 
 
 def published_files(name: str) -> list[Path]:
     """All files of a published model, in the table's order. Raises `MissingWeights`,
-    `CheckpointError` if one is damaged."""
+    `CheckpointError` if one is damaged.
+    """
     model = registry.models()[name]
     found = [(file, locate(file)) for file in model.files]
     if absent := [file.sources[-1].url for file, path in found if path is None]:

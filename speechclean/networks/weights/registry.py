@@ -22,7 +22,8 @@ class TableError(ValueError):
 @dataclass(frozen=True)
 class Source:
     """One address of a file; `sha256` is the whole of it, its beginning, or None where the
-    publisher states none."""
+    publisher states none.
+    """
 
     url: str
     sha256: str | None = None
@@ -40,7 +41,8 @@ class Source:
 @dataclass(frozen=True)
 class File:
     """One file that a model needs, from whichever source comes first; `size_mb` in 10^6 bytes, None
-    where not known."""
+    where not known.
+    """
 
     sources: tuple[Source, ...]
     size_mb: float | None = None

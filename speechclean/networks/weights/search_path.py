@@ -67,7 +67,8 @@ def verified(path: Path, file: File) -> Path:
 
 def known_sha256(path: Path, file: File) -> str | None:
     """What the publisher states, else what was noted beside the file when it was fetched; None if
-    nothing is known of it."""
+    nothing is known of it.
+    """
     stated = next(
         (source.sha256 for source in file.sources if source.name == path.name and source.sha256),
         None,

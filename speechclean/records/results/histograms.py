@@ -45,7 +45,8 @@ def write_histograms(rows: Sequence[Row], metrics: Mapping[str, Metric], path: P
 
 def percentiles(rows: Sequence[Row], metrics: Mapping[str, Metric]) -> dict[str, float]:
     """The 5th, 50th and 95th percentile of each metric after cleaning and of its change,
-    `<metric>_<what>.p05` and so on."""
+    `<metric>_<what>.p05` and so on.
+    """
     found: dict[str, float] = {}
     for name in metrics:
         if pairs := finite_pairs(rows, name):

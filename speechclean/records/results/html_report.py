@@ -42,7 +42,8 @@ def write_page(
     seed: int,
 ) -> Path:
     """Write `folder/report.html`, with the snippets of `folder/ab` for the worst, the middle and
-    the best files."""
+    the best files.
+    """
     by, clips = _clips(rows, metrics, folder / "ab")
     done = len(rows) - len(failures(rows))
     table = [
@@ -109,7 +110,8 @@ def _clips(
     rows: Sequence[Row], metrics: Mapping[str, Metric], folder: Path
 ) -> tuple[str, list[dict[str, Any]]]:
     """What can be heard, the worst first, as long as it fits; and the metric that they are ranked
-    by."""
+    by.
+    """
     by, order = ranked([row for row in rows if _there(folder, row)], metrics)
     unit = f" {metrics[by].unit}".rstrip() if by else ""
     picks: dict[str, tuple[int, str]] = {}

@@ -106,7 +106,8 @@ def _columns(frames: int) -> Tensor:
 
 def _mel_rows(bins: Tensor, sample_rate: int) -> Tensor:
     """Means of bins over overlapping triangles, evenly spaced in mel. Shape: `[freqs, frames]` ->
-    `[ROWS, frames]`."""
+    `[ROWS, frames]`.
+    """
     return _triangles(bins.shape[0], sample_rate) @ bins.detach().float().cpu()
 
 

@@ -28,7 +28,8 @@ class Metric(Protocol):
 @dataclass(frozen=True)
 class Line:
     """One metric's means, in its unit, over the `files` where it could be measured both before and
-    after."""
+    after.
+    """
 
     name: str
     metric: Metric
@@ -69,7 +70,8 @@ def lines(
     rows: Iterable[Row], means: Mapping[str, float], metrics: Mapping[str, Metric]
 ) -> list[Line]:
     """What a table of the means says, a line for each metric that has one, in the config's
-    order."""
+    order.
+    """
     rows = list(rows)
     found = []
     for name, metric in metrics.items():
@@ -90,7 +92,8 @@ def worst(
     rows: Iterable[Row], metrics: Mapping[str, Metric], number: int = 5
 ) -> tuple[str, list[tuple[Row, float]]]:
     """The files that gained least, with their gain, by the first metric of the config that has a
-    better and a value."""
+    better and a value.
+    """
     name, order = ranked(rows, metrics)
     return name, order[:number] if name else []
 

@@ -68,7 +68,8 @@ def write_all(
     config: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """metrics.csv, metrics.json and summary.md in `folder`; `config` is the resolved one, for the
-    summary."""
+    summary.
+    """
     return [
         write_metrics_csv(rows, folder / "metrics.csv"),
         write_metrics_json(rows, means, metrics, folder / "metrics.json"),
@@ -104,7 +105,8 @@ def write_summary(
     config: Mapping[str, Any] | None = None,
 ) -> Path:
     """The run on one Markdown page: means, worst files, failed files, where to look next, the
-    config in brief."""
+    config in brief.
+    """
     failed = failures(rows)
     page = [f"# {len(rows) - len(failed)} of {len(rows)} files cleaned", ""]
     table = [_cells(line) for line in lines(rows, means, metrics)]
@@ -149,7 +151,8 @@ def write_summary(
 
 def _places(folder: Path, config: Mapping[str, Any] | None) -> list[str]:
     """What there is to look at; a batch and an ordinary run leave different things, some of them
-    after this page is written."""
+    after this page is written.
+    """
     batch = bool(config and config.get("batch"))
     late = (
         {"summary.md", "histograms.png", "failed.csv"}
@@ -251,7 +254,8 @@ def markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
 
 def _brief(value: Any) -> str:
     """A node of the config in a few words: a stage by its class and knobs, several stages by their
-    names."""
+    names.
+    """
     if not isinstance(value, Mapping):
         return f"`{value}`"
     if "_target_" not in value:

@@ -1,5 +1,6 @@
 """Was a file improved, left as it was, or harmed? A verdict from its metrics before and after, with
-reasons. Pure functions on rows."""
+reasons. Pure functions on rows.
+"""
 
 from __future__ import annotations
 

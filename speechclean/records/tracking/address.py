@@ -25,13 +25,15 @@ _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 class TrackingError(RuntimeError):
     """The tracking store cannot be used, or refuses what it is given; the message says what to
-    do."""
+    do.
+    """
 
 
 @contextmanager
 def advisory_lock(engine: Any, name: str) -> Iterator[None]:
     """Hold a lock of a Postgres server (an SQLAlchemy `engine`) for the length of the block. It is
-    the session's: whoever dies gives it back."""
+    the session's: whoever dies gives it back.
+    """
     import sqlalchemy
 
     number = {"number": zlib.crc32(f"speechclean {name}".encode())}
@@ -46,7 +48,8 @@ def advisory_lock(engine: Any, name: str) -> Iterator[None]:
 @dataclass(frozen=True)
 class Store:
     """The address of a store. Relative sqlite paths are made absolute on construction, so that a
-    later change of folder changes nothing."""
+    later change of folder changes nothing.
+    """
 
     uri: str
 
@@ -102,7 +105,8 @@ class Store:
     @property
     def running(self) -> Path:
         """Folder of the living runs' locks: beside a sqlite store, else in the user's own state
-        folder."""
+        folder.
+        """
         if self.sqlite:
             return self.sqlite.parent / "mlartifacts" / ".running"
         return (
@@ -113,7 +117,8 @@ class Store:
 
     def check(self, timeout_s: float) -> None:
         """Raise `TrackingError` if the store can be seen to be unusable. Servers are left to their
-        first request."""
+        first request.
+        """
         if self.sqlite:
             _check_file(self.sqlite)
         elif (database := urlsplit(self.uri).scheme.partition("+")[0]) in _DATABASE_PORTS:

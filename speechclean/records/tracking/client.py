@@ -1,5 +1,6 @@
 """The way to mlflow: quiet, with short patience, its errors in the user's words; sqlite stores
-created whole or not at all."""
+created whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ _ENVIRONMENT = {
 
 def connected(store: Store, timeout_s: int) -> MlflowClient:
     """A client of a store that was created if it was a missing sqlite file. Raises `TrackingError`,
-    soon."""
+    soon.
+    """
     with explained(store):
         store.check(timeout_s)
         quieten()
@@ -51,7 +53,8 @@ def experiment_of(
     client: MlflowClient, store: Store, name: str, artifacts: str | None = None
 ) -> str:
     """The id of an experiment, created where it is missing, its files below `artifacts`. Raises
-    `TrackingError` for a deleted one."""
+    `TrackingError` for a deleted one.
+    """
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
@@ -92,7 +95,8 @@ def patience(retries: int, timeout_s: int) -> _Environment:
 
 class _Environment:
     """Environment variables for the length of a block: mlflow reads its timeouts from there at each
-    request."""
+    request.
+    """
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = values
@@ -112,7 +116,8 @@ class _Environment:
 @contextmanager
 def explained(store: Store) -> Iterator[None]:
     """Whatever goes wrong with the store becomes a `TrackingError` that names it and says what to
-    do."""
+    do.
+    """
     try:
         yield
     except TrackingError:
@@ -127,7 +132,8 @@ def explained(store: Store) -> Iterator[None]:
 @contextmanager
 def _alone(store: Store) -> Iterator[None]:
     """One process at a time: several that run mlflow's migrations on one store at once kill one
-    another."""
+    another.
+    """
     if store.sqlite:
         lock = store.sqlite.parent / "mlartifacts" / ".lock"
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -148,7 +154,8 @@ def _alone(store: Store) -> Iterator[None]:
 
 def _create_sqlite(path: Path) -> None:
     """Create an empty store whole or not at all: one killed half-way through its migrations could
-    never be opened again."""
+    never be opened again.
+    """
     import sqlalchemy
     from mlflow.store.db import utils
 

@@ -41,7 +41,8 @@ def key(name: str) -> str:
 
 def keyed(values: Mapping[str, Value]) -> dict[str, Value]:
     """The same values under accepted names. Two names that become one raise `TrackingError`: one
-    would be lost."""
+    would be lost.
+    """
     found: dict[str, tuple[str, Value]] = {}
     for name, value in values.items():
         if (clean := key(name)) in found:
@@ -80,7 +81,8 @@ def text(value: object, length: int) -> str:
 
 def measured(values: Mapping[str, float | None]) -> dict[str, float]:
     """The values that there are. NaN and infinity raise: a store would show them as 0 or 1.8e308,
-    as if measured."""
+    as if measured.
+    """
     bad = [
         f"{name} is {value}"
         for name, value in values.items()

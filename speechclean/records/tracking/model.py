@@ -1,5 +1,6 @@
 """A packed pipeline as an MLflow pyfunc model: `mlflow models serve` answers a base64 sound with
-the base64 cleaned wav."""
+the base64 cleaned wav.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ set_model(SpeechCleaner())
 @contextmanager
 def saved_model(pipeline: Path) -> Iterator[Path]:
     """A folder with the model of a packed pipeline (`serving.pack`), its code, signature and pinned
-    packages."""
+    packages.
+    """
     quieten()
     import mlflow.pyfunc
     from mlflow.models import ModelSignature
@@ -69,7 +71,8 @@ def saved_model(pipeline: Path) -> Iterator[Path]:
 
 def _code() -> list[Path]:
     """This package, and denoiser's: that one's own requirements name a Hydra of 2020, and no
-    installer would take both."""
+    installer would take both.
+    """
     found = [PACKAGE]
     denoiser = importlib.util.find_spec("denoiser")
     return found + ([Path(denoiser.origin).parent] if denoiser and denoiser.origin else [])

@@ -53,7 +53,8 @@ class Uploaded:
 
 def sync(pending: str = FILE, uri: str | None = None, timeout_s: int = 10) -> Iterator[Uploaded]:
     """Upload every run that waits in `pending`, to its own store or to `uri`. Raises
-    `TrackingError` where one is down."""
+    `TrackingError` where one is down.
+    """
     local = Store.at(f"sqlite:///{pending}")
     if local.sqlite is None or not local.sqlite.is_file():
         raise TrackingError(
@@ -76,7 +77,8 @@ def sync(pending: str = FILE, uri: str | None = None, timeout_s: int = 10) -> It
 
 def _waiting(client: MlflowClient) -> list[Any]:
     """Ended runs that were not uploaded yet, oldest first; one that still goes on is left for
-    later."""
+    later.
+    """
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     found: list[Any] = []
     token = None

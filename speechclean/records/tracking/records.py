@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Record:
     """A recorded run: what it was set to, what it came to, and its files, fetched when asked
-    for."""
+    for.
+    """
 
     id: str
     name: str
@@ -77,7 +78,8 @@ class Records:
 
     def get(self, run: str) -> Record:
         """A run by its id, the beginning of it (six characters or more) or its name, if only one
-        has it."""
+        has it.
+        """
         with explained(self.store):
             found = self._by_id(run) or self._by_name(run)
             if not found:

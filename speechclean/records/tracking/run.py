@@ -1,5 +1,6 @@
 """One run being recorded. A store that is lost in the middle costs no work: what it no longer takes
-goes to a local one."""
+goes to a local one.
+"""
 
 from __future__ import annotations
 
@@ -39,18 +40,21 @@ class Run(Protocol):
 
     def params(self, values: Mapping[str, object]) -> None:
         """What the run was set to. Nested mappings become dotted keys; values are cut at 6,000
-        characters."""
+        characters.
+        """
 
     def tags(self, values: Mapping[str, str]) -> None:
         """What the run can be found by. Values are cut at 8,000 characters."""
 
     def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None:
         """What was measured. None is left out; NaN and infinity raise `TrackingError` by the
-        metric's name."""
+        metric's name.
+        """
 
     def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
         """What the run was made from: a name, a digest of the contents, where they are and what
-        they are like (both JSON)."""
+        they are like (both JSON).
+        """
 
     def file(self, path: Path, folder: str = "") -> None:
         """Keep one file, in `folder` of the run's artifacts."""

@@ -1,5 +1,6 @@
 """Runs whose process died without a word: found by the lock that nobody holds any more, and marked
-as FAILED."""
+as FAILED.
+"""
 
 from __future__ import annotations
 

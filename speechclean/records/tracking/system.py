@@ -1,5 +1,6 @@
 """What the machine did while a run went: CPU, memory and GPU, under the names that MLflow's own
-page of them knows."""
+page of them knows.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ log = logging.getLogger(__name__)
 @contextmanager
 def watched(run: Run, every_s: float) -> Iterator[None]:
     """Look every so many seconds, and once more at the end, as long as the block lasts; 0 for
-    never."""
+    never.
+    """
     monitors = _monitors() if every_s else []
     if not monitors:
         yield

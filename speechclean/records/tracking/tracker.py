@@ -67,9 +67,10 @@ class NoTracker:
     @contextmanager
     def run(
         self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None
-    ) -> Iterator[Run]:  # noqa: ARG002
+    ) -> Iterator[Run]:
         """A run that is not recorded; SIGTERM still unwinds it, so that no half-written files
-        stay."""
+        stay.
+        """
         with signals_as_exit():
             yield NoRun()
 
@@ -115,7 +116,8 @@ class MlflowTracker:
 
     def check(self) -> None:
         """Create or reach the store, and mark as FAILED the runs whose process died. Raises
-        `TrackingError`."""
+        `TrackingError`.
+        """
         client, experiment_id, store = self._opened
         with explained(store):
             fail_dead_runs(client, experiment_id, store.running)
@@ -201,7 +203,8 @@ class MlflowTracker:
     @cached_property
     def _opened(self) -> tuple[MlflowClient, str, Store]:
         """The client, the experiment's id and the store, created where they were missing; the
-        pending store if this one is down and not required."""
+        pending store if this one is down and not required.
+        """
         store = self._store
         try:
             return self._open(store)
@@ -224,7 +227,8 @@ class MlflowTracker:
 
 def _reopened(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> str | None:
     """An ended run's id, RUNNING again under these tags; None if the store has no such run (any
-    more)."""
+    more).
+    """
     from mlflow.exceptions import MlflowException
 
     try:

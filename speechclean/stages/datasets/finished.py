@@ -34,7 +34,8 @@ class Finished:
 
     def tracks(self) -> list[Track]:
         """One track per pair. Raises `DatasetError` for a missing folder, and names every mixture
-        that has no cleaned file."""
+        that has no cleaned file.
+        """
         if self.path is not None:
             tracks = Manifest(self.path).tracks()
             missing = [track.alias for track in tracks if track.cleaned_path is None]

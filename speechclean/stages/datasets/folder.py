@@ -65,7 +65,8 @@ class Folder:
 
 def _goes_round(path: str) -> bool:
     """Whether a path passes through a link that leads back to a folder above it: glob would follow
-    it forty times."""
+    it forty times.
+    """
     for folder in Path(path).parents:
         if folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve()):
             return True

@@ -38,7 +38,8 @@ class Manifest:
 
     def tracks(self) -> list[Track]:
         """One track per row. Raises `DatasetError` that names every missing column and file at
-        once."""
+        once.
+        """
         table = Path(self.path).expanduser()
         if not table.is_file():
             raise DatasetError(

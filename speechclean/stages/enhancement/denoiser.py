@@ -65,7 +65,8 @@ class Denoiser:
 
     def weight_files(self) -> dict[str, Path]:
         """The file that would be loaded; none with wet=0. Raises `MissingWeights`, before anything
-        is loaded."""
+        is loaded.
+        """
         return {self.model: denoiser_file(self.model)} if not self.idle else {}
 
     @property
@@ -84,7 +85,8 @@ class Denoiser:
 
     def reusing(self, cache: Cache) -> Callable[[Separation], Separation]:
         """The same, with the network's answers from the cache where it holds them: they do not
-        depend on `wet`."""
+        depend on `wet`.
+        """
         return partial(self._enhanced, cache=cache)
 
     def _enhanced(self, separation: Separation, cache: Cache) -> Separation:
@@ -125,7 +127,8 @@ class Denoiser:
 
     def stream(self, speech: LongAudio) -> Iterator[Tensor]:
         """The network's own output at its rate for a sound too long for memory: pieces `[channels,
-        some]`, in order."""
+        some]`, in order.
+        """
         samples, moments = 0, [Moments() for _ in range(speech.channels)]
         for chunk in speech.at_rate(self.sample_rate):
             samples += chunk.shape[-1]
@@ -137,7 +140,8 @@ class Denoiser:
     @torch.inference_mode()
     def apply(self, separation: Separation, denoised: Audio) -> Separation:
         """Mix in the gain from the speech estimate to the network's output for it, which lasts as
-        long."""
+        long.
+        """
         speech = separation.speech
         if self.idle:
             return separation
@@ -195,7 +199,8 @@ class Denoiser:
 @lru_cache(maxsize=2)
 def _loaded(model: str, path: Path, device: torch.device, stamp: int) -> Any:  # noqa: ARG001
     """The network, once in a process; `stamp` of the file: one that was written anew is loaded
-    anew."""
+    anew.
+    """
     package = checkpoints.read(path)
     if model in HIDDEN:
         from denoiser.demucs import Demucs

@@ -1,5 +1,6 @@
 """What all fusion rules share; a rule is how masks `[separators, channels, freqs, frames]` become
-one."""
+one.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class MaskFusion(ABC):
     @abstractmethod
     def combine(self, masks: Tensor, names: list[str]) -> Tensor:
         """One mask from many. Shape: `[separators, channels, freqs, frames]` -> `[channels, freqs,
-        frames]`."""
+        frames]`.
+        """
 
     @torch.inference_mode()
     def __call__(self, mixture: Audio, stems: Mapping[str, Stems]) -> Separation:
@@ -55,7 +57,8 @@ class MaskFusion(ABC):
 
     def mask(self, mixture: Audio, stems: Stems) -> Tensor:
         """One separator's ratio mask on the mixture's STFT, its unheard band filled. Shape:
-        `[channels, freqs, frames]`."""
+        `[channels, freqs, frames]`.
+        """
         n_fft = window_length(mixture.sample_rate, self.window_s)
         speech, music = (
             resample(stem, mixture.sample_rate, mixture.samples).waveform

@@ -12,7 +12,8 @@ from .base import MaskFusion
 @dataclass(frozen=True)
 class MaxMask(MaskFusion):
     """The maximum over separators; it keeps every word that one of them found, and every leak
-    too."""
+    too.
+    """
 
     def combine(self, masks: Tensor, names: list[str]) -> Tensor:  # noqa: ARG002
         return masks.amax(0)

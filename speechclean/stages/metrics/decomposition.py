@@ -1,5 +1,6 @@
 """What is wrong with an estimate, split into music that is still there and damage that is new.
-Shared by si_sir and si_sar."""
+Shared by si_sir and si_sar.
+"""
 
 from __future__ import annotations
 

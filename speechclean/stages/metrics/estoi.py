@@ -1,5 +1,6 @@
 """ESTOI: how intelligible the speech is under a disturbance that comes and goes, against the clean
-reference."""
+reference.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from .stoi import stoi
 @dataclass(frozen=True)
 class Estoi:
     """Extended short-time objective intelligibility (Jensen & Taal, IEEE/ACM TASLP 2016), by
-    pystoi; `stoi.Stoi` tells how channels, silence and short sounds are taken."""
+    pystoi; `stoi.Stoi` tells how channels, silence and short sounds are taken.
+    """
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True

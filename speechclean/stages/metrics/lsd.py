@@ -1,5 +1,6 @@
 """Log-spectral distance: how far the spectrum's shape is from the clean reference's, quiet parts
-included."""
+included.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from speechclean.stages.types import Separation, Track
 class Lufs:
     """Integrated loudness in LUFS (ITU-R BS.1770-4); `loudness.integrated_lufs` tells how short
     sounds and many channels are measured. A level, neither good nor bad. None for silence and
-    anything under the gate of -70 LUFS."""
+    anything under the gate of -70 LUFS.
+    """
 
     unit: ClassVar[str] = "LUFS"
     higher_is_better: ClassVar[bool | None] = None

@@ -19,7 +19,8 @@ KEPT = 64
 
 class Listener(Generic[Heard]):
     """Answers by key, one at a time; several metrics ask for the same sound, which is heard
-    once."""
+    once.
+    """
 
     def __init__(self) -> None:
         self._answers: OrderedDict[Hashable, Heard] = OrderedDict()
@@ -27,7 +28,8 @@ class Listener(Generic[Heard]):
 
     def __call__(self, key: Hashable, listen: Callable[[], Heard]) -> Heard:
         """The answer that is remembered, or that of `listen`; what it raises is raised and not
-        remembered."""
+        remembered.
+        """
         with self._lock:
             if key not in self._answers:
                 self._answers[key] = listen()

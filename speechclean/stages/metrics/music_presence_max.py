@@ -10,6 +10,7 @@ from .music_presence import MusicPresence
 @dataclass(frozen=True)
 class MusicPresenceMax(MusicPresence):
     """`MusicPresence` in the window with the most of it: one jingle in an hour counts, where the
-    mean would lose it."""
+    mean would lose it.
+    """
 
     statistic: str = "max"

@@ -1,5 +1,6 @@
 """PESQ: how good the speech sounds against the clean reference, by the telephone engineers' model
-of the ear."""
+of the ear.
+"""
 
 from __future__ import annotations
 

@@ -46,7 +46,8 @@ class Stoi:
 
 def stoi(estimate: Audio, reference: Audio, extended: bool = False) -> float | None:
     """STOI of two mono sounds `[1, samples]` of one rate and length, or None when pystoi finds too
-    little active speech."""
+    little active speech.
+    """
     import numpy as np
     import pystoi
 
@@ -70,7 +71,8 @@ def stoi(estimate: Audio, reference: Audio, extended: bool = False) -> float | N
 @contextmanager
 def _dither() -> Iterator[None]:
     """ESTOI draws dither of 1e-16 from numpy's global generator: seeded for the same value every
-    time, and given back."""
+    time, and given back.
+    """
     import numpy as np
 
     with _one_at_a_time:

@@ -12,7 +12,8 @@ from speechclean.stages.types import Separation, Track
 @dataclass(frozen=True)
 class TruePeak:
     """Highest level between the samples in dBTP (ITU-R BS.1770-4, annex 2). Above 0 a player clips.
-    None for silence."""
+    None for silence.
+    """
 
     oversampling: int = 4
 

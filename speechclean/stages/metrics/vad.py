@@ -70,7 +70,8 @@ def _model() -> Any:
 def _one_thread() -> Iterator[None]:
     """Run on one thread and give the setting back: silero's tiny layers crawl on several (minutes
     for a clip on a busy machine), and importing the package sets one thread for the whole
-    process."""
+    process.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -116,7 +116,8 @@ def recognise(audio: Audio, max_active: int = 1000) -> str:
 @functools.cache
 def _decoder(max_active: int) -> Any:
     """Loading takes most of a second, so once per process. One pass, and means over the whole
-    utterance (batch)."""
+    utterance (batch).
+    """
     import pocketsphinx
 
     return pocketsphinx.Decoder(

@@ -1,5 +1,6 @@
 """Where nobody wrote down the words: how much the recogniser disagrees with itself on the
-mixture."""
+mixture.
+"""
 
 from __future__ import annotations
 

@@ -110,7 +110,8 @@ def whisper_file(model: str) -> Path:
 @functools.cache
 def _network(path: Path, device: str) -> Any:
     """The network of a file `{dims, model_state_dict}`, loaded as data. Raises `CheckpointError`
-    where it is none."""
+    where it is none.
+    """
     from whisper.model import ModelDimensions, Whisper
 
     package = read(path)

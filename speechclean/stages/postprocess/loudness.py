@@ -1,5 +1,6 @@
 """The level of the output: one gain for the whole file, so that its dynamics stay the voice's
-own."""
+own.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ class Loudness:
         mixture_peak: float | None,
     ) -> float:
         """The change of level in dB from the speech's loudness (LUFS) and true peak (dBTP), the
-        fused estimate's loudness and the mixture's true peak; None stands for silence."""
+        fused estimate's loudness and the mixture's true peak; None stands for silence.
+        """
         target, ceiling = self.target_lufs, self.ceiling_dbtp
         if target is None:
             target = fused_loudness

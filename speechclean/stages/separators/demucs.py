@@ -94,7 +94,8 @@ class DemucsSeparator:
 
     def weight_files(self) -> dict[str, Path]:
         """The files that would be loaded, by signature, and a local bag's definition. Raises
-        `MissingWeights`, at once."""
+        `MissingWeights`, at once.
+        """
         own = {f"{self.name}.yaml": self._bag.definition} if self._bag.definition else {}
         return self._bag.files | own
 
@@ -208,7 +209,8 @@ class DemucsSeparator:
     @cached_property
     def _networks(self) -> list[engine.Network]:
         """Those networks of the bag whose estimates reach what is asked for; the others are not
-        even loaded."""
+        even loaded.
+        """
         stamps = tuple(
             (path, path.stat().st_size, path.stat().st_mtime_ns)
             for path in self.weight_files().values()
@@ -253,7 +255,8 @@ class DemucsSeparator:
 
     def _groups(self, audio: Audio, network: Any) -> list[Tensor]:
         """The channels that are heard together: all of them if the network takes as many, else each
-        by itself."""
+        by itself.
+        """
         return (
             [audio.waveform]
             if audio.channels == network.audio_channels
@@ -285,9 +288,10 @@ class DemucsSeparator:
 @lru_cache(maxsize=4)
 def _loaded(
     separator: DemucsSeparator, device: torch.device, stamps: tuple[object, ...]
-) -> list[engine.Network]:  # noqa: ARG001
+) -> list[engine.Network]:
     """The networks of the last few separators: the trials of a sweep load theirs once in a process.
-    `stamps` of the files: one that was written anew is loaded anew."""
+    `stamps` of the files: one that was written anew is loaded anew.
+    """
     return separator._load(device)
 
 

@@ -1,5 +1,6 @@
 """Run networks of the demucs family over many waveforms: segments of all files and shifts in common
-forward passes."""
+forward passes.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ SPEECH_SOURCES = ("speech", "vocals")
 
 def speech_source(sources: Sequence[str], name: str) -> int:
     """Index of the source that carries the voice in what the model `name` separates. Raises
-    `CheckpointError` if none does."""
+    `CheckpointError` if none does.
+    """
     for source in SPEECH_SOURCES:
         if source in sources:
             return list(sources).index(source)
@@ -103,7 +105,8 @@ class Schedule:
 
     def offsets(self, network: Network, content: str) -> list[int | None]:
         """Where each pass over an input of this `content` starts, in samples of shift; `[None]`:
-        one pass without a shift."""
+        one pass without a shift.
+        """
         if not self.shifts:
             return [None]
         longest = int(segments.MAX_SHIFT_S * network.module.samplerate)
@@ -116,7 +119,8 @@ class Schedule:
 @dataclass(frozen=True)
 class _Batch:
     """Segments of one network that share a forward pass over `length` samples; each has where it
-    comes from and goes to."""
+    comes from and goes to.
+    """
 
     network: Network
     length: int
@@ -137,7 +141,8 @@ class _Batch:
 @dataclass(frozen=True)
 class _Estimate:
     """One shift of one waveform: what gathers its answers, or what was kept of it; its segments and
-    its key."""
+    its key.
+    """
 
     gathered: OverlapAdd | Tensor
     segments: int
@@ -211,7 +216,8 @@ KIND = "separator"
 
 def _key(network: Network, waveform: Tensor, schedule: Schedule) -> dict[str, Any]:
     """Everything that an estimate depends on but its offset: the samples as the network is given
-    them among it."""
+    them among it.
+    """
     return {
         **network.identity,
         "input": segments.fingerprint(waveform),

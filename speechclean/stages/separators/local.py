@@ -1,5 +1,6 @@
 """Networks of one's own: a folder in demucs' format, `<name>.yaml` beside
-`<signature>[-<checksum>].th`."""
+`<signature>[-<checksum>].th`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from .demucs import DemucsSeparator
 @dataclass(frozen=True)
 class LocalSeparator(DemucsSeparator):
     """A separator of the demucs family from the folder `path`: the bag `name`, or the single
-    network of that signature."""
+    network of that signature.
+    """
 
     path: str = ""
 

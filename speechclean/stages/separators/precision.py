@@ -28,7 +28,8 @@ GATE_DB = 50.0
 @contextmanager
 def computing(precision: str, device_type: str) -> Iterator[None]:
     """Within it torch computes as `precision` says; its own default would be TF32 in convolutions
-    and fp32 in products."""
+    and fp32 in products.
+    """
     matrices, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
     torch.backends.cudnn.allow_tf32 = precision != "fp32"
@@ -50,7 +51,8 @@ def answer(module: Any, heard: Tensor, precision: str) -> Tensor:
 
 def admitted(module: Any, precision: str, samples: int, gate_db: float = GATE_DB) -> str:
     """`precision` if the module's answer to a fixed sound of `samples` keeps `gate_db` with it,
-    else `fp32`, with a warning."""
+    else `fp32`, with a warning.
+    """
     device = next(module.parameters()).device
     if precision == "fp32" or device.type == "cpu":
         return "fp32"
@@ -67,7 +69,8 @@ def admitted(module: Any, precision: str, samples: int, gate_db: float = GATE_DB
 @torch.inference_mode()
 def agreement_db(module: Any, precision: str, samples: int) -> float:
     """Power of the module's fp32 answer to a fixed noise over that of the difference to its answer
-    in `precision`."""
+    in `precision`.
+    """
     device = next(module.parameters()).device
     generator = torch.Generator().manual_seed(0)
     heard = torch.randn(1, module.audio_channels, samples, generator=generator).to(device)
@@ -80,7 +83,8 @@ def agreement_db(module: Any, precision: str, samples: int) -> float:
 
 def snr_db(signal: Tensor, other: Tensor) -> float:
     """Power of a signal over that of the difference to another: inf for none, -inf where the other
-    is not finite."""
+    is not finite.
+    """
     lost = (other.double() - signal.double()).square().sum().item()
     if not math.isfinite(lost):
         return -math.inf

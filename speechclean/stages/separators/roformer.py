@@ -102,7 +102,8 @@ def _published(name: str) -> list[Path]:
 
 def _beside(checkpoint: Path) -> Path:
     """The config of a checkpoint: its namesake, else the only yaml beside it. Raises
-    `MissingWeights`."""
+    `MissingWeights`.
+    """
     found = sorted([*checkpoint.parent.glob("*.yaml"), *checkpoint.parent.glob("*.yml")])
     same = [path for path in found if path.stem == checkpoint.stem]
     if len(same or found) == 1:

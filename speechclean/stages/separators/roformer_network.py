@@ -1,5 +1,6 @@
 """A RoFormer as the engine wants a network: named sources, a training length, an answer as long as
-what it heard."""
+what it heard.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ NEUTRAL = {"mlp_expansion_factor": 4, "num_residual_streams": 1}
 
 class _Loader(yaml.SafeLoader):
     """Plain yaml and tuples, which these configs are full of; any other tag of Python's is
-    refused."""
+    refused.
+    """
 
 
 _Loader.add_constructor(
@@ -161,7 +163,8 @@ def _class(config: RoformerConfig) -> Any:
 
 def _for_threads(network: nn.Module) -> None:
     """Segments go through in threads: nothing may be written during a pass, and no global switch
-    touched."""
+    touched.
+    """
     for module in network.modules():
         # rotary angles, else remembered from the first pass
         if hasattr(module, "cache_if_possible"):

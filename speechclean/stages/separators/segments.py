@@ -27,7 +27,8 @@ MAX_SHIFT_S = 0.5
 @dataclass(frozen=True)
 class Segment:
     """A stretch of a waveform: samples `start` to `start + length`, where a negative start lies in
-    the padding before it."""
+    the padding before it.
+    """
 
     start: int
     length: int
@@ -35,7 +36,8 @@ class Segment:
 
 class Fingerprint:
     """sha256 of a waveform's samples, fed in stretches `[channels, samples]`: the identity that its
-    shift offsets hang on."""
+    shift offsets hang on.
+    """
 
     def __init__(self) -> None:
         self._hashes: list[Any] = []
@@ -72,7 +74,8 @@ def plan(
     samples: int, offset: int | None, max_shift: int, segment: int, overlap: float
 ) -> list[Segment]:
     """The segments of one shift (`offset=None`: no shift) over a waveform of `samples`; they cover
-    it from end to end."""
+    it from end to end.
+    """
     start = 0 if offset is None else offset - max_shift
     stride = max(1, int((1 - overlap) * segment))
     return [
@@ -98,7 +101,8 @@ def cut(waveform: Tensor, segment: Segment, length: int) -> Tensor:
 
 def margin(segment: Segment, length: int) -> int:
     """How many samples of context precede a segment that is widened to `length` (demucs centres
-    it)."""
+    it).
+    """
     return (length - segment.length) // 2
 
 
@@ -116,7 +120,8 @@ def triangle(length: int, device: torch.device | None = None) -> Tensor:
 
 class OverlapAdd:
     """Gathers the answers of one shift: a weighted mean wherever segments overlap. Holds `[rows,
-    channels, samples]`."""
+    channels, samples]`.
+    """
 
     def __init__(self, shape: tuple[int, int, int], segment: int, device: torch.device) -> None:
         self._sum = torch.zeros(shape, device=device)
@@ -125,7 +130,8 @@ class OverlapAdd:
 
     def add(self, segment: Segment, answer: Tensor) -> None:
         """Add an answer `[rows, channels, segment.length]`; what lies outside the waveform is
-        dropped."""
+        dropped.
+        """
         first, last = (
             max(segment.start, 0),
             min(segment.start + segment.length, self._sum.shape[-1]),

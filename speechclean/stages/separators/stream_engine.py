@@ -1,5 +1,6 @@
 """Networks over sounds too long for memory: the same segments as in `engine.run`, gathered in a
-buffer that moves along."""
+buffer that moves along.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ def survey(
 ) -> tuple[list[str], list[float], int]:
     """What has to be known of a whole sound first, for each group of channels that is heard
     together: fingerprints, standard deviations at a network's rate; and the samples at that
-        rate."""
+        rate.
+    """
     prints = [segments.Fingerprint() for _ in groups]
     moments = [Moments() for _ in groups]
     for chunk in sound.chunks():
@@ -43,7 +45,8 @@ def scaled(pieces: Iterator[Tensor], factor: float) -> Iterator[Tensor]:
 
 def mean_of_passes(passes: Sequence[Iterator[Tensor]], step: int) -> Iterator[Tensor]:
     """The sum of streams `[..., samples]` of one length, in steps; they already carry their
-    shares."""
+    shares.
+    """
     readers = [Forward(one) for one in passes]
     for index in count():
         pieces = [reader.read(index * step, (index + 1) * step) for reader in readers]
@@ -56,7 +59,8 @@ def one_pass(
     network: Network, source: Forward, samples: int, offset: int | None, schedule: Schedule
 ) -> Iterator[Tensor]:
     """One shift of one network over `samples` of a source `[channels, samples]`; yields `[2,
-    channels, some]`, in order."""
+    channels, some]`, in order.
+    """
     sums: Tensor | None = None
     done = 0
     for segment, answer in _answers(network, source, samples, offset, schedule):
@@ -86,7 +90,8 @@ def _answers(
     network: Network, source: Forward, samples: int, offset: int | None, schedule: Schedule
 ) -> Iterator[tuple[segments.Segment, Tensor]]:
     """Each segment with the network's answer `[2, channels, its input's length]`, in order: batches
-    of segments of one length, on a CPU several at once."""
+    of segments of one length, on a CPU several at once.
+    """
     longest = int(segments.MAX_SHIFT_S * network.module.samplerate)
     plan = segments.plan(samples, offset, longest, network.segment, schedule.overlap)
 
@@ -107,7 +112,8 @@ def _answers(
 
 def _cut(source: Forward, segment: segments.Segment, length: int, samples: int) -> Tensor:
     """`segments.cut` from a stream: the segment with context up to `length`, zeros where there is
-    no sound."""
+    no sound.
+    """
     start = segment.start - segments.margin(segment, length)
     inside = source.read(max(0, start), min(start + length, samples))
     before = max(0, -start)

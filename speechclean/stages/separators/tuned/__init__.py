@@ -33,7 +33,8 @@ CPU_ONLY = frozenset({"residual"})
 
 def tune(network: Any, device: str = "cpu", without: frozenset[str] = frozenset()) -> None:
     """Make a network of the demucs family faster, in place, for a type of device; `without` leaves
-    out tweaks by name."""
+    out tweaks by name.
+    """
     for name, tweak in TWEAKS.items():
         if name not in without and not (name in CPU_ONLY and device != "cpu"):
             tweak(network)

@@ -59,7 +59,8 @@ class Attention(nn.Module):
         self, query: Tensor, key: Tensor, value: Tensor, **options: Any
     ) -> tuple[Tensor, None]:
         """Attend; `options` are those that the transformer's layers pass, of which none may mask
-        anything."""
+        anything.
+        """
         assert key is value
         assert all(options.get(mask) is None for mask in ("attn_mask", "key_padding_mask"))
         width = query.shape[-1]
@@ -79,7 +80,8 @@ class Attention(nn.Module):
 
 class WholeNorm(nn.Module):
     """`MyGroupNorm` of one group, without transposing there and back. Shape: `[batch, time,
-    channels]`."""
+    channels]`.
+    """
 
     def __init__(self, plain: MyGroupNorm) -> None:
         super().__init__()

@@ -1,5 +1,6 @@
 """The residual branches of demucs' layers (DConv) as matrix products on `[batch, channels,
-time]`."""
+time]`.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ OVERLAPS = 4
 
 def tune_spectra(network: Any) -> None:
     """Give a network its transforms; one that pads like the first MDX models (`hybrid_old`) keeps
-    its own."""
+    its own.
+    """
     if getattr(network, "hybrid_old", False) or network.hop_length * OVERLAPS != network.nfft:
         return
     spectra = Spectra(network.nfft, getattr(network, "hybrid", True))
@@ -32,7 +33,8 @@ def tune_spectra(network: Any) -> None:
 
 class Spectra:
     """Transforms of window `nfft`; `hybrid` networks pad by 3/2 hops, the others by half a window
-    (centred frames)."""
+    (centred frames).
+    """
 
     def __init__(self, nfft: int, hybrid: bool) -> None:
         self.nfft, self.hop, self.hybrid = nfft, nfft // OVERLAPS, hybrid
@@ -43,7 +45,8 @@ class Spectra:
 
     def analyse(self, waveform: Tensor) -> Tensor:
         """Spectrum without its highest bin: `[..., samples]` -> complex `[..., nfft / 2,
-        frames]`."""
+        frames]`.
+        """
         *batch, samples = waveform.shape
         if self.hybrid:
             tail = -samples % self.hop
@@ -63,7 +66,8 @@ class Spectra:
 
     def synthesise(self, spectrum: Tensor, length: int) -> Tensor:
         """The waveform of a spectrum without its highest bin: complex `[..., nfft / 2, frames]` ->
-        `[..., length]`."""
+        `[..., length]`.
+        """
         frames = torch.fft.irfft(spectrum.transpose(-1, -2), n=self.nfft, norm="ortho")
         frames *= self._window(frames.device)
         summed = _overlap_add(frames)[..., self.begin : self.begin + length]
@@ -79,7 +83,8 @@ class Spectra:
 
     def _envelope(self, device: torch.device, frames: int) -> Tensor:
         """Sum of the squared windows of all frames. Of a hybrid network's, two frames of silence on
-        each side count too."""
+        each side count too.
+        """
         key, known = (device, frames), self._envelopes
         if key not in known:
             outer = 2 if self.hybrid else 0

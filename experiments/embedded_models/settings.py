@@ -4,7 +4,7 @@ at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,8 @@ class Settings:
     minutes: float | None = None
     steps: int | None = None
     data: Data = field(default_factory=Data)
-    recipe: dict[str, Any] = field(default_factory=dict)
+    # keys that were not there could not be set
+    recipe: dict[str, Any] = field(default_factory=lambda: asdict(Recipe()))
     batch: int = 3
     lr: float = 1.5e-3
     muon_lr: float = 4e-3

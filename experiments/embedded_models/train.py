@@ -22,10 +22,29 @@ from experiments.embedded_models.settings import Settings
 from experiments.embedded_models.training import train
 from speechclean.cli.run import told_errors
 from speechclean.experiment.config.instantiate import TRUSTED
-from speechclean.experiment.config.schema import ConfigError
+from speechclean.experiment.config.schema import ConfigError, conf_dir
 from speechclean.records import provenance
 
-ConfigStore.instance().store(name="train_schema", node=Settings)
+#: What a training takes of the runs' config groups: where it records, where its folder is, how it
+#: logs, what launches a sweep.
+#: Not all of them: Hydra would take `batch=4` for a choice from the runs' group of that name.
+SHARED = ("tracking", "hydra")
+
+
+def store_configs() -> None:
+    """Let Hydra know the schema, and the shared groups beside the choices in conf/."""
+    store = ConfigStore.instance()
+    store.store(name="train_schema", node=Settings)
+    root = Path(conf_dir())
+    for path in (path for group in SHARED for path in root.joinpath(group).rglob("*.yaml")):
+        first = path.read_text().partition("\n")[0]
+        package = first.removeprefix("# @package ") if first.startswith("# @package ") else None
+        store.store(
+            path.stem, OmegaConf.load(path), path.parent.relative_to(root).as_posix(), package
+        )
+
+
+store_configs()
 
 
 @hydra.main(config_path="conf", config_name="train", execution_whitelist=[*TRUSTED, "logging.*"])

@@ -21,7 +21,7 @@ from speechclean.audio.waveform import AudioError, load, save
 from speechclean.experiment import serving
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.config.schema import build
-from speechclean.records.tracking.model import _requirements
+from speechclean.records.tracking.model import _package, _requirements
 from tests.conftest import noise
 from tests.integration.conftest import SMALL, environment
 from tests.records.test_identity import resolved
@@ -153,6 +153,21 @@ def test_a_model_stands_on_pins_down_to_the_last_package() -> None:
     assert not {"speechclean", "pytest", "ruff"} & set(names)
 
 
+def test_the_code_that_travels_with_a_model_is_whole(tmp_path: Path) -> None:
+    """It composes a config away from the checkout, whose folder of choices is no part of the
+    package."""
+    package = _package(tmp_path)
+    code = "import speechclean; from speechclean.experiment.config.compose import composed; composed(['batch=local']); print(speechclean.__file__)"
+    settings = environment() | {"PYTHONPATH": str(tmp_path)}
+    line = [sys.executable, "-c", code]
+    done = subprocess.run(
+        line, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).parent == package
+    assert {path.stem for path in (package / "conf/metrics").glob("*.yaml")} >= {"si_sdr", "lufs"}
+
+
 @pytest.mark.slow
 def test_loaded_back_it_gives_what_the_run_wrote(logged: tuple[Path, Path], tmp_path: Path) -> None:
     """In a process that has nothing but the model."""
@@ -176,6 +191,7 @@ def test_loaded_back_it_gives_what_the_run_wrote(logged: tuple[Path, Path], tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("manager", ["local", "uv"])
 def test_served_it_answers_what_the_run_wrote(
     manager: str, logged: tuple[Path, Path], tmp_path: Path

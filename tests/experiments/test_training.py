@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +19,10 @@ from demucs.pretrained import get_model
 from denoiser.demucs import Demucs as Denoiser
 from denoiser.utils import deserialize_model
 from diffq import DiffQuantizer, UniformQuantizer
+from hydra import compose, initialize_config_dir
 
 from experiments.embedded_models import data, export, losses, muon, networks, training, transplant
+from experiments.embedded_models import train as train_command
 from experiments.embedded_models.optimisers import Average, rate
 from experiments.embedded_models.quantise import attach
 from experiments.embedded_models.settings import Data, Settings
@@ -195,6 +199,31 @@ def test_of_two_voices_one_is_held_out(tmp_path):
     clips = data.read_bank(tmp_path / "banks", "speech").clips
     assert {clip.split for clip in clips} == {"train", "valid"}
     assert len({clip.split for clip in clips if clip.id == "anna"}) == 1
+
+
+def test_every_key_of_a_training_can_be_set_on_its_command_line():
+    """None is taken for a config group of the runs that the trainer shares groups with."""
+    with initialize_config_dir(str(Path(train_command.__file__).parent / "conf")):
+        plain = compose("train", ["network=htdemucs"])
+        for key in (
+            one.name
+            for one in fields(Settings)
+            if one.name not in ("tracking", "data", "export", "recipe")
+        ):
+            value = "null" if plain[key] is None else plain[key]
+            assert compose("train", ["network=htdemucs", f"{key}={value}"]) == plain, key
+        asked = compose(
+            "train",
+            ["network=denoiser", "batch=4", "data.crop_s=1", "recipe.real=0.7", "tracking=none"],
+        )
+        recorded = compose("train", ["network=hdemucs"], return_hydra_config=True)
+    assert (asked.batch, asked.data.crop_s, asked.recipe.real) == (4, 1.0, 0.7)
+    assert asked.tracking._target_.endswith("NoTracker")
+    assert recorded.tracking.experiment == "embedded_models"
+    assert recorded.tracking._target_.endswith("MlflowTracker")
+    assert recorded.hydra.run.dir.startswith("outputs/")
+    assert recorded.hydra.job.name == "train"
+    assert recorded.hydra.job_logging.handlers.console.level == "WARNING"
 
 
 @pytest.mark.slow

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ import soundfile
 
 from speechclean.records.tracking import Records
 from speechclean.stages.datasets.manifest import Pilot
+from tests.conftest import wait_for
 from tests.integration.conftest import SMALL, environment
 from tests.support.paths import ROOT
 
@@ -186,19 +184,21 @@ def test_weights_of_ones_own_are_found_again_and_changed_ones_told_by_their_sepa
 
 
 def test_a_killed_run_says_what_is_missing(tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "speechclean", *PIPELINE, "hydra.run.dir=out", "name=victim"]
+    line = [
+        sys.executable,
+        "-m",
+        "speechclean",
+        *PIPELINE,
+        "batch_seconds=1",
+        "hydra.run.dir=out",
+        "name=victim",
+    ]
     settings = environment() | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         line, cwd=tmp_path, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 120
-    while (
-        not list(tmp_path.glob("out/cleaned/*.wav"))
-        and process.poll() is None
-        and time.monotonic() < deadline
-    ):
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
+    wait_for(lambda: list(tmp_path.glob("out/cleaned/*.wav")), process)
+    process.kill()
     process.wait(60)
     done = command(tmp_path, "speechclean.cli.reproduce", "run_id=victim", "hydra.run.dir=again")
     assert done.returncode == 2

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +15,7 @@ import torch
 
 from speechclean.audio.waveform import Audio, load, probe, save
 from speechclean.stages.datasets.manifest import Pilot
-from tests.conftest import noise
+from tests.conftest import noise, wait_for
 from tests.integration.conftest import SMALL, Command, environment
 
 
@@ -204,19 +201,17 @@ def test_a_sweep_makes_a_run_for_each_value(speechclean: Command, tmp_path: Path
 
 def test_a_killed_run_is_failed_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     small = [argument for argument in SMALL if not argument.startswith("tracking")]
+    # the last one is at work for long enough to be met there
+    for name, seconds in (("a", 0.5), ("b", 0.5), ("c", 120.0)):
+        save(noise(seconds), tmp_path / "in" / f"{name}.wav")
+    small += ["dataset=folder", "dataset.pattern=in", "batch_seconds=0.1"]
     line = [sys.executable, "-m", "speechclean", *small, "hydra.run.dir=out"]
     process = subprocess.Popen(
         line, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 120
-    while not (
-        len(list(tmp_path.glob("out/cleaned/*.wav"))) > 1
-        or process.poll() is not None
-        or time.monotonic() > deadline
-    ):
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGTERM)
-    assert process.wait(60) != 0
+    wait_for(lambda: len(list(tmp_path.glob("out/cleaned/*.wav"))) > 1, process)
+    process.terminate()
+    assert process.wait(120) != 0
 
     import mlflow
 

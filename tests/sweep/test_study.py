@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,11 +61,12 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 def test_two_workers_make_one_study(storage: str) -> None:
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_worker, args=(storage,)) for _ in range(2)]
+    both = context.Barrier(2)
+    workers = [context.Process(target=_worker, args=(storage, both), daemon=True) for _ in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(120)
     assert [worker.exitcode for worker in workers] == [0, 0]
     trials = study(storage).trials()
     assert len(trials) == 20, "n_trials is a total"
@@ -73,13 +75,14 @@ def test_two_workers_make_one_study(storage: str) -> None:
     assert len({trial.user_attrs[CLAIMED_BY] for trial in trials}) == 2, "both had work"
 
 
-def _worker(storage: str) -> None:
-    import time
-
-    one = study(storage)
+def _worker(storage: str, both: threading.Barrier) -> None:
+    one, met = study(storage), False
     with one.owners.owner() as me:
         while (trial := one.claim(me, SPACE)) is not None:
-            time.sleep(0.05)
+            # each has one before either has the rest, however long the other's start took
+            if not met:
+                both.wait(100)
+                met = True
             one.study.tell(trial.number, values(trial.params, False))
 
 
@@ -132,15 +135,15 @@ def _hold(folder: Path, ready: object) -> None:
 
     with Owners(folder, 1).owner() as name:
         ready.put(name)  # type: ignore[attr-defined]
-        time.sleep(60)
+        time.sleep(600)
 
 
 def test_an_owner_that_is_killed_is_dead(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     ready = context.Queue()
-    process = context.Process(target=_hold, args=(tmp_path, ready))
+    process = context.Process(target=_hold, args=(tmp_path, ready), daemon=True)
     process.start()
-    name = ready.get(timeout=30)
+    name = ready.get(timeout=120)
     trial = optuna.trial.create_trial(value=0.0, user_attrs={CLAIMED_BY: name})
     owners = Owners(tmp_path, 1)
     assert not owners.dead(trial)
@@ -157,7 +160,7 @@ def test_where_no_file_is_shared_signs_of_life_tell() -> None:
     study = optuna.create_study()
     trial = study.ask()
     with owners.pulse([trial]):
-        time.sleep(0.1)
+        pass  # its first beat is before its end, however short it is
     assert not owners.dead(study.trials[0])
 
 

@@ -39,7 +39,7 @@ def test_few_items(threads: int, count: int) -> None:  # noqa: ARG001
 
 def test_pieces_run_side_by_side(threads: int) -> None:
     """A barrier that all of them have to reach together."""
-    meeting = threading.Barrier(threads, timeout=20)
+    meeting = threading.Barrier(threads, timeout=100)
     met = [
         answer
         for _, answer in parallel.ordered(

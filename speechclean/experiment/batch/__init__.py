@@ -7,7 +7,6 @@ done.
     local_executor   the executors: processes of this machine, actors of a Ray cluster
     dispatch         files to workers; what a dead worker held goes to another
     delivery         zip or tar for whoever asked for it; `deliver` is the command that packs
-                     several batches
     run              all of it in order
     ledger           ledger.jsonl: read, appended, never rewritten
     folder_lock      one process at a time in an output folder
@@ -19,10 +18,11 @@ done.
     plan             which files are to be done, and in which order
     worker_process   what runs in a worker's process
     worker           files through the pipeline in threads: reading, models, measuring and writing
-                     side by side
-    task             Task (a file to be cleaned) and Entry (what became of it: a line of the ledger)
     shared_lock      threads that share the cores, or one that has them for itself
     disk_errors      is it this file, or does the folder take no more?
+    jobs             a task on its way through a worker's threads, and the one entry that it ends with
+    task             Task (a file to be cleaned) and Entry (what became of it: a line of the ledger)
+    pulse            signs of life: that a worker's process computes, not merely that it is there
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from .dispatch import dispatch
 from .interrupt import Stop
 from .plan import ONLY
 from .task import Entry, Task
-from .worker_handle import Event, Link, ProcessLink, Setup
+from .worker_handle import Inbox, Link, ProcessLink, Setup
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Local:
         count = self.workers or max(1, len(gpus))
         threads = None if gpus else max(1, torch.get_num_threads() // count)
 
-        def start(number: int, events: queue.Queue[Event]) -> Link:
+        def start(number: int, events: Inbox) -> Link:
             own = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}
             return ProcessLink(number, setup, events, threads, own)
 

@@ -11,8 +11,8 @@ import dataclasses
 import importlib.util
 import logging
 import os
-import queue
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,9 @@ from . import WorkersLost
 from .dispatch import dispatch
 from .interrupt import Stop
 from .local_executor import check_common
+from .pulse import BEAT_S, Pulse
 from .task import Entry, Task
-from .worker_handle import Event, Link, Setup
+from .worker_handle import Event, Inbox, Link, Setup
 
 #: Calls that an actor takes at once: more than any worker's window.
 CONCURRENCY = 256
@@ -105,7 +106,7 @@ class Cluster:
             share = max(1, int(resources.get("CPU", 1)) // count)
             options = {"num_gpus": 1, "num_cpus": 1} if gpus else {"num_cpus": share}
 
-            def start(number: int, events: queue.Queue[Event]) -> Link:
+            def start(number: int, events: Inbox) -> Link:
                 return ActorLink(number, setup, events, None if gpus else share, options)
 
             yield from dispatch(tasks, setup, start, count, stop)
@@ -124,6 +125,7 @@ class Actor:
         from .worker import Worker
 
         self._wrong: list[str] = []
+        self._pulse = Pulse()
         try:
             self._worker = Worker(
                 setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"]
@@ -134,6 +136,10 @@ class Actor:
     def window(self) -> int | list[str]:
         """How many files it takes, or what is wrong with its config."""
         return self._wrong or self._worker.window
+
+    def alive(self) -> bool:
+        """Whether it has been at work since it was last asked."""
+        return self._pulse()
 
     def clean(self, task: Mapping[str, Any]) -> str:
         return self._worker.submit(Task(**task)).result().to_json()
@@ -146,7 +152,7 @@ class ActorLink:
         self,
         number: int,
         setup: Setup,
-        events: queue.Queue[Event],
+        events: Inbox,
         threads: int | None,
         options: Mapping[str, Any],
     ) -> None:
@@ -160,12 +166,13 @@ class ActorLink:
         )
         self._actor = made.remote(told, threads)
         self._lock = Lock()
-        self._refs: dict[Any, bool] = {self._actor.window.remote(): True}
+        self._refs: dict[Any, str] = {self._actor.window.remote(): "window"}
+        self._next_look = time.monotonic() + BEAT_S
         Thread(target=self._listen, name=f"actor-{number}", daemon=True).start()
 
     def send(self, task: Task) -> None:
         with self._lock:
-            self._refs[self._actor.clean.remote(dataclasses.asdict(task))] = False
+            self._refs[self._actor.clean.remote(dataclasses.asdict(task))] = "entry"
 
     def close(self) -> None:
         self.kill()  # called when nothing is held
@@ -179,37 +186,58 @@ class ActorLink:
     def _listen(self) -> None:
         import ray
 
-        while not self._ended.is_set():
+        try:
+            while not self._ended.is_set():
+                self._hear()
+        except ray.exceptions.RayActorError as error:
+            self._tell_death(error)
+        except Exception as error:  # the actor lives, but its own code failed: no file can do that
+            self._tell(Event(self.number, problem=f"{type(error).__name__}: {error}"))
+
+    def _hear(self) -> None:
+        """Pass on what is said, if anything is said soon."""
+        import ray
+
+        with self._lock:
+            if time.monotonic() >= self._next_look:
+                self._look()
+            refs = list(self._refs)
+        if not refs:
+            self._ended.wait(WAIT_S / 10)
+            return
+        done, _ = ray.wait(refs, num_returns=1, timeout=WAIT_S)
+        for ref in done:
             with self._lock:
-                refs = list(self._refs)
-            if not refs:
-                self._ended.wait(WAIT_S / 10)
-                continue
-            done, _ = ray.wait(refs, num_returns=1, timeout=WAIT_S)
-            for ref in done:
-                with self._lock:
-                    is_window = self._refs.pop(ref)
-                try:
-                    answer = ray.get(ref)
-                except ray.exceptions.RayActorError as error:
-                    self._tell_death(error)
-                    return
-                # the actor lives, but its own code failed: no file can do that
-                except Exception as error:
-                    self._events.put(Event(self.number, problem=f"{type(error).__name__}: {error}"))
-                    return
-                if isinstance(answer, list):
-                    self._events.put(Event(self.number, wrong=answer))
-                elif is_window:
-                    self._events.put(Event(self.number, ready=answer))
-                else:
-                    self._events.put(Event(self.number, entry=Entry.from_json(answer)))
+                kind = self._refs.pop(ref)
+            answer = ray.get(ref)
+            if isinstance(answer, list):
+                self._tell(Event(self.number, wrong=answer))
+            elif kind == "window":
+                self._tell(Event(self.number, ready=answer))
+            elif kind == "pulse":
+                self._tell(Event(self.number, alive=answer))
+            else:
+                self._tell(Event(self.number, entry=Entry.from_json(answer)))
+
+    def _look(self) -> None:
+        """Ask for a sign of life, if no question is open. Before its start an actor waits for its
+        turn in a busy cluster, hours
+        maybe: Ray itself tells if it will never come.
+        """
+        self._next_look = time.monotonic() + BEAT_S
+        kinds = set(self._refs.values())
+        if "window" in kinds:
+            self._tell(Event(self.number, alive=True))
+        elif "pulse" not in kinds:
+            self._refs[self._actor.alive.remote()] = "pulse"
+
+    def _tell(self, event: Event) -> None:
+        if not self._ended.is_set():
+            self._events.put(event)
 
     def _tell_death(self, error: Exception) -> None:
-        if self._ended.is_set():
-            return
         cause = str(error).strip().splitlines()
         if "creation task" in str(error) or "__init__" in str(error):
-            self._events.put(Event(self.number, problem=cause[-1]))
+            self._tell(Event(self.number, problem=cause[-1]))
         else:
-            self._events.put(Event(self.number, dead=f"its actor's death ({cause[0]})"))
+            self._tell(Event(self.number, dead=f"its actor's death ({cause[0]})"))

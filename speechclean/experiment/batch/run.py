@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from .worker_handle import Setup
 log = logging.getLogger(__name__)
 #: What a killed process leaves of files that it was writing.
 LEFTOVERS = (".writing-", ".streaming-", ".probe-")
+#: Where in its folder a batch writes, besides the folder itself.
+PLACES = ("cleaned", "ab", "plots", "delivery")
 CONTINUE = "The same command continues."
 
 
@@ -103,8 +105,13 @@ def _work(
     if not planned.todo:
         return lost, asked
     try:
-        with on_interrupt() as stop, progress.shown(pace, console, batch.interval_s) as tick:
-            for entry in batch.entries(planned.todo, setup, stop):
+        with (
+            on_interrupt() as stop,
+            # its workers are gone before anything else is done
+            closing(batch.entries(planned.todo, setup, stop)) as entries,
+            progress.shown(pace, console, batch.interval_s) as tick,
+        ):
+            for entry in entries:
                 tick()
                 if entry is None or lost:
                     continue
@@ -123,6 +130,9 @@ def _work(
             asked = stop.asked and not lost
     except KeyboardInterrupt:
         raise Interrupted(f"stopped at once. {CONTINUE}") from None
+    finally:
+        # workers were killed, maybe, and their successors know nothing of what they were writing
+        _sweep(setup.folder)
     print(pace.line(), file=console.file, flush=True)
     return lost, asked
 
@@ -165,14 +175,19 @@ def _without_batch(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what a killed process left half-written; only the holder of the lock may."""
+    """Remove what killed processes left half-written, in the places where a batch writes. Only the
+    holder of the lock may, and only while no worker is at work.
+    """
     import shutil
 
-    for place, folders, files in os.walk(folder):
-        for name in [*folders, *files]:
-            if name.startswith(LEFTOVERS):
-                path = Path(place, name)
-                with suppress(OSError):
-                    shutil.rmtree(
-                        path
-                    ) if path.is_dir() and not path.is_symlink() else path.unlink()
+    found = [*folder.iterdir()] if folder.is_dir() else []
+    for place in PLACES:
+        found += (
+            Path(root, name)
+            for root, folders, files in os.walk(folder / place)
+            for name in [*folders, *files]
+        )
+    for path in found:
+        if path.name.startswith(LEFTOVERS):
+            with suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

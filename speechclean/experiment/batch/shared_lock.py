@@ -32,8 +32,10 @@ class Gate:
     def alone(self) -> Iterator[None]:
         with self._changed:
             self._waiting += 1
-            self._changed.wait_for(lambda: not self._taken and not self._inside)
-            self._waiting -= 1
+            try:
+                self._changed.wait_for(lambda: not self._taken and not self._inside)
+            finally:
+                self._waiting -= 1
             self._taken = True
         try:
             yield

@@ -11,10 +11,10 @@ import logging
 import queue
 import stat
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -33,36 +33,13 @@ from speechclean.records import provenance
 from speechclean.system import parallel
 
 from .disk_errors import loss
+from .jobs import Job, Signed, is_memory, named
 from .shared_lock import Gate
 from .task import CLEANED, FAILED, LOST, Entry, Input, Task
 
 log = logging.getLogger(__name__)
 
 READERS = 2
-#: How reasons of failures for want of memory read: Python's, oneDNN's, torch's on a CPU and on a
-#: GPU.
-MEMORY_WORDS = (
-    "memoryerror",
-    "could not create a primitive",
-    "could not create a memory",
-    "can't allocate memory",
-    "out of memory",
-    "outofmemoryerror",
-    "cannot allocate memory",
-)
-
-
-@dataclass
-class _Job:
-    """A task on its way through the threads."""
-
-    task: Task
-    future: Future[Entry]
-    started: float = 0.0
-    input: Input | None = None
-    sound: Audio | LongAudio | None = None
-    reason: str = ""
-    large: bool = False
 
 
 class Worker:
@@ -83,14 +60,17 @@ class Worker:
         assert isinstance(cfg, DictConfig)
         self._experiment: Experiment = build(cfg)
         load(self._experiment)
-        self._signature, self._weights, self._marks = signature, weights, bool(cfg.output.marks)
+        self._signed, self._marks = Signed(signature, weights), bool(cfg.output.marks)
         self._folder = folder.resolve()
         self._leaving = Leaving(folder, cfg.output.ab_seconds, cfg.output.plots)
         self._batching = Batching(1, cfg.batch_seconds, cfg.stream_above_s, folder, marks=False)
         self._threads, self._gate = torch.get_num_threads(), Gate()
         self._pack = self._experiment.pipeline.device.type != "cpu" if pack is None else pack
         self._side_by_side = 1 if self._pack else parallel.at_once()
-        self._read: queue.Queue[_Job | None] = queue.Queue()
+        self._read: queue.Queue[Job | None] = queue.Queue()
+        # drawn, and too much for that pass: they begin the next one
+        self._early: deque[Job | None] = deque()
+        self._open: dict[Future[Entry], Job] = {}  # jobs whose future has no entry yet
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._finishers = ThreadPoolExecutor(
             max(2, parallel.at_once()), "finisher", torch.set_num_threads, (1,)
@@ -110,77 +90,112 @@ class Worker:
         return 3 * self._side_by_side if not self._pack else 128
 
     def submit(self, task: Task) -> Future[Entry]:
-        """What becomes of a file; the future never raises."""
-        future: Future[Entry] = Future()
-        self._readers.submit(self._take_in, _Job(task, future))
-        return future
+        """What becomes of a file; the future never raises. Raises `RuntimeError` once the worker is
+        closed.
+        """
+        job = Job(task)
+        self._open[job.future] = job
+        job.future.add_done_callback(self._open.pop)
+        try:
+            self._readers.submit(self._take_in, job)
+        except RuntimeError:
+            job.future.cancel()
+            raise
+        return job.future
 
     def close(self) -> None:
-        """Wait for what is at work."""
-        self._readers.shutdown()
-        for _ in self._models:
-            self._read.put(None)
-        for thread in self._models:
-            thread.join()
-        self._finishers.shutdown()
+        """Wait for what is at work. Every future has its entry afterwards, whatever happened on the
+        way.
+        """
+        try:
+            self._readers.shutdown()
+            for _ in self._models:
+                self._read.put(None)
+            for thread in self._models:
+                thread.join()
+            self._finishers.shutdown()
+        finally:
+            for job in list(self._open.values()):
+                self._fail(job, "the worker ended before this file did")
 
-    def _take_in(self, job: _Job) -> None:
-        """Reader: the sound and its identity."""
+    def _take_in(self, job: Job) -> None:
+        """Reader: the sound and its identity, for the models or, where there is no sound, for a
+        finisher.
+        """
+        try:
+            self._decode(job)
+            if job.sound is None:
+                self._finish_behind(job, Outcome(job.task.track(), reason=job.reason))
+            else:
+                self._read.put(job)
+        # libraries raise SystemExit too, and nobody looks at what a pool's thread dies of
+        except BaseException as error:
+            self._fail(job, error)
+
+    def _decode(self, job: Job) -> None:
         job.started = time.monotonic()
         log.info("begun: %s", job.task.alias)
         path = Path(job.task.path)
-        try:
+        with suppress(OSError):
             facts = path.stat()
             # a pipe would be waited for
             digest = provenance.file_hash(path) if stat.S_ISREG(facts.st_mode) else None
             job.input = Input(digest, facts.st_size, facts.st_mtime_ns)
-        except OSError:
-            job.input = Input(None, None, None)
         try:
             job.sound, job.reason = read(path, self._batching.stream_above_s)
-            weight = job.sound.samples * job.sound.channels if job.sound else 0
             share = self._batching.batch_seconds / self._side_by_side
-            job.large = job.task.alone or weight > share * 48000 or isinstance(job.sound, LongAudio)
+            job.large = (
+                job.task.alone or job.weight > share * 48000 or isinstance(job.sound, LongAudio)
+            )
         except Exception as error:
-            job.reason = f"{path}: {type(error).__name__}: {error}"
-        if job.sound is None:
-            self._finishers.submit(self._finish, job, Outcome(job.task.track(), reason=job.reason))
-        else:
-            self._read.put(job)
+            job.sound, job.reason = None, named(path, error)
 
     def _compute(self) -> None:
-        """Models' thread: jobs as they are read, until there are no more."""
-        while (job := self._read.get()) is not None:
-            # of the whole process; a thread of our own knows nothing of it
-            torch.set_num_threads(self._threads)
-            jobs = [job, *(self._more(job) if self._pack and not job.large else [])]
-            if job.large:
-                self._alone(job)
-                continue
-            with self._gate.shared(), parallel.among(self._side_by_side):
-                outcomes = self._clean(jobs)
-            for one, outcome in zip(jobs, outcomes, strict=True):
-                if _is_memory(outcome.reason):  # others took theirs beside it: once more by itself
-                    log.warning("%s, trying it alone", outcome.reason)
-                    self._alone(one)
+        """Models' thread: jobs as they are read, until there are no more. No job ends it."""
+        while (job := self._next()) is not None:
+            jobs = [job]
+            try:
+                # of the whole process; a thread of our own knows nothing of it
+                torch.set_num_threads(self._threads)
+                if job.large:
+                    self._alone(job)
                 else:
-                    self._finishers.submit(self._finish, one, outcome)
+                    jobs.extend(self._more(job) if self._pack else ())
+                    self._together(jobs)
+            except BaseException as error:
+                for one in jobs:
+                    self._fail(one, error)
 
-    def _more(self, first: _Job) -> Iterator[_Job]:
+    def _next(self) -> Job | None:
+        """The next job in the order of reading; None once there are no more."""
+        return self._early.popleft() if self._early else self._read.get()
+
+    def _together(self, jobs: Sequence[Job]) -> None:
+        """One pass, and its outcomes to the finishers."""
+        with self._gate.shared(), parallel.among(self._side_by_side):
+            outcomes = self._clean(jobs)
+        for one, outcome in zip(jobs, outcomes, strict=True):
+            if is_memory(outcome.reason):  # others took theirs beside it: once more by itself
+                log.warning("%s, trying it alone", outcome.reason)
+                self._alone(one)
+            else:
+                self._finish_behind(one, outcome)
+
+    def _more(self, first: Job) -> Iterator[Job]:
         """What else has been read, for a common pass: up to `batch_seconds` of sound."""
-        seconds = _seconds(first)
+        seconds = first.seconds
         while seconds < self._batching.batch_seconds:
             try:
                 job = self._read.get_nowait()
             except queue.Empty:
                 return
-            if job is None or job.large or seconds + _seconds(job) > self._batching.batch_seconds:
-                self._read.put(job)
+            if job is None or job.large or seconds + job.seconds > self._batching.batch_seconds:
+                self._early.append(job)  # the queue's end is behind the last of all
                 return
-            seconds += _seconds(job)
+            seconds += job.seconds
             yield job
 
-    def _clean(self, jobs: Sequence[_Job]) -> list[Outcome]:
+    def _clean(self, jobs: Sequence[Job]) -> list[Outcome]:
         """An outcome for each job, whatever happens."""
         batch = [(job.task.track(), job.sound) for job in jobs if isinstance(job.sound, Audio)]
         try:
@@ -189,19 +204,14 @@ class Worker:
             )
         except Exception as error:
             log.exception("%s", jobs[0].task.path)
-            return [
-                Outcome(
-                    job.task.track(), reason=f"{job.task.path}: {type(error).__name__}: {error}"
-                )
-                for job in jobs
-            ]
+            return [Outcome(job.task.track(), reason=named(job.task.path, error)) for job in jobs]
 
-    def _alone(self, job: _Job) -> None:
+    def _alone(self, job: Job) -> None:
         """A large file, on all cores; a streamed one is written before its stream is closed."""
         pipeline, screening = self._experiment.pipeline, self._experiment.screening
-        with self._gate.alone():
-            torch.set_num_threads(self._threads)
-            try:
+        try:
+            with self._gate.alone():
+                torch.set_num_threads(self._threads)
                 if isinstance(job.sound, LongAudio):
                     for outcome in stream(
                         job.task.track(), job.sound, pipeline, self._batching, screening
@@ -209,25 +219,39 @@ class Worker:
                         self._finish(job, outcome)
                 else:
                     self._finish(job, *self._clean([job]))
-            except Exception as error:
-                self._finish(
-                    job,
-                    Outcome(
-                        job.task.track(), reason=f"{job.task.path}: {type(error).__name__}: {error}"
-                    ),
-                )
+            self._fail(job, "nothing came of it")
+        except Exception as error:
+            self._finish(job, Outcome(job.task.track(), reason=named(job.task.path, error)))
+        except BaseException as error:
+            self._fail(job, error)
 
-    def _finish(self, job: _Job, outcome: Outcome) -> None:
+    def _finish_behind(self, job: Job, outcome: Outcome) -> None:
+        """Leave the rest to a finisher, while the models go on."""
+        try:
+            self._finishers.submit(self._finish, job, outcome)
+        except RuntimeError as error:  # none of them could be started
+            self._fail(job, error)
+
+    def _finish(self, job: Job, outcome: Outcome) -> None:
         """Finisher: outputs and the line of the ledger."""
+        try:
+            entry = self._written(job, outcome)
+            entry.to_json()  # one that cannot be told would be waited for
+        except BaseException as error:
+            self._fail(job, error)
+        else:
+            job.settle(entry)
+
+    def _written(self, job: Job, outcome: Outcome) -> Entry:
         task, output = job.task, self._folder / job.task.output
-        status, reason, row = FAILED, outcome.reason, {}
-        digest = size = mark = None
+        status, reason, row, mark = FAILED, outcome.reason, {}, None
+        file: tuple[str | None, int | None] = None, None
         try:
             _check_inside(output, self._folder)
             row = finish(outcome, self._experiment, self._leaving, task.output)
             status, reason = str(row["status"]), str(row["reason"])
             if status == CLEANED:
-                digest, size = provenance.file_hash(output), output.stat().st_size
+                file = provenance.file_hash(output), output.stat().st_size
                 mark = mark_of(output).to_json() if self._marks else None
             else:
                 output.unlink(missing_ok=True)  # one of an earlier config or input is none of this
@@ -236,22 +260,20 @@ class Worker:
                 ):
                     status, reason = LOST, lost  # streams pass through the folder
         except Exception as error:
-            reason = f"{task.path}: {type(error).__name__}: {error}"
+            reason = named(task.path, error)
             if lost := loss(error, self._folder, 4 * task.weight):
                 status, reason = LOST, lost
             else:
                 log.exception("%s", task.path)
-        if status == FAILED:
-            reason = _plain(reason, task.path)
-            row = {"alias": task.alias, "path": task.path, "status": FAILED, "reason": reason}
-        entry = Entry(
-            task.alias, task.path, status, reason, task.output, self._signature, self._weights,
-            job.input or Input(None, None, None), digest, size, round(time.monotonic() - job.started, 3),
-            datetime.now(UTC).isoformat(timespec="seconds"), row, mark,
-        )  # fmt: skip
-        job.sound = None
-        if not job.future.done():
-            job.future.set_result(entry)
+        return self._signed.entry(job, status, reason, row, file, mark)
+
+    def _fail(self, job: Job, why: BaseException | str) -> None:
+        """The entry of a file that no other can be had of; nothing where it has one."""
+        if job.future.done():
+            return
+        reason = f"{job.task.path}: {why}" if isinstance(why, str) else named(job.task.path, why)
+        log.error("%s", reason, exc_info=None if isinstance(why, str) else why)
+        job.settle(self._signed.entry(job, FAILED, reason, {}))
 
 
 def _own(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -265,21 +287,3 @@ def _check_inside(output: Path, folder: Path) -> None:
         raise ValueError(
             f"{output.parent} is a link that leads out of the output folder; remove it"
         )
-
-
-def _seconds(job: _Job) -> float:
-    return job.sound.seconds if isinstance(job.sound, Audio) else 0.0
-
-
-def _is_memory(reason: str) -> bool:
-    return any(word in reason.lower() for word in MEMORY_WORDS)
-
-
-def _plain(reason: str, path: str) -> str:
-    """A reason in one line; want of memory in plain words."""
-    line = " ".join(reason.split())
-    return (
-        f"{path}: not enough memory, even alone ({line.removeprefix(path + ': ')})"
-        if _is_memory(line)
-        else line
-    )

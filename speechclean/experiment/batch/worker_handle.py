@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import queue
 import signal
@@ -20,8 +21,13 @@ from typing import Any, Protocol
 
 from .task import Entry, Task
 
+log = logging.getLogger(__name__)
+
 #: How much of a dead worker's log is told.
 TOLD_CHARACTERS = 400
+#: Seconds that a worker has for its end once nothing is left to do, and a killed one, which may
+#: hang on a dead disk.
+CLOSE_S, KILL_S = 60.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,9 @@ class Setup:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a worker said: it is `ready` for so many files, has an `entry`, finds its
-    config or weights `wrong`, has another `problem` at its start, or is `dead`, and why.
+    """Something that a worker said: it is `ready` for so many files, has an `entry`, is `alive` and
+    at work, finds its config or weights `wrong`, has another `problem` at its start, or is `dead`,
+    and why.
     """
 
     worker: int
@@ -48,15 +55,31 @@ class Event:
     wrong: Sequence[str] = ()
     problem: str = ""
     dead: str = ""
+    alive: bool = False
+
+
+class Inbox:
+    """Where one worker's events arrive, among those of all: what a dead one left behind is not
+    taken for its successor's.
+    """
+
+    def __init__(self, common: queue.Queue[tuple[Inbox, Event]]) -> None:
+        self._common = common
+
+    def put(self, event: Event) -> None:
+        """From whatever thread."""
+        self._common.put((self, event))
 
 
 class Link(Protocol):
-    """A worker as the dispatcher sees it; what it says arrives in a queue of events."""
+    """A worker as the dispatcher sees it; what it says arrives in an inbox. Nothing here waits for
+    ever, whatever it does.
+    """
 
     def send(self, task: Task) -> None: ...
 
     def close(self) -> None:
-        """Let it finish, and wait for it."""
+        """Let it finish, and wait for it a while."""
 
     def kill(self) -> None:
         """End it now."""
@@ -69,13 +92,14 @@ class ProcessLink:
         self,
         number: int,
         setup: Setup,
-        events: queue.Queue[Event],
+        events: Inbox,
         threads: int | None,
         environment: Mapping[str, str],
     ) -> None:
         self.number = number
         self._events = events
         self._log = setup.folder / f"worker-{number}.log"
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         with open(self._log, "ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
@@ -92,7 +116,8 @@ class ProcessLink:
             "parent": os.getpid(),
         }
         self._say(told)
-        Thread(target=self._listen, name=f"worker-{number}", daemon=True).start()
+        for work in (self._listen, self._speak):
+            Thread(target=work, name=f"worker-{number}", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -104,29 +129,50 @@ class ProcessLink:
     def close(self) -> None:
         self._say({"end": True})
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(60)
+            self._process.wait(CLOSE_S)
         self.kill()
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait()
-        with suppress(OSError):  # what was never sent is of no use any more
-            self._process.stdin.close()  # type: ignore[union-attr]
+        self._outbox.put(None)
+        try:
+            self._process.wait(KILL_S)
+        except subprocess.TimeoutExpired:
+            log.warning(
+                "worker %d: process %d does not end, killed or not; it is left behind",
+                self.number,
+                self.pid,
+            )
 
     def _say(self, message: Mapping[str, Any]) -> None:
+        self._outbox.put(json.dumps(message).encode() + b"\n")
+
+    def _speak(self) -> None:
+        """A worker that does not read fills its pipe; only this thread waits for it."""
+        stdin = self._process.stdin
+        assert stdin
         with suppress(OSError):  # of its death the listener tells
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")  # type: ignore[union-attr]
-            self._process.stdin.flush()  # type: ignore[union-attr]
+            while (line := self._outbox.get()) is not None:
+                stdin.write(line)
+                stdin.flush()
+        with suppress(OSError):  # what was never sent is of no use any more
+            stdin.close()
 
     def _listen(self) -> None:
         assert self._process.stdout
-        for line in self._process.stdout:
-            with suppress(ValueError):  # torn by its death
-                message = json.loads(line)
-                entry = Entry.from_json(message["entry"]) if "entry" in message else None
-                wrong, problem = message.get("wrong", ()), message.get("problem", "")
-                self._events.put(Event(self.number, message.get("ready", 0), entry, wrong, problem))
-        self._events.put(Event(self.number, dead=self._why(self._process.wait())))
+        try:
+            for line in self._process.stdout:
+                with suppress(ValueError):  # torn by its death
+                    message = json.loads(line)
+                    entry = Entry.from_json(message["entry"]) if "entry" in message else None
+                    wrong, problem = message.get("wrong", ()), message.get("problem", "")
+                    ready, alive = message.get("ready", 0), message.get("alive", False)
+                    self._events.put(Event(self.number, ready, entry, wrong, problem, alive=alive))
+            how = self._why(self._process.wait())
+        except Exception as error:  # without this thread nobody would hear of it again
+            log.exception("worker %d", self.number)
+            how = f"what it said ({type(error).__name__}: {error})"
+        self._events.put(Event(self.number, dead=how))
 
     def _why(self, status: int) -> str:
         """How it ended: a signal by its name, else the end of its log."""

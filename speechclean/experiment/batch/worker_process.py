@@ -2,8 +2,8 @@
 a line of JSON for each message.
 
 In: the set-up, then tasks, then `{"end": true}`. Out: `{"ready": window}`, or `{"wrong": problems}`
-of the config, or `{"problem": words}`; then an entry for each task. It dies with its parent: nobody
-writes into a folder whose lock is gone.
+of the config, or `{"problem": words}`; then an entry for each task; and at any time `{"alive":
+true}` (`pulse`). It dies with its parent: nobody writes into a folder whose lock is gone.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ import logging
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, TextIO
+
+from .pulse import BEAT_S, Pulse
 
 #: prctl's option by which the kernel sends a signal when the parent dies (linux/prctl.h).
 PR_SET_PDEATHSIG = 1
@@ -40,6 +44,7 @@ def main() -> None:
         with lock:
             print(json.dumps(message), file=answers, flush=True)
 
+    Thread(target=_beat, args=(say,), name="pulse", daemon=True).start()
     import torch
 
     if setup["threads"]:
@@ -73,6 +78,15 @@ def main() -> None:
             return
         worker.submit(Task(**message["task"])).add_done_callback(tell)
     os._exit(1)  # the pipe is closed, but nobody said so: the parent is gone
+
+
+def _beat(say: Callable[[dict[str, Any]], None]) -> None:
+    """Say now and then that there is work going on, while there is."""
+    pulse = Pulse()
+    while True:
+        time.sleep(BEAT_S)
+        if pulse():
+            say({"alive": True})
 
 
 def _own_channel() -> TextIO:

@@ -5,6 +5,7 @@ the base64 cleaned wav.
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from pathlib import Path
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
-from speechclean.serving import Cleaner
+from speechclean.experiment.serving import Cleaner
 
 
 class SpeechCleaner(PythonModel):
@@ -57,25 +58,38 @@ def saved_model(pipeline: Path) -> Iterator[Path]:
         code = Path(scratch) / "model.py"
         code.write_text(_CODE)
         made = Path(scratch) / "model"
+        package = _package(Path(scratch))
         schema = Schema([ColSpec("string", "wav")])
         mlflow.pyfunc.save_model(
             made,
             python_model=str(code),
             artifacts={"pipeline": str(pipeline)},
-            code_paths=[str(path) for path in _code()],
+            code_paths=[str(path) for path in (package, *_denoiser())],
             pip_requirements=_requirements(),
             signature=ModelSignature(schema, schema),
         )
         yield made
 
 
-def _code() -> list[Path]:
-    """This package, and denoiser's: that one's own requirements name a Hydra of 2020, and no
-    installer would take both.
+def _package(scratch: Path) -> Path:
+    """This package as an installed wheel has it: its choices of config, which lie beside it in a
+    checkout, are in it.
     """
-    found = [PACKAGE]
-    denoiser = importlib.util.find_spec("denoiser")
-    return found + ([Path(denoiser.origin).parent] if denoiser and denoiser.origin else [])
+    own = PACKAGE
+    copy = Path(
+        shutil.copytree(own, scratch / "speechclean", ignore=shutil.ignore_patterns("__pycache__"))
+    )
+    if not (copy / "conf").is_dir():
+        shutil.copytree(own.parent / "conf", copy / "conf")
+    return copy
+
+
+def _denoiser() -> list[Path]:
+    """denoiser's package: its own requirements name a Hydra of 2020, and no installer would take
+    both.
+    """
+    found = importlib.util.find_spec("denoiser")
+    return [Path(found.origin).parent] if found and found.origin else []
 
 
 def _requirements() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -13,11 +14,20 @@ from pathlib import Path
 import pytest
 
 from speechclean.experiment.batch import WorkersLost
-from speechclean.experiment.batch.dispatch import DEATHS, LOST_AT_START, LOST_AT_WORK, dispatch
+from speechclean.experiment.batch import dispatch as module
+from speechclean.experiment.batch.dispatch import (
+    DEATHS,
+    LOST_AT_START,
+    LOST_AT_WORK,
+    STILL_PER_S,
+    STILL_S,
+    dispatch,
+)
 from speechclean.experiment.batch.interrupt import Stop, on_interrupt
+from speechclean.experiment.batch.pulse import BEAT_S, Pulse
 from speechclean.experiment.batch.shared_lock import Gate
 from speechclean.experiment.batch.task import CLEANED, FAILED, Entry, Task
-from speechclean.experiment.batch.worker_handle import Event, Setup
+from speechclean.experiment.batch.worker_handle import Event, Inbox, ProcessLink, Setup
 from speechclean.experiment.config.schema import ConfigError
 from tests.experiment.batch.conftest import entry
 
@@ -32,7 +42,7 @@ class Scripted:
     """A worker that finishes what it is given, or dies of it."""
 
     def __init__(
-        self, number: int, events: queue.Queue[Event], kills: Callable[[Task], bool], log: list
+        self, number: int, events: Inbox, kills: Callable[[Task], bool], log: list
     ) -> None:
         self.number, self.events, self.kills, self.log, self.gone = (
             number,
@@ -100,7 +110,7 @@ def test_workers_that_cannot_live_are_no_files_fault() -> None:
         ended(lambda _: True, workers=1)
 
     class Stillborn(Scripted):
-        def __init__(self, number: int, events: queue.Queue[Event]) -> None:
+        def __init__(self, number: int, events: Inbox) -> None:
             events.put(Event(number, dead="exit status 1"))
 
     with pytest.raises(WorkersLost, match=f"{LOST_AT_START} workers in a row"):
@@ -115,7 +125,7 @@ def test_several_files_that_kill_workers_are_all_named() -> None:
 
 def test_a_config_that_a_worker_finds_wrong_is_the_configs_problem() -> None:
     class Wrong(Scripted):
-        def __init__(self, number: int, events: queue.Queue[Event]) -> None:
+        def __init__(self, number: int, events: Inbox) -> None:
             self.number = number
             events.put(Event(number, wrong=["separators.a: no checkpoint"]))
 
@@ -125,7 +135,7 @@ def test_a_config_that_a_worker_finds_wrong_is_the_configs_problem() -> None:
 
 def test_a_worker_with_a_problem_ends_the_batch_by_its_words() -> None:
     class Broken(Scripted):
-        def __init__(self, number: int, events: queue.Queue[Event]) -> None:
+        def __init__(self, number: int, events: Inbox) -> None:
             events.put(Event(number, problem="ConfigError: no such weights"))
 
     with pytest.raises(WorkersLost, match="no such weights"):
@@ -143,6 +153,206 @@ def test_a_stop_finishes_what_is_at_work_and_begins_nothing() -> None:
             stop.asked = True
     assert sorted(found) == sorted(task.alias for _, task in log), "all that was begun"
     assert len(found) < len(TASKS)
+
+
+class Clock:
+    """A clock on which half a second passes at every look; workers that hang on it have a turn
+    then."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.turns: list[Callable[[float], None]] = []
+
+    def __call__(self) -> float:
+        self.now += 0.5
+        for turn in list(self.turns):
+            turn(self.now)
+        return self.now
+
+
+class Slow(Scripted):
+    """A worker that takes so many seconds for a file. It shows signs of life, but for a file that
+    makes it `hang`."""
+
+    def __init__(
+        self,
+        number: int,
+        events: Inbox,
+        clock: Clock,
+        log: list,
+        takes_s: float,
+        hang: Callable[[Task], bool],
+    ) -> None:
+        self.number, self.events, self.log, self.hang, self.takes_s = (
+            number,
+            events,
+            log,
+            hang,
+            takes_s,
+        )
+        self.until: dict[str, float] = {}
+        self.hangs = False
+        self.clock = clock
+        clock.turns.append(self.turn)
+        events.put(Event(number, ready=1))
+
+    def send(self, task: Task) -> None:
+        self.log.append((self.number, task))
+        self.hangs |= self.hang(task)
+        self.until[task.alias] = self.clock.now + self.takes_s
+
+    def turn(self, now: float) -> None:
+        if self.hangs:
+            return
+        if now % BEAT_S == 0:
+            self.events.put(Event(self.number, alive=True))
+        for alias in [alias for alias, end in self.until.items() if now >= end]:
+            del self.until[alias]
+            self.events.put(Event(self.number, entry=entry(alias)))
+
+    def kill(self) -> None:
+        """As a process: its end is heard of after it was replaced."""
+        self.clock.turns.remove(self.turn)
+        self.log.append((self.number, "killed"))
+        self.events.put(Event(self.number, dead="ended by SIGKILL"))
+        self.events.put(Event(self.number, entry=entry("a")))
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is waited for: time passes on a `Clock` alone."""
+    monkeypatch.setattr(module, "TICK_S", 0.0001)
+
+
+def watched(
+    tasks: list[Task], takes_s: float, hang: Callable[[Task], bool], workers: int = 1
+) -> tuple[list[Entry], list]:
+    log, clock = [], Clock()
+    found = dispatch(
+        tasks,
+        SETUP,
+        lambda n, events: Slow(n, events, clock, log, takes_s, hang),
+        workers,
+        Stop(),
+        clock,
+    )
+    return [one for one in found if one], log
+
+
+@pytest.mark.usefixtures("looks")
+def test_a_worker_that_stands_still_is_ended_and_its_file_goes_to_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    once = iter([True])
+    entries, log = watched(
+        TASKS[:3], 1.0, lambda task: task.alias == "b" and next(once, False), workers=2
+    )
+    assert Counter(one.alias for one in entries) == Counter("abc")
+    assert {one.status for one in entries} == {CLEANED}
+    assert sum(what == "killed" for _, what in log) == 1, (
+        "what it said after its end ends nobody else"
+    )
+    assert [task.alone for _, task in log if task != "killed" and task.alias == "b"] == [
+        False,
+        True,
+    ]
+    assert "standing still, without a sign of life for 10 minutes" in caplog.text
+    assert "(b)" in caplog.text
+
+
+@pytest.mark.usefixtures("looks")
+def test_a_file_at_which_every_worker_stands_still_is_named_and_the_rest_finished() -> None:
+    entries, _ = watched(TASKS[:3], 1.0, lambda task: task.alias == "b")
+    assert Counter(one.alias for one in entries) == Counter("abc")
+    (bad,) = [one for one in entries if one.status == FAILED]
+    assert bad.alias == "b"
+    assert f"{DEATHS} workers died" in bad.reason
+    assert "standing still" in bad.reason
+
+
+@pytest.mark.usefixtures("looks")
+def test_a_slow_worker_is_no_hung_one() -> None:
+    """An hour for a second of sound, with signs of life all along."""
+    entries, log = watched(TASKS[:2], 3600.0, lambda _: False)
+    assert [one.status for one in entries] == [CLEANED, CLEANED]
+    assert not any(what == "killed" for _, what in log)
+
+
+@pytest.mark.usefixtures("looks")
+def test_the_more_sound_a_worker_holds_the_longer_it_may_be_silent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    long = Task(
+        "long", "/in/long.wav", "cleaned/long.wav", seconds=4 * STILL_S / STILL_PER_S, weight=1
+    )
+    watched([long], 1.0, lambda _: True)
+    assert "for 50 minutes" in caplog.text
+
+
+@pytest.mark.usefixtures("looks")
+def test_work_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ENDLESS_S", 900.0)
+    entries, _ = watched(TASKS[:1], 1e9, lambda _: False)
+    assert [one.status for one in entries] == [FAILED]
+    assert "work without an end" in entries[0].reason
+
+
+@pytest.mark.usefixtures("looks")
+def test_workers_that_never_get_ready_end_the_batch() -> None:
+    class Mute(Slow):
+        def __init__(self, number: int, clock: Clock) -> None:
+            super().__init__(number, Inbox(queue.Queue()), clock, [], 1.0, lambda _: True)
+            self.hangs = True
+
+    clock = Clock()
+    with pytest.raises(
+        WorkersLost, match=f"{LOST_AT_START} workers in a row died, the last one by standing still"
+    ):
+        list(dispatch(TASKS, SETUP, lambda number, _: Mute(number, clock), 1, Stop(), clock))
+
+
+@pytest.mark.usefixtures("looks")
+def test_a_dispatcher_that_was_stopped_itself_takes_no_worker_for_hung() -> None:
+    """Ctrl-Z for a day, in the middle of a file: what its workers said meanwhile is not heard
+    yet."""
+    clock, log = Clock(), []
+    for _ in dispatch(
+        TASKS[:1],
+        SETUP,
+        lambda n, events: Slow(n, events, clock, log, 2.0, lambda _: False),
+        1,
+        Stop(),
+        clock,
+    ):
+        clock.now += 86400.0
+    assert not any(what == "killed" for _, what in log)
+
+
+def test_waiting_is_no_sign_of_life_and_work_is() -> None:
+    now, used = [0.0], [0.0]
+    pulse = Pulse(lambda: now[0], lambda: used[0])
+    found = []
+    for work in (0.0, 0.001, 0.1, 20.0, 0.0):
+        now[0] += BEAT_S
+        used[0] += work
+        found.append(pulse())
+    assert found == [False, False, True, True, False]
+
+
+def test_a_process_that_reads_nothing_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More tasks than its pipe takes; then its end, which is told."""
+    deaf = tmp_path / "deaf"
+    deaf.write_text("#!/bin/sh\nexec sleep 600\n")
+    deaf.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(deaf))
+    events: queue.Queue[tuple[Inbox, Event]] = queue.Queue()
+    link = ProcessLink(0, Setup({}, tmp_path, "s", "w"), Inbox(events), None, {})
+    for _ in range(200):
+        link.send(Task("a", "x" * 4000, "y"))
+    link.kill()
+    assert "SIGKILL" in events.get(timeout=30)[1].dead
 
 
 def test_a_gate_lets_many_share_and_one_be_alone() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from speechclean.experiment.batch import disk_errors, worker
 from speechclean.experiment.batch.local_executor import Local, _gpus
 from speechclean.experiment.batch.ray_executor import Cluster
 from speechclean.experiment.batch.task import CLEANED, FAILED, LOST, Entry, Task
+from speechclean.experiment.clean import Outcome
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.config.schema import build
 from speechclean.records import provenance
@@ -103,6 +106,189 @@ def test_whatever_is_wrong_with_a_file_is_its_own_failure(
         "what failed leaves no output of another config behind"
     )
     assert not (tmp_path / "up.wav").exists()
+
+
+def passes(
+    made: worker.Worker, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[list[str]], threading.Event]:
+    """What a worker's models are given, pass by pass, in the place of cleaning it; the first pass
+    waits for the event."""
+    seen: list[list[str]] = []
+    going = threading.Event()
+
+    def screened(batch: Any, *_: Any) -> Iterator[Outcome]:
+        seen.append([track.alias for track, _ in batch])
+        assert going.wait(60)
+        return iter([Outcome(track, reason="not cleaned") for track, _ in batch])
+
+    monkeypatch.setattr(worker, "screened", screened)
+    monkeypatch.setattr(
+        made,
+        "_finish",
+        lambda job, outcome: job.settle(made._signed.entry(job, FAILED, outcome.reason, {})),
+    )
+    return seen, going
+
+
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [
+        # What does not fit is the next pass's first, though the end of all stands behind it
+        # already, or other files do.
+        ({"a": 0.5, "b": 1.5, "c": 1.5}, [["a"], ["b"], ["c"]]),
+        ({"a": 0.5, "b": 1.0, "c": 1.5, "d": 0.4}, [["a"], ["b"], ["c", "d"]]),
+        ({"a": 0.5, "b": 1.0, "large": 3.0, "d": 0.4}, [["a"], ["b"], ["large"], ["d"]]),
+        ({"a": 0.5, "b": 1.0, "c": 0.6}, [["a"], ["b", "c"]]),
+    ],
+)
+def test_no_file_of_a_pack_overtakes_another_or_is_left_behind(
+    config: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lengths: dict[str, float],
+    expected: list[list[str]],
+) -> None:
+    monkeypatch.setattr(worker, "READERS", 1)  # which read in the order of submission
+    made = worker.Worker(
+        {**config, "batch_seconds": 2.0}, Path(config["output"]["dir"]), "s", "w", pack=True
+    )
+    seen, going = passes(made, monkeypatch)
+    first, *rest = [
+        task(save(noise(seconds, 24000), tmp_path / f"{name}.wav"))
+        for name, seconds in lengths.items()
+    ]
+    futures = [made.submit(first)]
+    while not seen:  # it goes alone, since nothing else has been read
+        threading.Event().wait(0.01)
+    futures += [made.submit(one) for one in rest]
+    closing = threading.Thread(target=made.close, daemon=True)
+    closing.start()
+    while made._read.qsize() <= len(rest):  # until the end stands behind the files
+        threading.Event().wait(0.01)
+    going.set()
+    closing.join(60)
+    assert all(future.done() for future in futures), "a future without an entry"
+    assert seen == expected
+
+
+def exits(*_: Any, **__: Any) -> Any:
+    """What libraries do that were written as programs."""
+    raise SystemExit("planted")
+
+
+class Broken:
+    """A pool whose threads could not be started."""
+
+    def submit(self, *_: Any) -> None:
+        raise RuntimeError("planted")
+
+    def shutdown(self) -> None: ...
+
+
+@pytest.mark.parametrize("pack", [False, True])
+@pytest.mark.parametrize(
+    "plant",
+    [
+        pytest.param(
+            lambda patch, _: patch.setattr(worker, "finish", exits), id="a finisher that exits"
+        ),
+        pytest.param(
+            lambda patch, _: patch.setattr(worker, "screened", exits), id="models that exit"
+        ),
+        pytest.param(
+            lambda patch, _: patch.setattr(worker, "read", exits), id="a reader that exits"
+        ),
+        pytest.param(
+            lambda patch, _: patch.setattr(worker, "screened", lambda *_: iter(())),
+            id="models without an answer",
+        ),
+        pytest.param(
+            lambda patch, _: patch.setattr(worker, "loss", exits),
+            id="a failure whose telling fails",
+        ),
+        pytest.param(
+            lambda patch, made: patch.setattr(made, "_finishers", Broken()), id="no finishers"
+        ),
+        pytest.param(
+            lambda patch, made: patch.setattr(made, "_more", exits), id="a pack that cannot be made"
+        ),
+    ],
+)
+def test_whatever_fails_in_a_worker_every_file_has_its_entry(
+    config: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    plant: Callable[[pytest.MonkeyPatch, worker.Worker], None],
+    pack: bool,
+) -> None:
+    made = worker.Worker(config, Path(config["output"]["dir"]), "s", "w", pack)
+    plant(monkeypatch, made)
+    (tmp_path / "bad.wav").write_text("no sound")
+    paths = [
+        tmp_path / "bad.wav",
+        *(save(noise(0.2, seed=number), tmp_path / f"{number}.wav") for number in range(3)),
+    ]
+    # before its end: nobody would close a batch's
+    entries = [made.submit(task(path)).result(60) for path in paths]
+    made.close()
+    assert {one.status for one in entries} <= {CLEANED, FAILED}
+    assert all(one.reason for one in entries if one.status == FAILED)
+    for thread in made._models:
+        assert not thread.is_alive()
+    with pytest.raises(RuntimeError):
+        made.submit(task(paths[0]))
+
+
+def test_a_row_that_cannot_be_told_is_its_files_failure(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Its entry could not be sent, and would be waited for."""
+    real = worker.finish
+    monkeypatch.setattr(worker, "finish", lambda *told: real(*told) | {"odd": object()})
+    (entry,) = work(config, [task(save(noise(0.2), tmp_path / "a.wav"))]).values()
+    assert entry.status == FAILED
+    assert "not JSON serializable" in entry.reason
+
+
+def test_a_stream_without_an_outcome_is_a_failure(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(worker, "stream", lambda *_: iter(()))
+    path = save(noise(2.0, 16000), tmp_path / "a.wav")
+    made = worker.Worker({**config, "stream_above_s": 1.0}, Path(config["output"]["dir"]), "s", "w")
+    assert made.submit(task(path)).result(60).status == FAILED
+    made.close()
+
+
+def test_a_closing_worker_answers_for_models_that_died(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(worker.Worker, "_next", exits)
+    # a thread's death is what is planted
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    paths = [save(noise(0.2, seed=number), tmp_path / f"{number}.wav") for number in range(3)]
+    entries = work(config, [task(path) for path in paths])
+    assert {one.status for one in entries.values()} == {FAILED}
+    assert all("the worker ended before" in one.reason for one in entries.values())
+
+
+def test_an_interrupted_close_leaves_no_future_open(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: Any
+) -> None:
+    made = worker.Worker(config, Path(config["output"]["dir"]), "s", "w", pack=True)
+    _, going = passes(made, monkeypatch)
+    future = made.submit(task(save(noise(0.2), tmp_path / "a.wav")))
+
+    def interrupted(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(made._readers, "shutdown", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        made.close()
+    assert future.result(0).status == FAILED
+    going.set()
+    monkeypatch.undo()
+    made.close()
 
 
 def test_want_of_memory_beside_others_is_tried_alone(

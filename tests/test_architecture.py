@@ -55,7 +55,7 @@ MODULES = {
     if "by_module" not in path.parts
 }
 #: A line of a package's list of its modules.
-LISTED = re.compile(r"^ {0,4}([\w/, ]+?)  +\S")
+LISTED = re.compile(r"^ {0,4}(\w[\w/, ]*?)  +\S")
 
 
 def own_name(module: str) -> str:

@@ -1,14 +1,14 @@
 """Entry points: thin, no logic of their own. Each module is a command; `by_module/` lets `python -m
 speechclean.<command>` find it.
 
-    evaluate    judge files that some tool has already cleaned
-    run         `speechclean`, `python -m speechclean`: one run, or with -m a sweep
-    reproduce   run a recorded run again, and say whether it came out the same
-    compare     what tells recorded runs apart
-    promote     a recorded run's config as a preset
-    deliver     the files of several batches in one archive
-    sync        upload the runs whose store was down
-    cache       what is kept for reuse
-    weights     published weights: list, fetch, verify
-    arguments   `key=value` command lines
+evaluate    judge files that some tool has already cleaned
+run         `speechclean`, `python -m speechclean`: one run, or with -m a sweep
+reproduce   run a recorded run again, and say whether it came out the same
+compare     what tells recorded runs apart
+promote     a recorded run's config as a preset
+deliver     the files of several batches in one archive
+sync        upload the runs whose store was down
+cache       what is kept for reuse
+weights     published weights: list, fetch, verify
+arguments   `key=value` command lines
 """

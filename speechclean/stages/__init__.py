@@ -1,15 +1,15 @@
 """What flows through a run, the stages that it flows through, and the metrics that judge what came
 out.
 
-    streaming      the pipeline over the disk, for files of any length
-    screening      is there any music?
-    guard          what happens to a file that was harmed
-    pipeline       separators -> fusion -> enhancement -> post-processing
-    separators/    separator(mixtures) -> [Stems]
-    fusion/        fusion(mixture, {name: Stems}) -> Separation
-    enhancement/   enhancement(Separation) -> Separation
-    postprocess/   postprocess(Separation) -> Separation
-    metrics/       metric(Separation, Track) -> float | None
-    datasets/      dataset.tracks() -> [Track]
-    types          Track, Stems, Separation
+streaming      the pipeline over the disk, for files of any length
+screening      is there any music?
+guard          what happens to a file that was harmed
+pipeline       separators -> fusion -> enhancement -> post-processing
+separators/    separator(mixtures) -> [Stems]
+fusion/        fusion(mixture, {name: Stems}) -> Separation
+enhancement/   enhancement(Separation) -> Separation
+postprocess/   postprocess(Separation) -> Separation
+metrics/       metric(Separation, Track) -> float | None
+datasets/      dataset.tracks() -> [Track]
+types          Track, Stems, Separation
 """

@@ -1,10 +1,10 @@
 """The machine and its files; nothing of sound.
 
-    parallel       work side by side on a CPU, the same bits on one core or eight
-    allocator      what the C library does with large blocks of memory
-    device         where tensors live
-    hardware       the processor and the versions of packages
-    liveness       locks that tell whether a process lives; signals as exceptions
-    atomic_files   atomic writes, and reading them back
-    resources      the package's own files
+parallel       work side by side on a CPU, the same bits on one core or eight
+allocator      what the C library does with large blocks of memory
+device         where tensors live
+hardware       the processor and the versions of packages
+liveness       locks that tell whether a process lives; signals as exceptions
+atomic_files   atomic writes, and reading them back
+resources      the package's own files
 """

@@ -3,10 +3,11 @@
 The run is the same as any other; an executor hands its files to workers, and a ledger knows what is
 done.
 
-    ray_executor     the executors: processes of this machine, actors of a Ray cluster
-    local_executor   the executors: processes of this machine, actors of a Ray cluster
+    ray_executor     the executor on actors of a Ray cluster
+    local_executor   the executor on worker processes of this machine
     dispatch         files to workers; what a dead worker held goes to another
     delivery         zip or tar for whoever asked for it; `deliver` is the command that packs
+                     several batches
     run              all of it in order
     ledger           ledger.jsonl: read, appended, never rewritten
     folder_lock      one process at a time in an output folder
@@ -18,6 +19,7 @@ done.
     plan             which files are to be done, and in which order
     worker_process   what runs in a worker's process
     worker           files through the pipeline in threads: reading, models, measuring and writing
+                     side by side
     shared_lock      threads that share the cores, or one that has them for itself
     disk_errors      is it this file, or does the folder take no more?
     jobs             a task on its way through a worker's threads, and the one entry that it ends with

@@ -1,11 +1,11 @@
 """Published weights: found where users have them, fetched on request, verified.
 
-    bags          which networks make up a model of demucs
-    published     files of published models by their names
-    missing       what to say when something is not there
-    fetch         get a file, resumed and verified
-    search_path   the folders that are looked through, and what is known of a file's content
-    registry      what there is: `assets/weights.yaml`
+bags          which networks make up a model of demucs
+published     files of published models by their names
+missing       what to say when something is not there
+fetch         get a file, resumed and verified
+search_path   the folders that are looked through, and what is known of a file's content
+registry      what there is: `assets/weights.yaml`
 """
 
 from .bags import Bag, demucs_bag

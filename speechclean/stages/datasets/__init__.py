@@ -1,10 +1,11 @@
 """Datasets: `dataset.tracks() -> list[Track]`, paths only; nothing is decoded before its turn.
 
-    finished   mixtures with what some tool made of them, to be judged
-    folder     every sound file that a pattern matches
-    manifest   a csv or tsv table, with references and transcripts where they are known; `Pilot` is the
-    shards     a share of one, for one of several machines
-    aliases    readable, unique, safe names for outputs
+finished   mixtures with what some tool made of them, to be judged
+folder     every sound file that a pattern matches
+manifest   a csv or tsv table, with references and transcripts where they are known; `Pilot` is the
+           shipped one
+shards     a share of one, for one of several machines
+aliases    readable, unique, safe names for outputs
 """
 
 

@@ -1,10 +1,11 @@
 """Fusion: `fusion(mixture, {name: Stems}) -> Separation`, several answers to one mask on the
 mixture's STFT.
 
-    max_mask         the most speech that any separator hears (keeps the union of the leaks too)
-    mean_mask        weighted arithmetic mean
-    geometric_mask   weighted geometric mean: one confident "music" counts more
-    median_mask      the middle one: an outvoted separator does not matter
-    min_mask         the least speech that any separator hears (keeps the union of the cuts too)
-    base             what all rules share: stems to masks at the mixture's rate, the band above a model,
+max_mask         the most speech that any separator hears (keeps the union of the leaks too)
+mean_mask        weighted arithmetic mean
+geometric_mask   weighted geometric mean: one confident "music" counts more
+median_mask      the middle one: an outvoted separator does not matter
+min_mask         the least speech that any separator hears (keeps the union of the cuts too)
+base             what all rules share: stems to masks at the mixture's rate, the band above a model,
+                 the estimate
 """

@@ -20,6 +20,7 @@ tells its `unit` and whether `higher_is_better` (None: a level, neither good nor
     true_peak_dbtp       highest level between the samples
     bandwidth_hz         how far up the sound reaches
     music_to_speech_db   energy in the bins that the fused mask gives to music, over those it gives
+                         to speech
     music_residual_db    level in the pauses of the speech, over the level in the speech
     decomposition        an estimate split into target, interference and artefacts
     reference            the clean reference, brought to the shape of what is judged
@@ -27,8 +28,11 @@ tells its `unit` and whether `higher_is_better` (None: a level, neither good nor
     vad                  where somebody speaks
     music_presence_max   whether a sound tagger hears music anywhere
     music_presence       probability of music by PANNs' Cnn14 (published weights); _max: in the
+                         worst window
     memo                 who listens to one sound at a time and remembers the last few. Shared by
+                         the metrics that hear words or speech
     squim_si_sdr         what SI-SDR would be, guessed without a reference
     squim_pesq           what PESQ would be, guessed without a reference
     squim                STOI guessed without a reference (published weights); _pesq, _si_sdr: the
+                         other two
 """

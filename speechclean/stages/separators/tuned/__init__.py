@@ -7,6 +7,7 @@ rounding, beyond 100 dB (tests/separators/test_tuned.py); what each is worth is 
 -m experiments.speed.tweaks`.
 
     attention   attention without the matrix of weights, norms without transposes, scales folded
+                into weights
     residual    the residual branches (DConv) as matrix products
     spectra     STFT and its inverse with window and envelope made once
 """

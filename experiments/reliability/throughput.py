@@ -32,8 +32,7 @@ from experiments import texts
 from experiments.reliability.clips import make
 from experiments.reliability.watch import watched
 from experiments.speed import machine
-
-from . import checks
+from tests.support import batch_folder
 
 HERE = Path(__file__).parent
 
@@ -58,7 +57,7 @@ def batch(folder: Path, clips: Path, seconds: float) -> dict[str, float]:
         "SPEECHCLEAN_PASSES": str(passes),
     }
     status, wall, watch = watched([*line, f"batch.out={out}"], noted)
-    entries = checks.ledger(out)
+    entries = batch_folder.ledger(out)
     spans = np.array(
         [[float(word) for word in row.split()] for row in passes.read_text().splitlines()]
     )
@@ -148,14 +147,14 @@ def ray_workers(folder: Path, clips: Path, count: int) -> dict[str, object]:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-            while process.poll() is None and not checks.ledger(out):
+            while process.poll() is None and not batch_folder.ledger(out):
                 time.sleep(0.05)
             start = time.monotonic()
-            while process.poll() is None and len(checks.ledger(out)) < count:
+            while process.poll() is None and len(batch_folder.ledger(out)) < count:
                 time.sleep(0.05)
             spent[workers].append(time.monotonic() - start)
             process.wait()
-            found[workers] = checks.hashes(out)
+            found[workers] = batch_folder.hashes(out)
     one, two = min(spent[1]), min(spent[2])
     return {
         "one_s": one,

@@ -14,12 +14,12 @@ from demucs.states import save_with_checksum, serialize_model
 from diffq import DiffQuantizer
 from omegaconf import OmegaConf
 
-from experiments.speed.published import save_safetensors
 from speechclean.audio.waveform import probe, save
 from speechclean.cli import weights as command
 from tests.conftest import noise, tiny_hdemucs, tiny_htdemucs
 from tests.networks.weights.server import Publisher, serving
 from tests.support.paths import ROOT
+from tests.support.published_weights import save_safetensors
 
 
 @pytest.fixture(autouse=True)

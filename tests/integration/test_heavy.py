@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.speed import published
 from speechclean.audio.waveform import load, probe, save
 from speechclean.networks.weights.registry import models
 from tests.conftest import noise
 from tests.integration.conftest import environment
+from tests.support import published_weights
 
 
 def command(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -108,8 +108,8 @@ def test_best_pipeline_on_full_size_networks(tmp_path: Path) -> None:
     """In the files that are published: safetensors, DiffQ-quantised pickles and safetensors, the
     denoiser's pickle; judged by Whisper, Cnn14 and SQUIM of full size."""
     folder = tmp_path / "weights"
-    published.write(folder)
-    published.write_metrics(folder)
+    published_weights.write(folder)
+    published_weights.write_metrics(folder)
     for name in ("whisper-base.en", "panns-cnn14", "squim_objective"):
         (file,) = models()[name].files
         assert (folder / file.sources[0].name).stat().st_size == pytest.approx(
@@ -149,13 +149,13 @@ def test_best_pipeline_on_full_size_networks(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", list(published.ROFORMERS))
+@pytest.mark.parametrize("name", list(published_weights.ROFORMERS))
 def test_a_full_size_roformer(name: str, tmp_path: Path) -> None:
     """Random weights; the file is as large as the published one, to the percent: the architecture
     is the published one's."""
     pytest.importorskip("bs_roformer", reason="pip install 'speechclean[roformer]'")
     folder = tmp_path / "weights"
-    checkpoint, config = published.write_roformer(folder, name)
+    checkpoint, config = published_weights.write_roformer(folder, name)
     # 2 s: a quarter of the minutes
     config.write_text(config.read_text().replace("chunk_size: 352800", "chunk_size: 88200"))
     assert checkpoint.stat().st_size == pytest.approx(

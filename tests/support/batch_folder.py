@@ -44,7 +44,7 @@ class Found:
         )
 
 
-def look(
+def check(
     out: Path,
     inputs: Path,
     expected: Mapping[str, str | None],

@@ -133,7 +133,10 @@ def interrupted(site: Site) -> tuple[str, bool]:
             in_flight = len(begun) - len(lines)
     status = site.run(out, inputs)
     found = batch_folder.check(out, inputs, expected, reference)
-    text = f"after one, status {statuses[0]} and {in_flight} files begun and not finished; after two, status {statuses[1]}"
+    text = (
+        f"after one, status {statuses[0]} and {in_flight} files begun and not finished; after "
+        f"two, status {statuses[1]}"
+    )
     return f"{text}; then {found}", found.whole and statuses == [
         130,
         130,

@@ -64,14 +64,22 @@ def batch(folder: Path, clips: Path, hours: float) -> dict[str, Any]:
     cleaned = out / next((one["output"] for one in done if one["alias"] == "hours"), "missing")
     whole = cleaned.is_file() and soundfile.info(cleaned).frames == samples
     return {
-        "hours": hours, "status": status, "files": CLIPS + 1, "cleaned": len(done), "whole": whole, "wall_s": wall,
-        "speed": samples / RATE / wall, "peak_gb": watch.peak / 1e9, "growth": watch.growth(),
-    }  # fmt: skip
+        "hours": hours,
+        "status": status,
+        "files": CLIPS + 1,
+        "cleaned": len(done),
+        "whole": whole,
+        "wall_s": wall,
+        "speed": samples / RATE / wall,
+        "peak_gb": watch.peak / 1e9,
+        "growth": watch.growth(),
+    }
 
 
 def markdown(result: dict[str, Any]) -> str:
     lines = [
-        "| the file | finished | all of it | minutes | × real time | peak of all processes | late over early |"
+        "| the file | finished | all of it | minutes | × real time | peak of all processes | "
+        "late over early |"
     ]
     lines += ["|---|---|---|---:|---:|---:|---:|"]
     for row in result["rows"]:

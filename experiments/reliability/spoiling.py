@@ -30,7 +30,10 @@ def disk_full(site: Site) -> tuple[str, bool]:
         second = site.run(out, inputs)
         found = batch_folder.check(out, inputs, expected, reference)
         said = "No space left" in (site.folder / "disk_full.txt").read_text()
-    text = f"stopped with status {first} after {before} files, said why: {'yes' if said else 'no'}; then {found}"
+    text = (
+        f"stopped with status {first} after {before} files, said why: "
+        f"{'yes' if said else 'no'}; then {found}"
+    )
     return text, found.whole and first == 4 and second == 1 and said and before < len(expected)
 
 
@@ -106,7 +109,10 @@ def clock(site: Site) -> tuple[str, bool]:
         if "left" in line and "-" in line.split("left")[0].rsplit(",", 1)[-1]
     ]
     kept = "0 to clean" in site.said(out)
-    text = f"the ledger's dates are of {' and '.join(sorted(years))}; negative times left: {len(negative)}; a second start does "
+    text = (
+        f"the ledger's dates are of {' and '.join(sorted(years))}; negative times left: "
+        f"{len(negative)}; a second start does "
+    )
     text += f"{'nothing' if kept else 'something'} again; {found}"
     return text, found.whole and status == again == 1 and len(years) > 1 and not negative and kept
 
@@ -166,7 +172,8 @@ def hostile(site: Site) -> tuple[str, bool]:
         )
         there = sum((out / row["cleaned"]).is_file() for row in batch_folder.table(out / "map.csv"))
         told.append(
-            f"{layout}: {there} of {sources} written, {len(failed)} refused, {len(outside)} files outside the folder"
+            f"{layout}: {there} of {sources} written, {len(failed)} refused, {len(outside)} "
+            "files outside the folder"
         )
         fine &= (
             not outside

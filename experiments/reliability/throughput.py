@@ -76,12 +76,19 @@ def batch(folder: Path, clips: Path, seconds: float) -> dict[str, float]:
         value for one in entries for key, value in one["row"].items() if key.endswith("_s")
     )
     return {
-        "status": status, "files": len(entries), "failed": sum(one["status"] != "cleaned" for one in entries),
-        "audio_s": seconds, "wall_s": wall, "speed": seconds / wall,
-        "going_share_of_wall": going / wall, "going_share_of_work": going / whole,
-        "cores_in_passes": working / whole, "models_share_of_stages": models / stages,
-        "peak_gb": watch.peak / 1e9, "growth": watch.growth(),
-    }  # fmt: skip
+        "status": status,
+        "files": len(entries),
+        "failed": sum(one["status"] != "cleaned" for one in entries),
+        "audio_s": seconds,
+        "wall_s": wall,
+        "speed": seconds / wall,
+        "going_share_of_wall": going / wall,
+        "going_share_of_work": going / whole,
+        "cores_in_passes": working / whole,
+        "models_share_of_stages": models / stages,
+        "peak_gb": watch.peak / 1e9,
+        "growth": watch.growth(),
+    }
 
 
 def _union(spans: np.ndarray) -> float:
@@ -206,10 +213,13 @@ def markdown(result: dict) -> str:
     ]
     if "ray" in result:
         two = result["ray"]
-        rows.append((
-            f"two Ray workers against one, {two['clips']} clips",
-            f"× {two['ratio']:.2f}, {'the same bytes' if two['same'] else 'OTHER BYTES'}", "≥ × 1.6, the same bytes",
-        ))  # fmt: skip
+        rows.append(
+            (
+                f"two Ray workers against one, {two['clips']} clips",
+                f"× {two['ratio']:.2f}, {'the same bytes' if two['same'] else 'OTHER BYTES'}",
+                "≥ × 1.6, the same bytes",
+            )
+        )
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join(
         [machine.line(result["machine"]), "", "| | measured | wanted |", "|---|---:|---:|", *lines]

@@ -33,7 +33,8 @@ def main() -> None:
         print(rows[-1], flush=True)
     lines = ["| file, 48 kHz stereo | peak resident memory | time |", "|---|---:|---:|"]
     lines += [
-        f"| {row['minutes']:g} min | {row['peak_rss_mb'] / 1024:.2f} GB | {row['seconds'] / 60:.1f} min |"
+        f"| {row['minutes']:g} min | {row['peak_rss_mb'] / 1024:.2f} GB | "
+        f"{row['seconds'] / 60:.1f} min |"
         for row in rows
     ]
     RESULTS.mkdir(exist_ok=True)

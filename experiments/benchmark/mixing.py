@@ -168,7 +168,8 @@ def main() -> None:
             )
             table.writerow(row)
     print(
-        f"{options.count} mixtures in {options.out}; speechclean dataset=manifest dataset.path={options.out}/manifest.csv"
+        f"{options.count} mixtures in {options.out}; speechclean dataset=manifest "
+        f"dataset.path={options.out}/manifest.csv"
     )
 
 

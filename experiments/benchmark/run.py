@@ -174,7 +174,8 @@ def fusion(scores: Scores) -> list[str]:
         *lines,
         "",
         f"Best by mean SI-SDR: **{best.removeprefix('pipeline, ')}**{same}.",
-        f"It is ahead of one separator alone ({'; '.join(alone)}) and of simpler tools ({'; '.join(tools)}).",
+        f"It is ahead of one separator alone ({'; '.join(alone)}) and of simpler tools "
+        f"({'; '.join(tools)}).",
     ]
 
 

@@ -28,9 +28,15 @@ def curves() -> str:
         with open(path, newline="") as file:
             last = list(csv.DictReader(file))[-1]
         if "mask_db" in last:
-            score = f"{float(last['mask_db']):+.2f} dB by mask, {float(last['wave_db']):+.2f} dB by plain estimate"
+            score = (
+                f"{float(last['mask_db']):+.2f} dB by mask, {float(last['wave_db']):+.2f} dB "
+                "by plain estimate"
+            )
         else:
-            score = f"SI-SDR {float(last['before_db']):.2f} dB before, {float(last['after_db']):.2f} dB after"
+            score = (
+                f"SI-SDR {float(last['before_db']):.2f} dB before, "
+                f"{float(last['after_db']):.2f} dB after"
+            )
         name = path.stem.removeprefix("curve_")
         told = [
             f"{float(last['minutes']):.0f}",
@@ -47,7 +53,8 @@ def files() -> str:
     lines = ["| file | MB | sha256 |", "|---|---|---|"]
     for path in sorted(MODELS.glob("*.th")):
         lines.append(
-            f"| {path.name} | {path.stat().st_size / 1e6:.2f} | `{hashlib.sha256(path.read_bytes()).hexdigest()}` |"
+            f"| {path.name} | {path.stat().st_size / 1e6:.2f} | "
+            f"`{hashlib.sha256(path.read_bytes()).hexdigest()}` |"
         )
     return "\n".join(lines)
 

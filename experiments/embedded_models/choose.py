@@ -111,8 +111,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         ]
     )
     lines = [
-        f"{args.count} held-out mixtures, -5 to 15 dB, STOI {np.nanmean(before[: args.count, 1]):.3f}",
-        "| choice | SI-SDR improvement, dB | against the first, dB | STOI | in pauses, dB | clean speech: SI-SDR, dB | STOI |",
+        f"{args.count} held-out mixtures, -5 to 15 dB, STOI "
+        f"{np.nanmean(before[: args.count, 1]):.3f}",
+        "| choice | SI-SDR improvement, dB | against the first, dB | STOI | in pauses, dB | "
+        "clean speech: SI-SDR, dB | STOI |",
         "|---|---|---|---|---|---|---|",
     ]
     first: np.ndarray | None = None

@@ -169,7 +169,8 @@ def bank_folders(banks: Path, folders: Mapping[str, Path]) -> None:
         found = from_folder(folder)
         if len({identity for _, _, identity, _ in found}) < (1 if kind == "noise" else 2):
             problems.append(
-                f"data.{kind}={folder}: needs sound files of two voices or tracks at least, to hold one out"
+                f"data.{kind}={folder}: needs sound files of two voices or tracks at least, to "
+                "hold one out"
             )
     if problems:
         raise ConfigError(problems)

@@ -104,7 +104,8 @@ def check_clean(pipeline: Pipeline, folder: Path) -> Iterator[tuple[str, float, 
 def table(scores: Sequence[Score]) -> str:
     """Markdown, a row per SNR band and one for all."""
     lines = [
-        "| SNR of the mixture, dB | mixtures | SI-SDR improvement, dB | STOI before | STOI after | music in pauses, dB |",
+        "| SNR of the mixture, dB | mixtures | SI-SDR improvement, dB | STOI before | STOI after "
+        "| music in pauses, dB |",
         "|---|---|---|---|---|---|",
     ]
     for low, high in [*BANDS_DB, (-math.inf, math.inf)]:
@@ -133,9 +134,12 @@ def clean_table(rows: Sequence[tuple[str, float, float, float]]) -> str:
         [
             "| clean speech against itself | worst | mean |",
             "|---|---|---|",
-            f"| STOI | {np.nanmin(same):.4f} ({rows[int(np.nanargmin(same))][0]}) | {np.nanmean(same):.4f} |",
-            f"| SI-SDR, dB | {ratio.min():.1f} ({rows[int(ratio.argmin())][0]}) | {ratio.mean():.1f} |",
-            f"| change of loudness, LU | {change[int(np.abs(change).argmax())]:+.2f} | {change.mean():+.2f} |",
+            f"| STOI | {np.nanmin(same):.4f} ({rows[int(np.nanargmin(same))][0]}) | "
+            f"{np.nanmean(same):.4f} |",
+            f"| SI-SDR, dB | {ratio.min():.1f} ({rows[int(ratio.argmin())][0]}) | "
+            f"{ratio.mean():.1f} |",
+            f"| change of loudness, LU | {change[int(np.abs(change).argmax())]:+.2f} | "
+            f"{change.mean():+.2f} |",
         ]
     )
 

@@ -88,13 +88,36 @@ def steps(work: Path, source: Path, scale: float, device: str) -> list[Step]:
         Step("tunes", "compose", ("--out", str(made["midi"]), "--count", some(420))),
         Step("music", "render", ("--midi", str(made["midi"]), "--out", str(made["composed"]))),
         Step("textures", "textures", ("--out", str(made["composed"]), "--count", some(240))),
-        Step("banks", "data", ("--banks", str(banks), "--voices", str(made["voices"]), "--composed", str(made["composed"]))),
+        Step(
+            "banks",
+            "data",
+            (
+                "--banks",
+                str(banks),
+                "--voices",
+                str(made["voices"]),
+                "--composed",
+                str(made["composed"]),
+            ),
+        ),
         training("hdemucs", "hdemucs", 180, banks, "seed=2", "recipe.real=0.7"),
         Step("transplant", "transplant", ("--donor", best[1], "--out", str(work / "start.pt"))),
-        training("htdemucs", "htdemucs", 180, banks, "seed=3", "recipe.real=0.7", f"init={work / 'start.pt'}"),
-        Step("remains", "remains", ("--banks", str(banks), "--checkpoints", *best, "--out", str(made["remains"]), *pairs)),
+        training(
+            "htdemucs",
+            "htdemucs",
+            180,
+            banks,
+            "seed=3",
+            "recipe.real=0.7",
+            f"init={work / 'start.pt'}",
+        ),
+        Step(
+            "remains",
+            "remains",
+            ("--banks", str(banks), "--checkpoints", *best, "--out", str(made["remains"]), *pairs),
+        ),
         training("denoiser", "denoiser", 60, made["remains"], "seed=4", "batch=4"),
-    ]  # fmt: skip
+    ]
 
 
 def judged(work: Path, source: Path, out: Path) -> list[Step]:
@@ -128,7 +151,8 @@ def run(all_steps: Sequence[Step], done_file: Path) -> None:
         ended = subprocess.run(step.line(), check=False)
         if ended.returncode:
             sys.exit(
-                f"{step.name} ended with {ended.returncode}; mend it and start again: what is done stays done"
+                f"{step.name} ended with {ended.returncode}; mend it and start again: what is "
+                "done stays done"
             )
         with open(done_file, "a") as file:
             file.write(f"{step.name}\n")

@@ -98,11 +98,13 @@ class Settings:
         found += self._data_problems()
         if self.resume and not (out / "last.pt").exists():
             found.append(
-                f"resume=true: no last.pt in {out}; hydra.run.dir= names the folder of the training to go on with"
+                f"resume=true: no last.pt in {out}; hydra.run.dir= names the folder of the "
+                "training to go on with"
             )
         if not self.resume and (out / "last.pt").exists():
             found.append(
-                f"{out} holds a training already: go on with resume=true, or choose another hydra.run.dir"
+                f"{out} holds a training already: go on with resume=true, or choose another "
+                "hydra.run.dir"
             )
         if self.precision not in PRECISIONS:
             found.append(f"precision={self.precision}: the choices are {', '.join(PRECISIONS)}")
@@ -128,11 +130,15 @@ class Settings:
                 found.append(f"data.banks={data.banks}: no folder that {maker} has written")
         elif self.network == "denoiser":
             found.append(
-                "data.banks must name a folder written by remains.py: the denoiser learns from what separators leave"
+                "data.banks must name a folder written by remains.py: the denoiser learns from "
+                "what separators leave"
             )
         else:
-            found += [f"data.{name} must name a folder (or data.banks one written by data.py)" for name in ("speech", "music")
-                      if name not in own]  # fmt: skip
+            found += [
+                f"data.{name} must name a folder (or data.banks one written by data.py)"
+                for name in ("speech", "music")
+                if name not in own
+            ]
             for name in own:
                 if not Path(getattr(data, name)).is_dir():
                     found.append(f"data.{name}={getattr(data, name)}: there is no such folder")

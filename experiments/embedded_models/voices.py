@@ -18,18 +18,48 @@ import numpy as np
 import soundfile
 
 TIMEOUT_S = 30
-WHO = "the doctor|my neighbour|a young engineer|our captain|every student|the old baker|nobody|the committee|her sister"
-DOES = "opened|carried|forgot|described|repaired|measured|painted|finished|questioned|followed|borrowed|cleaned|watched"
-WHAT = "the wooden box|a quiet garden|three yellow cups|the long report|every window|a broken clock|the river path|his coat"
-WHEN = "before sunrise|on Thursday|after the meeting|without a word|in the early spring|for eleven days|near the station"
-MORE = "because the weather had changed|while the others were asleep|and then it began to rain|although it was very late"
-ASK = "Could you explain why|Do you remember when|Who would believe that|Is it possible that|How often has it happened that"
-SAY = "Please note that|In other words,|To be honest,|Today we learn how|Welcome back, and remember that|They say that"
-COUNT = "one|two|three|seven|twelve|fourteen|twenty six|forty|ninety nine|a hundred|five thousand|half a million"
-NOUN = "apples|kilometres|letters|visitors|questions|seconds|euros|lamps|mountains|pages|machines|violins|stories|chairs"
+WHO = (
+    "the doctor|my neighbour|a young engineer|our captain|every student|the old baker|nobody|"
+    "the committee|her sister"
+)
+DOES = (
+    "opened|carried|forgot|described|repaired|measured|painted|finished|questioned|followed|"
+    "borrowed|cleaned|watched"
+)
+WHAT = (
+    "the wooden box|a quiet garden|three yellow cups|the long report|every window|a broken "
+    "clock|the river path|his coat"
+)
+WHEN = (
+    "before sunrise|on Thursday|after the meeting|without a word|in the early spring|for "
+    "eleven days|near the station"
+)
+MORE = (
+    "because the weather had changed|while the others were asleep|and then it began to rain|"
+    "although it was very late"
+)
+ASK = (
+    "Could you explain why|Do you remember when|Who would believe that|Is it possible that|How "
+    "often has it happened that"
+)
+SAY = (
+    "Please note that|In other words,|To be honest,|Today we learn how|Welcome back, and "
+    "remember that|They say that"
+)
+COUNT = (
+    "one|two|three|seven|twelve|fourteen|twenty six|forty|ninety nine|a hundred|five "
+    "thousand|half a million"
+)
+NOUN = (
+    "apples|kilometres|letters|visitors|questions|seconds|euros|lamps|mountains|pages|"
+    "machines|violins|stories|chairs"
+)
 
 ESPEAK_ACCENTS = "en-us|en-gb|en-gb-scotland|en-029|en-gb-x-rp|en-us-nyc|de|fr-fr|es|it|pl|sv"
-ESPEAK_SHAPES = "f1|f2|f3|f4|f5|m1|m2|m3|m4|m5|m6|m7|m8|klatt2|klatt4|linda|paul|steph|belinda|Annie|Michael|Alicia"
+ESPEAK_SHAPES = (
+    "f1|f2|f3|f4|f5|m1|m2|m3|m4|m5|m6|m7|m8|klatt2|klatt4|linda|paul|steph|belinda|"
+    "Annie|Michael|Alicia"
+)
 FLITE = ["kal16", "awb", "rms", "slt"]
 FESTIVAL = ["kal_diphone", "cmu_us_slt_arctic_hts"]
 RHVOICE = ["alan", "bdl", "clb", "evgeniy-eng", "lyubov", "slt"]
@@ -52,7 +82,10 @@ def sentence(rng: np.random.Generator) -> str:
     if draw < 0.4:
         return f"{pick(rng, SAY)} {core}."
     if draw < 0.55:
-        return f"{core.capitalize()}: {pick(rng, COUNT)} {pick(rng, NOUN)}, {pick(rng, COUNT)} {pick(rng, NOUN)}."
+        return (
+            f"{core.capitalize()}: {pick(rng, COUNT)} {pick(rng, NOUN)}, {pick(rng, COUNT)} "
+            f"{pick(rng, NOUN)}."
+        )
     if draw < 0.8:
         return f"{core.capitalize()} {pick(rng, WHEN)}, {pick(rng, MORE)}."
     return f"{core.capitalize()} {pick(rng, WHEN)}."

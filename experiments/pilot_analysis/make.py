@@ -16,8 +16,8 @@ HERE = Path(__file__).parent
 
 INTRO = """# What happens to one file
 
-Waveform, spectrogram and mask of a mixture before and after cleaning: first a clip of the pilot, then **any file: change
-`PATH` below**. Cells run from top to bottom in about half a minute on two cores."""
+Waveform, spectrogram and mask of a mixture before and after cleaning: first a clip of the pilot,
+then **any file: change `PATH` below**. Cells run from top to bottom in about half a minute on two cores."""
 
 SETUP = """\
 import tempfile
@@ -28,13 +28,13 @@ import torch
 from IPython.display import Audio as Player
 from IPython.display import Image, Markdown, display
 
-from speechclean import listening, plots
-from speechclean.audio import load
-from speechclean.cleaning import measure
-from speechclean.compose import composed
-from speechclean.config import build
-from speechclean.datasets.manifest import Pilot
-from speechclean.separation import Track
+from speechclean.audio.waveform import load
+from speechclean.experiment.clean import measure
+from speechclean.experiment.config.compose import composed
+from speechclean.experiment.config.schema import build
+from speechclean.records.results import ab_clips, spectrograms
+from speechclean.stages.datasets.manifest import Pilot
+from speechclean.stages.types import Track
 
 PILOT = Pilot().tracks()
 #: The file to look at. Another: PATH = Path("my/recording.wav"); there is no reference then, and
@@ -51,14 +51,17 @@ experiment = build(cfg)
 track = next((one for one in PILOT if one.path == PATH), Track(PATH.stem, PATH))
 mixture = load(track.path)
 separation = experiment.pipeline([mixture])[0]
-print(f"{track.alias}: {mixture.seconds:.1f} s, {mixture.sample_rate} Hz, {mixture.channels} channel(s)")"""
+form = f"{mixture.sample_rate} Hz, {mixture.channels} channel(s)"
+print(f"{track.alias}: {mixture.seconds:.1f} s, {form}")"""
 
 WAVES = """\
 voice = separation.speech.waveform / separation.gain  # at the level that it had in the mixture
 sounds = {"mixture": mixture.waveform, "cleaned": voice, "residual": mixture.waveform - voice}
 if track.reference is not None:
     sounds["reference"] = track.reference.waveform
-figure, axes = plt.subplots(len(sounds), 1, figsize=(11, 1.6 * len(sounds)), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    len(sounds), 1, figsize=(11, 1.6 * len(sounds)), sharey=True, layout="constrained"
+)
 for axis, (name, waveform) in zip(axes, sounds.items(), strict=True):
     seconds = torch.linspace(0, mixture.seconds, waveform.shape[-1])
     axis.plot(seconds, waveform.mean(0), linewidth=0.4)
@@ -69,30 +72,45 @@ plt.show()"""
 
 PICTURE = """\
 with tempfile.TemporaryDirectory() as folder:
-    picture = plots.write_spectrograms(separation, Path(folder) / "x.png", track.alias)
+    picture = spectrograms.write_spectrograms(separation, Path(folder) / "x.png", track.alias)
     display(Image(picture.read_bytes()))"""
 
 MASKS = """\
-stems = {name: separator([mixture])[0] for name, separator in experiment.pipeline.separators.items()}
+stems = {
+    name: separator([mixture])[0] for name, separator in experiment.pipeline.separators.items()
+}
 fusion = experiment.pipeline.fusion
 masks = {name: fusion.mask(mixture, one) for name, one in stems.items()}
 masks["fused"] = fusion(mixture, stems).mask
 if track.reference is not None:
-    from speechclean import spectral
-    from speechclean.metrics.reference import aligned_reference
+    from speechclean.audio import stft
+    from speechclean.stages.metrics.reference import aligned_reference
 
     truth = aligned_reference(separation, track).waveform
-    n_fft = spectral.window_length(mixture.sample_rate, fusion.window_s)
-    masks["oracle"] = spectral.ratio_mask(spectral.stft(truth, n_fft), spectral.stft(mixture.waveform - truth, n_fft))
-figure, axes = plt.subplots(len(masks), 1, figsize=(11, 2.2 * len(masks)), layout="constrained", squeeze=False)
+    n_fft = stft.window_length(mixture.sample_rate, fusion.window_s)
+    masks["oracle"] = stft.ratio_mask(
+        stft.stft(truth, n_fft), stft.stft(mixture.waveform - truth, n_fft)
+    )
+figure, axes = plt.subplots(
+    len(masks), 1, figsize=(11, 2.2 * len(masks)), layout="constrained", squeeze=False
+)
 for axis, (name, mask) in zip(axes[:, 0], masks.items(), strict=True):
     extent = (0, mixture.seconds, 0, mixture.sample_rate / 2000)
-    image = axis.imshow(mask.mean(0), origin="lower", aspect="auto", extent=extent, vmin=0, vmax=1, interpolation="nearest")
+    image = axis.imshow(
+        mask.mean(0),
+        origin="lower",
+        aspect="auto",
+        extent=extent,
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+    )
     axis.set(title=f"mask: {name}", ylabel="kHz", ylim=(0, min(8, mixture.sample_rate / 2000)))
 figure.colorbar(image, ax=axes, label="1 is speech")
 plt.show()
 for name, mask in masks.items():
-    print(f"{name:20} mean {mask.mean():.2f}, undecided (0.1 to 0.9) {((mask > 0.1) & (mask < 0.9)).float().mean():.0%}")"""
+    undecided = ((mask > 0.1) & (mask < 0.9)).float().mean()
+    print(f"{name:20} mean {mask.mean():.2f}, undecided (0.1 to 0.9) {undecided:.0%}")"""
 
 NUMBERS = """\
 measures = measure(experiment.metrics, separation, track)
@@ -101,14 +119,22 @@ for name, metric in experiment.metrics.items():
     pair = [measures[f"{name}_{state}"] for state in ("mixture", "cleaned")]
     cells = ["" if value is None else f"{value:.2f}" for value in pair]
     lines.append(f"| {name} {metric.unit} | {cells[0]} | {cells[1]} |")
-display(Markdown("\\n".join([*lines, "", f"Verdict: **{experiment.verdict.judge(measures, experiment.metrics)}**"])))"""
+display(
+    Markdown(
+        "\\n".join(
+            [*lines, "", f"Verdict: **{experiment.verdict.judge(measures, experiment.metrics)}**"]
+        )
+    )
+)"""
 
 LISTEN = """\
 with tempfile.TemporaryDirectory() as folder:
-    for path in listening.write_snippets(separation, "clip", Path(folder)):
+    for path in ab_clips.write_snippets(separation, "clip", Path(folder)):
         print(path.stem.removeprefix("clip_"))
         snippet = load(path)
-        display(Player(snippet.mono().waveform[0].numpy(), rate=snippet.sample_rate, normalize=False))"""
+        display(
+            Player(snippet.mono().waveform[0].numpy(), rate=snippet.sample_rate, normalize=False)
+        )"""
 
 CELLS = [
     new_markdown_cell(INTRO),
@@ -121,7 +147,8 @@ CELLS = [
     new_markdown_cell("## Spectrograms"),
     new_code_cell(PICTURE),
     new_markdown_cell(
-        "## Masks\nEach separator's, what fusion made of them, and the best that there could be where the voice is known."
+        "## Masks\nEach separator's, what fusion made of them, and the best that there could be "
+        "where the voice is known."
     ),
     new_code_cell(MASKS),
     new_markdown_cell("## Numbers"),

@@ -49,40 +49,71 @@ TRACKS = [
     Track(
         "seed_42_run1__text_batched_generated",
         "slt",
-        "This is the first part of the story. Today we will talk about the history of the city and the people who live there.",
-        "pop", 90_042, 6.0, 22_050, 1,
+        "This is the first part of the story. Today we will talk about the history of the city "
+        "and the people who live there.",
+        "pop",
+        90_042,
+        6.0,
+        22_050,
+        1,
     ),
     Track(
         "seed_42_run2__welcome_intro_generated",
         "rms",
         "Good morning and welcome to the show. We have a lot of news for you today.",
-        "orchestra", 90_043, 3.0, 24_000, 1, 0.9, "PCM_24",
+        "orchestra",
+        90_043,
+        3.0,
+        24_000,
+        1,
+        0.9,
+        "PCM_24",
     ),
     Track(
         "seed_7_run1__podcast_opening_take2",
         "slt",
-        "People often ask me how I started to write. The answer is very simple. I had a lot of time.",
-        "lofi", 90_107, 5.0, 44_100, 2,
+        "People often ask me how I started to write. The answer is very simple. I had a lot of "
+        "time.",
+        "lofi",
+        90_107,
+        5.0,
+        44_100,
+        2,
     ),
     Track(
         "narrator_b__chapter_03_part_1",
         "rms",
         "The old man looked at the water for a long time. Then he went back to the house.",
-        "ambient", 90_108, 8.0, 48_000, 1,
+        "ambient",
+        90_108,
+        8.0,
+        48_000,
+        1,
     ),
     Track(
         "seed_1234_run3__product_tour_final",
         "slt",
-        "Thank you for your time this morning. We would like to tell you about the old bridge and the new road.",
-        "electro", 90_234, 4.0, 44_100, 2, 1.0,
+        "Thank you for your time this morning. We would like to tell you about the old bridge "
+        "and the new road.",
+        "electro",
+        90_234,
+        4.0,
+        44_100,
+        2,
+        1.0,
     ),
     Track(
         "seed_1234_run4__evening_news_generated",
         "rms",
-        "The weather will be cold and dry in the north. There may be some rain on the coast later in the day.",
-        "folk", 90_235, 1.0, 24_000, 1,
+        "The weather will be cold and dry in the north. There may be some rain on the coast "
+        "later in the day.",
+        "folk",
+        90_235,
+        1.0,
+        24_000,
+        1,
     ),
-]  # fmt: skip
+]
 
 
 def speak(track: Track, folder: Path) -> np.ndarray:
@@ -150,7 +181,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             soundfile.write(args.out / row["reference"], speech, track.rate, subtype=track.subtype)
             rows.append(row | {"transcript": track.text, "alias": track.alias})
             print(
-                f"{track.alias}: {len(speech) / track.rate:.1f} s, {track.channels} ch, {track.rate} Hz, {track.snr_db} dB"
+                f"{track.alias}: {len(speech) / track.rate:.1f} s, {track.channels} ch, "
+                f"{track.rate} Hz, {track.snr_db} dB"
             )
     with open(args.out / "manifest.csv", "w", newline="") as file:
         writer = csv.DictWriter(

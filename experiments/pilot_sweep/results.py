@@ -132,7 +132,8 @@ def by_value() -> str:
                 if knob in KNOBS[:2]
                 else "0"
                 if value == 0
-                else f"{max(0.05, math.ceil(value * 4) / 4 - 0.2):.2f} to {math.ceil(value * 4) / 4:.2f}"
+                else f"{max(0.05, math.ceil(value * 4) / 4 - 0.2):.2f} to "
+                f"{math.ceil(value * 4) / 4:.2f}"
             )
             groups.setdefault(name, []).append(row)
         for name, rows in sorted(groups.items(), key=lambda one: float(one[0].split()[0])):
@@ -222,8 +223,10 @@ def finding() -> str:
     point = ", ".join(f"{SHORT.get(knob, knob)} {best[knob]}" for knob in KNOBS)
     cost, usual = number(best, "cost_per_audio_second"), number(both[0], "cost_per_audio_second")
     return (
-        f"On held-out mixtures the whole box of knobs spans {float(worst[GOAL]):.2f} to {float(best[GOAL]):.2f} dB. The best "
-        f"point ({point}) lies {float(best[GOAL]) - float(both[0][GOAL]):+.2f} dB above the defaults, at "
+        f"On held-out mixtures the whole box of knobs spans {float(worst[GOAL]):.2f} to "
+        f"{float(best[GOAL]):.2f} dB. The best "
+        f"point ({point}) lies {float(best[GOAL]) - float(both[0][GOAL]):+.2f} dB above the "
+        "defaults, at "
         f"{cost / usual:.1f} times their cost, and "
         f"{float(best['stoi_improvement']) - float(both[0]['stoi_improvement']):+.3f} in STOI."
     )

@@ -40,10 +40,18 @@ def counted() -> str:
         )
         body.append(
             [
-                name, len(rows), f"{computed[0]:.0f}", f"{spared[0]:.0f}", f"1/{ratio:.1f}" if math.isfinite(ratio) else "none",
-                f"{computed[1]:.0f}", f"{spared[1]:.0f}", free, f"{spent:.0f} s", f"{saved:.0f} s",
+                name,
+                len(rows),
+                f"{computed[0]:.0f}",
+                f"{spared[0]:.0f}",
+                f"1/{ratio:.1f}" if math.isfinite(ratio) else "none",
+                f"{computed[1]:.0f}",
+                f"{spared[1]:.0f}",
+                free,
+                f"{spent:.0f} s",
+                f"{saved:.0f} s",
             ]
-        )  # fmt: skip
+        )
     head = [
         "study",
         "first trials",
@@ -68,7 +76,8 @@ def saved() -> str:
         for way in ("reuse", "none")
     }
     lines = [
-        f"{len(rows)} trials; every cleaned file the same bit by bit: {'yes' if all(row['same'] for row in rows) else 'NO'}; "
+        f"{len(rows)} trials; every cleaned file the same bit by bit: "
+        f"{'yes' if all(row['same'] for row in rows) else 'NO'}; "
         f"store {found['cache_bytes'] / 1e6:.0f} MB.",
         "",
     ]
@@ -81,11 +90,17 @@ def saved() -> str:
         full = statistics.median(row["none"][label] for row in rows)
         body.append(
             [
-                unit, f"{sums['reuse']:.0f}", f"{sums['none']:.0f}", f"×{sums['none'] / sums['reuse']:.1f}",
-                f"{each * len(rows):.0f}", f"×{each * len(rows) / sums['reuse']:.1f}", f"{change:.1f}",
-                f"{100 * change / full:.0f} %", f"{100 * change / each:.0f} %",
+                unit,
+                f"{sums['reuse']:.0f}",
+                f"{sums['none']:.0f}",
+                f"×{sums['none'] / sums['reuse']:.1f}",
+                f"{each * len(rows):.0f}",
+                f"×{each * len(rows) / sums['reuse']:.1f}",
+                f"{change:.1f}",
+                f"{100 * change / full:.0f} %",
+                f"{100 * change / each:.0f} %",
             ]
-        )  # fmt: skip
+        )
     head = [
         "",
         "reuse",
@@ -99,11 +114,13 @@ def saved() -> str:
         ["separator forwards", "without reuse", "share", "forwards for another β and wet"],
         [
             [
-                f"{forwards['reuse']:.0f}", f"{forwards['none']:.0f}", f"1/{forwards['none'] / forwards['reuse']:.1f}",
+                f"{forwards['reuse']:.0f}",
+                f"{forwards['none']:.0f}",
+                f"1/{forwards['none'] / forwards['reuse']:.1f}",
                 f"{max(row['beta_and_wet'].get('reuse.separator_forwards', 0) for row in rows):.0f}",
             ]
         ],
-    )  # fmt: skip
+    )
     return "\n".join(lines) + "\n" + counts + "\n" + table(head, body)
 
 

@@ -16,10 +16,13 @@ def make(folder: Path, data: Path, count: int, seed: int = 0) -> float:
 
     generator = np.random.default_rng(seed)
     sounds = {
-        kind: [resample(load(path).mono(), RATE).waveform[0].numpy() for path in sorted((data / kind).glob("*.*"))[:12]
-               if path.suffix in (".wav", ".flac", ".ogg", ".mp3")]
+        kind: [
+            resample(load(path).mono(), RATE).waveform[0].numpy()
+            for path in sorted((data / kind).glob("*.*"))[:12]
+            if path.suffix in (".wav", ".flac", ".ogg", ".mp3")
+        ]
         for kind in ("speech", "music")
-    }  # fmt: skip
+    }
     folder.mkdir(parents=True, exist_ok=True)
     total = 0.0
     for number in range(count):

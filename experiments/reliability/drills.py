@@ -24,10 +24,20 @@ HERE = Path(__file__).parent
 DRILLS = {
     drill.__name__: drill
     for drill in (
-        killing.uninterrupted, killing.kills, killing.workers_killed, killing.ray, killing.two_at_once, killing.interrupted,
-        spoiling.disk_full, spoiling.read_only, spoiling.store_down, spoiling.clock, spoiling.memory, spoiling.hostile,
+        killing.uninterrupted,
+        killing.kills,
+        killing.workers_killed,
+        killing.ray,
+        killing.two_at_once,
+        killing.interrupted,
+        spoiling.disk_full,
+        spoiling.read_only,
+        spoiling.store_down,
+        spoiling.clock,
+        spoiling.memory,
+        spoiling.hostile,
     )
-}  # fmt: skip
+}
 
 
 def drill(name: str, site: Site) -> dict[str, object]:
@@ -49,7 +59,10 @@ def drill(name: str, site: Site) -> dict[str, object]:
 
 def markdown(rows: list[dict[str, object]], site: Site) -> str:
     mark = {True: "yes", False: "**no**", None: "–"}
-    head = f"{site.count} files for the batch that nothing happens to, the kills and Ray; {site.few} for the others."
+    head = (
+        f"{site.count} files for the batch that nothing happens to, the kills and Ray; "
+        f"{site.few} for the others."
+    )
     lines = [f"| {row['what']} | {row['found']} | {mark[row['fine']]} |" for row in rows]  # type: ignore[index]
     return "\n".join(
         [head, "", "| what was done | what was found | as it should |", "|---|---|---|", *lines]

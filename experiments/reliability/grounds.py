@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import checks, files
+from tests.support import batch_folder, batch_inputs
+from tests.support.waiting import wait_for
 
 
 class LeftOut(RuntimeError):  # noqa: N818
@@ -33,7 +34,7 @@ class Site:
     seed: int = 0
     startup_s: float = 8.0
     per_file_s: float = 0.1
-    sparse_s: float = files.SPARSE_S
+    sparse_s: float = batch_inputs.SPARSE_S
 
     def inputs(self, count: int | None = None) -> tuple[Path, dict[str, str | None]]:
         """A data set of so many files, made once."""
@@ -41,7 +42,7 @@ class Site:
         folder, known = self.folder / f"in{count}", self.folder / f"in{count}.json"
         if not known.is_file():
             shutil.rmtree(folder, ignore_errors=True)
-            known.write_text(json.dumps(files.make(folder, count, self.seed, self.sparse_s)))
+            known.write_text(json.dumps(batch_inputs.make(folder, count, self.seed, self.sparse_s)))
         return folder, json.loads(known.read_text())
 
     def command(self, out: Path, inputs: Path, *more: str) -> list[str]:
@@ -84,18 +85,11 @@ class Site:
         if not (out / "summary.md").is_file():
             start = time.monotonic()
             process = self.start(out, inputs)
-            wait_for(lambda: len(checks.ledger(out)) > 0, process)
+            wait_for(lambda: len(batch_folder.ledger(out)) > 0, process)
             self.startup_s = time.monotonic() - start
             process.wait()
             self.per_file_s = (time.monotonic() - start - self.startup_s) / len(expected)
-        return checks.hashes(out)
-
-
-def wait_for(ready: Callable[[], bool], process: subprocess.Popen, seconds: float = 300) -> None:
-    """Wait until something is so, the process ends, or the time is up."""
-    deadline = time.monotonic() + seconds
-    while not ready() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
+        return batch_folder.hashes(out)
 
 
 def fresh(path: Path) -> Path:

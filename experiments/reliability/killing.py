@@ -14,16 +14,17 @@ import time
 
 import psutil
 
-from experiments.reliability.grounds import Site, fresh, wait_for
+from tests.support import batch_folder
+from tests.support.waiting import wait_for
 
-from . import checks
+from .grounds import Site, fresh
 
 
 def uninterrupted(site: Site) -> tuple[str, bool]:
     """A batch that nothing happens to"""
     inputs, expected = site.inputs()
     site.reference()
-    found = checks.look(site.folder / f"uninterrupted{len(expected)}", inputs, expected)
+    found = batch_folder.check(site.folder / f"uninterrupted{len(expected)}", inputs, expected)
     return str(found), found.whole
 
 
@@ -33,7 +34,7 @@ def kills(site: Site) -> tuple[str, bool]:
     reference, out = site.reference(), fresh(site.folder / "killed")
     generator, done, orphans = random.Random(site.seed), 0, 0
     for number in range(site.kills):
-        left = len(expected) - len({line["alias"] for line in checks.ledger(out)})
+        left = len(expected) - len({line["alias"] for line in batch_folder.ledger(out)})
         # Somewhere between the start and twice the share of what is left that each kill may take.
         delay = generator.uniform(
             0.3 * site.startup_s,
@@ -49,8 +50,8 @@ def kills(site: Site) -> tuple[str, bool]:
         _, alive = psutil.wait_procs(workers, timeout=5)
         orphans += len(alive)
     status = site.run(out, inputs)
-    found = checks.look(out, inputs, expected, reference)
-    begun = checks.begun(out)
+    found = batch_folder.check(out, inputs, expected, reference)
+    begun = batch_folder.begun(out)
     redone = sum(begun.values()) - len(begun)
     most = 3 * max(1, os.cpu_count() or 1)
     text = (
@@ -66,12 +67,14 @@ def workers_killed(site: Site) -> tuple[str, bool]:
     reference, out = site.reference(site.few), fresh(site.folder / "worker_killed")
     process, killed = site.start(out, inputs), 0
     for share in (0.1, 0.3, 0.5, 0.7):
-        wait_for(lambda share=share: len(checks.ledger(out)) >= share * len(expected), process)
+        wait_for(
+            lambda share=share: len(batch_folder.ledger(out)) >= share * len(expected), process
+        )
         for child in psutil.Process(process.pid).children() if process.poll() is None else []:
             child.kill()
             killed += 1
     status = process.wait(600)
-    found = checks.look(out, inputs, expected, reference)
+    found = batch_folder.check(out, inputs, expected, reference)
     return f"{killed} workers killed: {found}", found.whole and status == 1 and killed > 0
 
 
@@ -80,7 +83,7 @@ def ray(site: Site) -> tuple[str, bool]:
     inputs, expected = site.inputs()
     reference, out = site.reference(), fresh(site.folder / "ray")
     process, killed = site.start(out, inputs, "batch=ray", "batch.workers=2"), 0
-    wait_for(lambda: len(checks.ledger(out)) >= 0.3 * len(expected), process)
+    wait_for(lambda: len(batch_folder.ledger(out)) >= 0.3 * len(expected), process)
     for child in (
         psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     ):
@@ -88,7 +91,7 @@ def ray(site: Site) -> tuple[str, bool]:
             child.kill()
             killed += 1
     status = process.wait(600)
-    found = checks.look(out, inputs, expected, reference)
+    found = batch_folder.check(out, inputs, expected, reference)
     return f"{killed} of 2 actors killed: {found}", found.whole and status == 1 and killed == 1
 
 
@@ -97,12 +100,12 @@ def two_at_once(site: Site) -> tuple[str, bool]:
     inputs, expected = site.inputs(site.few)
     reference, out = site.reference(site.few), fresh(site.folder / "two")
     first = site.start(out, inputs)
-    wait_for(lambda: len(checks.ledger(out)) > 0, first)
+    wait_for(lambda: len(batch_folder.ledger(out)) > 0, first)
     second = subprocess.run(
         site.command(out, inputs), cwd=site.folder, capture_output=True, text=True, check=False
     )
     status = first.wait(600)
-    found = checks.look(out, inputs, expected, reference)
+    found = batch_folder.check(out, inputs, expected, reference)
     left = second.returncode == 5 and "another process" in second.stderr
     return (
         f"the second says so and leaves with status {second.returncode}; {found}",
@@ -117,18 +120,23 @@ def interrupted(site: Site) -> tuple[str, bool]:
     statuses = []
     for times, share in ((1, 0.2), (2, 0.5)):
         process = site.start(out, inputs)
-        wait_for(lambda share=share: len(checks.ledger(out)) >= share * len(expected), process)
+        wait_for(
+            lambda share=share: len(batch_folder.ledger(out)) >= share * len(expected), process
+        )
         for _ in range(times):
             process.send_signal(signal.SIGINT)
             time.sleep(0.05)
         statuses.append(process.wait(120))
         if times == 1:
-            lines = checks.ledger(out)
-            begun = checks.begun(out)
+            lines = batch_folder.ledger(out)
+            begun = batch_folder.begun(out)
             in_flight = len(begun) - len(lines)
     status = site.run(out, inputs)
-    found = checks.look(out, inputs, expected, reference)
-    text = f"after one, status {statuses[0]} and {in_flight} files begun and not finished; after two, status {statuses[1]}"
+    found = batch_folder.check(out, inputs, expected, reference)
+    text = (
+        f"after one, status {statuses[0]} and {in_flight} files begun and not finished; after "
+        f"two, status {statuses[1]}"
+    )
     return f"{text}; then {found}", found.whole and statuses == [
         130,
         130,

@@ -23,8 +23,7 @@ from experiments import texts
 from experiments.reliability.clips import RATE, make
 from experiments.reliability.watch import watched
 from experiments.speed import machine
-
-from . import checks
+from tests.support import batch_folder
 
 HERE = Path(__file__).parent
 CLIPS = 20
@@ -61,18 +60,26 @@ def batch(folder: Path, clips: Path, hours: float) -> dict[str, Any]:
         f"dataset.pattern={inputs}",
     ]
     status, wall, watch = watched([*line, f"batch.out={out}"])
-    done = [one for one in checks.ledger(out) if one["status"] == "cleaned"]
+    done = [one for one in batch_folder.ledger(out) if one["status"] == "cleaned"]
     cleaned = out / next((one["output"] for one in done if one["alias"] == "hours"), "missing")
     whole = cleaned.is_file() and soundfile.info(cleaned).frames == samples
     return {
-        "hours": hours, "status": status, "files": CLIPS + 1, "cleaned": len(done), "whole": whole, "wall_s": wall,
-        "speed": samples / RATE / wall, "peak_gb": watch.peak / 1e9, "growth": watch.growth(),
-    }  # fmt: skip
+        "hours": hours,
+        "status": status,
+        "files": CLIPS + 1,
+        "cleaned": len(done),
+        "whole": whole,
+        "wall_s": wall,
+        "speed": samples / RATE / wall,
+        "peak_gb": watch.peak / 1e9,
+        "growth": watch.growth(),
+    }
 
 
 def markdown(result: dict[str, Any]) -> str:
     lines = [
-        "| the file | finished | all of it | minutes | × real time | peak of all processes | late over early |"
+        "| the file | finished | all of it | minutes | × real time | peak of all processes | "
+        "late over early |"
     ]
     lines += ["|---|---|---|---:|---:|---:|---:|"]
     for row in result["rows"]:

@@ -9,10 +9,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from experiments.reliability.grounds import LeftOut, Site, fresh, wait_for
-from tests.support import servers
+from tests.support import batch_folder, servers
+from tests.support.waiting import wait_for
 
-from . import checks, surroundings
+from . import surroundings
+from .grounds import LeftOut, Site, fresh
 
 
 def disk_full(site: Site) -> tuple[str, bool]:
@@ -24,12 +25,15 @@ def disk_full(site: Site) -> tuple[str, bool]:
         text_file = out.with_suffix(".txt")
         text_file.symlink_to(site.folder / "disk_full.txt")
         first = site.run(out, inputs)
-        before = len(checks.ledger(out))
+        before = len(batch_folder.ledger(out))
         subprocess.run(["mount", "-o", "remount,size=900m", str(disk)], check=True)
         second = site.run(out, inputs)
-        found = checks.look(out, inputs, expected, reference)
+        found = batch_folder.check(out, inputs, expected, reference)
         said = "No space left" in (site.folder / "disk_full.txt").read_text()
-    text = f"stopped with status {first} after {before} files, said why: {'yes' if said else 'no'}; then {found}"
+    text = (
+        f"stopped with status {first} after {before} files, said why: "
+        f"{'yes' if said else 'no'}; then {found}"
+    )
     return text, found.whole and first == 4 and second == 1 and said and before < len(expected)
 
 
@@ -38,7 +42,7 @@ def read_only(site: Site) -> tuple[str, bool]:
     inputs, expected = site.inputs(site.few)
     reference, out = site.reference(site.few), fresh(site.folder / "read_only")
     process = site.start(out, inputs)
-    wait_for(lambda: len(checks.ledger(out)) >= 0.2 * len(expected), process)
+    wait_for(lambda: len(batch_folder.ledger(out)) >= 0.2 * len(expected), process)
     undo = surroundings.bind_read_only(out)
     if undo is None:
         process.kill()
@@ -47,9 +51,9 @@ def read_only(site: Site) -> tuple[str, bool]:
         first = process.wait(600)
     finally:
         undo()
-    before = len(checks.ledger(out))
+    before = len(batch_folder.ledger(out))
     second = site.run(out, inputs)
-    found = checks.look(out, inputs, expected, reference)
+    found = batch_folder.check(out, inputs, expected, reference)
     text = f"stopped with status {first} after {before} files; then {found}"
     return text, found.whole and first == 4 and second == 1
 
@@ -62,10 +66,10 @@ def store_down(site: Site) -> tuple[str, bool]:
     store.mkdir()
     with servers.tracking_server(store) as (server, uri):
         process = site.start(out, inputs, "tracking=mlflow", f"tracking.uri={uri}")
-        wait_for(lambda: len(checks.ledger(out)) >= 0.3 * len(expected), process)
+        wait_for(lambda: len(batch_folder.ledger(out)) >= 0.3 * len(expected), process)
         servers.kill(server)
         status = process.wait(900)
-    found = checks.look(out, inputs, expected, reference)
+    found = batch_folder.check(out, inputs, expected, reference)
     pending = (site.folder / "mlflow-pending.db").is_file()
     text = (
         f"status {status}, the rest of the record waits here: {'yes' if pending else 'no'}; {found}"
@@ -91,19 +95,24 @@ def clock(site: Site) -> tuple[str, bool]:
         out, inputs, env={**fake, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
     )
     for share, jump in ((0.1, "-10y\n"), (0.4, "+10d\n"), (0.6, "-3600\n")):
-        wait_for(lambda share=share: len(checks.ledger(out)) >= share * len(expected), process)
+        wait_for(
+            lambda share=share: len(batch_folder.ledger(out)) >= share * len(expected), process
+        )
         offset.write_text(jump)
     status = process.wait(900)
     again = site.run(out, inputs)
-    found = checks.look(out, inputs, expected, reference)
-    years = {line["finished"][:4] for line in checks.ledger(out)}
+    found = batch_folder.check(out, inputs, expected, reference)
+    years = {line["finished"][:4] for line in batch_folder.ledger(out)}
     negative = [
         line
         for line in site.said(out).splitlines()
         if "left" in line and "-" in line.split("left")[0].rsplit(",", 1)[-1]
     ]
     kept = "0 to clean" in site.said(out)
-    text = f"the ledger's dates are of {' and '.join(sorted(years))}; negative times left: {len(negative)}; a second start does "
+    text = (
+        f"the ledger's dates are of {' and '.join(sorted(years))}; negative times left: "
+        f"{len(negative)}; a second start does "
+    )
     text += f"{'nothing' if kept else 'something'} again; {found}"
     return text, found.whole and status == again == 1 and len(years) > 1 and not negative and kept
 
@@ -124,8 +133,8 @@ def memory(site: Site) -> tuple[str, bool]:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
     status = site.start(out, heavy, "stream_above_s=1000", preexec_fn=limited).wait(900)
-    found = checks.look(out, heavy, {**expected, "huge.wav": ""}, {**reference})
-    rows = {row["path"]: row for row in checks.table(out / "metrics.csv")}
+    found = batch_folder.check(out, heavy, {**expected, "huge.wav": ""}, {**reference})
+    rows = {row["path"]: row for row in batch_folder.table(out / "metrics.csv")}
     reason = rows[str(heavy / "huge.wav")]["reason"].partition(": ")[2]
     text = f"{limit / 2**30:.1f} GiB: the file is named ({reason[:60]}...); {found}"
     return text, found.whole and status == 1
@@ -154,16 +163,17 @@ def hostile(site: Site) -> tuple[str, bool]:
         ]
         done = subprocess.run(line, cwd=site.folder, capture_output=True, text=True, check=False)
         outside = surroundings.snapshot(base, out) - before
-        names = [row["cleaned"] for row in checks.table(out / "map.csv")]
+        names = [row["cleaned"] for row in batch_folder.table(out / "map.csv")]
         unique = len({name.casefold() for name in names}) == len(names) == sources
-        rows = checks.table(out / "metrics.csv")
+        rows = batch_folder.table(out / "metrics.csv")
         failed = [row for row in rows if row["status"] == "failed"]
         refused = all("leads out" in row["reason"] for row in failed) and len(failed) == (
             layout == "tree"
         )
-        there = sum((out / row["cleaned"]).is_file() for row in checks.table(out / "map.csv"))
+        there = sum((out / row["cleaned"]).is_file() for row in batch_folder.table(out / "map.csv"))
         told.append(
-            f"{layout}: {there} of {sources} written, {len(failed)} refused, {len(outside)} files outside the folder"
+            f"{layout}: {there} of {sources} written, {len(failed)} refused, {len(outside)} "
+            "files outside the folder"
         )
         fine &= (
             not outside

@@ -32,8 +32,7 @@ from experiments import texts
 from experiments.reliability.clips import make
 from experiments.reliability.watch import watched
 from experiments.speed import machine
-
-from . import checks
+from tests.support import batch_folder
 
 HERE = Path(__file__).parent
 
@@ -58,7 +57,7 @@ def batch(folder: Path, clips: Path, seconds: float) -> dict[str, float]:
         "SPEECHCLEAN_PASSES": str(passes),
     }
     status, wall, watch = watched([*line, f"batch.out={out}"], noted)
-    entries = checks.ledger(out)
+    entries = batch_folder.ledger(out)
     spans = np.array(
         [[float(word) for word in row.split()] for row in passes.read_text().splitlines()]
     )
@@ -77,12 +76,19 @@ def batch(folder: Path, clips: Path, seconds: float) -> dict[str, float]:
         value for one in entries for key, value in one["row"].items() if key.endswith("_s")
     )
     return {
-        "status": status, "files": len(entries), "failed": sum(one["status"] != "cleaned" for one in entries),
-        "audio_s": seconds, "wall_s": wall, "speed": seconds / wall,
-        "going_share_of_wall": going / wall, "going_share_of_work": going / whole,
-        "cores_in_passes": working / whole, "models_share_of_stages": models / stages,
-        "peak_gb": watch.peak / 1e9, "growth": watch.growth(),
-    }  # fmt: skip
+        "status": status,
+        "files": len(entries),
+        "failed": sum(one["status"] != "cleaned" for one in entries),
+        "audio_s": seconds,
+        "wall_s": wall,
+        "speed": seconds / wall,
+        "going_share_of_wall": going / wall,
+        "going_share_of_work": going / whole,
+        "cores_in_passes": working / whole,
+        "models_share_of_stages": models / stages,
+        "peak_gb": watch.peak / 1e9,
+        "growth": watch.growth(),
+    }
 
 
 def _union(spans: np.ndarray) -> float:
@@ -148,14 +154,14 @@ def ray_workers(folder: Path, clips: Path, count: int) -> dict[str, object]:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-            while process.poll() is None and not checks.ledger(out):
+            while process.poll() is None and not batch_folder.ledger(out):
                 time.sleep(0.05)
             start = time.monotonic()
-            while process.poll() is None and len(checks.ledger(out)) < count:
+            while process.poll() is None and len(batch_folder.ledger(out)) < count:
                 time.sleep(0.05)
             spent[workers].append(time.monotonic() - start)
             process.wait()
-            found[workers] = checks.hashes(out)
+            found[workers] = batch_folder.hashes(out)
     one, two = min(spent[1]), min(spent[2])
     return {
         "one_s": one,
@@ -207,10 +213,13 @@ def markdown(result: dict) -> str:
     ]
     if "ray" in result:
         two = result["ray"]
-        rows.append((
-            f"two Ray workers against one, {two['clips']} clips",
-            f"× {two['ratio']:.2f}, {'the same bytes' if two['same'] else 'OTHER BYTES'}", "≥ × 1.6, the same bytes",
-        ))  # fmt: skip
+        rows.append(
+            (
+                f"two Ray workers against one, {two['clips']} clips",
+                f"× {two['ratio']:.2f}, {'the same bytes' if two['same'] else 'OTHER BYTES'}",
+                "≥ × 1.6, the same bytes",
+            )
+        )
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join(
         [machine.line(result["machine"]), "", "| | measured | wanted |", "|---|---:|---:|", *lines]

@@ -61,12 +61,14 @@ def main() -> None:
     for name, values in rows:
         share = f"{100 * (values < threshold).mean():.1f} %"
         lines.append(
-            f"| {name} | {len(values)} | {share} | {values.min():.1f} | {np.median(values):.1f} | {values.max():.1f} |"
+            f"| {name} | {len(values)} | {share} | {values.min():.1f} | {np.median(values):.1f} |"
+            f" {values.max():.1f} |"
         )
     passed = int((asked < threshold).sum())
     lines += [
         "",
-        f"Threshold: {threshold} dB (seed {options.seed}). Of {len(asked)} mixtures at 10 dB and below, {passed} pass. ",
+        f"Threshold: {threshold} dB (seed {options.seed}). Of {len(asked)} mixtures at 10 dB and "
+        f"below, {passed} pass. ",
     ]
     lines[-1] += f"The clean clip nearest to being taken for music is `{loudest}`."
     fill(HERE / "README.md", {"table": "\n".join(lines)})

@@ -141,10 +141,16 @@ def main() -> None:
     ]
     ours_commands = timed(run)
     result = {
-        "machine": before, "clips": CLIPS, "sample": len(sample),
-        "commands": {"theirs_s": commands, "ours_s": ours_commands, "ratio": commands / ours_commands},
+        "machine": before,
+        "clips": CLIPS,
+        "sample": len(sample),
+        "commands": {
+            "theirs_s": commands,
+            "ours_s": ours_commands,
+            "ratio": commands / ours_commands,
+        },
         "loaded": {"theirs_s": loaded, "ours_s": ours_loaded, "ratio": loaded / ours_loaded},
-    }  # fmt: skip
+    }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "clips.json").write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))

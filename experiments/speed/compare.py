@@ -131,7 +131,8 @@ def together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as markdown; times are seconds of computing per second of audio."""
     lines = [
-        "| device | model | clips | shifts | theirs, s per s | ours, s per s | ratio | peak memory theirs | ours "
+        "| device | model | clips | shifts | theirs, s per s | ours, s per s | ratio | peak "
+        "memory theirs | ours "
         "| agreement | of peak |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]

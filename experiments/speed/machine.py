@@ -73,6 +73,7 @@ def line(machine: dict[str, Any]) -> str:
     """The same in a sentence."""
     gpu = f", {machine['gpu']}" if machine["gpu"] else ""
     return (
-        f"{machine['processor']} ({machine['capability']}), {machine['threads']} threads{gpu}, torch {machine['torch']}; "
+        f"{machine['processor']} ({machine['capability']}), {machine['threads']} threads{gpu}, "
+        f"torch {machine['torch']}; "
         f"cores busy with other work before: {machine['cores_busy_before']}"
     )

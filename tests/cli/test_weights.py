@@ -14,12 +14,12 @@ from demucs.states import save_with_checksum, serialize_model
 from diffq import DiffQuantizer
 from omegaconf import OmegaConf
 
-from experiments.speed.published import save_safetensors
 from speechclean.audio.waveform import probe, save
 from speechclean.cli import weights as command
 from tests.conftest import noise, tiny_hdemucs, tiny_htdemucs
 from tests.networks.weights.server import Publisher, serving
 from tests.support.paths import ROOT
+from tests.support.published_weights import save_safetensors
 
 
 @pytest.fixture(autouse=True)
@@ -161,7 +161,7 @@ def test_from_list_to_a_finished_run(tmp_path: Path, capsys: pytest.CaptureFixtu
         run, env=settings, cwd=tmp_path, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 2
-    assert "speechclean.networks.weights fetch hdemucs_mmi" in done.stderr
+    assert "speechclean.weights fetch hdemucs_mmi" in done.stderr
     with serving(publisher) as url:
         prefix = made.stem.rpartition("-")[2]
         sources = [
@@ -233,10 +233,8 @@ def test_without_a_network(how: str, tmp_path: Path) -> None:
     save_safetensors(
         tiny_htdemucs(("drums", "bass", "other", "vocals"), 2), folder / "955717e8.safetensors"
     )
-    assert "1 unverified" in run("speechclean.networks.weights", "list", "htdemucs").stdout
-    assert (
-        "955717e8.safetensors" in run("speechclean.networks.weights", "verify", "htdemucs").stdout
-    )
+    assert "1 unverified" in run("speechclean.weights", "list", "htdemucs").stdout
+    assert "955717e8.safetensors" in run("speechclean.weights", "verify", "htdemucs").stdout
     save(noise(0.5, 16000), tmp_path / "in.wav")
     if how == "dead proxy":  # a run would not ask it anything else
         return

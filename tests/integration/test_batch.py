@@ -1,5 +1,5 @@
-"""Batches as users run them: killed, continued, fed back, delivered. `experiments/reliability`
-holds what is checked."""
+"""Batches as users run them: failures are fed back and delivered, shards, weights that cannot be
+read. What kills and full disks do to batches is in tests/experiments/test_drills.py."""
 
 from __future__ import annotations
 
@@ -13,41 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from experiments.reliability import checks, drills, files, killing
-from experiments.reliability.grounds import Site
 from speechclean.networks.weights import EMBEDDED
 from speechclean.stages.datasets.manifest import Manifest
 from tests.integration.conftest import SMALL, Command, environment
+from tests.support import batch_folder, batch_inputs
 
 #: One separator, little sound: a few seconds of work beside the start of Python.
 FAST = ["tracking=none", "batch=local", SMALL[0], SMALL[1]]
 
 
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    for key, value in environment().items():
-        monkeypatch.setenv(key, value)
-    return Site(tmp_path, count=34, kills=1, few=34, arguments=FAST, startup_s=6, sparse_s=400)
-
-
-def test_a_batch_ends_well_killed_or_not(site: Site) -> None:
-    """All good files, all bad ones named; the same bytes after kill -9; the same command again does
-    nothing."""
-    text, fine = killing.uninterrupted(site)
-    assert fine, text
-    text, fine = killing.kills(site)
-    assert fine, text
-    out = site.folder / "killed"
-    lines = len(checks.ledger(out))
-    assert site.run(out, site.inputs()[0]) == 1, "some files failed, in whatever session"
-    assert len(checks.ledger(out)) == lines
-    assert "0 to clean" in site.said(out)
-
-
 def test_failures_are_fed_back_mended_and_delivered_in_one_run_each(
     speechclean: Command, tmp_path: Path
 ) -> None:
-    expected = files.make(tmp_path / "in", 32, sparse_s=400)
+    expected = batch_inputs.make(tmp_path / "in", 32, sparse_s=400)
     bad = [name for name, reason in expected.items() if reason is not None]
     line = [
         *FAST[1:],
@@ -70,9 +48,9 @@ def test_failures_are_fed_back_mended_and_delivered_in_one_run_each(
     done = speechclean(*line, "only=failed", "tracking=none")
     assert done.returncode == 0, done.stderr
     assert f"{len(bad)} to clean" in done.stdout
-    assert not checks.table(tmp_path / "out/failed.csv")
-    look = checks.look(tmp_path / "out", tmp_path / "in", dict.fromkeys(expected))
-    assert look.whole, look.wrong
+    assert not batch_folder.table(tmp_path / "out/failed.csv")
+    outcome = batch_folder.check(tmp_path / "out", tmp_path / "in", dict.fromkeys(expected))
+    assert outcome.whole, outcome.wrong
 
 
 @pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.slow)])
@@ -81,7 +59,7 @@ def test_weights_that_are_none_end_a_batch_before_any_file(
 ) -> None:
     if executor == "ray":
         pytest.importorskip("ray")
-    files.make(tmp_path / "in", 3, sparse_s=1)
+    batch_inputs.make(tmp_path / "in", 3, sparse_s=1)
     for path in EMBEDDED.glob("*hdemucs_q.yaml"):
         shutil.copy(path, tmp_path / path.name)
     # under the checksum that is its own, so that only loading it tells
@@ -101,7 +79,7 @@ def test_weights_that_are_none_end_a_batch_before_any_file(
     done = speechclean(*line, "separators.embedded_hdemucs_q.repo=.")
     assert done.returncode == 2, done.stderr
     assert "- separators.embedded_hdemucs_q: " in done.stderr
-    assert not checks.ledger(tmp_path / "out")
+    assert not batch_folder.ledger(tmp_path / "out")
 
 
 def _check_record(folder: Path, failed: int, files: int) -> None:
@@ -141,12 +119,12 @@ def test_shards_by_the_launcher_of_slurm_clusters_and_a_repetition(
     """On this machine, by submitit's local executor: a folder for each shard, together the whole;
     one of them run again."""
     pytest.importorskip("submitit")
-    expected = files.make(tmp_path / "in", 30, sparse_s=1)
+    expected = batch_inputs.make(tmp_path / "in", 30, sparse_s=1)
     line = [*FAST[1:], "dataset=folder", "dataset.pattern=in", "batch.interval_s=5"]
     done = speechclean("-m", "hydra/launcher=submitit_local", *line, "dataset.shard=0/2,1/2")
     assert done.returncode == 0, done.stdout + done.stderr
     folders = sorted((tmp_path / "outputs/batches").glob("*-of-2"))
-    maps = [{row["path"] for row in checks.table(folder / "map.csv")} for folder in folders]
+    maps = [{row["path"] for row in batch_folder.table(folder / "map.csv")} for folder in folders]
     assert len(maps) == 2
     assert not maps[0] & maps[1]
     assert len(maps[0] | maps[1]) == len(expected)
@@ -165,13 +143,3 @@ def test_shards_by_the_launcher_of_slurm_clusters_and_a_repetition(
     )
     assert again.returncode == 0, again.stdout + again.stderr
     assert "bit-exact" in again.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(drills.DRILLS))
-def test_drills(name: str, site: Site) -> None:
-    site.count, site.few, site.kills, site.sparse_s = 130, 60, 5, 3000
-    row = drills.drill(name, site)
-    if row["fine"] is None:
-        pytest.skip(str(row["found"]))
-    assert row["fine"], row["found"]

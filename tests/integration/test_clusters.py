@@ -14,11 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from experiments.reliability import checks, files
-from experiments.reliability.grounds import wait_for
 from tests.integration.conftest import SMALL, environment
-from tests.support import slurm
+from tests.support import batch_folder, batch_inputs, slurm
 from tests.support.servers import free_port
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 FAST = [*SMALL[:2], "tracking=none", "dataset=folder", "dataset.pattern=in"]
@@ -51,7 +50,7 @@ def test_shards_on_slurm_one_of_them_put_back_into_the_queue(
 ) -> None:
     """Two jobs do all files between them; the one that is taken off its node goes on from its
     ledger and repeats nothing."""
-    expected = files.make(tmp_path / "in", 80, sparse_s=1)
+    expected = batch_inputs.make(tmp_path / "in", 80, sparse_s=1)
     line = ["-m", "hydra/launcher=slurm", *MODEST, "batch=local", *FAST, "dataset.shard=0/2,1/2"]
     process = _started(tmp_path, cluster, *line)
     batches = tmp_path / "outputs/batches"
@@ -60,7 +59,7 @@ def test_shards_on_slurm_one_of_them_put_back_into_the_queue(
         return [
             entry["path"]
             for folder in batches.glob(f"*{shard}-of-2")
-            for entry in checks.ledger(folder)
+            for entry in batch_folder.ledger(folder)
         ]
 
     wait_for(lambda: len(lines(0)) > 3, process, 120)
@@ -138,19 +137,19 @@ def test_a_node_of_a_ray_cluster_dies(
     """An actor on each of two nodes; when one node goes down with what its actor held, the other
     does it."""
     address, made = nodes
-    expected = files.make(tmp_path / "in", 150, sparse_s=1)
+    expected = batch_inputs.make(tmp_path / "in", 150, sparse_s=1)
     bad = sum(reason is not None for reason in expected.values())
     line = ["batch=ray", f"batch.address={address}", *FAST, "batch.out=out"]
     process = _started(tmp_path, environment() | TOKEN, *line)
-    wait_for(lambda: len(checks.ledger(tmp_path / "out")) > 5, process, 120)
-    assert len(checks.ledger(tmp_path / "out")) > 5
+    wait_for(lambda: len(batch_folder.ledger(tmp_path / "out")) > 5, process, 120)
+    assert len(batch_folder.ledger(tmp_path / "out")) > 5
     # At once, as by a power cut: asked to end, a node would let its actor finish first.
     for one in [*psutil.Process(made[1].pid).children(recursive=True), made[1]]:
         one.kill()
     made[1].wait(60)
     said, _ = process.communicate(timeout=280)
     assert process.returncode == 1, said
-    look = checks.look(tmp_path / "out", tmp_path / "in", expected)
-    assert look.whole, look.wrong
-    assert (look.finished, look.named) == (len(expected) - bad, bad)
+    outcome = batch_folder.check(tmp_path / "out", tmp_path / "in", expected)
+    assert outcome.whole, outcome.wrong
+    assert (outcome.finished, outcome.named) == (len(expected) - bad, bad)
     assert "its actor's death" in said, said

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.speed import published
 from speechclean.audio.waveform import load, probe, save
 from speechclean.networks.weights.registry import models
 from tests.conftest import noise
 from tests.integration.conftest import environment
+from tests.support import published_weights
 
 
 def command(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -77,15 +77,25 @@ def test_all_that_is_wrong_is_said_before_any_audio_is_read(tmp_path: Path) -> N
     torch.save({"x": torch.zeros(1)}, tmp_path / "dns.th")
     (tmp_path / "base.pt").write_bytes(b"<html>sign in</html>")
     done = command(
-        tmp_path, "speechclean", "separators=[local]", "separators.local.path=nets", "separators.local.name=abcd",
-        "enhancement=dns64", "enhancement.model=dns.th", "metrics=[wer_whisper]", "metrics.wer_whisper.model=base.pt",
-        "dataset=folder", "dataset.pattern=*.wav", "tracking=none", "hydra.run.dir=out",
-    )  # fmt: skip
+        tmp_path,
+        "speechclean",
+        "separators=[local]",
+        "separators.local.path=nets",
+        "separators.local.name=abcd",
+        "enhancement=dns64",
+        "enhancement.model=dns.th",
+        "metrics=[wer_whisper]",
+        "metrics.wer_whisper.model=base.pt",
+        "dataset=folder",
+        "dataset.pattern=*.wav",
+        "tracking=none",
+        "hydra.run.dir=out",
+    )
     assert done.returncode == 2
     assert "3 problems in the config, nothing was started" in done.stderr
     assert (
-        "- separators.local: nets/abcd.th: refused, nothing of it was run: not a plain checkpoint (it names posix.system)"
-        in (done.stderr)
+        "- separators.local: nets/abcd.th: refused, nothing of it was run: not a plain "
+        "checkpoint (it names posix.system)" in (done.stderr)
     )
     assert "- enhancement: dns.th: " in done.stderr
     assert "- metrics.wer_whisper: base.pt: refused" in done.stderr
@@ -108,8 +118,8 @@ def test_best_pipeline_on_full_size_networks(tmp_path: Path) -> None:
     """In the files that are published: safetensors, DiffQ-quantised pickles and safetensors, the
     denoiser's pickle; judged by Whisper, Cnn14 and SQUIM of full size."""
     folder = tmp_path / "weights"
-    published.write(folder)
-    published.write_metrics(folder)
+    published_weights.write(folder)
+    published_weights.write_metrics(folder)
     for name in ("whisper-base.en", "panns-cnn14", "squim_objective"):
         (file,) = models()[name].files
         assert (folder / file.sources[0].name).stat().st_size == pytest.approx(
@@ -121,10 +131,18 @@ def test_best_pipeline_on_full_size_networks(tmp_path: Path) -> None:
         "metrics=[lufs,wer_whisper,music_presence,music_presence_max,squim,squim_pesq,squim_si_sdr]"
     )
     done = command(
-        tmp_path, "speechclean", "experiment=best_pipeline", "dataset=manifest", "dataset.path=set.csv", "device=cpu", metrics,
-        f"enhancement.model={folder / 'dns64.th'}", f"metrics.wer_whisper.model={folder / 'base.en.pt'}", "hydra.run.dir=out",
+        tmp_path,
+        "speechclean",
+        "experiment=best_pipeline",
+        "dataset=manifest",
+        "dataset.path=set.csv",
+        "device=cpu",
+        metrics,
+        f"enhancement.model={folder / 'dns64.th'}",
+        f"metrics.wer_whisper.model={folder / 'base.en.pt'}",
+        "hydra.run.dir=out",
         "tracking=none",
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert probe(tmp_path / "out/cleaned/clip.wav") == probe(tmp_path / "clip.wav")
     assert load(tmp_path / "out/cleaned/clip.wav").waveform.isfinite().all()
@@ -149,13 +167,13 @@ def test_best_pipeline_on_full_size_networks(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", list(published.ROFORMERS))
+@pytest.mark.parametrize("name", list(published_weights.ROFORMERS))
 def test_a_full_size_roformer(name: str, tmp_path: Path) -> None:
     """Random weights; the file is as large as the published one, to the percent: the architecture
     is the published one's."""
     pytest.importorskip("bs_roformer", reason="pip install 'speechclean[roformer]'")
     folder = tmp_path / "weights"
-    checkpoint, config = published.write_roformer(folder, name)
+    checkpoint, config = published_weights.write_roformer(folder, name)
     # 2 s: a quarter of the minutes
     config.write_text(config.read_text().replace("chunk_size: 352800", "chunk_size: 88200"))
     assert checkpoint.stat().st_size == pytest.approx(
@@ -165,10 +183,19 @@ def test_a_full_size_roformer(name: str, tmp_path: Path) -> None:
     checkpoint.rename(folder / "mine.ckpt")
     save(noise(1.5, 44100, channels=2), tmp_path / "clip.wav", "PCM_16")
     done = command(
-        tmp_path, "speechclean", "separators=[roformer]", f"separators.roformer.name={folder / 'mine.ckpt'}", "device=cpu",
-        "dataset=folder", "dataset.pattern=*.wav", "metrics=[lufs]", "hydra.run.dir=out", "tracking=none", "shifts=0",
+        tmp_path,
+        "speechclean",
+        "separators=[roformer]",
+        f"separators.roformer.name={folder / 'mine.ckpt'}",
+        "device=cpu",
+        "dataset=folder",
+        "dataset.pattern=*.wav",
+        "metrics=[lufs]",
+        "hydra.run.dir=out",
+        "tracking=none",
+        "shifts=0",
         "overlap=0",
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert probe(tmp_path / "out/cleaned/clip.wav") == probe(tmp_path / "clip.wav")
     assert load(tmp_path / "out/cleaned/clip.wav").waveform.isfinite().all()

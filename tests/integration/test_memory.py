@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.speed.memory import run
 from tests.integration.conftest import environment
+from tests.support.peak_memory import run
 
 
 @pytest.mark.slow

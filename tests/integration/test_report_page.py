@@ -143,7 +143,10 @@ def press(browser: Any, *keys: str) -> None:
 
 
 def gains(browser: Any) -> dict[str, float]:
-    script = "return Object.fromEntries(Object.entries(player.nodes).map(([n, one]) => [n, one.gain.gain.value]))"
+    script = (
+        "return Object.fromEntries(Object.entries(player.nodes).map(([n, one]) => [n, "
+        "one.gain.gain.value]))"
+    )
     return browser.execute_script(script)
 
 
@@ -256,7 +259,10 @@ def test_blind_test_follows_its_seed_and_keeps_its_answers(opened: Any) -> None:
 
 def test_sorts_and_finds(opened: Any) -> None:
     def column(index: int) -> list[str]:
-        script = "return [...document.querySelectorAll('#files tbody tr')].map((row) => row.cells[arguments[0]].textContent)"
+        script = (
+            "return [...document.querySelectorAll('#files tbody tr')].map((row) => "
+            "row.cells[arguments[0]].textContent)"
+        )
         return opened.execute_script(script, index)
 
     headings = opened.execute_script(
@@ -273,15 +279,18 @@ def test_sorts_and_finds(opened: Any) -> None:
         assert down == up[::-1]
         assert column(index)[-missing:] == [""] * missing, "what has no value stays below"
     opened.execute_script(
-        "const f = document.getElementById('find'); f.value = 'harmed'; f.dispatchEvent(new Event('input'))"
+        "const f = document.getElementById('find'); f.value = 'harmed'; f.dispatchEvent(new "
+        "Event('input'))"
     )
     assert column(0) == ["clip_1"]
     opened.execute_script(
-        "const f = document.getElementById('find'); f.value = 'empty'; f.dispatchEvent(new Event('input'))"
+        "const f = document.getElementById('find'); f.value = 'empty'; f.dispatchEvent(new "
+        "Event('input'))"
     )
     assert column(1) == ["failed: in/b.wav: empty"]
     opened.execute_script(
-        "const f = document.getElementById('find'); f.value = ''; f.dispatchEvent(new Event('input'))"
+        "const f = document.getElementById('find'); f.value = ''; f.dispatchEvent(new "
+        "Event('input'))"
     )
     assert any("{{js}} ünïcödé 音声" in cell for cell in column(0)), "a name is text"
     assert opened.execute_script("return document.querySelectorAll('b').length") == 0

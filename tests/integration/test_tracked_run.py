@@ -161,7 +161,7 @@ def test_a_run_on_a_server_is_reproduced_from_elsewhere_and_one_whose_server_is_
 
     assert state() != "FINISHED"
     with tracking_server(tmp_path, port):
-        done = call(tmp_path / "here", "speechclean.records.tracking", "sync")
+        done = call(tmp_path / "here", "speechclean.tracking", "sync")
         assert done.returncode == 0, done.stderr
         assert "1 run uploaded" in done.stdout
     assert state() == "FINISHED"

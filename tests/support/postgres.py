@@ -70,7 +70,10 @@ def server(password: str = "") -> Iterator[str]:
             "UTF8",
             "--locale=C",
         )
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c shared_buffers=16MB -c max_connections=100"
+        options = (
+            f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c "
+            "shared_buffers=16MB -c max_connections=100"
+        )
         run(str(program("pg_ctl")), *where, "-o", options, "-l", str(folder / "log"), "-w", "start")
         try:
             yield f"postgresql://speechclean{':' + password if password else ''}@127.0.0.1:{port}"

@@ -8,20 +8,20 @@ import sys
 
 import pytest
 
-from speechclean.system import allocator as runtime
+from speechclean.system import allocator
 
 
-def page_faults(allocator: str) -> int:
+def page_faults(setting: str) -> int:
     """How often the kernel had to give a fresh process a page while it filled 20 tensors of 64 MB,
     one after the other."""
     code = (
-        "import resource, torch; from speechclean import runtime; runtime.keep_freed_memory()\n"
+        "import resource, torch; from speechclean.system import allocator; allocator.keep_freed_memory()\n"
         "for _ in range(20): torch.full((16_000_000,), 1.0)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)"
     )
     command = [sys.executable, "-c", code]
     env = {
-        runtime.ALLOCATOR_VARIABLE: allocator,
+        allocator.ALLOCATOR_VARIABLE: setting,
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": ":".join(sys.path),
     }
@@ -42,8 +42,8 @@ def test_threads_of_a_large_network_share_an_arena_those_of_a_small_one_do_not(
     width: int, shared: bool
 ) -> None:
     code = (
-        "import ctypes, threading, torch; from speechclean import runtime\n"
-        f"runtime.keep_freed_memory(torch.nn.Linear({width}, {width}))\n"
+        "import ctypes, threading, torch; from speechclean.system import allocator\n"
+        f"allocator.keep_freed_memory(torch.nn.Linear({width}, {width}))\n"
         "threads = [threading.Thread(target=lambda: torch.full((10_000,), 1.0)) for _ in range(3)]\n"
         "[thread.start() for thread in threads]; [thread.join() for thread in threads]\n"
         "ctypes.CDLL(None).malloc_stats()"
@@ -56,7 +56,7 @@ def test_threads_of_a_large_network_share_an_arena_those_of_a_small_one_do_not(
 
 
 def test_another_libc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime._kept.cache_clear()
+    allocator._kept.cache_clear()
     monkeypatch.setattr(platform, "libc_ver", lambda: ("musl", "1.2"))
-    assert runtime.keep_freed_memory() is False
-    runtime._kept.cache_clear()
+    assert allocator.keep_freed_memory() is False
+    allocator._kept.cache_clear()

@@ -74,8 +74,10 @@ def test_names_that_are_no_unicode_and_numbers_that_are_none(tmp_path: Path) -> 
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
-    other = "import sys\nfrom pathlib import Path\nfrom speechclean.experiment.batch import lock\n"
-    other += "with lock.held(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
+    other = (
+        "import sys\nfrom pathlib import Path\nfrom speechclean.experiment.batch import folder_lock\n"
+        "with folder_lock.held(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", other, str(tmp_path)],
         stdin=subprocess.PIPE,

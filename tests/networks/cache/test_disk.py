@@ -117,7 +117,7 @@ def test_processes_share_it(tmp_path: Path) -> None:
 WRITER = """
 import sys, torch
 from pathlib import Path
-from speechclean.cache import Cost, DiskCache
+from speechclean.networks.cache import Cost, DiskCache
 cache = DiskCache(Path(sys.argv[1]), 10**9)
 print("ready", flush=True)
 index = 0

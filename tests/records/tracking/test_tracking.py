@@ -55,8 +55,8 @@ def processes(number: int, code: str, uri: str, cwd: Path = ROOT) -> Iterator[su
     """
     program = f"""
 import os, sys, time
-from speechclean.tracking import MlflowTracker
-from speechclean.tracking.client import quieten as _quieten
+from speechclean.records.tracking import MlflowTracker
+from speechclean.records.tracking.client import quieten as _quieten
 _quieten()
 import mlflow.store.tracking.sqlalchemy_store
 def work():

@@ -10,14 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.speed import published
-from experiments.speed.weights import write
 from speechclean.audio.waveform import Audio, probe, save
 from speechclean.stages.separators.demucs import DemucsSeparator
 from speechclean.stages.separators.roformer import RoformerSeparator
 from tests.conftest import level_db, noise
 from tests.integration.conftest import environment
-from tests.stages.separators.test_roformer import write as write_roformer
+from tests.support import published_weights, random_weights, roformer_files
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
@@ -38,7 +36,7 @@ def small_card() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("heavy")
-    write(folder)
+    random_weights.write(folder)
     return folder
 
 
@@ -73,7 +71,7 @@ def test_the_heavy_separators_fit_a_small_card(
 @pytest.mark.parametrize("kind", ["bs", "mel"])
 def test_a_roformer_on_a_gpu(kind: str, precision: str, tmp_path: Path) -> None:
     pytest.importorskip("bs_roformer", reason="pip install 'speechclean[roformer]'")
-    path = str(write_roformer(tmp_path, kind))
+    path = str(roformer_files.write(tmp_path, kind))
     clips = [noise(1.3, 44100, channels=2), noise(0.4, 44100, channels=2, seed=1)]
     expected = RoformerSeparator(path, shifts=2, device="cpu")(clips)
     answers = RoformerSeparator(path, shifts=2, device="cuda", precision=precision)(clips)
@@ -88,7 +86,7 @@ def test_a_roformer_on_a_gpu(kind: str, precision: str, tmp_path: Path) -> None:
 def test_the_heavy_pipeline_end_to_end(tmp_path: Path) -> None:
     """In the published formats, from files to files; time and memory are `python -m
     experiments.speed.compare`'s to tell."""
-    published.write(tmp_path / "weights")
+    published_weights.write(tmp_path / "weights")
     for index in range(4):
         save(noise(7.0, 48000, channels=2, seed=index), tmp_path / "in" / f"{index}.wav", "PCM_24")
     line = [

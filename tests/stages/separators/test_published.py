@@ -12,7 +12,6 @@ from demucs.states import save_with_checksum, serialize_model
 from diffq import DiffQuantizer
 from omegaconf import OmegaConf
 
-from experiments.speed.published import save_safetensors
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.config.instantiate import objects
 from speechclean.networks.checkpoints import CheckpointError
@@ -20,6 +19,7 @@ from speechclean.networks.weights import MissingWeights, demucs_bag
 from speechclean.networks.weights.registry import models
 from speechclean.stages.separators.demucs import DemucsSeparator
 from tests.conftest import noise, tiny_hdemucs, tiny_htdemucs
+from tests.support.published_weights import save_safetensors
 
 FOUR = ("drums", "bass", "other", "vocals")
 BAGS = sorted(path.stem for path in REMOTE_ROOT.glob("*.yaml"))

@@ -39,12 +39,13 @@ class Found:
 
     def __str__(self) -> str:
         return (
-            f"{self.finished}/{self.good} finished, {self.named}/{self.bad} named; lost {self.lost}, duplicated "
+            f"{self.finished}/{self.good} finished, {self.named}/{self.bad} named; lost "
+            f"{self.lost}, duplicated "
             f"{self.duplicated}, torn {self.torn}, different {self.differ}"
         )
 
 
-def look(
+def check(
     out: Path,
     inputs: Path,
     expected: Mapping[str, str | None],
@@ -101,9 +102,16 @@ def look(
     ]
     wrong += [f"{name}: other bytes" for name in differ]
     return Found(
-        counts["good"], counts["finished"], counts["bad"], counts["named"], counts["lost"], len(extra) + len(twice),
-        counts["torn"], len(differ), wrong,
-    )  # fmt: skip
+        counts["good"],
+        counts["finished"],
+        counts["bad"],
+        counts["named"],
+        counts["lost"],
+        len(extra) + len(twice),
+        counts["torn"],
+        len(differ),
+        wrong,
+    )
 
 
 def output_state(path: Path, source: Path) -> str:

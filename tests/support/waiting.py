@@ -1,0 +1,24 @@
+"""Waiting for what another process does, never longer than is sensible."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+POLL_S = 0.02
+
+
+def wait_for(
+    ready: Callable[[], bool], process: subprocess.Popen[Any], seconds: float = 300
+) -> None:
+    """Return as soon as something holds or the process has ended.
+
+    Raises TimeoutError where neither happens within `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while not ready() and process.poll() is None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not ready after {seconds:g} s, and the process still runs")
+        time.sleep(POLL_S)

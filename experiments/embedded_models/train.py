@@ -59,6 +59,7 @@ def app(cfg: DictConfig) -> float:
     if problems := settings.problems(out):
         raise ConfigError(problems)
     tracker.check()
+    tracker.prepare()
     commit = (provenance.git_state() or {}).get("commit", "unknown")
     with tracker.run(f"train {settings.network}", {"git_commit": str(commit)}) as run:
         run.params({key: value for key, value in plain.items() if key != "tracking"})

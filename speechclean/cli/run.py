@@ -15,11 +15,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from speechclean.experiment.batch import BatchError
-from speechclean.experiment.config.compose import conf_dir, problems_of
+from speechclean.experiment.config.command_line import problems_of
+from speechclean.experiment.config.errors import ConfigError, cannot_be_written
 from speechclean.experiment.config.instantiate import TRUSTED
-from speechclean.experiment.config.schema import ConfigError
 from speechclean.records.tracking import TrackingError
 from speechclean.sweep.settings import StudyError
+from speechclean.system.resources import conf_dir
 
 #: 0 all well, 1 some files failed, 2 the config cannot run, 3 the tracking store was lost on the
 #: way (all outputs are there). Batches add 4 to 6 and 130 (`batches`).
@@ -33,15 +34,18 @@ SHORT = {
 
 #: Aliases of files that failed in this process; in a sweep the other runs go on all the same.
 _failed: list[str] = []
+#: Configs of the runs that Hydra began in this process.
+_begun: list[DictConfig] = []
 
 
 @hydra.main(
-    config_path=conf_dir(), config_name="config", execution_whitelist=[*TRUSTED, "logging.*"]
+    config_path=str(conf_dir()), config_name="config", execution_whitelist=[*TRUSTED, "logging.*"]
 )
 def _run(cfg: DictConfig) -> float | None:
     from speechclean.experiment.run import run_experiment
     from speechclean.sweep.trial import VARIABLE, run_trial
 
+    _begun.append(cfg)
     job = HydraConfig.get()
     sweeping = job.mode == RunMode.MULTIRUN
     if sweeping and cfg.sweep and (trial := os.environ.get(VARIABLE)):
@@ -66,7 +70,14 @@ def main() -> None:
         problems = problems_of(sys.argv[1:])
         if problems:
             raise ConfigError(problems)
-        _run()
+        try:
+            _run()
+        except OSError as error:  # Hydra makes the folder of a run before it calls the run
+            if _begun:
+                raise
+            reason = error.strerror or str(error)
+            problem = cannot_be_written("hydra.run.dir", error.filename, reason)
+            raise ConfigError([problem]) from error
     sys.exit(FILES_FAILED if _failed else 0)
 
 

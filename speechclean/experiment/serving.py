@@ -15,7 +15,8 @@ import yaml
 from omegaconf import OmegaConf
 
 from speechclean.audio.waveform import AudioError, save, save_chunks
-from speechclean.experiment.config.schema import Config, bare, build
+from speechclean.experiment.config.schema import Config, bare
+from speechclean.experiment.config.validate import validate
 from speechclean.networks.weights import EMBEDDED
 from speechclean.stages.types import Track
 
@@ -38,7 +39,7 @@ class Cleaner:
         cfg = OmegaConf.merge(OmegaConf.structured(Config), config)
         with tempfile.TemporaryDirectory() as scratch:
             cfg.output.dir = scratch
-            self._pipeline = build(cfg).pipeline  # type: ignore[arg-type]
+            self._pipeline = validate(cfg).pipeline  # type: ignore[arg-type]
         self._limits = (float(cfg.batch_seconds), float(cfg.stream_above_s))
 
     def __call__(self, sound: bytes) -> bytes:

@@ -7,7 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from speechclean.experiment.config.schema import ConfigError, bare, build
+from speechclean.experiment.config.schema import ConfigError, bare
+from speechclean.experiment.config.validate import validate
 from speechclean.records import provenance
 
 from .rerun_config import CannotReproduce
@@ -39,7 +40,7 @@ def weights_differences(config: DictConfig, then: Mapping[str, Any]) -> list[str
     """Weights that are others now. Raises `CannotReproduce` for what is missing."""
     plain: Any = OmegaConf.to_container(config)
     try:
-        weights = build(OmegaConf.create(bare(plain))).weights
+        weights = validate(OmegaConf.create(bare(plain))).weights
     except ConfigError as error:
         raise CannotReproduce(
             f"the run's config does not run here: {error}\n(weights that have moved: weights.root=FOLDER)"

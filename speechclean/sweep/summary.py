@@ -60,7 +60,7 @@ class Findings:
                         "trial %d was left by a process that died; its point is tried again",
                         trial.number,
                     )
-        self.tracking.check()  # the runs of the dead are marked there too
+        self.tracking.prepare()  # the runs of the dead are marked there too
 
     def _dead(self) -> list[FrozenTrial]:
         return [trial for trial in self.study.running() if self.study.owners.dead(trial)]

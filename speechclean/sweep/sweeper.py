@@ -22,7 +22,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 
-from speechclean.experiment.config.schema import ConfigError, Experiment, build
+from speechclean.experiment.config.schema import ConfigError, Experiment
+from speechclean.experiment.config.prepare import prepare
+from speechclean.experiment.config.validate import validate
 from speechclean.records.class_names import with_first
 from speechclean.records.provenance import canonical, digest, file_hash
 from speechclean.records.tracking import Run, TrackingError
@@ -70,7 +72,7 @@ class StudySweeper(Sweeper):
         experiment, goals, self.fixed = self._prepared(settings, fixed)
         self.study = Study(settings, storage_of(settings, self.folder), goals)
         self.study.agree(self._subject(experiment, goals))
-        self.folder.mkdir(parents=True, exist_ok=True)
+        prepare(experiment, self.folder)
         limit = settings.n_trials or int(spaces.size(self.space))
         self.console.print(
             f"{settings.study}: {goals.told()}; {len(self.study.trials())} of {limit} trials are there",
@@ -206,7 +208,7 @@ class StudySweeper(Sweeper):
             cfg.output.dir = str(self.folder)
             cfg.name = "sweep"
             self.sample = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-        return build(self.sample, sweeping=True)
+        return validate(self.sample, sweeping=True)
 
     def _subject(self, experiment: Experiment, goals: Goals) -> dict[str, Any]:
         """What makes trials comparable: everything but the values of what is searched."""

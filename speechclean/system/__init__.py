@@ -6,5 +6,6 @@ device         where tensors live
 hardware       the processor and the versions of packages
 liveness       locks that tell whether a process lives; signals as exceptions
 atomic_files   atomic writes, and reading them back
+writable       whether a folder can be written, judged by looking alone
 resources      the package's own files
 """

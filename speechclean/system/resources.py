@@ -10,6 +10,16 @@ from pathlib import Path
 PACKAGE = Path(str(files("speechclean")))
 
 
+def conf_dir() -> Path:
+    """The folder of config groups: inside an installed package, beside it in a checkout.
+
+    >>> (conf_dir() / "config.yaml").is_file()
+    True
+    """
+    inside = PACKAGE / "conf"
+    return inside if inside.is_dir() else PACKAGE.parent / "conf"
+
+
 def asset(*parts: str) -> Path:
     """The path of a file or folder below `speechclean/assets`.
 

@@ -71,7 +71,7 @@ def tracking_server(
 ) -> Iterator[tuple[subprocess.Popen, str]]:
     """The same on `server.db` in a folder, which keeps the files of runs too."""
     uri = f"sqlite:///{folder}/server.db"
-    MlflowTracker(uri).check()  # the server's own creation of it takes twice as long
+    MlflowTracker(uri).prepare()  # the server's own creation of it takes twice as long
     with mlflow_server(uri, port, folder / "kept") as made:
         yield made
 

@@ -1,7 +1,16 @@
 """Configs: what they may say, and how they become objects.
 
-preset        a run's config as a file of conf/experiment/
-compose       the command line, checked before Hydra starts
-schema        the root of a config, and `build`: all that is wrong is said at once
-instantiate   nodes to objects, each held against the class that it names
+preset          a run's config as a file of conf/experiment/
+preset_text     that file's yaml
+preset_values   what a config says that the defaults do not
+command_line    what is wrong with a command line, said before Hydra makes a folder
+compose         a config as Hydra would compose it
+schema          the root of a config
+build           validate, then prepare: what a run begins with
+prepare         makes the folders and the tracking store that a run needs
+validate        says everything that is wrong with a config at once, and writes nothing
+assemble        the objects of a config as one `Experiment`
+instantiate     sections to objects, each held against the class that it names
+resolvers       functions that the yaml may call
+errors          what is raised
 """

@@ -1,7 +1,7 @@
-"""From a config's nodes to objects: each node is held against the class that it names.
+"""From the sections of a config to objects, each section held against the class that it names.
 
-A stage's class is its own schema: its fields give the types, its `__post_init__` the ranges. Hydra
-alone would let `postprocess.beta_wiener.beta=abc` through to the middle of a run.
+A class is the schema of its section: its fields give the types, its `__post_init__` the ranges.
+Hydra alone would let `postprocess.beta_wiener.beta=abc` through to the middle of a run.
 """
 
 from __future__ import annotations
@@ -19,102 +19,115 @@ from speechclean.records.class_names import current, with_current
 
 #: The only code that a config may name.
 TRUSTED = ["speechclean.*"]
-#: Groups of which a config names several, groups of which it names one, and groups of which it may
-#: name one.
-MANY, ONE, MAYBE = (
-    ("separators", "postprocess", "metrics"),
-    ("fusion", "enhancement", "dataset", "screening", "verdict", "guard", "tracking"),
-    ("batch", "delivery"),
-)
+#: Groups of which a config names any number of choices, in an order.
+LIST_GROUPS = ("separators", "postprocess", "metrics")
+#: Groups of which a config names one choice.
+SINGLE_GROUPS = ("fusion", "enhancement", "dataset", "screening", "verdict", "guard", "tracking")
+#: Groups of which a config names one choice or none.
+OPTIONAL_GROUPS = ("batch", "delivery")
+#: Former names, which other rooms still use.
+MANY, ONE = LIST_GROUPS, SINGLE_GROUPS
 
 
-def objects(cfg: DictConfig) -> tuple[list[str], dict[str, Any]]:
-    """Everything wrong in the nodes, and an object for each node that has nothing wrong."""
+def instantiate_components(cfg: DictConfig) -> tuple[list[str], dict[str, Any]]:
+    """Everything that is wrong in the sections of a config, and an object for each of the others.
+
+    The objects are named by the dotted keys of their sections, `separators.htdemucs_ft`.
+    """
     problems: list[str] = []
-    stages: dict[str, Any] = {}
-    for key, node in _nodes(cfg):
-        wrong = _check_node(key, node)
+    components: dict[str, Any] = {}
+    for key, section in _sections(cfg):
+        wrong = _check_section(key, section)
         if not wrong:
             try:
-                # Resolved and by itself: of a node in its place Hydra copies the whole config
+                # Resolved and by itself: of a section in its place Hydra copies the whole config
                 # first.
-                alone = OmegaConf.create(with_current(OmegaConf.to_container(node, resolve=True)))
-                stages[key] = instantiate(alone, _convert_="all", _execution_whitelist_=TRUSTED)
-            except Exception as error:
-                wrong = [_range_error(key, node, error)]
+                alone = OmegaConf.create(
+                    with_current(OmegaConf.to_container(section, resolve=True))
+                )
+                components[key] = instantiate(alone, _convert_="all", _execution_whitelist_=TRUSTED)
+            except Exception as error:  # noqa: BLE001 - a class raises what it likes
+                wrong = [_range_error(key, section, error)]
         problems += wrong
-    return problems, stages
+    return problems, components
 
 
-def _nodes(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
-    """Every node that becomes an object, by its dotted key."""
-    for group in ONE:
+#: Its former name, which other rooms still use.
+objects = instantiate_components
+
+
+def _sections(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
+    """Every section that becomes an object, with its dotted key."""
+    for group in SINGLE_GROUPS:
         yield group, cfg[group]
-    for group in MAYBE:
+    for group in OPTIONAL_GROUPS:
         if cfg.get(group):
             yield group, cfg[group]
-    for group in MANY:
+    for group in LIST_GROUPS:
         for name in cfg[group]:
             yield f"{group}.{name}", cfg[group][name]
 
 
-def _check_node(key: str, node: Any) -> list[str]:
-    """What is wrong with a node's keys and types, held against the fields of its class."""
-    if not OmegaConf.is_dict(node) or not isinstance(node.get("_target_"), str):
-        return [
-            f"{key}: is not a choice of this group; see conf/{key.split('.')[0]}/ for those there are"
-        ]
-    if not node._target_.startswith("speechclean."):
-        return [f"{key}._target_={node._target_}: only classes of speechclean may be named"]
+def _check_section(key: str, section: Any) -> list[str]:
+    """What is wrong with the keys and types of a section, held against the fields of its class."""
+    if not OmegaConf.is_dict(section) or not isinstance(section.get("_target_"), str):
+        group = key.split(".")[0]
+        return [f"{key}: is not a choice of this group; see conf/{group}/ for those there are"]
+    target = section._target_
+    if not target.startswith("speechclean."):
+        return [f"{key}._target_={target}: only classes of speechclean may be named"]
     try:
-        cls = get_class(current(node._target_))
+        cls = get_class(current(target))
         schema = OmegaConf.structured(cls)
-    except Exception as error:
-        return [f"{key}._target_={node._target_}: cannot be used ({error})"]
-    names = [item.name for item in dataclasses.fields(cls) if item.init]
-    required = {
-        item.name
-        for item in dataclasses.fields(cls)
-        if item.default is item.default_factory is dataclasses.MISSING
-    }
-    wrong = [
-        f"{key}.{name} is missing; give it, e.g. {key}.{name}=..."
-        for name in sorted(required - set(node))
-    ]
-    for name in node:
-        if name == "_target_":
-            continue
-        if name not in names:
-            close = difflib.get_close_matches(str(name), names, 1)
-            hint = (
-                f"did you mean {key}.{close[0]}?" if close else f"the keys are {', '.join(names)}"
-            )
-            wrong.append(f"{key}.{name}: there is no such key; {hint}")
-        elif OmegaConf.is_missing(node, name):
-            wrong.append(f"{key}.{name} is missing; give it, e.g. {key}.{name}=...")
-        else:
-            wrong += _wrong_type(key, name, node, schema)
+    except Exception as error:  # noqa: BLE001 - importing a module raises what it likes
+        return [f"{key}._target_={target}: cannot be used ({error})"]
+    fields = [field for field in dataclasses.fields(cls) if field.init]
+    wrong = _absent(key, section, fields)
+    for name in section:
+        if name != "_target_":
+            wrong += _check_value(key, str(name), section, schema, [one.name for one in fields])
     return wrong
 
 
-def _wrong_type(key: str, name: str, node: Any, schema: Any) -> list[str]:
+def _absent(key: str, section: Any, fields: list[dataclasses.Field[Any]]) -> list[str]:
+    """Fields without a default that a section does not have."""
+    required = {
+        field.name
+        for field in fields
+        if field.default is field.default_factory is dataclasses.MISSING
+    }
+    return [_missing(key, name) for name in sorted(required - set(section))]
+
+
+def _check_value(key: str, name: str, section: Any, schema: Any, names: list[str]) -> list[str]:
+    """What is wrong with one value of a section."""
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 1)
+        hint = f"did you mean {key}.{close[0]}?" if close else f"the keys are {', '.join(names)}"
+        return [f"{key}.{name}: there is no such key; {hint}"]
+    if OmegaConf.is_missing(section, name):
+        return [_missing(key, name)]
     try:
-        OmegaConf.merge(schema, {name: node[name]})
+        OmegaConf.merge(schema, {name: section[name]})
     except OmegaConfBaseException as error:
-        return [f"{key}.{name}={node[name]}: {str(error).splitlines()[0]}"]
+        return [f"{key}.{name}={section[name]}: {str(error).splitlines()[0]}"]
     return []
 
 
-def _range_error(key: str, node: Any, error: BaseException) -> str:
-    """What `__post_init__` raised, `field=value ...`, under the key that the user would set: the
-    root's, if the field only refers to it.
+def _missing(key: str, name: str) -> str:
+    return f"{key}.{name} is missing; give it, e.g. {key}.{name}=..."
+
+
+def _range_error(key: str, section: Any, error: BaseException) -> str:
+    """What `__post_init__` raised, `field=value ...`, under the key that the user would set.
+
+    That is a key of the root, if the field only refers to it.
     """
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ValueError):  # hydra wraps it
+    while cause is not None and not isinstance(cause, ValueError):  # Hydra wraps it
         cause = cause.__cause__
     if cause is None:
         return f"{key}: {error}"
     field = str(cause).partition("=")[0].partition(" ")[0].partition(".")[0]
-    value = node._get_node(field) if field in node else None
-    own_key = str(cause).startswith(f"{key}.") or (value is not None and value._is_interpolation())
-    return str(cause) if own_key else f"{key}.{cause}"
+    refers = field in section and OmegaConf.is_interpolation(section, field)
+    return str(cause) if refers or str(cause).startswith(f"{key}.") else f"{key}.{cause}"

@@ -1,19 +1,21 @@
-"""Recording runs: a few verbs over MLflow, and `NoTracker` that forgets. The only package that
-imports mlflow, and always late, since that alone takes seconds.
+"""Recording runs: a few verbs over MLflow, and `NoTracker`, which forgets.
 
-    tracker   MlflowTracker, NoTracker: open a store, record a run in it
-    pending   that local store, and how it is uploaded later
-    records   runs that were recorded, read again
-    stale     runs whose process died are marked as FAILED
-    model     a pipeline as a model that can be served
-    system    CPU, memory and GPU while a run goes
-    run       one run being recorded; where its store is lost, the rest goes to a local one
-    labels    names and values as a store takes them
-    client    the way to mlflow: quiet, with short patience, its errors in the user's words
-    address   where a store is, and whether it can be used
+This is the only package that imports mlflow, and always late, since that alone takes seconds.
+
+    tracker         MlflowTracker, NoTracker: check a store, prepare it, record a run in it
+    pending         runs that wait in a local store, and how they are uploaded later
+    recorded_runs   runs that were recorded, read again
+    stale           runs whose process died are marked as FAILED
+    model           a pipeline as a model that can be served
+    system          CPU, memory and GPU while a run goes
+    run             one run being recorded; where its store is lost, the rest goes to a local one
+    labels          names and values as a store takes them
+    client          clients of mlflow: quiet, with short timeouts, errors in the user's words
+    checks          whether a store can be used, judged by looking
+    address         where a store is
 """
 
-from .records import Record, Records
+from .recorded_runs import Record, Records
 from .run import NOTE_TAG, Run, TrackingError
 from .tracker import MlflowTracker, NoTracker, Tracker
 

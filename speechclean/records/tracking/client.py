@@ -1,5 +1,6 @@
-"""The way to mlflow: quiet, with short patience, its errors in the user's words; sqlite stores
-created whole or not at all.
+"""Clients of mlflow: quiet, with short timeouts, their errors in the user's words.
+
+A sqlite store is created atomically.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from .address import Store, TrackingError, advisory_lock
+from .checks import check_store, deleted_in_database, is_database, refuse_deleted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,11 +34,12 @@ _ENVIRONMENT = {
 
 
 def connected(store: Store, timeout_s: int) -> MlflowClient:
-    """A client of a store that was created if it was a missing sqlite file. Raises `TrackingError`,
-    soon.
+    """A client of a store, which is created or migrated where that is needed.
+
+    Raises `TrackingError` within about `timeout_s` seconds.
     """
     with explained(store):
-        store.check(timeout_s)
+        check_store(store, timeout_s)
         quieten()
         from mlflow import MlflowClient
 
@@ -49,11 +52,33 @@ def connected(store: Store, timeout_s: int) -> MlflowClient:
             return client
 
 
+def check_experiment(store: Store, name: str, timeout_s: int) -> None:
+    """Raise `TrackingError` if a store cannot be used, or if an experiment of it was deleted.
+
+    Only looks: nothing is created or migrated.
+    """
+    with explained(store):
+        check_store(store, timeout_s)
+        if is_database(store):
+            deleted = deleted_in_database(store, name)
+        else:
+            quieten()
+            from mlflow import MlflowClient
+
+            with patience(0, timeout_s):
+                found = MlflowClient(tracking_uri=store.uri).get_experiment_by_name(name)
+            gone = found is not None and found.lifecycle_stage != "active"
+            deleted = found.experiment_id if gone else None
+        if deleted is not None:
+            raise refuse_deleted(store, name, deleted)
+
+
 def experiment_of(
     client: MlflowClient, store: Store, name: str, artifacts: str | None = None
 ) -> str:
-    """The id of an experiment, created where it is missing, its files below `artifacts`. Raises
-    `TrackingError` for a deleted one.
+    """The id of an experiment, created where it is missing, its files below `artifacts`.
+
+    Raises `TrackingError` for a deleted one.
     """
     from mlflow.exceptions import MlflowException
 
@@ -68,10 +93,7 @@ def experiment_of(
             if found is None:
                 raise
     if found.lifecycle_stage != "active":
-        raise TrackingError(
-            f"the experiment {name!r} was deleted in {store.shown}; choose another with "
-            f"tracking.experiment=NAME, or bring it back: mlflow experiments restore -x {found.experiment_id}"
-        )
+        raise refuse_deleted(store, name, found.experiment_id)
     return found.experiment_id
 
 
@@ -94,8 +116,9 @@ def patience(retries: int, timeout_s: int) -> _Environment:
 
 
 class _Environment:
-    """Environment variables for the length of a block: mlflow reads its timeouts from there at each
-    request.
+    """Environment variables for the length of a block.
+
+    mlflow reads its timeouts from there at each request.
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:
@@ -115,24 +138,24 @@ class _Environment:
 
 @contextmanager
 def explained(store: Store) -> Iterator[None]:
-    """Whatever goes wrong with the store becomes a `TrackingError` that names it and says what to
-    do.
-    """
+    """Turn every error in the block into a `TrackingError` that names the store and the advice."""
     try:
         yield
     except TrackingError:
         raise
-    except Exception as error:
+    except Exception as error:  # mlflow and its drivers raise whatever they like
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TrackingError(
-            f"tracking in {store.shown} failed ({reason[:300]}); check tracking.uri and its server, or use tracking=none"
+            f"tracking in {store.shown} failed ({reason[:300]}); "
+            "check tracking.uri and its server, or use tracking=none"
         ) from error
 
 
 @contextmanager
 def _alone(store: Store) -> Iterator[None]:
-    """One process at a time: several that run mlflow's migrations on one store at once kill one
-    another.
+    """Keep other processes away for the length of the block.
+
+    Of several that run mlflow's migrations on one store at once, all but one fail.
     """
     if store.sqlite:
         lock = store.sqlite.parent / "mlartifacts" / ".lock"
@@ -153,8 +176,9 @@ def _alone(store: Store) -> Iterator[None]:
 
 
 def _create_sqlite(path: Path) -> None:
-    """Create an empty store whole or not at all: one killed half-way through its migrations could
-    never be opened again.
+    """Create an empty store atomically.
+
+    One that was killed half-way through its migrations could never be opened again.
     """
     import sqlalchemy
     from mlflow.store.db import utils
@@ -171,11 +195,12 @@ def _create_sqlite(path: Path) -> None:
         with warnings.catch_warnings():
             # mlflow's old migrations use old SQLAlchemy
             warnings.simplefilter("ignore", DeprecationWarning)
-            utils._initialize_tables(engine)  # what `mlflow db upgrade` does
+            # What `mlflow db upgrade` does; mlflow has no public function for it.
+            utils._initialize_tables(engine)  # noqa: SLF001
         engine.dispose()
-        with open(new, "rb") as file:
+        with new.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(new, path)
+        new.replace(path)
     finally:
         engine.dispose()
         new.unlink(missing_ok=True)

@@ -1,10 +1,11 @@
-"""Opening a store and recording runs in it. mlflow is driven through its client, never through its
-global state: nothing here depends on a current run, so several runs can follow or overlap one
-another in one process.
+"""Opening a store and recording runs in it.
 
-Beside a sqlite store stands `mlartifacts/` with the files that the UI shows and plays, and in it
-`.running/` (one lock per living run, see `alive`) and `.lock` (held while the store is created or
-migrated).
+mlflow is driven through its client, never through its global state: nothing here depends on a
+current run, so several runs can follow or overlap one another in one process.
+
+Beside a sqlite store is the folder `mlartifacts/` with the files that the UI shows and plays, and
+in it `.running/` (one lock per running run, see `alive`) and `.lock` (held while the store is
+created or migrated).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from speechclean.system.liveness import alive, signals_as_exit
 
 from . import pending
 from .address import Store, TrackingError
-from .client import connected, experiment_of, explained
+from .client import check_experiment, connected, experiment_of, explained
 from .labels import TAG_LENGTH, keyed, text
 from .run import FAILURE_TAG, NoRun, Run, StoredRun
 from .stale import LOCK_TAG, fail_dead_runs
@@ -42,16 +43,25 @@ PARENT_VARIABLE = "SPEECHCLEAN_PARENT_RUN"
 
 
 class Tracker(Protocol):
-    """`check` before any work, then `run` around it."""
+    """`check` while nothing may be written yet, `prepare` before any work, then `run` around it.
+
+    outputs_mib: how much of the cleaned files is kept with a run, in all
+    log_model: whether the pipeline is kept with a run, as a model that can be served
+    """
 
     outputs_mib: int
     log_model: bool
 
-    def check(self) -> None: ...
+    def check(self) -> None:
+        """Raise `TrackingError` if the store can be seen to be unusable. Nothing is written."""
+
+    def prepare(self) -> None:
+        """Make or reach the store. Raises `TrackingError`."""
 
     def run(
         self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None
-    ) -> AbstractContextManager[Run]: ...
+    ) -> AbstractContextManager[Run]:
+        """Record a run for the length of a block; `continues` is the id of one that goes on."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +74,19 @@ class NoTracker:
     def check(self) -> None:
         """Always ready."""
 
+    def prepare(self) -> None:
+        """Nothing to make."""
+
     @contextmanager
     def run(
-        self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None
+        self,
+        name: str,  # noqa: ARG002 - the protocol's
+        tags: Mapping[str, str] | None = None,  # noqa: ARG002
+        continues: str | None = None,  # noqa: ARG002
     ) -> Iterator[Run]:
-        """A run that is not recorded; SIGTERM still unwinds it, so that no half-written files
-        stay.
+        """A run that is not recorded.
+
+        SIGTERM still unwinds it, so that no half-written files stay.
         """
         with signals_as_exit():
             yield NoRun()
@@ -115,8 +132,21 @@ class MlflowTracker:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or more")
 
     def check(self) -> None:
-        """Create or reach the store, and mark as FAILED the runs whose process died. Raises
-        `TrackingError`.
+        """Raise `TrackingError` if no store can be used, or if the experiment was deleted.
+
+        Nothing is created: `prepare` does.
+        """
+        try:
+            check_experiment(self._store, self.experiment, self.timeout_s)
+        except TrackingError:
+            if self.required:
+                raise
+            check_experiment(self._pending_store, self.experiment, self.timeout_s)
+
+    def prepare(self) -> None:
+        """Create or reach the store, and mark as FAILED the runs whose process died.
+
+        Raises `TrackingError`.
         """
         client, experiment_id, store = self._opened
         with explained(store):
@@ -126,10 +156,9 @@ class MlflowTracker:
     def run(
         self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None
     ) -> Iterator[Run]:
-        """Record a run: FINISHED after the block, FAILED on whatever is raised in it, SIGTERM and
-        Ctrl-C included.
+        """Record a run: FINISHED after the block, FAILED on whatever is raised in it.
 
-        `continues` is the id of an ended run that goes on, if it is there; else a new one begins.
+        SIGTERM and Ctrl-C count as raised. `continues` is the id of an ended run that goes on, if it is there; else a new one begins.
         If the store is lost on the way, the block is not disturbed, and `TrackingError` is raised
         after it.
         """
@@ -145,8 +174,8 @@ class MlflowTracker:
         }
         if (parent := os.environ.get(PARENT_VARIABLE)) and parent != continues:
             origin["mlflow.parentRunId"] = parent
-        # The lock is there before the run: a run that is RUNNING without a holder of its lock can
-        # only be dead.
+        # The lock is taken before the run is created: a run that is RUNNING while nobody holds its
+        # lock can only be one whose process died.
         with signals_as_exit(), alive(store.running / lock):
             described = {
                 **origin,
@@ -173,15 +202,17 @@ class MlflowTracker:
                 )
                 raise
             finally:
-                if run.lost is None:  # else it is RUNNING there, and the next look finds it dead
+                # A lost run stays RUNNING there, and the next `prepare` finds it dead.
+                if run.lost is None:
                     (store.running / lock).unlink(missing_ok=True)
             if run.lost is not None:
-                self._tell_loss(run)
+                self._report_loss(run)
 
-    def _tell_loss(self, run: StoredRun) -> None:
+    def _report_loss(self, run: StoredRun) -> None:
         lost = (
-            f"tracking in {self._store.shown} failed in the middle of run {run.id}. All outputs are on the disk; what was "
-            f"not recorded waits in {Path(self.pending).absolute()}: once the store is back, `speechclean-tracking sync`"
+            f"tracking in {self._store.shown} failed in the middle of run {run.id}. All outputs "
+            f"are on the disk; what was not recorded waits in {Path(self.pending).absolute()}: "
+            "once the store is back, `speechclean-tracking sync`"
         )
         if self.required:
             raise TrackingError(lost) from run.lost
@@ -189,7 +220,7 @@ class MlflowTracker:
 
     def _divert(self, name: str, run_id: str) -> tuple[MlflowClient, str]:
         """A run in the pending store that continues another one."""
-        local = Store.at(f"sqlite:///{self.pending}")
+        local = self._pending_store
         client = connected(local, self.timeout_s)
         described = pending.tags(self._store, self.experiment, run_id)
         return client, client.create_run(
@@ -200,10 +231,15 @@ class MlflowTracker:
     def _store(self) -> Store:
         return Store.at(self.uri)
 
+    @property
+    def _pending_store(self) -> Store:
+        return Store.at(f"sqlite:///{self.pending}")
+
     @cached_property
     def _opened(self) -> tuple[MlflowClient, str, Store]:
-        """The client, the experiment's id and the store, created where they were missing; the
-        pending store if this one is down and not required.
+        """The client, the experiment's id and the store, created where they were missing.
+
+        The pending store takes the place of one that is down and not required.
         """
         store = self._store
         try:
@@ -216,7 +252,7 @@ class MlflowTracker:
                 error,
                 self.pending,
             )
-            return self._open(Store.at(f"sqlite:///{self.pending}"))
+            return self._open(self._pending_store)
 
     def _open(self, store: Store) -> tuple[MlflowClient, str, Store]:
         client = connected(store, self.timeout_s)
@@ -226,9 +262,7 @@ class MlflowTracker:
 
 
 def _reopened(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> str | None:
-    """An ended run's id, RUNNING again under these tags; None if the store has no such run (any
-    more).
-    """
+    """An ended run's id, RUNNING again under these tags; None if the store has no such run."""
     from mlflow.exceptions import MlflowException
 
     try:

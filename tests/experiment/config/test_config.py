@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from speechclean.experiment.config.compose import composed, conf_dir, problems_of
-from speechclean.experiment.config.schema import ConfigError, build
+from speechclean.experiment.config.build import build
+from speechclean.experiment.config.command_line import problems_of
+from speechclean.experiment.config.compose import composed
+from speechclean.experiment.config.errors import ConfigError
 from speechclean.stages.separators.demucs import DemucsSeparator
+from speechclean.system.resources import conf_dir
 
 HERE = "output.dir=."
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from speechclean.experiment.config import compose, preset
+from speechclean.experiment.config import compose, preset, preset_values
 from speechclean.experiment.config.preset import PromotionError, promote
 from speechclean.records.provenance import signature
 from speechclean.records.tracking import Record
@@ -23,8 +23,8 @@ def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of conf/ to write presets into."""
     folder = tmp_path / "conf"
     shutil.copytree(ROOT / "conf", folder)
-    for module in (compose, preset):
-        monkeypatch.setattr(module, "conf_dir", lambda: str(folder))
+    for module in (compose, preset, preset_values):
+        monkeypatch.setattr(module, "conf_dir", lambda: folder)
     return folder
 
 

@@ -39,6 +39,8 @@ def test_what_is_down_is_recorded_here_and_uploaded_once(
     """The store of the upload is a sqlite file: which kind it is makes no difference to `sync`."""
     down = MlflowTracker("http://127.0.0.1:9", timeout_s=2, required=False, system_metrics_s=0)
     down.check()
+    assert not list(here.iterdir()), "checking makes nothing"
+    down.prepare()
     assert "upload it later with `speechclean-tracking sync`" in caplog.text
     with down.run("offline", {"signature": "abc"}) as run:
         run.params({"wet": 0.5})
@@ -130,7 +132,7 @@ from pathlib import Path
 from speechclean.records.tracking import MlflowTracker
 Path(sys.argv[1]).write_text("here")
 tracker = MlflowTracker("sqlite:///mlflow.db", system_metrics_s=0.2)
-tracker.check()
+tracker.prepare()
 for i in range(10):
     with tracker.run(f"run {i} of {sys.argv[1]}") as run:
         run.params({"p": i})

@@ -60,7 +60,7 @@ def work(process):
     while not Path("go").exists():
         time.sleep(0.01)
     tracker = MlflowTracker(uri, system_metrics_s=0)
-    tracker.check()
+    tracker.prepare()
     for i in range(runs):
         with tracker.run(f"run {i} of {process}") as run:
             run.params({"p": i})
@@ -143,7 +143,7 @@ def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
 
     monkeypatch.setattr(sqlalchemy, "create_engine", without)
-    monkeypatch.setattr("speechclean.records.tracking.address._check_port", lambda *_: None)
+    monkeypatch.setattr("speechclean.records.tracking.checks._check_port", lambda *_: None)
     with pytest.raises(
         TrackingError, match=r"psycopg is not installed; pip install 'speechclean\[postgres\]'"
     ):

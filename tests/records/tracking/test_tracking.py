@@ -28,7 +28,7 @@ from tests.support.paths import ROOT
 @pytest.fixture(scope="module")
 def tracker(tmp_path_factory):
     made = MlflowTracker(f"sqlite:///{tmp_path_factory.mktemp('störe with space')}/mlflow.db")
-    made.check()
+    made.prepare()
     return made
 
 
@@ -195,7 +195,7 @@ def test_terminate_ends_as_failed_and_kill_is_found_at_the_next_start(tracker, c
             os.kill(killed, signal.SIGKILL)
             assert parent.stdout.readline() == f"end {killed} {-signal.SIGKILL}\n"
             assert states() == ["FAILED", "RUNNING", "RUNNING"]
-            tracker.check()
+            tracker.prepare()
             assert states() == ["FAILED", "FAILED", "RUNNING"], (
                 "the dead one is marked, the living one is left alone"
             )
@@ -211,7 +211,7 @@ def test_terminate_ends_as_failed_and_kill_is_found_at_the_next_start(tracker, c
 
 def test_a_run_that_another_tool_started_is_left_alone(tracker, client):
     foreign = client.create_run(tracker._opened[1])
-    tracker.check()
+    tracker.prepare()
     assert client.get_run(foreign.info.run_id).info.status == "RUNNING"
     client.set_terminated(foreign.info.run_id)
 
@@ -220,7 +220,7 @@ def test_four_processes_create_one_store(tmp_path):
     code = """
         while not os.path.exists("go"):
             time.sleep(0.01)
-        tracker.check()
+        tracker.prepare()
         for i in range(3):
             with tracker.run(f"run {i}") as run:
                 run.metrics({"m": i})
@@ -243,6 +243,7 @@ def test_four_processes_create_one_store(tmp_path):
 def test_logging_of_the_program_is_left_as_it_was(tracker):
     before = list(logging.getLogger().handlers), logging.getLogger().level
     tracker.check()
+    tracker.prepare()
     assert (list(logging.getLogger().handlers), logging.getLogger().level) == before
 
 
@@ -276,7 +277,7 @@ def test_a_file_that_is_no_store_is_left_as_it_is(tmp_path):
 
 def test_a_deleted_experiment_is_told(tracker, client):
     gone = MlflowTracker(tracker.uri, experiment="gone")
-    gone.check()
+    gone.prepare()
     client.delete_experiment(gone._opened[1])
     with pytest.raises(TrackingError, match="restore"):
         MlflowTracker(tracker.uri, experiment="gone").check()
@@ -301,6 +302,7 @@ def test_no_tracker_takes_everything_and_keeps_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tracker = NoTracker()
     tracker.check()
+    tracker.prepare()
     with tracker.run("name", {"a": "b"}) as run:
         run.params({"a": 1})
         run.tags({"a": "b"})

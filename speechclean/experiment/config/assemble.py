@@ -1,0 +1,75 @@
+"""The objects of a config as one `Experiment`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from speechclean.networks.cache import Cache, NoCache
+from speechclean.networks.cache.metric_values import remembering
+from speechclean.stages.pipeline import Pipeline
+from speechclean.stages.types import Track
+from speechclean.system.device import torch_device
+
+from .instantiate import LIST_GROUPS
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A config turned into objects.
+
+    tracks: the inputs, found but not decoded
+    metrics: by name, in the order of the config
+    weights: the files of all networks by their names in the config; none is loaded
+    batch, delivery: None where the config names none
+    """
+
+    tracks: list[Track]
+    pipeline: Pipeline
+    metrics: Mapping[str, Any]
+    screening: Any
+    verdict: Any
+    guard: Any
+    tracking: Any
+    weights: Mapping[str, Path]
+    batch: Any = None
+    delivery: Any = None
+
+
+def assemble(
+    cfg: DictConfig,
+    components: Mapping[str, Any],
+    tracks: list[Track],
+    weights: Mapping[str, Path],
+    cache: Cache,
+) -> Experiment:
+    """An experiment of components that were found to be right. Loads nothing, writes nothing."""
+    listed = {
+        group: {str(name): components[f"{group}.{name}"] for name in cfg[group]}
+        for group in LIST_GROUPS
+    }
+    pipeline = Pipeline(
+        separators=listed["separators"],
+        fusion=components["fusion"],
+        enhancement=components["enhancement"],
+        postprocess=listed["postprocess"],
+        device=torch_device(cfg.device),
+        cache=cache,
+    )
+    metrics = listed["metrics"]
+    return Experiment(
+        tracks=tracks,
+        pipeline=pipeline,
+        metrics=metrics if isinstance(cache, NoCache) else remembering(metrics, cache),
+        screening=components["screening"],
+        verdict=components["verdict"],
+        guard=components["guard"],
+        tracking=components["tracking"],
+        weights=weights,
+        batch=components.get("batch"),
+        delivery=components.get("delivery"),
+    )

@@ -1,0 +1,145 @@
+"""What is wrong with a command line, said before Hydra makes a folder.
+
+What Hydra would refuse one at a time is said all at once, in the user's words.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from speechclean.system.resources import conf_dir
+
+from .compose import composed
+from .errors import ConfigError
+from .validate import validate
+
+_SWEEP_FLAGS = {"-m", "--multirun"}
+
+
+def problems_of(arguments: list[str]) -> list[str]:
+    """What is wrong with a command line; [] if Hydra can start it, or if it asks for help.
+
+    Of an ordinary sweep every value of every key is tried once, not every combination: the rest is
+    said by the job itself. A study (`sweep=...`) has a sweeper that checks its own points before it
+    makes a folder; here it is only composed.
+    """
+    overrides = [argument for argument in arguments if not argument.startswith("-")]
+    flags = set(arguments) - set(overrides)
+    if flags - _SWEEP_FLAGS:
+        return []  # --help, --cfg job, --info: Hydra's own
+    return _problems_of_sweep(overrides) if flags else _problems_of_run(overrides)
+
+
+def _problems_of_run(overrides: list[str]) -> list[str]:
+    try:
+        cfg = composed(overrides, with_hydra=True)
+    except (HydraException, OmegaConfBaseException):
+        return _one_by_one(overrides)
+    if cfg.sweep:
+        return ["sweep=… searches only with -m, e.g. python -m speechclean -m sweep=optuna"]
+    return _invalid(cfg)
+
+
+def _problems_of_sweep(overrides: list[str]) -> list[str]:
+    try:
+        first = next(_jobs(overrides))
+    except HydraException as error:  # the grammar
+        return [str(error).strip().splitlines()[0]]
+    try:
+        sweeper = composed(first, with_hydra=True).hydra.sweeper
+    except (HydraException, OmegaConfBaseException):
+        return _one_by_one(first, sweeping=True)
+    if not sweeper._target_.endswith(".BasicSweeper"):
+        return []
+    params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+    problems: list[str] = []
+    for job in _jobs([*params, *overrides]):
+        try:
+            problems += _invalid(composed(job, with_hydra=True), sweeping=True)
+        except (HydraException, OmegaConfBaseException):
+            problems += _one_by_one(job, sweeping=True)
+    return list(dict.fromkeys(problems))
+
+
+def _jobs(overrides: list[str]) -> Iterator[list[str]]:
+    """Jobs of a sweep in which every value of every key occurs.
+
+    These are the first job, and the first job with one key at another of its values.
+    """
+    values: dict[str, list[str]] = {}
+    for override in OverridesParser.create().parse_overrides(overrides):
+        key = override.get_key_element()
+        if not override.is_sweep_override():
+            values[key] = [f"{key}={override.get_value_element_as_str()}"]
+        elif override.is_discrete_sweep():
+            values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        # An interval, which a study draws from, has no values to try.
+    first = {key: one[0] for key, one in values.items()}
+    yield list(first.values())
+    for key, (_, *others) in values.items():
+        for other in others:
+            yield list((first | {key: other}).values())
+
+
+def _invalid(cfg: DictConfig, sweeping: bool = False) -> list[str]:
+    """What is wrong with a config that could be composed."""
+    cfg.output.dir = cfg.hydra.sweep.dir if sweeping else cfg.hydra.run.dir
+    try:
+        validate(cfg, sweeping)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def _one_by_one(overrides: list[str], sweeping: bool = False) -> list[str]:
+    """Try each override on top of those that work; then check what they compose to."""
+    good: list[str] = []
+    problems = []
+    # Choices of groups first: a key may belong to a choice that stands after it on the command
+    # line.
+    for override in sorted(overrides, key=lambda override: "." in override.partition("=")[0]):
+        try:
+            composed([*good, override])
+            good.append(override)
+        except (HydraException, OmegaConfBaseException) as error:
+            problems.append(_in_plain_words(override, error, good))
+    return problems + _invalid(composed(good, with_hydra=True), sweeping)
+
+
+def _in_plain_words(override: str, error: Exception, good: list[str]) -> str:
+    """Hydra's message in one line, with the nearest name that exists."""
+    text = str(error)
+    if choice := re.search(r"Could not (?:find|load) '([^']+)'", text):
+        group, _, name = choice.group(1).rpartition("/")
+        options = sorted(path.stem for path in Path(conf_dir(), group).glob("*.yaml"))
+        none = f"there is no {name!r} in {group}{_nearest(name, options)}"
+        return f"{override}: {none}; the choices are {', '.join(options)}"
+    if key := re.search(r"Could not override '([^']+)'", text):
+        nearest = _nearest(key.group(1), _dotted_keys(composed(good)))
+        return f"{override}: there is no key {key.group(1)!r}{nearest}"
+    return f"{override}: {str(error.__cause__ or error).strip().splitlines()[0]}"
+
+
+def _nearest(name: str, options: list[str]) -> str:
+    close = difflib.get_close_matches(name, options, 1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _dotted_keys(cfg: DictConfig, prefix: str = "") -> list[str]:
+    """Every key of a config, groups and values."""
+    keys: list[str] = []
+    for name in map(str, cfg):
+        keys.append(prefix + name)
+        if OmegaConf.is_missing(cfg, name) or OmegaConf.is_interpolation(cfg, name):
+            continue
+        if isinstance(cfg[name], DictConfig):
+            keys += _dotted_keys(cfg[name], f"{prefix}{name}.")
+    return keys

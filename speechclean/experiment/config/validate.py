@@ -1,0 +1,144 @@
+"""Everything that is wrong with a config, said at once; nothing is written.
+
+No folder, file, lock or database is made, and no network is loaded: files are looked at, and a
+server is asked once whether it is there. What comes of it is made by `prepare`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from speechclean.experiment.outputs import LAYOUTS
+from speechclean.networks.cache import Cache, DiskCache, NoCache, default_dir
+from speechclean.networks.checkpoints import CheckpointError
+from speechclean.networks.weights import MissingWeights, prefer
+from speechclean.records.results.verdict import Thresholds
+from speechclean.records.tracking import TrackingError
+from speechclean.stages.datasets import DatasetError
+from speechclean.stages.types import Track
+from speechclean.system.resources import conf_dir
+from speechclean.system.writable import why_not_writable
+
+from .assemble import Experiment, assemble
+from .errors import ConfigError, cannot_be_written
+from .instantiate import instantiate_components
+
+
+def validate(cfg: DictConfig, sweeping: bool = False) -> Experiment:
+    """The objects of a config. Raises `ConfigError` with every problem at once.
+
+    `sweeping`: other runs with other values come before and after this one, so that its estimates
+    are worth keeping.
+    """
+    problems, components = instantiate_components(cfg)
+    prefer(cfg.weights.dir)
+    problems += _root_problems(cfg)
+    outside = _look_outside(components)
+    problems += outside.problems
+    if isinstance(components.get("verdict"), Thresholds):
+        problems += _unknown_metrics(components["verdict"], cfg.metrics)
+    problems += _folder_problems(Path(cfg.output.dir), "hydra.run.dir")
+    cache, wrong = _cache(cfg, sweeping)
+    problems += wrong
+    if problems:
+        # A wrong device, say, is a problem of every stage, and is said once.
+        raise ConfigError(list(dict.fromkeys(problems)))
+    return assemble(cfg, components, outside.tracks, outside.weights, cache)
+
+
+def _root_problems(cfg: DictConfig) -> list[str]:
+    """Values of the root that cannot be used, or not with one another."""
+    problems = []
+    # Files that another tool has cleaned are only judged.
+    cleaned_already = str(cfg.dataset.get("_target_")).endswith(".Finished")
+    if not cfg.separators and not cleaned_already:
+        problems.append(
+            "separators=[] leaves nothing to separate with; "
+            "name one, e.g. separators=[embedded_htdemucs]"
+        )
+    if cfg.batch_seconds <= 0:
+        problems.append(f"batch_seconds={cfg.batch_seconds} must be above 0")
+    if cfg.stream_above_s < 1:
+        problems.append(f"stream_above_s={cfg.stream_above_s} must be at least 1")
+    if cfg.output.ab_seconds < 0:
+        problems.append(f"output.ab_seconds={cfg.output.ab_seconds} must be 0 or more")
+    # A recorded config may be older than this key.
+    if (layout := cfg.output.get("layout", LAYOUTS[0])) not in LAYOUTS:
+        problems.append(f"output.layout={layout!r} must be one of {', '.join(LAYOUTS)}")
+    if cfg.get("delivery") and not cfg.get("batch"):
+        problems.append("delivery: packs what a batch made; add batch=local")
+    if cleaned_already and cfg.get("batch"):
+        problems.append(
+            "batch: cleans files, and dataset=finished only judges them; use batch=none"
+        )
+    return problems
+
+
+@dataclass
+class _Outside:
+    """What was found outside the config, and what was not."""
+
+    tracks: list[Track] = field(default_factory=list)
+    weights: dict[str, Path] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def _look_outside(components: Mapping[str, Any]) -> _Outside:
+    """Look for weights and inputs, and whether the tracking store and the executor can be used."""
+    outside = _Outside()
+    for key, component in components.items():
+        try:
+            if hasattr(component, "weight_files"):
+                outside.weights |= component.weight_files()
+            if key == "dataset":
+                outside.tracks = component.tracks()
+            if key in ("tracking", "batch"):
+                component.check()
+        except (
+            MissingWeights,
+            CheckpointError,
+            DatasetError,
+            TrackingError,
+            ImportError,
+            ConnectionError,
+        ) as error:
+            outside.problems.append(str(error))
+    return outside
+
+
+def _unknown_metrics(thresholds: Thresholds, measured: Iterable[Any]) -> list[str]:
+    """Thresholds of metrics that do not exist: nobody would notice that they are never asked."""
+    choices = {path.stem for path in (conf_dir() / "metrics").glob("*.yaml")}
+    known = sorted(choices | set(map(str, measured)))
+    problems = []
+    for side in ("harm", "gain"):
+        for name in getattr(thresholds, side):
+            if name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                choices_are = f"the choices are {', '.join(known)}"
+                hint = f"did you mean {close[0]}?" if close else choices_are
+                problems.append(f"verdict.{side}.{name}: there is no metric {name!r}; {hint}")
+    return problems
+
+
+def _cache(cfg: DictConfig, sweeping: bool) -> tuple[Cache, list[str]]:
+    """The cache of estimates that a config asks for, and what is wrong with it."""
+    if cfg.cache.max_gb <= 0:
+        too_small = f"cache.max_gb={cfg.cache.max_gb} must be above 0"
+        return NoCache(), [f"{too_small}; cache.enabled=false keeps nothing"]
+    if not (cfg.cache.enabled or (cfg.cache.enabled is None and sweeping)):
+        return NoCache(), []
+    folder = Path(cfg.cache.dir).expanduser() if cfg.cache.dir else default_dir()
+    cache = DiskCache(folder.absolute(), int(cfg.cache.max_gb * 1e9))
+    return cache, _folder_problems(folder, "cache.dir")
+
+
+def _folder_problems(folder: Path, key: str) -> list[str]:
+    reason = why_not_writable(folder)
+    return [cannot_be_written(key, folder, reason)] if reason else []

@@ -12,7 +12,7 @@ import torch
 from speechclean.audio import stft
 from speechclean.audio.waveform import Audio, resample
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.instantiate import objects
+from speechclean.experiment.config.instantiate import instantiate_components
 from speechclean.stages.fusion.geometric_mask import GeometricMask
 from speechclean.stages.fusion.max_mask import MaxMask
 from speechclean.stages.fusion.mean_mask import MeanMask
@@ -37,7 +37,7 @@ SAME_OF_TWO = ("median",)
 def stages(overrides: list[str]) -> dict[str, object]:
     """The default pipeline's stages, by their keys."""
     cfg = composed(["tracking=none", *overrides], with_hydra=True)
-    problems, made = objects(cfg)
+    problems, made = instantiate_components(cfg)
     assert not problems, problems
     return made
 

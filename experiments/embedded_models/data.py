@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from speechclean.experiment.config.schema import ConfigError
+from speechclean.experiment.config.errors import ConfigError
 
 SAMPLE_RATE = 24_000
 VALID_SHARE = 0.08

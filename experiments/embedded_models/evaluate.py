@@ -26,8 +26,8 @@ from omegaconf import OmegaConf
 
 from speechclean.audio.loudness import integrated_lufs
 from speechclean.audio.waveform import Audio, load
+from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.schema import build
 from speechclean.stages.metrics.music_residual_db import MusicResidual
 from speechclean.stages.metrics.si_sdr import si_sdr
 from speechclean.stages.metrics.stoi import stoi

@@ -21,9 +21,10 @@ from experiments.embedded_models.export import export_network
 from experiments.embedded_models.settings import Settings
 from experiments.embedded_models.training import train
 from speechclean.cli.run import told_errors
+from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.config.instantiate import TRUSTED
-from speechclean.experiment.config.schema import ConfigError, conf_dir
 from speechclean.records import provenance
+from speechclean.system.resources import conf_dir
 
 #: What a training takes of the runs' config groups: where it records, where its folder is, how it
 #: logs, what launches a sweep.

@@ -76,8 +76,8 @@ def per_file_models() -> Callable[[Path], Tensor]:
 
 def engine(paths: list[Path]) -> float:
     """Seconds of the embedded pipeline on all clips, models loaded and warm."""
+    from speechclean.experiment.config.build import build
     from speechclean.experiment.config.compose import composed
-    from speechclean.experiment.config.schema import build
 
     cfg: Any = composed(
         [

@@ -76,8 +76,8 @@ def heavy_pipeline(case: dict[str, Any]) -> Run:
     them.
     """
     from speechclean.audio.waveform import Audio
+    from speechclean.experiment.config.build import build
     from speechclean.experiment.config.compose import composed
-    from speechclean.experiment.config.schema import build
 
     folder = case["folder"]
     overrides = [f"separators.{name}.repo={folder}" for name in SEPARATORS]

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import sys
 
-from speechclean.experiment.config.preset import PromotionError, promote
+from speechclean.experiment.config.errors import PromotionError
+from speechclean.experiment.config.preset import promote
 from speechclean.records.tracking import Records, TrackingError
 
 from .arguments import Arguments, UsageError, store_of

@@ -18,7 +18,8 @@ from rich.table import Table
 from speechclean.records.results import tables
 from speechclean.records.tracking import Records, TrackingError
 from speechclean.reproduction import equality, git_worktree, rerun
-from speechclean.reproduction.rerun import CannotReproduce, Plan, Reproduction
+from speechclean.reproduction.rerun import Plan, Reproduction
+from speechclean.reproduction.rerun_config import CannotReproduce
 
 from .arguments import Arguments, UsageError, store_of
 

@@ -94,10 +94,10 @@ def _needed(experiment: str) -> list[str]:
     from hydra.errors import HydraException
 
     from speechclean.experiment.config.compose import composed
-    from speechclean.experiment.config.instantiate import objects
+    from speechclean.experiment.config.instantiate import instantiate_components
 
     try:
-        problems, stages = objects(composed([f"experiment={experiment}"]))
+        problems, stages = instantiate_components(composed([f"experiment={experiment}"]))
     except HydraException as error:
         raise ValueError(f"--experiment {experiment}: {str(error).splitlines()[0]}") from error
     if problems:

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from speechclean.experiment.config.schema import ConfigError, Experiment
+from speechclean.experiment.config.assemble import Experiment
+from speechclean.experiment.config.errors import ConfigError
 from speechclean.networks.checkpoints import CheckpointError
 from speechclean.networks.weights import MissingWeights
 

@@ -24,8 +24,9 @@ from rich.progress import (
 )
 
 from speechclean.experiment.batch.run import run_batch
+from speechclean.experiment.config.assemble import Experiment
+from speechclean.experiment.config.build import build
 from speechclean.experiment.config.instantiate import MANY, ONE
-from speechclean.experiment.config.schema import Experiment, build
 from speechclean.networks.cache import NoCache
 from speechclean.records.results import html_report, tables, verdict
 from speechclean.records.results.summary import Row

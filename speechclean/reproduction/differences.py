@@ -7,7 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from speechclean.experiment.config.schema import ConfigError, bare
+from speechclean.experiment.config.errors import ConfigError
+from speechclean.experiment.config.schema import bare
 from speechclean.experiment.config.validate import validate
 from speechclean.records import provenance
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from speechclean.experiment.config.preset import PromotionError, preset, promote
+from speechclean.experiment.config.errors import PromotionError
+from speechclean.experiment.config.preset import preset, promote
 from speechclean.records.results.tables import markdown, write_text
 from speechclean.records.tracking import NOTE_TAG, Record, Records, Run, TrackingError
 from speechclean.system.atomic_files import csv_text

@@ -22,7 +22,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 
-from speechclean.experiment.config.schema import ConfigError, Experiment
+from speechclean.experiment.config.assemble import Experiment
+from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.config.prepare import prepare
 from speechclean.experiment.config.validate import validate
 from speechclean.records.class_names import with_first

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from speechclean.experiment.config.schema import ConfigError
+from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.run import Result, Trial, run_experiment
 from speechclean.records.tracking import TrackingError
 

@@ -19,8 +19,8 @@ import pytest
 
 from speechclean.audio.waveform import AudioError, load, save
 from speechclean.experiment import serving
+from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.schema import build
 from speechclean.records.tracking.model import _package, _requirements
 from tests.conftest import noise
 from tests.integration.conftest import SMALL, environment

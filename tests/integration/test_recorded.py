@@ -31,10 +31,11 @@ from speechclean.experiment.batch.ledger import Ledger
 from speechclean.experiment.batch.plan import plan
 from speechclean.experiment.batch.record import identity
 from speechclean.experiment.batch.task import Entry
+from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.instantiate import MANY, objects
+from speechclean.experiment.config.instantiate import LIST_GROUPS, instantiate_components
 from speechclean.experiment.config.preset import preset
-from speechclean.experiment.config.schema import bare, build
+from speechclean.experiment.config.schema import bare
 from speechclean.experiment.run import run_experiment
 from speechclean.experiment.serving import Cleaner
 from speechclean.networks.cache.disk import DiskCache
@@ -208,10 +209,10 @@ def test_a_recorded_choice_becomes_an_object(choice: str, bare_config: DictConfi
     """Each choice of conf/ as it once was, under the class names of then."""
     group, name = choice.split("/")
     cfg = deepcopy(bare_config)
-    cfg[group] = {name: CHOICES[choice]} if group in MANY else CHOICES[choice]
-    problems, stages = objects(cfg)
+    cfg[group] = {name: CHOICES[choice]} if group in LIST_GROUPS else CHOICES[choice]
+    problems, stages = instantiate_components(cfg)
     assert problems == []
-    made_of = stages[f"{group}.{name}" if group in MANY else group]
+    made_of = stages[f"{group}.{name}" if group in LIST_GROUPS else group]
     assert type(made_of).__name__ == CHOICES[choice]["_target_"].rpartition(".")[2]
     knobs = {key: value for key, value in CHOICES[choice].items() if key != "_target_"}
     assert {key: getattr(made_of, key) for key in knobs} == knobs

@@ -26,14 +26,14 @@ from omegaconf import OmegaConf
 
 from speechclean.experiment.batch.record import identity
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.instantiate import MANY, MAYBE, ONE
+from speechclean.experiment.config.instantiate import LIST_GROUPS, OPTIONAL_GROUPS, SINGLE_GROUPS
 from speechclean.experiment.config.preset import preset
-from speechclean.experiment.config.schema import conf_dir
 from speechclean.experiment.serving import Cleaner, pack
 from speechclean.networks.cache.packing import unpack
 from speechclean.records.provenance import signature
 from speechclean.records.tracking import Record, Records
 from speechclean.stages.datasets.manifest import Pilot
+from speechclean.system.resources import conf_dir
 
 from . import made
 
@@ -176,16 +176,16 @@ def _signatures() -> dict[str, Any]:
 def _choices() -> dict[str, Any]:
     """The node of every choice in conf/ that becomes an object, by `group/choice`."""
     found = {}
-    for group in (*MANY, *ONE, *MAYBE):
+    for group in (*LIST_GROUPS, *SINGLE_GROUPS, *OPTIONAL_GROUPS):
         for path in sorted(Path(conf_dir(), group).glob("*.yaml")):
             name = f"{group}/{path.stem}"
             config = resolved(
                 [
-                    f"{group}=[{path.stem}]" if group in MANY else f"{group}={path.stem}",
+                    f"{group}=[{path.stem}]" if group in LIST_GROUPS else f"{group}={path.stem}",
                     *made.REQUIRED.get(name, ()),
                 ]
             )
-            node = config[group][path.stem] if group in MANY else config[group]
+            node = config[group][path.stem] if group in LIST_GROUPS else config[group]
             if node:  # batch=none is no object
                 found[name] = node
     return found

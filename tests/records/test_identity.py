@@ -17,8 +17,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from speechclean.audio.waveform import Audio
+from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.schema import build
 from speechclean.records.provenance import signature
 from tests.conftest import noise
 

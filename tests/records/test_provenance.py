@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
+from speechclean.networks.weights.search_path import sha256
 from speechclean.records import provenance
-from speechclean.records.provenance import collect, git_state, sha256, signature
+from speechclean.records.provenance import collect, git_state, signature
 
 CONFIG = {
     "name": "pilot",

@@ -9,8 +9,8 @@ import torch
 
 from speechclean.audio import stft
 from speechclean.audio.waveform import Audio, load, resample
+from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.schema import build
 from speechclean.stages.datasets.manifest import Pilot
 from speechclean.stages.pipeline import Pipeline
 from speechclean.stages.types import Separation

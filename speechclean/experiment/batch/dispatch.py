@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from speechclean.experiment.config.schema import ConfigError
+from speechclean.experiment.config.errors import ConfigError
 
 from . import WorkersLost
 from .interrupt import Stop

@@ -120,7 +120,7 @@ class Actor:
     def __init__(self, setup: Mapping[str, Any], threads: int | None) -> None:
         if threads:
             torch.set_num_threads(threads)
-        from speechclean.experiment.config.schema import ConfigError
+        from speechclean.experiment.config.errors import ConfigError
 
         from .worker import Worker
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from speechclean.experiment.config.schema import Experiment
+from speechclean.experiment.config.assemble import Experiment
 from speechclean.records.results import tables
 from speechclean.records.tracking import Run
 from speechclean.stages.types import Track

@@ -25,7 +25,9 @@ from omegaconf import DictConfig, OmegaConf
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio
 from speechclean.experiment.clean import Batching, Outcome, read, screened, stream
-from speechclean.experiment.config.schema import Config, Experiment, bare, build
+from speechclean.experiment.config.assemble import Experiment
+from speechclean.experiment.config.build import build
+from speechclean.experiment.config.schema import Config, bare
 from speechclean.experiment.load_networks import load
 from speechclean.experiment.outputs import Leaving, finish
 from speechclean.experiment.recording import mark_of

@@ -49,7 +49,7 @@ def main() -> None:
 
     if setup["threads"]:
         torch.set_num_threads(setup["threads"])
-    from speechclean.experiment.config.schema import ConfigError
+    from speechclean.experiment.config.errors import ConfigError
 
     from .worker import Worker
 

@@ -28,7 +28,7 @@ from speechclean.experiment.batch.pulse import BEAT_S, Pulse
 from speechclean.experiment.batch.shared_lock import Gate
 from speechclean.experiment.batch.task import CLEANED, FAILED, Entry, Task
 from speechclean.experiment.batch.worker_handle import Event, Inbox, ProcessLink, Setup
-from speechclean.experiment.config.schema import ConfigError
+from speechclean.experiment.config.errors import ConfigError
 from tests.experiment.batch.conftest import entry
 
 SETUP = Setup({}, Path("out"), "s", "w")

@@ -21,8 +21,10 @@ from speechclean.experiment.batch.plan import Plan
 from speechclean.experiment.batch.run import _foreign, _sweep
 from speechclean.experiment.batch.task import Entry, Task
 from speechclean.experiment.batch.worker_handle import Setup
+from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.schema import ConfigError, batch_name, build
+from speechclean.experiment.config.errors import ConfigError
+from speechclean.experiment.config.resolvers import batch_name
 from speechclean.stages.types import Track
 from tests.conftest import noise
 from tests.experiment.batch.conftest import SMALL, entry

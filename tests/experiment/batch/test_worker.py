@@ -17,8 +17,8 @@ from speechclean.experiment.batch.local_executor import Local, _gpus
 from speechclean.experiment.batch.ray_executor import Cluster
 from speechclean.experiment.batch.task import CLEANED, FAILED, LOST, Entry, Task
 from speechclean.experiment.clean import Outcome
+from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.schema import build
 from speechclean.records import provenance
 from speechclean.system import parallel
 from tests.conftest import noise

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from speechclean.experiment.config import compose, preset, preset_values
-from speechclean.experiment.config.preset import PromotionError, promote
+from speechclean.experiment.config.errors import PromotionError
+from speechclean.experiment.config.preset import promote
 from speechclean.records.provenance import signature
 from speechclean.records.tracking import Record
 from tests.records.test_identity import resolved

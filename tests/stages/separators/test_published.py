@@ -13,7 +13,7 @@ from diffq import DiffQuantizer
 from omegaconf import OmegaConf
 
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.instantiate import objects
+from speechclean.experiment.config.instantiate import instantiate_components
 from speechclean.networks.checkpoints import CheckpointError
 from speechclean.networks.weights import MissingWeights, demucs_bag
 from speechclean.networks.weights.registry import models
@@ -40,7 +40,7 @@ def signatures(name: str) -> list[str]:
 
 def separator(name: str, *overrides: str) -> DemucsSeparator:
     """As the config builds it."""
-    problems, stages = objects(
+    problems, stages = instantiate_components(
         composed([f"separators=[{name}]", "device=cpu", "dataset=pilot", *overrides])
     )
     assert not problems
@@ -111,7 +111,9 @@ def test_a_local_folder(tmp_path: Path) -> None:
     (mine / "both.yaml").write_text(yaml.safe_dump({"models": ["abcd", "ef01"]}))
     one = separator("local", f"separators.local.path={mine}", "separators.local.name=both")
     assert one([noise(0.5, 44100, channels=2)])[0].speech.waveform.any()
-    problems, _ = objects(composed(["separators=[local]", "separators.local.name=both"]))
+    problems, _ = instantiate_components(
+        composed(["separators=[local]", "separators.local.name=both"])
+    )
     assert problems == ["separators.local.path is missing; give it, e.g. separators.local.path=..."]
 
 
@@ -144,7 +146,7 @@ def test_a_bag_that_names_a_program_runs_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["dns48", "dns64", "master64"])
 def test_every_denoiser_says_what_it_lacks(name: str) -> None:
-    problems, stages = objects(composed([f"enhancement={name}", "device=cpu"]))
+    problems, stages = instantiate_components(composed([f"enhancement={name}", "device=cpu"]))
     assert not problems
     with pytest.raises(
         MissingWeights, match=rf"about \d+ MB(.|\n)*speechclean\.weights fetch {name}"

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.instantiate import objects
+from speechclean.experiment.config.instantiate import instantiate_components
 from speechclean.networks.checkpoints import CheckpointError
 from speechclean.networks.weights import MissingWeights
 from speechclean.networks.weights.registry import models
@@ -123,7 +123,7 @@ def test_every_way_in_which_states_are_stored(wrapped: str, tmp_path: Path) -> N
 
 def test_missing_files_are_named_with_what_to_do(tmp_path: Path) -> None:
     for name in ("roformer_mel_kim", "roformer_bs_viperx"):
-        problems, stages = objects(
+        problems, stages = instantiate_components(
             composed(["separators=[roformer]", f"separators.roformer.name={name}"])
         )
         assert not problems

@@ -230,7 +230,7 @@ def main() -> None:
     scores = score(options)
     options.count = len(scores["mixture"])
     options.results.mkdir(exist_ok=True, parents=True)
-    with open(options.results / f"{options.name}.csv", "w", newline="") as file:
+    with (options.results / f"{options.name}.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("system", "number", "snr_db", "speech", "music", *METRICS))
         for name, rows in scores.items():

@@ -154,7 +154,7 @@ def run(all_steps: Sequence[Step], done_file: Path) -> None:
                 f"{step.name} ended with {ended.returncode}; mend it and start again: what is "
                 "done stays done"
             )
-        with open(done_file, "a") as file:
+        with done_file.open("a") as file:
             file.write(f"{step.name}\n")
 
 

@@ -49,10 +49,10 @@ def manifest(dev: Path, work: Path) -> Path:
             str(folder.absolute()),
         ]
         subprocess.run(command, cwd=dev, check=True)
-    with open(folder / "mixtures.tsv", newline="") as file:
+    with (folder / "mixtures.tsv").open(newline="") as file:
         names = [row["id"] for row in csv.DictReader(file, delimiter="\t")]
     path = work / "dev.csv"
-    with open(path, "w", newline="") as file:
+    with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "reference", "alias"])
         writer.writerows(

@@ -1,4 +1,4 @@
-"""This engine against demucs and denoiser: same weights, same machine, one run.
+"""The engine against demucs and denoiser: same weights, same machine, one run.
 
     python -m experiments.speed.compare WEIGHTS [--full] [--models NAME ...] [--lengths S ...]
     [--shifts N ...] [--clips N]

@@ -14,7 +14,7 @@ PILOT = Path(str(files("speechclean"))) / "assets" / "pilot"
 
 
 def rows() -> list[dict[str, str]]:
-    with open(PILOT / "manifest.csv", newline="") as file:
+    with (PILOT / "manifest.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 

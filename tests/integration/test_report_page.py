@@ -199,8 +199,10 @@ def test_switches_at_once_at_the_same_place(opened: Any) -> None:
 def test_all_three_sounds_have_one_length_and_the_matched_level(opened: Any, report: Path) -> None:
     script = """
     const done = arguments[0];
-    decode(0).then((all) => done(Object.fromEntries(Object.entries(all).map(([name, buffer]) => [name,
-      { seconds: buffer.duration, rate: buffer.sampleRate, samples: Array.from(buffer.getChannelData(0)) }]))));
+    const heard = (buffer) => ({ seconds: buffer.duration, rate: buffer.sampleRate,
+      samples: Array.from(buffer.getChannelData(0)) });
+    decode(0).then((all) => done(Object.fromEntries(
+      Object.entries(all).map(([name, buffer]) => [name, heard(buffer)]))));
     """
     heard = opened.execute_async_script(script)
     assert len({round(one["seconds"], 4) for one in heard.values()}) == 1

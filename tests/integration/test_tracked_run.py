@@ -3,7 +3,6 @@ the way."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -165,4 +164,4 @@ def test_a_run_on_a_server_is_reproduced_from_elsewhere_and_one_whose_server_is_
         assert done.returncode == 0, done.stderr
         assert "1 run uploaded" in done.stdout
     assert state() == "FINISHED"
-    assert os.path.isfile(tmp_path / "here/mlflow-pending.db")
+    assert (tmp_path / "here/mlflow-pending.db").is_file()

@@ -83,7 +83,7 @@ def cluster(cpus: int = 2, memory_mb: int = 6000) -> Iterator[dict[str, str]]:
             f"--seed-file={folder}/munged.seed",
         ]
         for line in (munged, ["slurmctld", "-D"], ["slurmd", "-D", "-N", host]):
-            log = stack.enter_context(open(folder / f"{line[0]}.out", "w"))
+            log = stack.enter_context((folder / f"{line[0]}.out").open("w"))
             process = subprocess.Popen(
                 line, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
             )

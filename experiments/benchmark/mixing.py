@@ -1,7 +1,7 @@
 """Seeded mixtures of any folder of speech over any folder of music, with their references.
 
-    python -m experiments.benchmark.mixing --speech DIR --music DIR --out DIR [--count 60] [--seed
-    20261124]
+    python -m experiments.benchmark.mixing --speech DIR --music DIR --out DIR
+        [--count 60] [--seed 20261124]
 
 Without folders it takes what ships with the project: the pilot's voices, and the music under them.
 Levels go from -5 to 15 dB in equal steps, in an order of chance; speech and music are drawn without

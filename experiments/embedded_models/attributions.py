@@ -1,7 +1,8 @@
-"""Credit for every recording the weights were trained on, from the data folder's own `sources.tsv`.
+r"""Credit for each recording that the weights were trained on, from the data folder's
+`sources.tsv`.
 
-    python -m experiments.embedded_models.attributions --out
-    speechclean/assets/models/ATTRIBUTIONS.tsv
+    python -m experiments.embedded_models.attributions \
+        --out speechclean/assets/models/ATTRIBUTIONS.tsv
 
 A row per repository, commit, licence and note; `files` are the names under which the clips stand in
 the data folder.

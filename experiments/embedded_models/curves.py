@@ -1,7 +1,7 @@
 """Learning curves as a picture: SI-SDR improvement on held-out voices and tracks against minutes
 and hours heard.
 
-python -m experiments.embedded_models.curves results/curve_*.csv --out results/curves.png
+    python -m experiments.embedded_models.curves results/curve_*.csv --out results/curves.png
 """
 
 import argparse

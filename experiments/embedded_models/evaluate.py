@@ -2,8 +2,8 @@ r"""The table that judges the embedded models: the whole default pipeline of spe
 it never heard.
 
     (cd ../shared/data/dev && python mix.py --root . --n 40 --out /tmp/mixtures)
-    python -m experiments.embedded_models.evaluate --mixtures /tmp/mixtures --clean
-    ../shared/data/dev/speech \
+    python -m experiments.embedded_models.evaluate --mixtures /tmp/mixtures \
+        --clean ../shared/data/dev/speech \
         --out experiments/embedded_models/results enhancement.wet=0
 
 What follows the options are overrides of conf/config.yaml. Prints and writes `<name>.md` (mean

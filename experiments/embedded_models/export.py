@@ -1,9 +1,8 @@
 r"""Write trained checkpoints in the very formats of demucs and denoiser, so that their own loaders
 read them.
 
-    python -m experiments.embedded_models.export --htdemucs a/last.pt --hdemucs b/last.pt --denoiser
-    c/last.pt \
-        --out speechclean/assets/models
+    python -m experiments.embedded_models.export --htdemucs a/last.pt --hdemucs b/last.pt \
+        --denoiser c/last.pt --out speechclean/assets/models
 
 The folder becomes a local repository of demucs: `<signature>-<checksum>.th` packages and one bag
 yaml a model (`demucs --repo speechclean/assets/models -n embedded_htdemucs voice.wav`). The

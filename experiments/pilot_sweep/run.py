@@ -1,8 +1,8 @@
 """The recorded studies: 60 trials each on the pilot and on mixtures of held-out recordings, three
 seeds, a front, fusion rules.
 
-    python -m experiments.pilot_sweep.run --work /tmp/pilot_sweep --dev ../shared/data/dev [--only
-    pilot_0 dev_0]
+    python -m experiments.pilot_sweep.run --work /tmp/pilot_sweep --dev ../shared/data/dev
+        [--only pilot_0 dev_0]
 
 Every study is one command of `speechclean`; started again, it goes on where it stopped, and
 `results.py` writes the tables from what there is. All of them share one store of estimates and one

@@ -1,7 +1,7 @@
-"""One measurement in a process of its own: load, warm up, time, and say what memory it took.
+r"""One measurement in a process of its own: load, warm up, time, and say what memory it took.
 
-    python -m experiments.speed.systems '{"system": "demucs", "model": "htdemucs_ft", "folder":
-    "...", "seconds": 6, ...}'
+    python -m experiments.speed.systems \
+        '{"system": "demucs", "model": "htdemucs_ft", "folder": "...", "seconds": 6, ...}'
 
 prints one line of json. `system` is `speechclean` or the package that the model comes from, called
 as its own command calls it.

@@ -64,6 +64,7 @@ def test_a_sweeps_trials_are_told_apart_and_keep_what_they_are_made_of(tmp_path:
             "system/cpu_utilization_percentage",
         } <= set(run.data.metrics)
         assert len(client.get_metric_history(run.info.run_id, "file.lufs_cleaned")) == 2
+        assert run.inputs
         (dataset,) = run.inputs.dataset_inputs
         assert len(dataset.dataset.digest) > 8
         kept = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import soundfile
 
@@ -152,7 +153,7 @@ def begun(out: Path) -> Counter[str]:
     return found
 
 
-def ledger(out: Path) -> list[dict]:
+def ledger(out: Path) -> list[dict[str, Any]]:
     """The whole lines of a ledger."""
     path, lines = out / "ledger.jsonl", []
     for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:

@@ -27,7 +27,7 @@ def free_port() -> int:
 @contextmanager
 def mlflow_server(
     uri: str, port: int | None = None, artifacts: Path | None = None, cwd: Path | None = None
-) -> Iterator[tuple[subprocess.Popen, str]]:
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A server on the store `uri` that answers already, and its address; gone after the block,
     however that ends."""
     port = port or free_port()
@@ -68,7 +68,7 @@ def mlflow_server(
 @contextmanager
 def tracking_server(
     folder: Path, port: int | None = None
-) -> Iterator[tuple[subprocess.Popen, str]]:
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """The same on `server.db` in a folder, which keeps the files of runs too."""
     uri = f"sqlite:///{folder}/server.db"
     MlflowTracker(uri).check()  # the server's own creation of it takes twice as long
@@ -76,7 +76,7 @@ def tracking_server(
         yield made
 
 
-def kill(server: subprocess.Popen) -> None:
+def kill(server: subprocess.Popen[bytes]) -> None:
     """The server and its workers at once, as a power cut would."""
     if server.poll() is None:
         os.killpg(server.pid, signal.SIGKILL)

@@ -112,7 +112,7 @@ def _wait(ready: Callable[[], bool], folder: Path) -> None:
         time.sleep(0.2)
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(10)

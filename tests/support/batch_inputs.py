@@ -49,8 +49,10 @@ def sound(
 def make(
     folder: Path, count: int = 500, seed: int = 0, sparse_s: float = SPARSE_S
 ) -> dict[str, str | None]:
-    """Fill `folder` with `count` files; what is expected, by path relative to it. The same seed
-    makes the same files.
+    """Fill `folder` with `count` files, the same ones for the same seed.
+
+    Returns what has to become of each, by its path relative to `folder`: None where it has to be
+    cleaned, else a part of the reason that its failure must give.
     """
     generator = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Seeded mixtures of any folder of speech over any folder of music, with their references.
 
-    python -m experiments.benchmark.mixing --speech DIR --music DIR --out DIR [--count 60] [--seed
-    20261124]
+    python -m experiments.benchmark.mixing --speech DIR --music DIR --out DIR
+        [--count 60] [--seed 20261124]
 
 Without folders it takes what ships with the project: the pilot's voices, and the music under them.
 Levels go from -5 to 15 dB in equal steps, in an order of chance; speech and music are drawn without
@@ -123,7 +123,7 @@ def read(folder: Path) -> Iterator[tuple[Audio, Audio, str, str, float]]:
     snr_active_db) as ../shared/data/dev/mix.py leaves it: mixture, reference, names of speech and
     music, level in dB.
     """
-    with open(folder / "mixtures.tsv", newline="") as file:
+    with (folder / "mixtures.tsv").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     for row in rows:
         mixture, reference = (
@@ -150,7 +150,7 @@ def main() -> None:
     options = parser.parse_args()
     voices, tunes, voice_names, tune_names = sources(options.speech, options.music)
     options.out.mkdir(parents=True, exist_ok=True)
-    with open(options.out / "manifest.csv", "w", newline="") as file:
+    with (options.out / "manifest.csv").open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("path", "reference", "alias", "snr_db", "speech", "music"))
         made = mixtures(voices, tunes, options.count, options.seed)

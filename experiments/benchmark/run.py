@@ -1,15 +1,13 @@
 """Score every system on the same seeded mixtures, and write the table, the plot and the answer
 about fusion into the README.
 
-    python -m experiments.benchmark.run                                             # what ships:
-                                                                                    the pilot's
-                                                                                    voices and music
-    python -m experiments.benchmark.run --speech DIR --music DIR --name mine        # any two
-                                                                                    folders
-    python -m experiments.benchmark.run --mixtures DIR --name dev                   # mixtures that
-                                                                                    lie there
-                                                                                    already
+    python -m experiments.benchmark.run
+    python -m experiments.benchmark.run --speech DIR --music DIR --name mine
+    python -m experiments.benchmark.run --mixtures DIR --name dev
     options: --count 60 --seed 20261124 --separators embedded_htdemucs,embedded_hdemucs_q
+
+The first mixes what ships, the pilot's voices and music; the second any two folders; the third
+takes mixtures that are there already.
 
 Results go to `results/<name>.csv` (a row per mixture and system), `.md` and `.png`; the README
 takes them in.
@@ -230,7 +228,7 @@ def main() -> None:
     scores = score(options)
     options.count = len(scores["mixture"])
     options.results.mkdir(exist_ok=True, parents=True)
-    with open(options.results / f"{options.name}.csv", "w", newline="") as file:
+    with (options.results / f"{options.name}.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("system", "number", "snr_db", "speech", "music", *METRICS))
         for name, rows in scores.items():

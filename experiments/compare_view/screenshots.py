@@ -1,9 +1,11 @@
 """Pictures of MLflow's own pages on the runs of one experiment, taken from a real UI in headless
 Chromium.
 
-pip install playwright==1.65.2          # its browsers are not needed, Debian's chromium is: apt-get
-                                        install chromium
-python -m experiments.compare_view.screenshots sqlite:///mlflow.db EXPERIMENT FOLDER
+    pip install playwright==1.65.2
+    apt-get install chromium
+    python -m experiments.compare_view.screenshots sqlite:///mlflow.db EXPERIMENT FOLDER
+
+The browsers that playwright itself can fetch are not needed: Debian's Chromium is driven.
 """
 
 from __future__ import annotations

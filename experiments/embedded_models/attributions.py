@@ -1,7 +1,8 @@
-"""Credit for every recording the weights were trained on, from the data folder's own `sources.tsv`.
+r"""Credit for each recording that the weights were trained on, from the data folder's
+`sources.tsv`.
 
-    python -m experiments.embedded_models.attributions --out
-    speechclean/assets/models/ATTRIBUTIONS.tsv
+    python -m experiments.embedded_models.attributions \
+        --out speechclean/assets/models/ATTRIBUTIONS.tsv
 
 A row per repository, commit, licence and note; `files` are the names under which the clips stand in
 the data folder.
@@ -19,7 +20,7 @@ USED = ("speech/", "music/", "noise/")
 def grouped(sources: Path) -> list[dict[str, str]]:
     """Rows of the attribution table, sorted by repository."""
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    with open(sources, newline="") as file:
+    with sources.open(newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             if row["file"].startswith(USED):
                 key = tuple(row[name] for name in ("repo", "commit", "licence", "attribution_note"))
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     rows = grouped(args.source / "sources.tsv")
-    with open(args.out, "w", newline="") as file:
+    with args.out.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -25,7 +25,7 @@ def curves() -> str:
         "|---|---|---|---|---|",
     ]
     for path in sorted((HERE / "results").glob("curve_*.csv")):
-        with open(path, newline="") as file:
+        with path.open(newline="") as file:
             last = list(csv.DictReader(file))[-1]
         if "mask_db" in last:
             score = (

@@ -1,8 +1,8 @@
-"""Which fusion, weights, beta and wet the held-out voices and tracks support: the package's stages
+r"""Which fusion, weights, beta and wet the held-out voices and tracks support: the package's stages
 on cached stems.
 
-    python -m experiments.embedded_models.choose --banks /tmp/banks --count 64 --out
-    experiments/embedded_models/results
+    python -m experiments.embedded_models.choose --banks /tmp/banks --count 64 \
+        --out experiments/embedded_models/results
 
 The separators run once; every choice is then measured on the same mixtures, paired. Writes and
 prints `choices.md`. The data is the validation split of the training banks, never the dev set.

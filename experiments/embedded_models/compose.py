@@ -106,7 +106,8 @@ def drum_bar(kind: str, start: float, beats: int, rng: np.random.Generator) -> l
     ]
 
 
-def compose(
+# One function, since every piece follows from the order of its draws from one generator.
+def compose(  # noqa: C901
     seed: int, seconds: float, style: str | None = None
 ) -> tuple[list[Note], dict[int, int], int]:
     """Notes, program per channel and tempo (beats per minute) of the piece of that seed."""

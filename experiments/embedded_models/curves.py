@@ -1,7 +1,7 @@
 """Learning curves as a picture: SI-SDR improvement on held-out voices and tracks against minutes
 and hours heard.
 
-python -m experiments.embedded_models.curves results/curve_*.csv --out results/curves.png
+    python -m experiments.embedded_models.curves results/curve_*.csv --out results/curves.png
 """
 
 import argparse
@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 
 def read(path: Path) -> dict[str, list[float]]:
     """Columns of one curve."""
-    with open(path, newline="") as file:
+    with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     return {key: [float(row[key]) for row in rows] for key in rows[0]}
 

@@ -85,7 +85,7 @@ def write_bank(folder: Path, name: str, files: Iterable[tuple[Path, str, str, st
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows, position = [], 0
-    with open(folder / f"{name}.i16.part", "wb") as out:
+    with (folder / f"{name}.i16.part").open("wb") as out:
         for path, label, identity, origin in files:
             try:
                 samples, rate = decode(path)
@@ -99,7 +99,7 @@ def write_bank(folder: Path, name: str, files: Iterable[tuple[Path, str, str, st
             position += len(samples)
     rows = _both_splits(rows)
     (folder / f"{name}.i16.part").rename(folder / f"{name}.i16")
-    with open(folder / f"{name}.csv", "w", newline="") as out:
+    with (folder / f"{name}.csv").open("w", newline="") as out:
         writer = csv.DictWriter(out, [field.name for field in fields(Clip)])
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
@@ -126,7 +126,7 @@ def _both_splits(rows: list[Clip]) -> list[Clip]:
 
 def read_bank(folder: Path, name: str) -> Bank:
     """Open a bank as a memory map; nothing is read before it is cropped."""
-    with open(folder / f"{name}.csv", newline="") as file:
+    with (folder / f"{name}.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     clips = [
         Clip(
@@ -145,7 +145,7 @@ def read_bank(folder: Path, name: str) -> Bank:
 
 def from_manifest(source: Path, kind: str) -> list[tuple[Path, str, str, str]]:
     """The files of one kind named by `source/manifest.tsv` (columns file, kind, id, origin)."""
-    with open(source / "manifest.tsv", newline="") as file:
+    with (source / "manifest.tsv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["kind"] == kind]
     return [(source / r["file"], r["file"], r["id"], r["origin"]) for r in rows]
 

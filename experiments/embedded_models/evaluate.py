@@ -1,9 +1,9 @@
-"""The table that judges the embedded models: the whole default pipeline of speechclean on mixtures
+r"""The table that judges the embedded models: the whole default pipeline of speechclean on mixtures
 it never heard.
 
     (cd ../shared/data/dev && python mix.py --root . --n 40 --out /tmp/mixtures)
-    python -m experiments.embedded_models.evaluate --mixtures /tmp/mixtures --clean
-    ../shared/data/dev/speech \\
+    python -m experiments.embedded_models.evaluate --mixtures /tmp/mixtures \
+        --clean ../shared/data/dev/speech \
         --out experiments/embedded_models/results enhancement.wet=0
 
 What follows the options are overrides of conf/config.yaml. Prints and writes `<name>.md` (mean
@@ -73,7 +73,7 @@ def pipeline_of(overrides: Sequence[str]) -> Pipeline:
 
 def judge(pipeline: Pipeline, folder: Path) -> Iterator[Score]:
     """Every mixture named by `folder/mixtures.tsv` (columns id, snr_active_db), one at a time."""
-    with open(folder / "mixtures.tsv", newline="") as file:
+    with (folder / "mixtures.tsv").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     for row in rows:
         mixture, speech = (
@@ -162,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parts.append(table(scores))
         if args.out:
             args.out.mkdir(parents=True, exist_ok=True)
-            with open(args.out / f"{args.name}.csv", "w", newline="") as file:
+            with (args.out / f"{args.name}.csv").open("w", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(
                     [

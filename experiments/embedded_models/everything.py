@@ -1,20 +1,12 @@
 """The whole training of what ships, from the recordings to the table, in one command; what is there
 already is not made again.
 
-    python -m experiments.embedded_models.everything --work /tmp/work                    # about 8
-                                                                                         hours of
-                                                                                         one core
-    python -m experiments.embedded_models.everything --work /tmp/work --device cuda      # larger
-                                                                                         batches,
-                                                                                         other
-                                                                                         processes
-                                                                                         mix
-    python -m experiments.embedded_models.everything --work /tmp/work --scale 0.01       # does it
-                                                                                         run?
-    python -m experiments.embedded_models.everything --work /tmp/work --list             # the
-                                                                                         commands,
-                                                                                         and nothing
-                                                                                         else
+    python -m experiments.embedded_models.everything --work /tmp/work [--device cuda]
+        [--scale 0.01] [--list]
+
+On a CPU it takes about 8 hours of one core. With `--device cuda` batches are larger and other
+processes mix them; `--scale 0.01` tries whether everything runs; `--list` prints the commands and
+does nothing else.
 
 Killed and started again it goes on where it was: trainings from their last checkpoint, the rest
 from its last whole step.
@@ -154,7 +146,7 @@ def run(all_steps: Sequence[Step], done_file: Path) -> None:
                 f"{step.name} ended with {ended.returncode}; mend it and start again: what is "
                 "done stays done"
             )
-        with open(done_file, "a") as file:
+        with done_file.open("a") as file:
             file.write(f"{step.name}\n")
 
 

@@ -1,9 +1,8 @@
-"""Write trained checkpoints in the very formats of demucs and denoiser, so that their own loaders
+r"""Write trained checkpoints in the very formats of demucs and denoiser, so that their own loaders
 read them.
 
-    python -m experiments.embedded_models.export --htdemucs a/last.pt --hdemucs b/last.pt --denoiser
-    c/last.pt \\
-        --out speechclean/assets/models
+    python -m experiments.embedded_models.export --htdemucs a/last.pt --hdemucs b/last.pt \
+        --denoiser c/last.pt --out speechclean/assets/models
 
 The folder becomes a local repository of demucs: `<signature>-<checksum>.th` packages and one bag
 yaml a model (`demucs --repo speechclean/assets/models -n embedded_htdemucs voice.wav`). The
@@ -61,7 +60,8 @@ def package(model: nn.Module, content: dict, quantise: bool) -> dict:
     """Demucs's package: class, arguments, state (half precision or DiffQ) and what is known of the
     training.
     """
-    args, kwargs = model._init_args_kwargs
+    # noted by demucs' own `capture_init`, which offers no other way to read it
+    args, kwargs = model._init_args_kwargs  # noqa: SLF001
     told = training_args(content)
     if quantise:
         told |= {"diffq_group_size": GROUP_SIZE, "diffq_min_size_mb": MIN_SIZE_MB}

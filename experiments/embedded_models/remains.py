@@ -1,8 +1,8 @@
-"""What the separators leave of a mixture, beside the clean speech: the pairs that the denoiser is
+r"""What the separators leave of a mixture, beside the clean speech: the pairs that the denoiser is
 trained on.
 
-    python -m experiments.embedded_models.remains --banks /tmp/banks --checkpoints a/last.pt
-    b/last.pt --out /tmp/remains
+    python -m experiments.embedded_models.remains --banks /tmp/banks \
+        --checkpoints a/last.pt b/last.pt --out /tmp/remains
 
 Writes `pairs_train.npy` and `pairs_valid.npy`, int16 `[pairs, 2, samples]` at 16 kHz, (separated,
 speech).

@@ -1,7 +1,7 @@
 """Render MIDI files with FluidSynth, bounded in time and size: `fluidsynth -F` sometimes never
 ends.
 
-python -m experiments.embedded_models.render --midi /tmp/midi --out /tmp/composed
+    python -m experiments.embedded_models.render --midi /tmp/midi --out /tmp/composed
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """What the default pipeline costs on one core, stage by stage, and what ships in megabytes.
 
-    python -m experiments.embedded_models.speed [overrides of conf/config.yaml, e.g.
-    enhancement.wet=0.5]
+    python -m experiments.embedded_models.speed [OVERRIDE ...]
+
+An OVERRIDE is one of conf/config.yaml, such as `enhancement.wet=0.5`.
 
 Processor time, not the clock's: it can be read on a machine that does other things too, though what
 shares its caches makes it longer. The pilot's voices in mono at 24 kHz, one minute of them, by one
@@ -10,7 +11,7 @@ thread; the best of three passes.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -50,8 +51,12 @@ def sounds() -> list[Audio]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("overrides", nargs="*", metavar="OVERRIDE")
+    overrides = parser.parse_args().overrides
     torch.set_num_threads(1)
-    overrides = sys.argv[1:]
     pipeline, clips = pipeline_of(["device=cpu", *overrides]), sounds()
     length = sum(clip.seconds for clip in clips)
     pipeline(clips[:1])  # loads the networks

@@ -205,7 +205,7 @@ def save(path: Path, content: dict[str, Any]) -> None:
 def append(path: Path, row: Mapping[str, float]) -> None:
     """Add a row to the learning curve, with a header on the first."""
     first = not path.exists()
-    with open(path, "a", newline="") as file:
+    with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, list(row))
         if first:
             writer.writeheader()

@@ -17,7 +17,8 @@ HERE = Path(__file__).parent
 INTRO = """# What happens to one file
 
 Waveform, spectrogram and mask of a mixture before and after cleaning: first a clip of the pilot,
-then **any file: change `PATH` below**. Cells run from top to bottom in about half a minute on two cores."""
+then **any file: change `PATH` below**. Cells run from top to bottom in about half a
+minute on two cores."""
 
 SETUP = """\
 import tempfile

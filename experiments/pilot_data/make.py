@@ -184,7 +184,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 f"{track.alias}: {len(speech) / track.rate:.1f} s, {track.channels} ch, "
                 f"{track.rate} Hz, {track.snr_db} dB"
             )
-    with open(args.out / "manifest.csv", "w", newline="") as file:
+    with (args.out / "manifest.csv").open("w", newline="") as file:
         writer = csv.DictWriter(
             file, ["path", "reference", "transcript", "alias"], lineterminator="\n"
         )

@@ -26,7 +26,7 @@ def rows_of(name: str) -> list[dict[str, str]]:
     path = RESULTS / f"{name}.csv"
     if not path.is_file():
         return []
-    with open(path, newline="") as file:
+    with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 

@@ -1,7 +1,7 @@
 """The tables of the recorded studies, from what `run.py` and `reuse.py` have left: into `results/`
 and the README.
 
-python -m experiments.pilot_sweep.results --work /tmp/pilot_sweep
+    python -m experiments.pilot_sweep.results --work /tmp/pilot_sweep
 """
 
 from __future__ import annotations

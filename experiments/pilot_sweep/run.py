@@ -1,8 +1,8 @@
 """The recorded studies: 60 trials each on the pilot and on mixtures of held-out recordings, three
 seeds, a front, fusion rules.
 
-    python -m experiments.pilot_sweep.run --work /tmp/pilot_sweep --dev ../shared/data/dev [--only
-    pilot_0 dev_0]
+    python -m experiments.pilot_sweep.run --work /tmp/pilot_sweep --dev ../shared/data/dev
+        [--only pilot_0 dev_0]
 
 Every study is one command of `speechclean`; started again, it goes on where it stopped, and
 `results.py` writes the tables from what there is. All of them share one store of estimates and one
@@ -49,10 +49,10 @@ def manifest(dev: Path, work: Path) -> Path:
             str(folder.absolute()),
         ]
         subprocess.run(command, cwd=dev, check=True)
-    with open(folder / "mixtures.tsv", newline="") as file:
+    with (folder / "mixtures.tsv").open(newline="") as file:
         names = [row["id"] for row in csv.DictReader(file, delimiter="\t")]
     path = work / "dev.csv"
-    with open(path, "w", newline="") as file:
+    with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "reference", "alias"])
         writer.writerows(

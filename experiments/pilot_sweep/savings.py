@@ -109,6 +109,7 @@ def saved() -> str:
         f"as ordinary runs (from {sum('run' in row for row in rows)})",
         "ratio",
     ]
+    most = max(row["beta_and_wet"].get("reuse.separator_forwards", 0) for row in rows)
     head += ["another β and wet, median", "of the same without", "of an ordinary run"]
     counts = table(
         ["separator forwards", "without reuse", "share", "forwards for another β and wet"],
@@ -117,7 +118,7 @@ def saved() -> str:
                 f"{forwards['reuse']:.0f}",
                 f"{forwards['none']:.0f}",
                 f"1/{forwards['none'] / forwards['reuse']:.1f}",
-                f"{max(row['beta_and_wet'].get('reuse.separator_forwards', 0) for row in rows):.0f}",
+                f"{most:.0f}",
             ]
         ],
     )

@@ -1,7 +1,7 @@
 """Everything that can go wrong with a batch, done to it on purpose.
 
-    python -m experiments.reliability.drills FOLDER [--count 500] [--kills 30] [--only
-    kills,disk_full] [--write]
+    python -m experiments.reliability.drills FOLDER [--count 500] [--kills 30]
+        [--only kills,disk_full] [--write]
 
 FOLDER is scratch. Each drill ends in a row: what was done, what was found, whether that is all
 right. `--write` puts the table into README.md. Disk full and read-only need root, for a small

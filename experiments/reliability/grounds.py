@@ -60,7 +60,7 @@ class Site:
         self, out: Path, inputs: Path, *more: str, env: Mapping[str, str] | None = None, **options
     ) -> subprocess.Popen:
         """A batch in the background; what it says is in `<out>.txt`."""
-        with open(out.with_suffix(".txt"), "ab") as log:
+        with out.with_suffix(".txt").open("ab") as log:
             line = self.command(out, inputs, *more)
             return subprocess.Popen(
                 line,

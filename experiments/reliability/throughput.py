@@ -1,7 +1,7 @@
 """Thousands of short clips through the embedded pipeline: how fast, how busy, in how much memory.
 
     python -m experiments.reliability.throughput FOLDER [--count 2000] [--data DIR] [--ray 120]
-    [--go-on] [--write]
+        [--go-on] [--write]
 
 FOLDER is scratch. Clips of 2 to 6 s are cut from the recordings of `--data` (speech under music,
 seeded). Then

@@ -1,7 +1,7 @@
-"""Find the threshold of `screening=music`, write it into its config, and show what it does.
+r"""Find the threshold of `screening=music`, write it into its config, and show what it does.
 
-    python -m experiments.screening.calibrate --speech ../shared/data/dev/speech --music
-    ../shared/data/dev/music
+    python -m experiments.screening.calibrate \
+        --speech ../shared/data/dev/speech --music ../shared/data/dev/music
 
 Mixtures at -5 to 10 dB must not pass (at most 1 in 100), clean speech should (at least 19 in 20).
 The threshold lies midway between the two where they do not overlap, else where 1 mixture in 100

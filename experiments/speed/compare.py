@@ -1,7 +1,7 @@
-"""This engine against demucs and denoiser: same weights, same machine, one run.
+"""The engine against demucs and denoiser: same weights, same machine, one run.
 
     python -m experiments.speed.compare WEIGHTS [--full] [--models NAME ...] [--lengths S ...]
-    [--shifts N ...] [--clips N]
+        [--shifts N ...] [--clips N]
 
 WEIGHTS is a folder made by `experiments.speed.weights`. Every measurement is a fresh process, the
 two systems in turn, so that peak memory is its own; loading and one second of warm-up are not in

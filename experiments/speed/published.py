@@ -1,4 +1,4 @@
-"""Random weights in the published architectures, in the very files that their publishers serve.
+r"""Random weights in the published architectures, in the very files that their publishers serve.
 
     python -m experiments.speed.published FOLDER [--metrics] [--roformers]
 
@@ -8,8 +8,8 @@ and two as the hub's safetensors, and `dns64.th`, since the published name holds
 random weights do not have. With `--metrics` also Whisper's `base.en.pt`, PANNs' Cnn14 and SQUIM
 (0.5 GB), with `--roformers` both published RoFormers with their configs (1.6 GB).
 
-    speechclean experiment=best_pipeline weights.dir=FOLDER enhancement.model=FOLDER/dns64.th
-    dataset=folder dataset.pattern=...
+    speechclean experiment=best_pipeline weights.dir=FOLDER \
+        enhancement.model=FOLDER/dns64.th dataset=folder dataset.pattern=...
 """
 
 from __future__ import annotations

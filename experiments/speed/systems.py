@@ -1,7 +1,7 @@
-"""One measurement in a process of its own: load, warm up, time, and say what memory it took.
+r"""One measurement in a process of its own: load, warm up, time, and say what memory it took.
 
-    python -m experiments.speed.systems '{"system": "demucs", "model": "htdemucs_ft", "folder":
-    "...", "seconds": 6, ...}'
+    python -m experiments.speed.systems \
+        '{"system": "demucs", "model": "htdemucs_ft", "folder": "...", "seconds": 6, ...}'
 
 prints one line of json. `system` is `speechclean` or the package that the model comes from, called
 as its own command calls it.
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +33,7 @@ Run = Callable[[list[Tensor]], list[Tensor]]
 
 
 def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
-    """This engine: the speech of each of some waveforms `[channels, samples]`; their channels and
+    """The engine: the speech of each of some waveforms `[channels, samples]`; their channels and
     rate.
     """
     from speechclean.audio.waveform import Audio
@@ -60,7 +59,8 @@ def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
             16000,
         )
     separator = DemucsSeparator(model, folder, shifts=case["shifts"], device=device)
-    network = separator._networks[0].module
+    # rate and channels are the network's own, which a separator does not show
+    network = separator._networks[0].module  # noqa: SLF001
     return (
         lambda waveforms: [
             stems.speech.waveform
@@ -215,4 +215,8 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(json.loads(sys.argv[1]))))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("case", type=json.loads)
+    print(json.dumps(measure(parser.parse_args().case)))

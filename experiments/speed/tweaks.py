@@ -2,7 +2,7 @@
 one, in one run.
 
     python -m experiments.speed.tweaks WEIGHTS [--models htdemucs_ft mdx_extra_q] [--seconds S]
-    [--repeats N]
+        [--repeats N]
 
 One network of each bag (the one that answers for the vocals) on as many segments at once as there
 are cores, as the engine does it; the variants take turns within a process, and the best of the

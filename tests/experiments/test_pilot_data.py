@@ -14,11 +14,11 @@ PILOT = Path(str(files("speechclean"))) / "assets" / "pilot"
 
 
 def rows() -> list[dict[str, str]]:
-    with open(PILOT / "manifest.csv", newline="") as file:
+    with (PILOT / "manifest.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_six_short_mixtures_of_several_rates_and_channels_within_3_mb():
+def test_six_short_mixtures_of_several_rates_and_channels_within_3_mb() -> None:
     infos = [soundfile.info(PILOT / row["path"]) for row in rows()]
     assert len(infos) == 6
     assert all(5 <= info.duration <= 8 for info in infos)
@@ -29,7 +29,7 @@ def test_six_short_mixtures_of_several_rates_and_channels_within_3_mb():
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row["alias"])
-def test_reference_and_mixture_match_and_the_music_is_0_to_10_db_below(row):
+def test_reference_and_mixture_match_and_the_music_is_0_to_10_db_below(row: dict[str, str]) -> None:
     (mixture, rate), (speech, speech_rate) = (
         soundfile.read(PILOT / row[k], always_2d=True) for k in ("path", "reference")
     )
@@ -48,7 +48,7 @@ def test_reference_and_mixture_match_and_the_music_is_0_to_10_db_below(row):
     assert -0.1 < snr_db < 10.1
 
 
-def test_two_mixtures_begin_with_music_alone():
+def test_two_mixtures_begin_with_music_alone() -> None:
     leads = 0
     for row in rows():
         (mixture, rate), (speech, _) = (

@@ -7,6 +7,7 @@ import sys
 from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def sources(batch: int = 2, samples: int = 12_000) -> torch.Tensor:
     return both
 
 
-def test_the_loss_is_lowest_for_the_truth_and_has_a_gradient_everywhere():
+def test_the_loss_is_lowest_for_the_truth_and_has_a_gradient_everywhere() -> None:
     truth = sources()
     poor = (truth + 0.05 * torch.randn_like(truth)).requires_grad_()
     perfect, _ = losses.separator_loss(truth[:, :, None], truth)
@@ -49,57 +50,60 @@ def test_the_loss_is_lowest_for_the_truth_and_has_a_gradient_everywhere():
     assert perfect < loss
     assert set(parts) == {"mask", "wave", "magnitude"}
     loss.backward()
+    assert poor.grad is not None
     assert torch.isfinite(poor.grad).all()
 
 
 @pytest.mark.parametrize("silent", [0, 1])
-def test_a_silent_source_gives_a_finite_loss_and_gradient(silent):
+def test_a_silent_source_gives_a_finite_loss_and_gradient(silent: int) -> None:
     truth = sources()
     truth[:, silent] = 0
     guess = torch.zeros_like(truth).requires_grad_()
     loss, _ = losses.separator_loss(guess[:, :, None], truth)
     loss.backward()
     assert torch.isfinite(loss)
+    assert guess.grad is not None
     assert torch.isfinite(guess.grad).all()
 
 
-def test_the_ratio_mask_is_within_bounds_and_the_true_sources_separate():
+def test_the_ratio_mask_is_within_bounds_and_the_true_sources_separate() -> None:
     truth = sources()
     mixture = truth.sum(1)
-    mask = losses.ratio_mask(*(losses.stft(truth[:, index]) for index in (1, 0)))
+    music, speech = (losses.stft(truth[:, index]) for index in (0, 1))
+    mask = losses.ratio_mask(speech, music)
     assert 0 <= mask.min() <= mask.max() <= 1
     before, after = (losses.si_sdr(x, truth[:, 1]) for x in (mixture, apply_mask(truth, mixture)))
     assert (after > before + 3).all()
 
 
-def test_si_sdr_by_hand_whatever_the_level():
+def test_si_sdr_by_hand_whatever_the_level() -> None:
     tone, noise = torch.tensor([[1.0, -1.0, 1.0, -1.0]]), torch.tensor([[1.0, 1.0, -1.0, -1.0]])
     assert losses.si_sdr(7 * (tone + 0.1 * noise), tone).item() == pytest.approx(20.0, abs=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(24, 96), (96, 24), (48, 48)])
-def test_newton_schulz_pulls_singular_values_to_one(shape):
+def test_newton_schulz_pulls_singular_values_to_one(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     values = torch.linalg.svdvals(muon.orthogonal(matrix))
     assert values.min() > 0.5
     assert values.max() < 1.5
 
 
-def test_every_parameter_has_exactly_one_optimiser():
+def test_every_parameter_has_exactly_one_optimiser() -> None:
     model = networks.build("htdemucs")
     matrices, rest = muon.split_parameters(model)
     assert len(matrices) + len(rest) == len(list(model.parameters()))
     assert all(weight.ndim >= 2 for weight in matrices)
 
 
-def test_the_schedule_warms_up_and_ends_low():
+def test_the_schedule_warms_up_and_ends_low() -> None:
     assert rate(0.0) == 0
     assert rate(0.02) == pytest.approx(1.0)
     assert rate(1.0) == pytest.approx(0.01)
     assert rate(0.3) > rate(0.6) > rate(0.9)
 
 
-def test_the_transplant_carries_the_spectral_layers_over():
+def test_the_transplant_carries_the_spectral_layers_over() -> None:
     donor = networks.build("hdemucs").state_dict()
     state = transplant.transplant(donor)
     assert torch.equal(state["encoder.2.conv.weight"], donor["encoder.2.conv.weight"])
@@ -109,7 +113,7 @@ def test_the_transplant_carries_the_spectral_layers_over():
 
 
 @pytest.fixture(scope="module")
-def banks(tmp_path_factory):
+def banks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few seconds of noise as speech, music and noise, split into voices to train on and to judge
     by."""
     folder, rng = tmp_path_factory.mktemp("banks"), np.random.default_rng(0)
@@ -128,9 +132,9 @@ def banks(tmp_path_factory):
     return folder / "banks"
 
 
-def tiny(**changes) -> Settings:
+def tiny(**changes: Any) -> Settings:
     """A training of a few steps."""
-    told = {
+    told: dict[str, Any] = {
         "network": "hdemucs",
         "batch": 1,
         "valid_count": 8,
@@ -141,15 +145,17 @@ def tiny(**changes) -> Settings:
     return Settings(**(told | changes))
 
 
-def test_a_training_that_was_stopped_ends_in_the_same_bits(tmp_path, banks, monkeypatch):
+def test_a_training_that_was_stopped_ends_in_the_same_bits(
+    tmp_path: Path, banks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Four steps at once, against two, a stop and two more, whose crops another process mixed."""
     for name in ("whole", "halves"):
         (tmp_path / name).mkdir()
     train(tiny(data=Data(banks=str(banks), crop_s=0.5)), tmp_path / "whole", NoRun())
     monkeypatch.setattr(training, "SAVE_EVERY_S", 0.0)
-    steps = []
+    steps: list[int] = []
 
-    def stopping(*arguments):
+    def stopping(*arguments: Any) -> Any:
         if len(steps) == 2:
             raise KeyboardInterrupt
         steps.append(1)
@@ -173,7 +179,7 @@ def test_a_training_that_was_stopped_ends_in_the_same_bits(tmp_path, banks, monk
     assert one["scores"] == other["scores"]
 
 
-def test_all_that_is_wrong_with_a_training_is_said_at_once(tmp_path):
+def test_all_that_is_wrong_with_a_training_is_said_at_once(tmp_path: Path) -> None:
     wrong = Settings(
         network="unet",
         resume=True,
@@ -192,7 +198,7 @@ def test_all_that_is_wrong_with_a_training_is_said_at_once(tmp_path):
         assert part in said
 
 
-def test_of_two_voices_one_is_held_out(tmp_path):
+def test_of_two_voices_one_is_held_out(tmp_path: Path) -> None:
     for name in ("anna__1", "anna__2", "bert"):
         soundfile.write(tmp_path / f"{name}.wav", np.full(2400, 0.1), 24_000)
     data.bank_folders(tmp_path / "banks", {"speech": tmp_path})
@@ -227,7 +233,9 @@ def test_every_key_of_a_training_can_be_set_on_its_command_line():
 
 
 @pytest.mark.slow
-def test_fine_tuning_on_folders_of_ones_own_makes_a_separator_that_a_run_uses(tmp_path):
+def test_fine_tuning_on_folders_of_ones_own_makes_a_separator_that_a_run_uses(
+    tmp_path: Path,
+) -> None:
     """The README's two commands: train on two folders from the shipped weights, then clean with
     what came out."""
     rng = np.random.default_rng(0)
@@ -278,7 +286,7 @@ def command(line: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_bits_are_learned_and_shipped(tmp_path):
+def test_bits_are_learned_and_shipped(tmp_path: Path) -> None:
     """A model with DiffQ's logits in its checkpoint is packed with those bits, not with the 8 it
     began with."""
     path, _ = checkpoint(tmp_path, "hdemucs")
@@ -296,7 +304,7 @@ def test_bits_are_learned_and_shipped(tmp_path):
     assert fewer < 0.85 * eight
 
 
-def checkpoint(folder, name: str):
+def checkpoint(folder: Path, name: str) -> tuple[Path, torch.nn.Module]:
     """A checkpoint as training writes it, of random weights."""
     torch.manual_seed(0)
     model = networks.build(name)
@@ -306,7 +314,9 @@ def checkpoint(folder, name: str):
 
 
 @pytest.mark.parametrize(("name", "bag"), export.BAGS.items())
-def test_separators_are_read_by_demucs_itself_and_by_a_safe_loader(tmp_path, name, bag):
+def test_separators_are_read_by_demucs_itself_and_by_a_safe_loader(
+    tmp_path: Path, name: str, bag: str
+) -> None:
     path, model = checkpoint(tmp_path, name)
     out = tmp_path / "repo"
     out.mkdir()
@@ -324,7 +334,7 @@ def test_separators_are_read_by_demucs_itself_and_by_a_safe_loader(tmp_path, nam
     assert (expected - heard).norm() < 0.05 * expected.norm()  # 8 and 16 bits instead of 32
 
 
-def test_the_denoiser_is_read_by_denoiser_itself(tmp_path):
+def test_the_denoiser_is_read_by_denoiser_itself(tmp_path: Path) -> None:
     path, model = checkpoint(tmp_path, "denoiser")
     package = export.export_denoiser(path, tmp_path)
     with torch.serialization.safe_globals(TRUSTED):

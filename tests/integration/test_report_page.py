@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,10 @@ def gains(browser: Any) -> dict[str, float]:
     return browser.execute_script(script)
 
 
+def heard_alone(browser: Any, sound: str) -> bool:
+    return [name for name, gain in gains(browser).items() if gain > 1e-3] == [sound]
+
+
 def plays_and_switches(browser: Any) -> None:
     """The report in the browser's current frame gets ready, plays, and turns to what was
     cleaned."""
@@ -168,11 +173,7 @@ def test_switches_at_once_at_the_same_place(opened: Any) -> None:
         before = opened.execute_script("return [now(), player.started]")
         press(opened, key)
         # One sound is heard and the other two are not; nothing was started anew.
-        until(
-            lambda wanted=sound: (
-                [name for name, gain in gains(opened).items() if gain > 1e-3] == [wanted]
-            )
-        )
+        until(partial(heard_alone, opened, sound))
         after = opened.execute_script("return [now(), player.started]")
         assert after[1] == before[1]
         assert (after[0] - before[0]) % 4 < 3.5
@@ -199,8 +200,10 @@ def test_switches_at_once_at_the_same_place(opened: Any) -> None:
 def test_all_three_sounds_have_one_length_and_the_matched_level(opened: Any, report: Path) -> None:
     script = """
     const done = arguments[0];
-    decode(0).then((all) => done(Object.fromEntries(Object.entries(all).map(([name, buffer]) => [name,
-      { seconds: buffer.duration, rate: buffer.sampleRate, samples: Array.from(buffer.getChannelData(0)) }]))));
+    const heard = (buffer) => ({ seconds: buffer.duration, rate: buffer.sampleRate,
+      samples: Array.from(buffer.getChannelData(0)) });
+    decode(0).then((all) => done(Object.fromEntries(
+      Object.entries(all).map(([name, buffer]) => [name, heard(buffer)]))));
     """
     heard = opened.execute_async_script(script)
     assert len({round(one["seconds"], 4) for one in heard.values()}) == 1

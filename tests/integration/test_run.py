@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -231,9 +232,10 @@ def test_finished_files_are_judged_without_separating(tmp_path: Path) -> None:
     out."""
     tracks = Pilot().tracks()[:2]
     for track in tracks:
+        assert track.reference_path
         save(load(track.path), tmp_path / "in" / f"{track.alias}.wav")
-        save(track.reference, tmp_path / "ref" / f"{track.alias}.wav")
-    save(tracks[0].reference, tmp_path / "out" / f"{tracks[0].alias}.wav")
+        save(load(track.reference_path), tmp_path / "ref" / f"{track.alias}.wav")
+    shutil.copytree(tmp_path / "ref", tmp_path / "out")
     mixture = load(tracks[1].path)
     save(
         mixture.with_waveform(

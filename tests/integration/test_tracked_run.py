@@ -3,7 +3,6 @@ the way."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -65,6 +64,7 @@ def test_a_sweeps_trials_are_told_apart_and_keep_what_they_are_made_of(tmp_path:
             "system/cpu_utilization_percentage",
         } <= set(run.data.metrics)
         assert len(client.get_metric_history(run.info.run_id, "file.lufs_cleaned")) == 2
+        assert run.inputs
         (dataset,) = run.inputs.dataset_inputs
         assert len(dataset.dataset.digest) > 8
         kept = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
@@ -165,4 +165,4 @@ def test_a_run_on_a_server_is_reproduced_from_elsewhere_and_one_whose_server_is_
         assert done.returncode == 0, done.stderr
         assert "1 run uploaded" in done.stdout
     assert state() == "FINISHED"
-    assert os.path.isfile(tmp_path / "here/mlflow-pending.db")
+    assert (tmp_path / "here/mlflow-pending.db").is_file()

@@ -1,4 +1,4 @@
-"""What a batch's folder holds against what it should hold."""
+"""Whether a batch's folder holds what it should hold."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import soundfile
 
@@ -17,10 +18,13 @@ LEFTOVERS = (".writing-", ".streaming-", ".probe-")
 
 
 @dataclass(frozen=True)
-class Found:
-    """Figures of a finished batch: `good` files that were to be cleaned and how many `finished`,
-    `bad` ones and how many are `named` with their reason; outputs that are `lost`, there more than
-    once, `torn`, or `differ` from another batch's.
+class Outcome:
+    """What became of a finished batch, as numbers of files.
+
+    Of the `good` inputs, `finished` were cleaned; of the `bad` ones, `named` have failed with the
+    expected reason. Of the outputs, `lost` are missing, `duplicated` belong to no input or to two,
+    `torn` cannot be read in full, and `differ` have other bytes than another batch's. `wrong` names
+    everything that is not as it should be.
     """
 
     good: int
@@ -39,9 +43,9 @@ class Found:
 
     def __str__(self) -> str:
         return (
-            f"{self.finished}/{self.good} finished, {self.named}/{self.bad} named; lost "
-            f"{self.lost}, duplicated "
-            f"{self.duplicated}, torn {self.torn}, different {self.differ}"
+            f"{self.finished}/{self.good} finished, {self.named}/{self.bad} named; "
+            f"lost {self.lost}, duplicated {self.duplicated}, torn {self.torn}, "
+            f"different {self.differ}"
         )
 
 
@@ -50,9 +54,11 @@ def check(
     inputs: Path,
     expected: Mapping[str, str | None],
     reference: Mapping[str, str] | None = None,
-) -> Found:
-    """Figures of the batch in `out` over the files of `inputs`; `reference` is what `hashes` gave
-    of another one.
+) -> Outcome:
+    """Compare the batch in `out` over the files of `inputs` with what was `expected` of them.
+
+    `expected` is what `batch_inputs.make` returned; `reference`, what `hashes` returned for another
+    batch over the same files.
     """
     mapped = table(out / "map.csv")
     by_path = {row["path"]: row for row in mapped}
@@ -101,7 +107,7 @@ def check(
         f"{name}: for two inputs" for name in twice
     ]
     wrong += [f"{name}: other bytes" for name in differ]
-    return Found(
+    return Outcome(
         counts["good"],
         counts["finished"],
         counts["bad"],
@@ -115,8 +121,8 @@ def check(
 
 
 def output_state(path: Path, source: Path) -> str:
-    """ "" for a whole output of the source's shape, `lost` where there is none, else what is wrong
-    with it.
+    """What is wrong with an output: nothing ("") where it can be read and has its source's shape,
+    `lost` where it is missing, else a text that begins with `torn`.
     """
     if not path.is_file():
         return "lost"
@@ -133,7 +139,7 @@ def output_state(path: Path, source: Path) -> str:
 
 
 def hashes(out: Path) -> dict[str, str]:
-    """sha256 of every cleaned file by its place."""
+    """sha256 of every cleaned file, by its path in `cleaned/`."""
     folder = out / "cleaned"
     return {
         str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest()
@@ -143,7 +149,7 @@ def hashes(out: Path) -> dict[str, str]:
 
 
 def begun(out: Path) -> Counter[str]:
-    """How often each alias was begun by a worker of this machine, all sessions together."""
+    """How often the workers of this machine began each alias, over all sessions."""
     found: Counter[str] = Counter()
     for log in out.glob("worker-*.log"):
         for line in log.read_text(errors="replace").splitlines():
@@ -152,8 +158,8 @@ def begun(out: Path) -> Counter[str]:
     return found
 
 
-def ledger(out: Path) -> list[dict]:
-    """The whole lines of a ledger."""
+def ledger(out: Path) -> list[dict[str, Any]]:
+    """The entries of a batch's ledger, without a last line that is not complete."""
     path, lines = out / "ledger.jsonl", []
     for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
         try:

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+#: Writes a file, with what it draws from a generator.
+Writer = Callable[[Path, np.random.Generator], object]
 RATES = (8000, 11025, 16000, 22050, 24000, 44100, 48000)
 #: Extension and libsndfile's subtype of the ordinary good files.
 FORMATS = (
@@ -47,8 +49,10 @@ def sound(
 def make(
     folder: Path, count: int = 500, seed: int = 0, sparse_s: float = SPARSE_S
 ) -> dict[str, str | None]:
-    """Fill `folder` with `count` files; what is expected, by path relative to it. The same seed
-    makes the same files.
+    """Fill `folder` with `count` files, the same ones for the same seed.
+
+    Returns what has to become of each, by its path relative to `folder`: None where it has to be
+    cleaned, else a part of the reason that its failure must give.
     """
     generator = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +87,7 @@ def make(
     return expected
 
 
-def _special(sparse_s: float) -> dict[str, Callable[[Path, np.random.Generator], None]]:
+def _special(sparse_s: float) -> dict[str, Writer]:
     """Good files that are anything but ordinary."""
 
     def wav(
@@ -93,14 +97,14 @@ def _special(sparse_s: float) -> dict[str, Callable[[Path, np.random.Generator],
         gain: float = 1.0,
         offset: float = 0.0,
         subtype: str = "PCM_16",
-    ):
+    ) -> Writer:
         def write(path: Path, generator: np.random.Generator) -> None:
             frames = np.clip(gain * sound(generator, seconds, rate, channels) + offset, -1, 1)
             soundfile.write(path, frames, rate, subtype=subtype)
 
         return write
 
-    def copy_of(name: str):
+    def copy_of(name: str) -> Writer:
         return lambda path, _: path.write_bytes((path.parent.parent / name).read_bytes())
 
     def link_to_outside(path: Path, generator: np.random.Generator) -> None:
@@ -145,7 +149,7 @@ def _special(sparse_s: float) -> dict[str, Callable[[Path, np.random.Generator],
     }
 
 
-def _spoilt(make_bytes: Callable[[bytes], bytes], extension: str = "wav"):
+def _spoilt(make_bytes: Callable[[bytes], bytes], extension: str = "wav") -> Writer:
     """A writer of a good file's bytes, changed."""
 
     def write(path: Path, generator: np.random.Generator) -> None:
@@ -157,7 +161,7 @@ def _spoilt(make_bytes: Callable[[bytes], bytes], extension: str = "wav"):
     return write
 
 
-def _not_finite(value: float):
+def _not_finite(value: float) -> Writer:
     def write(path: Path, generator: np.random.Generator) -> None:
         frames = sound(generator, 0.5, 24000)
         frames[len(frames) // 2] = value
@@ -176,7 +180,7 @@ def _unreadable(path: Path, generator: np.random.Generator) -> None:
 
 
 #: Names of bad files with what the reason has to say of them, and how they are made.
-BAD: dict[str, tuple[str, Callable[[Path, np.random.Generator], None]]] = {
+BAD: dict[str, tuple[str, Writer]] = {
     "empty.wav": ("empty", lambda path, _: path.write_bytes(b"")),
     "header_only.wav": ("without any samples", _spoilt(lambda _: _header())),
     "truncated.wav": ("truncated", _spoilt(lambda whole: whole[: len(whole) // 2])),

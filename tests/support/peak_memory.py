@@ -18,7 +18,8 @@ from speechclean.stages.datasets.manifest import Pilot
 #: Runs a command and prints the peak resident memory of it, in MiB.
 MEASURE = """
 import resource, subprocess, sys
-code = subprocess.call([sys.executable, "-m", "speechclean", *sys.argv[1:]], stdout=subprocess.DEVNULL)
+command = [sys.executable, "-m", "speechclean", *sys.argv[1:]]
+code = subprocess.call(command, stdout=subprocess.DEVNULL)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 sys.exit(code)
 """

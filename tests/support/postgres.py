@@ -1,5 +1,5 @@
-"""A PostgreSQL server of a test's own, in a folder, on a port of its own. As root its programs run
-as another user."""
+"""A PostgreSQL server for one test, in a temporary folder and on a free port. Where the tests run
+as root, its programs run as another user: PostgreSQL refuses root."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def program(name: str) -> str | None:
 
 
 def available() -> bool:
-    """Whether there are programs, and a user to run them as."""
+    """Whether PostgreSQL's programs are installed, and there is a user to run them as."""
     return bool(program("initdb") and program("pg_ctl")) and (
         os.geteuid() != 0 or _user() is not None
     )
@@ -37,8 +37,8 @@ def _user() -> str | None:
 
 @contextmanager
 def server(password: str = "") -> Iterator[str]:
-    """The URI of a server of one's own, without a database: there is an empty one, `postgres`. With
-    a `password` all have to give it."""
+    """The URI of a server without the name of a database; there is an empty one, `postgres`. With a
+    `password`, every connection has to give it."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="postgres-") as scratch:
         folder = Path(scratch)
         lead: list[str] = []

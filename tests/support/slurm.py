@@ -1,5 +1,5 @@
-"""A SLURM cluster of a test's own, in a folder, on ports of its own: a controller and one node,
-this machine."""
+"""A SLURM cluster for one test, in a temporary folder and on free ports: a controller, and this
+machine as its only node."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 
 
 def available() -> bool:
-    """Whether its programs are here, and the rights to start them."""
+    """Whether SLURM's programs are installed, and we may start them."""
     return os.geteuid() == 0 and all(map(shutil.which, PROGRAMS))
 
 
 @contextmanager
 def cluster(cpus: int = 2, memory_mb: int = 6000) -> Iterator[dict[str, str]]:
-    """The environment that makes `sbatch` and its friends speak to a cluster of one's own, idle and
+    """The environment variables with which `sbatch` and its like use a cluster that is idle and
     ready."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="slurm-") as scratch, ExitStack() as stack:
         folder, host = Path(scratch), socket.gethostname().partition(".")[0]
@@ -83,7 +83,7 @@ def cluster(cpus: int = 2, memory_mb: int = 6000) -> Iterator[dict[str, str]]:
             f"--seed-file={folder}/munged.seed",
         ]
         for line in (munged, ["slurmctld", "-D"], ["slurmd", "-D", "-N", host]):
-            log = stack.enter_context(open(folder / f"{line[0]}.out", "w"))
+            log = stack.enter_context((folder / f"{line[0]}.out").open("w"))
             process = subprocess.Popen(
                 line, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
             )
@@ -112,7 +112,7 @@ def _wait(ready: Callable[[], bool], folder: Path) -> None:
         time.sleep(0.2)
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(10)

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 TARGET = "speechclean.stages.separators.engine"
 
@@ -32,7 +33,7 @@ class _Noting(importlib.abc.MetaPathFinder):
 
 def _wrap(network) -> None:
     answer, lock = network.answer, threading.Lock()
-    file = open(os.environ["SPEECHCLEAN_PASSES"], "a", buffering=1)
+    file = Path(os.environ["SPEECHCLEAN_PASSES"]).open("a", buffering=1)
 
     def noted(self, heard):
         start = time.monotonic()

@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-from speechclean.records import provenance
-from speechclean.records.provenance import collect, git_state, sha256, signature
+from speechclean.records import checkout
+from speechclean.records.checkout import git_state, patch
+from speechclean.records.provenance import collect, sha256, signature
 
 CONFIG = {
     "name": "pilot",
@@ -139,9 +140,9 @@ def test_the_sha256_is_the_one_of_the_contents(tmp_path):
 def test_git_state_tells_commit_and_changes(tmp_path, monkeypatch):
     package = tmp_path / "speechclean"
     package.mkdir()
-    (package / "provenance.py").write_text("1\n")
+    (package / "__init__.py").write_text("1\n")
     (tmp_path / "diary.txt").write_text("not code")
-    monkeypatch.setattr(provenance, "PACKAGE", package)
+    monkeypatch.setattr(checkout, "PACKAGE", package)
     assert git_state() is None, "no repository"
 
     def git(*arguments):
@@ -157,15 +158,15 @@ def test_git_state_tells_commit_and_changes(tmp_path, monkeypatch):
     clean = git_state()
     assert len(clean["commit"]) == 40
     assert not clean["dirty"], "files that are no code do not count"
-    (package / "provenance.py").write_text("2\n")
+    (package / "__init__.py").write_text("2\n")
     (package / "new.py").touch()
     dirty = git_state()
     assert dirty["dirty"]
-    assert dirty["changed"] == [" M speechclean/provenance.py", "?? speechclean/new.py"]
-    assert "provenance.py" in dirty["diff_stat"]
+    assert dirty["changed"] == [" M speechclean/__init__.py", "?? speechclean/new.py"]
+    assert "__init__.py" in dirty["diff_stat"]
     (tmp_path / "weights.bin").write_bytes(bytes(range(256)))  # no code: not in it
     (package / "net.th").write_bytes(bytes(range(256)))
-    made = provenance.patch()
+    made = patch()
     assert "new.py" in untracked(tmp_path), "the user's index is as it was"
     clone = tmp_path / "clone"
     git("clone", "-q", str(tmp_path), str(clone))
@@ -173,9 +174,9 @@ def test_git_state_tells_commit_and_changes(tmp_path, monkeypatch):
     there = {path.name: path.read_bytes() for path in (clone / "speechclean").iterdir()}
     assert there == {path.name: path.read_bytes() for path in package.iterdir()}
     assert not (clone / "weights.bin").exists()
-    monkeypatch.setattr(provenance, "LARGEST_PATCH", 100)
+    monkeypatch.setattr(checkout, "LARGEST_PATCH", 100)
     with pytest.raises(ValueError, match="commit large files"):
-        provenance.patch()
+        patch()
 
 
 def untracked(folder):

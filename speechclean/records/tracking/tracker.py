@@ -158,31 +158,19 @@ class MlflowTracker:
     ) -> Iterator[Run]:
         """Record a run: FINISHED after the block, FAILED on whatever is raised in it.
 
-        SIGTERM and Ctrl-C count as raised. `continues` is the id of an ended run that goes on, if it is there; else a new one begins.
-        If the store is lost on the way, the block is not disturbed, and `TrackingError` is raised
-        after it.
+        SIGTERM and Ctrl-C count as raised. `continues` is the id of an ended run that goes on, if
+        the store has it; else a new one begins. If the store is lost on the way, the block is not
+        disturbed, and `TrackingError` is raised after it.
         """
         client, experiment_id, store = self._opened
         lock = uuid.uuid4().hex
-        origin = {
-            LOCK_TAG: lock,
-            "speechclean.host": socket.gethostname(),
-            "speechclean.pid": str(os.getpid()),
-            "mlflow.user": _user(),
-            "mlflow.source.name": Path(sys.argv[0] or "python").name,
-            "mlflow.source.type": "LOCAL",
-        }
-        if (parent := os.environ.get(PARENT_VARIABLE)) and parent != continues:
-            origin["mlflow.parentRunId"] = parent
+        described = {LOCK_TAG: lock} | _origin(continues)
+        described |= {key: text(value, TAG_LENGTH) for key, value in keyed(tags or {}).items()}
+        if store != self._store:
+            described |= pending.tags(self._store, self.experiment)
         # The lock is taken before the run is created: a run that is RUNNING while nobody holds its
         # lock can only be one whose process died.
         with signals_as_exit(), alive(store.running / lock):
-            described = {
-                **origin,
-                **{key: text(value, TAG_LENGTH) for key, value in keyed(tags or {}).items()},
-            }
-            if store != self._store:
-                described |= pending.tags(self._store, self.experiment)
             with explained(store):
                 started = _reopened(client, continues, described) if continues else None
                 started = (
@@ -259,6 +247,20 @@ class MlflowTracker:
         with explained(store):
             artifacts = self.artifacts if store == self._store else None
             return client, experiment_of(client, store, self.experiment, artifacts), store
+
+
+def _origin(continues: str | None) -> dict[str, str]:
+    """Tags that tell which process records a run, and of which sweep it is a trial."""
+    tags = {
+        "speechclean.host": socket.gethostname(),
+        "speechclean.pid": str(os.getpid()),
+        "mlflow.user": _user(),
+        "mlflow.source.name": Path(sys.argv[0] or "python").name,
+        "mlflow.source.type": "LOCAL",
+    }
+    if (parent := os.environ.get(PARENT_VARIABLE)) and parent != continues:
+        tags["mlflow.parentRunId"] = parent
+    return tags
 
 
 def _reopened(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> str | None:

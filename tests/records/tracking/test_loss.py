@@ -129,7 +129,7 @@ def test_six_processes_log_ten_runs_each_into_a_store_that_is_not_there(tmp_path
     code = """
 import sys
 from pathlib import Path
-from speechclean.tracking import MlflowTracker
+from speechclean.records.tracking import MlflowTracker
 Path(sys.argv[1]).write_text("here")
 tracker = MlflowTracker("sqlite:///mlflow.db", system_metrics_s=0.2)
 tracker.prepare()

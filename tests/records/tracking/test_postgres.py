@@ -51,8 +51,8 @@ def together(uri: str, folder: Path, processes: int, runs: int) -> None:
     code = """
 import os, sys, time
 from pathlib import Path
-from speechclean.tracking import MlflowTracker
-from speechclean.tracking.client import quieten
+from speechclean.records.tracking import MlflowTracker
+from speechclean.records.tracking.client import quieten
 quieten()
 import mlflow.store.tracking.sqlalchemy_store
 uri, processes, runs = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

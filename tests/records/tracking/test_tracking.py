@@ -55,8 +55,8 @@ def processes(number: int, code: str, uri: str, cwd: Path = ROOT) -> Iterator[su
     """
     program = f"""
 import os, sys, time
-from speechclean.tracking import MlflowTracker
-from speechclean.tracking.client import quieten as _quieten
+from speechclean.records.tracking import MlflowTracker
+from speechclean.records.tracking.client import quieten as _quieten
 _quieten()
 import mlflow.store.tracking.sqlalchemy_store
 def work():
@@ -314,7 +314,10 @@ def test_no_tracker_takes_everything_and_keeps_nothing(tmp_path, monkeypatch):
 
 
 def test_mlflow_is_imported_late():
-    code = "import sys, json, speechclean.records.tracking; print(json.dumps([m for m in ('mlflow', 'sqlalchemy') if m in sys.modules]))"
+    code = (
+        "import sys, json, speechclean.records.tracking; "
+        "print(json.dumps([m for m in ('mlflow', 'sqlalchemy') if m in sys.modules]))"
+    )
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
     )

@@ -3,9 +3,9 @@
 They tell whether the sound was the same and, if not, by how much it differed. A fingerprint, called
 a mark here as in the files of a run, is the sha256 of the samples, their energy, and a sketch: the
 samples, each times a pseudo-random sign, summed into 16 buckets (Charikar, Chen & Farach-Colton,
-"Finding Frequent Items in Data Streams", ICALP 2002). The sketch is linear and keeps energies on average, so the energy of
-the difference of two sketches estimates that of the difference of two sounds, to about 1.5 dB, from
-a hundred bytes.
+"Finding Frequent Items in Data Streams", ICALP 2002). The sketch is linear and keeps energies on
+average, so the energy of the difference of two sketches estimates that of the difference of two
+sounds, to about 1.5 dB, from a hundred bytes.
 """
 
 from __future__ import annotations

@@ -67,8 +67,9 @@ def check_experiment(store: Store, name: str, timeout_s: int) -> None:
 
             with patience(0, timeout_s):
                 found = MlflowClient(tracking_uri=store.uri).get_experiment_by_name(name)
-            gone = found is not None and found.lifecycle_stage != "active"
-            deleted = found.experiment_id if gone else None
+            deleted = None
+            if found is not None and found.lifecycle_stage != "active":
+                deleted = found.experiment_id
         if deleted is not None:
             raise refuse_deleted(store, name, deleted)
 

@@ -68,6 +68,7 @@ REFUSED = {
     "no_inputs": ("run", ["dataset=folder", "dataset.pattern=nix/*.wav"], "matches no sound file"),
     "no_manifest": ("run", ["dataset=manifest", "dataset.path=gone.csv"], "no such file"),
     "unwritable_folder": ("run", ["hydra.run.dir=/proc/nowhere/x"], "cannot be written"),
+    "only_the_attempt_tells": ("run", ["hydra.run.dir=../dangling"], "cannot be written"),
     "unwritable_cache": (
         "run",
         ["cache.enabled=true", "cache.dir=/proc/nowhere"],
@@ -106,6 +107,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (folder / name).mkdir()
     elsewhere = {key: str(folder / "home") for key in ("HOME", "XDG_CACHE_HOME", "TORCH_HOME")}
     (folder / "control").mkdir()
+    (folder / "dangling").symlink_to("/proc/nowhere")
     (folder / "home").mkdir()
     own = environment() | elsewhere | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     asked = [(name, entry, arguments) for name, (entry, arguments, _) in REFUSED.items()]
@@ -133,9 +135,10 @@ def test_a_refused_command_leaves_no_file(refusals: Path, name: str) -> None:
     assert REFUSED[name][2] in said
     assert "Traceback" not in said
     assert list((refusals / name).iterdir()) == []
-    assert made == []
+    if name != "only_the_attempt_tells":
+        assert made == []
 
 
 def test_what_is_written_is_noticed(refusals: Path) -> None:
     _, made = json.loads((refusals / "control.json").read_text())
-    assert [one.split()[0] for one in made] == ["os.mkdir", "open", "sqlite3"]
+    assert {one.split()[0] for one in made} == {"os.mkdir", "open", "sqlite3"}

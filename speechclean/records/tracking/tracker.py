@@ -17,11 +17,11 @@ import socket
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from speechclean.system.liveness import alive, signals_as_exit
 
@@ -29,7 +29,7 @@ from . import pending
 from .address import Store, TrackingError
 from .client import check_experiment, connected, experiment_of, explained
 from .labels import TAG_LENGTH, keyed, text
-from .run import FAILURE_TAG, NoRun, Run, StoredRun
+from .run import FAILURE_TAG, Run, StoredRun
 from .stale import LOCK_TAG, fail_dead_runs
 from .system import watched
 
@@ -40,56 +40,6 @@ log = logging.getLogger(__name__)
 
 #: A sweep hands the id of its parent run to its trials in this environment variable.
 PARENT_VARIABLE = "SPEECHCLEAN_PARENT_RUN"
-
-
-class Tracker(Protocol):
-    """`check` while nothing may be written yet, `prepare` before any work, then `run` around it.
-
-    outputs_mib: how much of the cleaned files is kept with a run, in all
-    log_model: whether the pipeline is kept with a run, as a model that can be served
-    """
-
-    outputs_mib: int
-    log_model: bool
-
-    def check(self) -> None:
-        """Raise `TrackingError` if the store can be seen to be unusable. Nothing is written."""
-
-    def prepare(self) -> None:
-        """Make or reach the store. Raises `TrackingError`."""
-
-    def run(
-        self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None
-    ) -> AbstractContextManager[Run]:
-        """Record a run for the length of a block; `continues` is the id of one that goes on."""
-
-
-@dataclass(frozen=True)
-class NoTracker:
-    """Keeps nothing: for throw-away runs, where the files in the output folder are enough."""
-
-    outputs_mib: int = field(default=0, init=False)
-    log_model: bool = field(default=False, init=False)
-
-    def check(self) -> None:
-        """Always ready."""
-
-    def prepare(self) -> None:
-        """Nothing to make."""
-
-    @contextmanager
-    def run(
-        self,
-        name: str,  # noqa: ARG002 - the protocol's
-        tags: Mapping[str, str] | None = None,  # noqa: ARG002
-        continues: str | None = None,  # noqa: ARG002
-    ) -> Iterator[Run]:
-        """A run that is not recorded.
-
-        SIGTERM still unwinds it, so that no half-written files stay.
-        """
-        with signals_as_exit():
-            yield NoRun()
 
 
 @dataclass(frozen=True)

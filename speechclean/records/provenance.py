@@ -37,7 +37,6 @@ __all__ = [
     "file_hash",
     "git_state",
     "patch",
-    "sha256",
     "signature",
 ]
 

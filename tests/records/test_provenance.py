@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from speechclean.networks.weights.search_path import sha256
 from speechclean.records import checkout
 from speechclean.records.checkout import git_state, patch
-from speechclean.records.provenance import collect, sha256, signature
+from speechclean.records.provenance import collect, signature
 
 #: Inputs and weights.
 Files = tuple[dict[str, Path], dict[str, Path]]

@@ -16,9 +16,10 @@ This is the only package that imports mlflow, and always late, since that alone 
     address         where a store is
 """
 
+from .address import TrackingError
 from .protocol import NoTracker, Tracker
 from .recorded_runs import Record, Records
-from .run import NOTE_TAG, Run, TrackingError
+from .run import NOTE_TAG, Run
 from .tracker import MlflowTracker
 
 __all__ = [

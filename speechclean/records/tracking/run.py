@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .address import Store, TrackingError
+from .address import Store
 from .labels import PARAM_LENGTH, TAG_LENGTH, flat, keyed, measured, text
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["NOTE_TAG", "NoRun", "Run", "StoredRun", "TrackingError"]
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")

@@ -131,7 +131,6 @@ def test_six_processes_log_ten_runs_each_into_a_store_that_is_not_there(tmp_path
     code = """
 import sys
 from pathlib import Path
-from typing import Any
 from speechclean.records.tracking import MlflowTracker
 Path(sys.argv[1]).write_text("here")
 tracker = MlflowTracker("sqlite:///mlflow.db", system_metrics_s=0.2)

@@ -1,5 +1,4 @@
-"""The names of the classes that configs name by `_target_`: the first one that each was recorded
-under, and today's.
+"""Former and present names of the classes that configs name by `_target_`.
 
 Logged runs, ledgers of batches and studies hold configs, or hashes of configs, with the names of
 their time. Instantiation understands every former name (`current`); signatures are made of first
@@ -14,8 +13,8 @@ from typing import Any
 
 _PACKAGE = "speechclean."
 
-#: First name of each class that has another one today, without the name of the package: where it is
-#: now.
+#: The name under which each class was first recorded, and today's where that is another one; both
+#: without the name of the package.
 MOVED: Mapping[str, str] = {
     "batches.cluster.Cluster": "experiment.batch.ray_executor.Cluster",
     "batches.delivery.Tar": "experiment.batch.delivery.Tar",
@@ -40,7 +39,9 @@ MOVED: Mapping[str, str] = {
     "metrics.lsd.Lsd": "stages.metrics.lsd.Lsd",
     "metrics.lufs.Lufs": "stages.metrics.lufs.Lufs",
     "metrics.music_presence.MusicPresence": "stages.metrics.music_presence.MusicPresence",
-    "metrics.music_presence_max.MusicPresenceMax": "stages.metrics.music_presence_max.MusicPresenceMax",
+    "metrics.music_presence_max.MusicPresenceMax": (
+        "stages.metrics.music_presence_max.MusicPresenceMax"
+    ),
     "metrics.music_residual_db.MusicResidual": "stages.metrics.music_residual_db.MusicResidual",
     "metrics.music_to_speech_db.MusicToSpeech": "stages.metrics.music_to_speech_db.MusicToSpeech",
     "metrics.pesq.Pesq": "stages.metrics.pesq.Pesq",

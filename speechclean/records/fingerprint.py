@@ -1,11 +1,11 @@
-"""Marks of what passed each stage: enough to say later, without the sound, whether another run's
-was the same and, if not, by how much it differed.
+"""Fingerprints of what passed each stage: enough to compare two runs later, without the sound.
 
-A mark is the sha256 of the samples, their energy, and a sketch: the samples, each times a
-pseudo-random sign, summed into 16 buckets (Charikar, Chen & Farach-Colton, "Finding Frequent Items
-in Data Streams", ICALP 2002). The sketch is linear and keeps energies on average, so the energy of
-the difference of two sketches estimates that of the difference of two sounds, to about 1.5 dB, from
-a hundred bytes.
+They tell whether the sound was the same and, if not, by how much it differed. A fingerprint, called
+a mark here as in the files of a run, is the sha256 of the samples, their energy, and a sketch: the
+samples, each times a pseudo-random sign, summed into 16 buckets (Charikar, Chen & Farach-Colton,
+"Finding Frequent Items in Data Streams", ICALP 2002). The sketch is linear and keeps energies on
+average, so the energy of the difference of two sketches estimates that of the difference of two
+sounds, to about 1.5 dB, from a hundred bytes.
 """
 
 from __future__ import annotations
@@ -47,15 +47,17 @@ class Mark:
 
     @classmethod
     def from_json(cls, read: Mapping[str, Any]) -> Mark:
+        """The mark that `to_json` wrote."""
         sketch = np.frombuffer(base64.b64decode(read["sketch"]), "<f4")
         return cls(
             tuple(read["shape"]), read["sha256"], float(read["energy"]), tuple(map(float, sketch))
         )
 
     def difference_db(self, other: Mark) -> float:
-        """Estimated energy of the difference, relative to the louder of the two, in dB: -inf for
-        the same samples, 0 or more for unlike ones. Below about -130 dB the sketch's own rounding
-        is all that is left.
+        """Estimated energy of the difference, relative to the louder of the two, in dB.
+
+        -inf for the same samples, 0 or more for unlike ones. Below about -130 dB the sketch's own
+        rounding is all that is left.
         """
         if self.sha256 == other.sha256 and self.shape == other.shape:
             return -math.inf
@@ -67,9 +69,7 @@ class Mark:
 
 
 class Marker:
-    """Marks of one file, fed stage by stage in stretches `[channels, samples]` of whatever
-    length.
-    """
+    """Marks of one file, fed stage by stage in stretches `[channels, samples]` of any length."""
 
     def __init__(self) -> None:
         self._stages: dict[str, list[_Channel]] = {}
@@ -120,8 +120,9 @@ def _mark(channels: list[_Channel]) -> Mark:
 
 @lru_cache(maxsize=32)
 def _signs(channel: int, block: int) -> np.ndarray:
-    """Signs of one block of one channel, the same wherever and whenever: PCG64 is a documented,
-    fixed stream.
+    """Signs of one block of one channel.
+
+    They are the same everywhere and always: PCG64 is a documented, fixed stream.
     """
     bits = np.unpackbits(
         np.frombuffer(

@@ -1,5 +1,4 @@
-"""What a result was made from and with: enough to say, later and elsewhere, whether a run can come
-out the same.
+"""What a result was made from and with, so that others can tell whether it can come out the same.
 
 `collect` describes the code, the environment, the machine, the inputs and the weights. `signature`
 is a run's identity: two runs with one signature, on one class of machine, give the same samples.
@@ -11,8 +10,6 @@ import hashlib
 import json
 import os
 import platform
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -28,6 +25,20 @@ from speechclean.records.class_names import with_first
 from speechclean.system.atomic_files import sources_sha256
 from speechclean.system.hardware import cpu_model, version
 from speechclean.system.resources import PACKAGE
+
+from .checkout import git_state, patch
+
+__all__ = [
+    "canonical",
+    "code_sha256",
+    "collect",
+    "digest",
+    "environment_file",
+    "file_hash",
+    "git_state",
+    "patch",
+    "signature",
+]
 
 #: Packages whose version can change a sample or a number.
 STACK = (
@@ -87,15 +98,11 @@ LISTENING = ("metrics", "verdict")
 #: Mappings whose order is an order of work: [beta_wiener, loudness] is not [loudness, beta_wiener].
 ORDERED = ("separators", "postprocess")
 
-#: Of a checkout, what a run is made of.
-CODE = ("speechclean", "conf", "pyproject.toml", "constraints.txt")
-#: In bytes: a patch above this is not kept with a run.
-LARGEST_PATCH = 50 * 2**20
-
 
 def collect(inputs: Mapping[str, Path], weights: Mapping[str, Path], seed: int) -> dict[str, Any]:
-    """Everything a result depends on, ready for JSON. Never fails: what cannot be found out is
-    None.
+    """Everything a result depends on, ready for JSON.
+
+    Never fails: what cannot be found out is None.
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -125,11 +132,11 @@ def collect(inputs: Mapping[str, Path], weights: Mapping[str, Path], seed: int) 
 def signature(
     config: Mapping[str, Any], inputs: Mapping[str, Path], weights: Mapping[str, Path]
 ) -> str:
-    """sha256, in hex, of the resolved config less its `SILENT` keys, the inputs' contents and the
-    weights' contents.
+    """The identity of a run: a sha256 in hex.
 
-    Neither the names nor the order of the inputs count, since neither changes what becomes of each
-    of them.
+    It is taken over the resolved config less its `SILENT` keys, and the contents of inputs and
+    weights. Neither the names nor the order of the inputs count, since neither changes what becomes
+    of each of them.
     """
     identity = {
         "config": canonical(config),
@@ -142,65 +149,9 @@ def signature(
     return hashlib.sha256(written.encode()).hexdigest()
 
 
-def git_state() -> dict[str, Any] | None:
-    """Commit of the checkout that this package runs from, and what differs from it in the package
-    and its config.
-
-    None when it runs from anywhere else, an environment inside somebody else's checkout included.
-    """
-    if _git("ls-files", "--error-unmatch", "__init__.py") is None:
-        return None
-    commit, top = _git("rev-parse", "HEAD"), _git("rev-parse", "--show-toplevel")
-    if not commit or not top:
-        return None
-    code = _code_paths(top)
-    changed = (_git("status", "--porcelain", "--", *code) or "").splitlines()
-    return {
-        "commit": commit,
-        "branch": _git("rev-parse", "--abbrev-ref", "HEAD"),
-        "dirty": bool(changed),
-        "changed": changed,
-        "diff_stat": _git("diff", "--stat", "HEAD", "--", *code),
-    }
-
-
-def patch() -> bytes | None:
-    """What `git apply` needs to make the checkout's code from its commit, new files and weights
-    included; None if nothing differs or this is no checkout. Raises `ValueError` above
-    `LARGEST_PATCH`.
-
-    Made in an index and an object store of its own: the user's are left alone.
-    """
-    state = git_state()
-    top, objects = _git("rev-parse", "--show-toplevel"), _git("rev-parse", "--git-path", "objects")
-    if state is None or not state["dirty"] or not top or not objects:
-        return None
-    with tempfile.TemporaryDirectory() as scratch:
-        (Path(scratch) / "objects").mkdir()
-        environment = {
-            "GIT_INDEX_FILE": f"{scratch}/index",
-            "GIT_OBJECT_DIRECTORY": f"{scratch}/objects",
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(PACKAGE / objects),
-        }
-        code = _code_paths(top)
-        for arguments in (["read-tree", "HEAD"], ["add", "--all", "--", *code]):
-            if _git(*arguments, **environment) is None:
-                raise ValueError(f"git {arguments[0]} failed")
-        made = _git_bytes("diff", "--cached", "--binary", "HEAD", "--", *code, **environment)
-    if made is None:
-        raise ValueError("git diff failed")
-    if len(made) > LARGEST_PATCH:
-        raise ValueError(
-            f"it has {len(made) / 2**20:.0f} MiB, more than {LARGEST_PATCH / 2**20:.0f}; commit large files"
-        )
-    return made
-
-
 @cache
 def environment_file() -> str:
-    """Every installed distribution as `name==version`, a requirements file to make this environment
-    again.
-    """
+    """Every installed distribution as `name==version`: a requirements file of this environment."""
     found = {
         dist.metadata["Name"]: dist.version
         for dist in metadata.distributions()
@@ -214,13 +165,10 @@ def environment_file() -> str:
     return "\n".join([f"# Python {platform.python_version()}", *lines]) + "\n"
 
 
-def _code_paths(top: str) -> list[str]:
-    return [f":/{name}" for name in CODE if (Path(top) / name).exists()]
-
-
 def canonical(config: Mapping[str, Any]) -> Any:
-    """A config without its silent keys, every class under its first name; where order matters,
-    pairs instead of keys that JSON would sort.
+    """A config without its silent keys, every class under its first name.
+
+    Where order matters, it has pairs instead of keys, which JSON would sort.
     """
     config = with_first(config)
     guarded = not str((config.get("guard") or {}).get("_target_", "NoGuard")).endswith("NoGuard")
@@ -254,35 +202,9 @@ def file_hash(path: Path) -> str | None:
 
 
 def code_sha256(package: Path | None = None) -> str:
-    """One hash over a package's sources (this one's): tells versions apart where there is no
-    git.
-    """
+    """One hash over a package's sources (this one's), to tell versions apart without git."""
     package = package or PACKAGE
     return sources_sha256(package, package.rglob("*.py"))
-
-
-def _git(*arguments: str, **environment: str) -> str | None:
-    """What git says when asked in the package's folder; None when it fails, hangs or is not
-    there.
-    """
-    answer = _git_bytes(*arguments, **environment)
-    return None if answer is None else answer.decode(errors="replace").rstrip()
-
-
-def _git_bytes(*arguments: str, **environment: str) -> bytes | None:
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **environment}
-    try:
-        answer = subprocess.run(
-            ["git", *arguments],
-            cwd=PACKAGE,
-            env=environment,
-            capture_output=True,
-            timeout=30,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout
 
 
 def _cuda() -> dict[str, Any] | None:

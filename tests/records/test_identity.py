@@ -35,7 +35,7 @@ def resolved(overrides: list[str]) -> dict[str, Any]:
     cfg = composed(overrides)
     OmegaConf.set_struct(cfg, False)
     cfg.output.dir, cfg.name = "outputs", "run"
-    found = OmegaConf.to_container(cfg, resolve=True)
+    found: Any = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(found, dict)
     return found
 

@@ -4,14 +4,20 @@ stands in a run's way."""
 import copy
 import json
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from speechclean.networks.weights.search_path import sha256
-from speechclean.records import provenance
-from speechclean.records.provenance import collect, git_state, signature
+from speechclean.records import checkout
+from speechclean.records.checkout import git_state, patch
+from speechclean.records.provenance import collect, signature
 
-CONFIG = {
+#: Inputs and weights.
+Files = tuple[dict[str, Path], dict[str, Path]]
+
+CONFIG: dict[str, Any] = {
     "name": "pilot",
     "shifts": 1,
     "device": "cpu",
@@ -32,13 +38,13 @@ CONFIG = {
 
 
 @pytest.fixture
-def files(tmp_path):
+def files(tmp_path: Path) -> Files:
     for name in ("one", "two", "model"):
         (tmp_path / name).write_bytes(name.encode())
     return {"a": tmp_path / "one", "b": tmp_path / "two"}, {"net": tmp_path / "model"}
 
 
-def changed(path, value):
+def changed(path: str, value: Any) -> dict[str, Any]:
     config = copy.deepcopy(CONFIG)
     *parents, last = path.split(".")
     node = config
@@ -65,7 +71,7 @@ def changed(path, value):
         "batch_seconds",
     ],
 )
-def test_what_cannot_change_the_sound_does_not_count(files, path):
+def test_what_cannot_change_the_sound_does_not_count(files: Files, path: str) -> None:
     assert signature(changed(path, "other"), *files) == signature(CONFIG, *files)
 
 
@@ -84,18 +90,18 @@ def test_what_cannot_change_the_sound_does_not_count(files, path):
         "fusion.name",
     ],
 )
-def test_what_can_change_the_sound_counts(files, path):
+def test_what_can_change_the_sound_counts(files: Files, path: str) -> None:
     assert signature(changed(path, 0.75), *files) != signature(CONFIG, *files)
 
 
-def test_the_order_of_work_counts_and_the_order_of_keys_does_not(files):
+def test_the_order_of_work_counts_and_the_order_of_keys_does_not(files: Files) -> None:
     backwards = dict(reversed(CONFIG.items()))
     assert signature(backwards, *files) == signature(CONFIG, *files)
     other = {**CONFIG, "postprocess": dict(reversed(CONFIG["postprocess"].items()))}
     assert signature(other, *files) != signature(CONFIG, *files)
 
 
-def test_contents_count_and_names_of_inputs_do_not(files, tmp_path):
+def test_contents_count_and_names_of_inputs_do_not(files: Files, tmp_path: Path) -> None:
     inputs, weights = files
     before = signature(CONFIG, inputs, weights)
     moved = {"z": inputs["b"].rename(tmp_path / "elsewhere"), "y": inputs["a"]}
@@ -109,14 +115,14 @@ def test_contents_count_and_names_of_inputs_do_not(files, tmp_path):
     assert signature(CONFIG, moved, weights) != before
 
 
-def test_weights_changing_places_count(files):
+def test_weights_changing_places_count(files: Files) -> None:
     inputs, _ = files
     there = {"first": inputs["a"], "second": inputs["b"]}
     back = {"first": inputs["b"], "second": inputs["a"]}
     assert signature(CONFIG, inputs, there) != signature(CONFIG, inputs, back)
 
 
-def test_collect_is_json_and_complete(files, tmp_path):
+def test_collect_is_json_and_complete(files: Files, tmp_path: Path) -> None:
     inputs, weights = files
     found = json.loads(json.dumps(collect({**inputs, "gone": tmp_path / "gone"}, weights, seed=3)))
     assert found["seed"] == 3
@@ -129,7 +135,7 @@ def test_collect_is_json_and_complete(files, tmp_path):
     assert len(found["code"]["sha256"]) == 64
 
 
-def test_the_sha256_is_the_one_of_the_contents(tmp_path):
+def test_the_sha256_is_the_one_of_the_contents(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert (
         sha256(tmp_path / "empty")
@@ -137,15 +143,17 @@ def test_the_sha256_is_the_one_of_the_contents(tmp_path):
     )
 
 
-def test_git_state_tells_commit_and_changes(tmp_path, monkeypatch):
+def test_git_state_tells_commit_and_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = tmp_path / "speechclean"
     package.mkdir()
-    (package / "provenance.py").write_text("1\n")
+    (package / "__init__.py").write_text("1\n")
     (tmp_path / "diary.txt").write_text("not code")
-    monkeypatch.setattr(provenance, "PACKAGE", package)
+    monkeypatch.setattr(checkout, "PACKAGE", package)
     assert git_state() is None, "no repository"
 
-    def git(*arguments):
+    def git(*arguments: str) -> None:
         identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
         subprocess.run(
             ["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True
@@ -156,17 +164,19 @@ def test_git_state_tells_commit_and_changes(tmp_path, monkeypatch):
     git("add", "speechclean")
     git("commit", "-qm", "first")
     clean = git_state()
+    assert clean
     assert len(clean["commit"]) == 40
     assert not clean["dirty"], "files that are no code do not count"
-    (package / "provenance.py").write_text("2\n")
+    (package / "__init__.py").write_text("2\n")
     (package / "new.py").touch()
     dirty = git_state()
+    assert dirty
     assert dirty["dirty"]
-    assert dirty["changed"] == [" M speechclean/provenance.py", "?? speechclean/new.py"]
-    assert "provenance.py" in dirty["diff_stat"]
+    assert dirty["changed"] == [" M speechclean/__init__.py", "?? speechclean/new.py"]
+    assert "__init__.py" in dirty["diff_stat"]
     (tmp_path / "weights.bin").write_bytes(bytes(range(256)))  # no code: not in it
     (package / "net.th").write_bytes(bytes(range(256)))
-    made = provenance.patch()
+    made = patch()
     assert "new.py" in untracked(tmp_path), "the user's index is as it was"
     clone = tmp_path / "clone"
     git("clone", "-q", str(tmp_path), str(clone))
@@ -174,17 +184,17 @@ def test_git_state_tells_commit_and_changes(tmp_path, monkeypatch):
     there = {path.name: path.read_bytes() for path in (clone / "speechclean").iterdir()}
     assert there == {path.name: path.read_bytes() for path in package.iterdir()}
     assert not (clone / "weights.bin").exists()
-    monkeypatch.setattr(provenance, "LARGEST_PATCH", 100)
+    monkeypatch.setattr(checkout, "LARGEST_PATCH", 100)
     with pytest.raises(ValueError, match="commit large files"):
-        provenance.patch()
+        patch()
 
 
-def untracked(folder):
+def untracked(folder: Path) -> str:
     line = ["git", "ls-files", "--others"]
     return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
-def test_without_git_nothing_fails(monkeypatch):
+def test_without_git_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert git_state() is None
     assert collect({}, {}, 0)["code"]["git"] is None

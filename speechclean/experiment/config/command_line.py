@@ -56,10 +56,13 @@ def _problems_of_sweep(overrides: list[str]) -> list[str]:
     try:
         sweeper = composed(first, with_hydra=True).hydra.sweeper
     except (HydraException, OmegaConfBaseException):
-        return _one_by_one(first, sweeping=True)
-    if not sweeper._target_.endswith(".BasicSweeper"):
-        return []
-    params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+        if any(override.startswith(("sweep=", "hydra/sweeper=")) for override in first):
+            return _one_by_one(first, sweeping=True)
+        params = []
+    else:
+        if not sweeper._target_.endswith(".BasicSweeper"):
+            return []
+        params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
     problems: list[str] = []
     for job in _jobs([*params, *overrides]):
         try:

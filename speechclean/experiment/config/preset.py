@@ -40,8 +40,8 @@ class Promotion:
 def promote(record: Record, name: str, overwrite: bool = False) -> Promotion:
     """Write `conf/experiment/<name>.yaml` from a run.
 
-    Raises `PromotionError`; then nothing is written. Dataset, metrics and everything else that cannot change the sound stay as the defaults have
-    them.
+    Raises `PromotionError`; then nothing is written. Dataset, metrics and everything else that
+    cannot change the sound stay as the defaults have them.
     """
     if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name):
         raise PromotionError(f"{name!r} is no name for a preset; use letters, digits, _ and -")

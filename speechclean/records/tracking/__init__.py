@@ -2,7 +2,8 @@
 
 This is the only package that imports mlflow, and always late, since that alone takes seconds.
 
-    tracker         MlflowTracker, NoTracker: check a store, prepare it, record a run in it
+    tracker         MlflowTracker: check a store, prepare it, record a run in it
+    protocol        Tracker, what a run asks of one; NoTracker, which keeps nothing
     pending         runs that wait in a local store, and how they are uploaded later
     recorded_runs   runs that were recorded, read again
     stale           runs whose process died are marked as FAILED
@@ -16,9 +17,10 @@ This is the only package that imports mlflow, and always late, since that alone 
 """
 
 from .address import TrackingError
+from .protocol import NoTracker, Tracker
 from .recorded_runs import Record, Records
 from .run import NOTE_TAG, Run
-from .tracker import MlflowTracker, NoTracker, Tracker
+from .tracker import MlflowTracker
 
 __all__ = [
     "NOTE_TAG",

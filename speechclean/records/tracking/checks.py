@@ -60,7 +60,7 @@ def deleted_in_database(store: Store, experiment: str) -> str | None:
     return None if any(stage == "active" for _, stage in found) or not found else str(found[0][0])
 
 
-def refuse_deleted(store: Store, experiment: str, deleted_id: str) -> TrackingError:
+def deletion_error(store: Store, experiment: str, deleted_id: str) -> TrackingError:
     """The error for an experiment that was deleted."""
     return TrackingError(
         f"the experiment {experiment!r} was deleted in {store.shown}; choose another with "

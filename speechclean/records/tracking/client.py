@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from .address import Store, TrackingError, advisory_lock
-from .checks import check_store, deleted_in_database, is_database, refuse_deleted
+from .checks import check_store, deleted_in_database, deletion_error, is_database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -67,10 +67,11 @@ def check_experiment(store: Store, name: str, timeout_s: int) -> None:
 
             with patience(0, timeout_s):
                 found = MlflowClient(tracking_uri=store.uri).get_experiment_by_name(name)
-            gone = found is not None and found.lifecycle_stage != "active"
-            deleted = found.experiment_id if gone else None
+            deleted = None
+            if found is not None and found.lifecycle_stage != "active":
+                deleted = found.experiment_id
         if deleted is not None:
-            raise refuse_deleted(store, name, deleted)
+            raise deletion_error(store, name, deleted)
 
 
 def experiment_of(
@@ -93,7 +94,7 @@ def experiment_of(
             if found is None:
                 raise
     if found.lifecycle_stage != "active":
-        raise refuse_deleted(store, name, found.experiment_id)
+        raise deletion_error(store, name, found.experiment_id)
     return found.experiment_id
 
 

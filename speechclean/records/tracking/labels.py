@@ -1,10 +1,8 @@
-"""Names and values as a tracking store takes them: one clear rule for each, so that they can be
-found again.
+"""Names and values as a tracking store takes them, by one rule for each.
 
 A key keeps letters, digits and `_ - . / : space`; every other run of characters becomes one `_`
-(`postprocess[0]` -> `postprocess_0`). Longer than 250 characters, it is cut and ends in a hash of
-the whole. Values are written as they are
-written in an override on the command line: `null`, `true`, `[a,b]`.
+(`postprocess[0]` -> `postprocess_0`). One of more than 250 characters is cut, and ends in a hash of
+the whole. Values look as in an override on the command line: `null`, `true`, `[a,b]`.
 """
 
 from __future__ import annotations
@@ -40,8 +38,9 @@ def key(name: str) -> str:
 
 
 def keyed(values: Mapping[str, Value]) -> dict[str, Value]:
-    """The same values under accepted names. Two names that become one raise `TrackingError`: one
-    would be lost.
+    """The same values under accepted names.
+
+    Two names that become one raise `TrackingError`: one value would be lost.
     """
     found: dict[str, tuple[str, Value]] = {}
     for name, value in values.items():
@@ -80,8 +79,9 @@ def text(value: object, length: int) -> str:
 
 
 def measured(values: Mapping[str, float | None]) -> dict[str, float]:
-    """The values that there are. NaN and infinity raise: a store would show them as 0 or 1.8e308,
-    as if measured.
+    """The values that are not None.
+
+    NaN and infinity raise `TrackingError`: a store would show them as 0 or 1.8e308, as if measured.
     """
     bad = [
         f"{name} is {value}"

@@ -1,5 +1,6 @@
-"""A packed pipeline as an MLflow pyfunc model: `mlflow models serve` answers a base64 sound with
-the base64 cleaned wav.
+"""A packed pipeline as an MLflow pyfunc model.
+
+`mlflow models serve` answers a base64 sound with the base64 cleaned wav.
 """
 
 from __future__ import annotations
@@ -46,8 +47,9 @@ set_model(SpeechCleaner())
 
 @contextmanager
 def saved_model(pipeline: Path) -> Iterator[Path]:
-    """A folder with the model of a packed pipeline (`serving.pack`), its code, signature and pinned
-    packages.
+    """A folder with the model of a packed pipeline (`serving.pack`).
+
+    The model has its code, signature and pinned packages.
     """
     quieten()
     import mlflow.pyfunc

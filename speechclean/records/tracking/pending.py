@@ -1,5 +1,4 @@
-"""Runs that their store could not take: kept in a local sqlite store, uploaded when the store is
-back.
+"""Runs that their store could not take: kept in a local sqlite store, and uploaded later.
 
 A pending run is a whole run, or the rest of one whose store was lost in the middle. Uploading can
 be interrupted and repeated: a run is found again by the id that it had here, and values keep their
@@ -52,13 +51,15 @@ class Uploaded:
 
 
 def sync(pending: str = FILE, uri: str | None = None, timeout_s: int = 10) -> Iterator[Uploaded]:
-    """Upload every run that waits in `pending`, to its own store or to `uri`. Raises
-    `TrackingError` where one is down.
+    """Upload every run that waits in `pending`, to its own store or to `uri`.
+
+    Raises `TrackingError` where one is down.
     """
     local = Store.at(f"sqlite:///{pending}")
     if local.sqlite is None or not local.sqlite.is_file():
         raise TrackingError(
-            f"{local.sqlite}: no such file; nothing was left pending here (or name it: pending=PATH)"
+            f"{local.sqlite}: no such file; "
+            "nothing was left pending here (or name it: pending=PATH)"
         )
     source = connected(local, timeout_s)
     clients: dict[str, MlflowClient] = {}
@@ -76,9 +77,7 @@ def sync(pending: str = FILE, uri: str | None = None, timeout_s: int = 10) -> It
 
 
 def _waiting(client: MlflowClient) -> list[Any]:
-    """Ended runs that were not uploaded yet, oldest first; one that still goes on is left for
-    later.
-    """
+    """Ended runs that were not uploaded yet, oldest first; running ones are left for later."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     found: list[Any] = []
     token = None
@@ -136,7 +135,8 @@ def _counterpart(run: Any, client: MlflowClient, experiment_id: str) -> str:
             return client.get_run(continues).info.run_id
         except MlflowException:
             log.warning(
-                "%s is not there any more; what was recorded after it was lost becomes a run of its own",
+                "%s is not there any more; "
+                "what was recorded after it was lost becomes a run of its own",
                 continues,
             )
     began = client.search_runs(

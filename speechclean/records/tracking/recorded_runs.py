@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Record:
-    """A recorded run: what it was set to, what it came to, and its files, fetched when asked
-    for.
-    """
+    """A recorded run: its settings, its results, and its files, which are fetched on demand."""
 
     id: str
     name: str
@@ -77,14 +75,13 @@ class Records:
     timeout_s: int = 10
 
     def get(self, run: str) -> Record:
-        """A run by its id, the beginning of it (six characters or more) or its name, if only one
-        has it.
-        """
+        """A run by its id, the beginning of that (six characters or more), or a name of its own."""
         with explained(self.store):
             found = self._by_id(run) or self._by_name(run)
             if not found:
                 raise TrackingError(
-                    f"{self.store.shown} has no run {run!r}; `make ui` lists them, tracking.uri=… names another store"
+                    f"{self.store.shown} has no run {run!r}; "
+                    "`make ui` lists them, tracking.uri=… names another store"
                 )
             if len(found) > 1:
                 several = "\n".join(
@@ -140,6 +137,7 @@ class Records:
 
     @cached_property
     def store(self) -> Store:
+        """The address of the store."""
         return Store.at(self.uri)
 
     @cached_property

@@ -1,5 +1,6 @@
-"""One run being recorded. A store that is lost in the middle costs no work: what it no longer takes
-goes to a local one.
+"""One run being recorded.
+
+A store that is lost in the middle costs no work: what it no longer takes goes to a local one.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .address import Store, TrackingError
+from .address import Store
 from .labels import PARAM_LENGTH, TAG_LENGTH, flat, keyed, measured, text
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["NOTE_TAG", "NoRun", "Run", "StoredRun", "TrackingError"]
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -39,21 +39,24 @@ class Run(Protocol):
     id: str | None
 
     def params(self, values: Mapping[str, object]) -> None:
-        """What the run was set to. Nested mappings become dotted keys; values are cut at 6,000
-        characters.
+        """Record settings.
+
+        Nested mappings become dotted keys; values are cut at 6,000 characters.
         """
 
     def tags(self, values: Mapping[str, str]) -> None:
-        """What the run can be found by. Values are cut at 8,000 characters."""
+        """Record what the run can be found by. Values are cut at 8,000 characters."""
 
     def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None:
-        """What was measured. None is left out; NaN and infinity raise `TrackingError` by the
-        metric's name.
+        """Record measurements. None is left out.
+
+        NaN and infinity raise `TrackingError` with the metric's name.
         """
 
     def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
-        """What the run was made from: a name, a digest of the contents, where they are and what
-        they are like (both JSON).
+        """Record the inputs: a name and a digest of their contents.
+
+        source, profile: where they are and what they are like, both JSON
         """
 
     def file(self, path: Path, folder: str = "") -> None:
@@ -69,25 +72,30 @@ class NoRun:
 
     id: str | None = None
 
-    def params(self, values: Mapping[str, object]) -> None: ...
+    def params(self, values: Mapping[str, object]) -> None:
+        """Forget it."""
 
-    def tags(self, values: Mapping[str, str]) -> None: ...
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Forget it."""
 
-    def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None: ...
+    def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None:
+        """Forget it."""
 
-    def dataset(self, name: str, digest: str, source: str, profile: str) -> None: ...
+    def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
+        """Forget it."""
 
-    def file(self, path: Path, folder: str = "") -> None: ...
+    def file(self, path: Path, folder: str = "") -> None:
+        """Forget it."""
 
-    def folder(self, path: Path, folder: str = "") -> None: ...
+    def folder(self, path: Path, folder: str = "") -> None:
+        """Forget it."""
 
 
 class StoredRun:
-    """A run in a store. `elsewhere` opens a place for what the store no longer takes, once it
-    fails; it is given the run's id.
+    """A run in a store. Threads may share it.
 
-    `lost` is the error by which the store was lost, None while it is there. Threads may share a
-    run.
+    elsewhere: called with the run's id once the store fails; opens a run for the rest
+    lost: the error by which the store was lost, None while it is there
     """
 
     def __init__(
@@ -104,6 +112,7 @@ class StoredRun:
         self._lock = threading.RLock()
 
     def params(self, values: Mapping[str, object]) -> None:
+        """See `Run`."""
         from mlflow.entities import Param
 
         for some in _chunks(
@@ -113,6 +122,7 @@ class StoredRun:
             self._batch(params=some)
 
     def tags(self, values: Mapping[str, str]) -> None:
+        """See `Run`."""
         from mlflow.entities import RunTag
 
         for some in _chunks(
@@ -121,6 +131,7 @@ class StoredRun:
             self._batch(tags=some)
 
     def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None:
+        """See `Run`."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -129,6 +140,7 @@ class StoredRun:
             self._batch(metrics=some)
 
     def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
+        """See `Run`."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         used = Dataset(name, digest[:36], "local", source, profile=profile)
@@ -136,9 +148,11 @@ class StoredRun:
         self._write(lambda client, run: client.log_inputs(run, made))
 
     def file(self, path: Path, folder: str = "") -> None:
+        """See `Run`."""
         self._write(lambda client, run: client.log_artifact(run, str(path), folder or None))
 
     def folder(self, path: Path, folder: str = "") -> None:
+        """See `Run`."""
         self._write(lambda client, run: client.log_artifacts(run, str(path), folder or None))
 
     def end(self, status: str, failure: str | None = None) -> None:
@@ -156,7 +170,7 @@ class StoredRun:
                 return
             try:
                 entry(*self._place)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - no failure of a store may cost the work
                 if self.lost is None:
                     self._divert(error)
                     self._write(entry)
@@ -167,7 +181,7 @@ class StoredRun:
                     self._place = None
 
     def _divert(self, error: Exception) -> None:
-        """The store is gone: say so once and loudly, and go on elsewhere."""
+        """The store is lost: say so once, as an error, and go on elsewhere."""
         self.lost, self._place = error, None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         log.error(
@@ -178,9 +192,10 @@ class StoredRun:
         )
         try:
             self._place = self._elsewhere(self.id or "")
-        except Exception as second:
+        except Exception as second:  # noqa: BLE001 - no failure of a store may cost the work
             log.error(
-                "nor can the rest of its record be kept here (%s); the files in its folder are all there is",
+                "nor can the rest of its record be kept here (%s); "
+                "the files in its folder are all there is",
                 second,
             )
 

@@ -1,6 +1,4 @@
-"""Runs whose process died without a word: found by the lock that nobody holds any more, and marked
-as FAILED.
-"""
+"""Runs whose process died: found by a lock that nobody holds any more, and marked as FAILED."""
 
 from __future__ import annotations
 

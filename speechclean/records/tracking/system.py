@@ -1,6 +1,4 @@
-"""What the machine did while a run went: CPU, memory and GPU, under the names that MLflow's own
-page of them knows.
-"""
+"""CPU, memory and GPU while a run goes, under the names that MLflow's own page of them knows."""
 
 from __future__ import annotations
 
@@ -17,9 +15,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def watched(run: Run, every_s: float) -> Iterator[None]:
-    """Look every so many seconds, and once more at the end, as long as the block lasts; 0 for
-    never.
-    """
+    """Look every so many seconds for the length of the block; 0 for never."""
     monitors = _monitors() if every_s else []
     if not monitors:
         yield
@@ -42,7 +38,7 @@ def watched(run: Run, every_s: float) -> Iterator[None]:
 
 
 def _look(run: Run, monitors: list[Any], step: int) -> None:
-    """One look; a machine that does not tell is no reason to stop."""
+    """One look; a machine that cannot be asked is no reason to stop."""
     try:
         for monitor in monitors:
             monitor.collect_metrics()
@@ -51,7 +47,7 @@ def _look(run: Run, monitors: list[Any], step: int) -> None:
                 step,
             )
             monitor.clear_metrics()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - drivers raise what they like
         log.debug("system metrics: %s", error)
 
 
@@ -62,6 +58,6 @@ def _monitors() -> list[Any]:
     monitors: list[Any] = [CPUMonitor()]
     try:
         monitors.append(GPUMonitor())
-    except Exception as error:  # no driver, no GPU
+    except Exception as error:  # noqa: BLE001 - no driver, no GPU: mlflow raises one thing or another
         log.debug("no GPU to watch (%s)", error)
     return monitors

@@ -17,11 +17,11 @@ import socket
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from speechclean.system.liveness import alive, signals_as_exit
 
@@ -29,7 +29,7 @@ from . import pending
 from .address import Store, TrackingError
 from .client import check_experiment, connected, experiment_of, explained
 from .labels import TAG_LENGTH, keyed, text
-from .run import FAILURE_TAG, NoRun, Run, StoredRun
+from .run import FAILURE_TAG, Run, StoredRun
 from .stale import LOCK_TAG, fail_dead_runs
 from .system import watched
 
@@ -40,56 +40,6 @@ log = logging.getLogger(__name__)
 
 #: A sweep hands the id of its parent run to its trials in this environment variable.
 PARENT_VARIABLE = "SPEECHCLEAN_PARENT_RUN"
-
-
-class Tracker(Protocol):
-    """`check` while nothing may be written yet, `prepare` before any work, then `run` around it.
-
-    outputs_mib: how much of the cleaned files is kept with a run, in all
-    log_model: whether the pipeline is kept with a run, as a model that can be served
-    """
-
-    outputs_mib: int
-    log_model: bool
-
-    def check(self) -> None:
-        """Raise `TrackingError` if the store can be seen to be unusable. Nothing is written."""
-
-    def prepare(self) -> None:
-        """Make or reach the store. Raises `TrackingError`."""
-
-    def run(
-        self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None
-    ) -> AbstractContextManager[Run]:
-        """Record a run for the length of a block; `continues` is the id of one that goes on."""
-
-
-@dataclass(frozen=True)
-class NoTracker:
-    """Keeps nothing: for throw-away runs, where the files in the output folder are enough."""
-
-    outputs_mib: int = field(default=0, init=False)
-    log_model: bool = field(default=False, init=False)
-
-    def check(self) -> None:
-        """Always ready."""
-
-    def prepare(self) -> None:
-        """Nothing to make."""
-
-    @contextmanager
-    def run(
-        self,
-        name: str,  # noqa: ARG002 - the protocol's
-        tags: Mapping[str, str] | None = None,  # noqa: ARG002
-        continues: str | None = None,  # noqa: ARG002
-    ) -> Iterator[Run]:
-        """A run that is not recorded.
-
-        SIGTERM still unwinds it, so that no half-written files stay.
-        """
-        with signals_as_exit():
-            yield NoRun()
 
 
 @dataclass(frozen=True)
@@ -158,31 +108,19 @@ class MlflowTracker:
     ) -> Iterator[Run]:
         """Record a run: FINISHED after the block, FAILED on whatever is raised in it.
 
-        SIGTERM and Ctrl-C count as raised. `continues` is the id of an ended run that goes on, if it is there; else a new one begins.
-        If the store is lost on the way, the block is not disturbed, and `TrackingError` is raised
-        after it.
+        SIGTERM and Ctrl-C count as raised. `continues` is the id of an ended run that goes on, if
+        the store has it; else a new one begins. If the store is lost on the way, the block is not
+        disturbed, and `TrackingError` is raised after it.
         """
         client, experiment_id, store = self._opened
         lock = uuid.uuid4().hex
-        origin = {
-            LOCK_TAG: lock,
-            "speechclean.host": socket.gethostname(),
-            "speechclean.pid": str(os.getpid()),
-            "mlflow.user": _user(),
-            "mlflow.source.name": Path(sys.argv[0] or "python").name,
-            "mlflow.source.type": "LOCAL",
-        }
-        if (parent := os.environ.get(PARENT_VARIABLE)) and parent != continues:
-            origin["mlflow.parentRunId"] = parent
+        described = {LOCK_TAG: lock} | _origin(continues)
+        described |= {key: text(value, TAG_LENGTH) for key, value in keyed(tags or {}).items()}
+        if store != self._store:
+            described |= pending.tags(self._store, self.experiment)
         # The lock is taken before the run is created: a run that is RUNNING while nobody holds its
         # lock can only be one whose process died.
         with signals_as_exit(), alive(store.running / lock):
-            described = {
-                **origin,
-                **{key: text(value, TAG_LENGTH) for key, value in keyed(tags or {}).items()},
-            }
-            if store != self._store:
-                described |= pending.tags(self._store, self.experiment)
             with explained(store):
                 started = _reopened(client, continues, described) if continues else None
                 started = (
@@ -259,6 +197,20 @@ class MlflowTracker:
         with explained(store):
             artifacts = self.artifacts if store == self._store else None
             return client, experiment_of(client, store, self.experiment, artifacts), store
+
+
+def _origin(continues: str | None) -> dict[str, str]:
+    """Tags that tell which process records a run, and of which sweep it is a trial."""
+    tags = {
+        "speechclean.host": socket.gethostname(),
+        "speechclean.pid": str(os.getpid()),
+        "mlflow.user": _user(),
+        "mlflow.source.name": Path(sys.argv[0] or "python").name,
+        "mlflow.source.type": "LOCAL",
+    }
+    if (parent := os.environ.get(PARENT_VARIABLE)) and parent != continues:
+        tags["mlflow.parentRunId"] = parent
+    return tags
 
 
 def _reopened(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> str | None:

@@ -7,18 +7,19 @@ import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from speechclean.records.tracking import MlflowTracker, TrackingError, pending
+from speechclean.records.tracking import MlflowTracker, Run, TrackingError, pending
 from speechclean.records.tracking.client import connected
 from tests.support.paths import ROOT
 from tests.support.servers import free_port, kill, tracking_server
 
 
-def work(run, folder: Path, start: int, end: int) -> None:
+def work(run: Run, folder: Path, start: int, end: int) -> None:
     for step in range(start, end):
         run.metrics({"m": step / 4}, step=step)
         (folder / f"{step}.txt").write_text(str(step))
@@ -69,6 +70,7 @@ def test_what_is_down_is_recorded_here_and_uploaded_once(
         (1, 0.25),
         (2, 0.5),
     ]
+    assert kept.inputs
     assert kept.inputs.dataset_inputs[0].dataset.digest == "d1"
     assert {each.path for each in client.list_artifacts(first[0].run_id, "kept")} == {
         f"kept/{step}.txt" for step in range(3)
@@ -83,10 +85,10 @@ def test_a_server_killed_in_the_middle(
 ) -> None:
     port = free_port()
     tracker = MlflowTracker(f"http://127.0.0.1:{port}", required=required, system_metrics_s=0)
-    told = (
+    told: AbstractContextManager[Any] = (
         pytest.raises(TrackingError, match="All outputs are on the disk")
         if required
-        else contextmanager(lambda: (yield))()
+        else nullcontext()
     )
     with tracking_server(here, port) as (process, _), told, tracker.run("victim") as run:
         work(run, here, 0, 2)

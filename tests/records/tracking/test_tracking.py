@@ -18,35 +18,38 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from speechclean.records.tracking import NOTE_TAG, MlflowTracker, NoTracker, TrackingError
+from speechclean.records.tracking import NOTE_TAG, MlflowTracker, NoTracker, Run, TrackingError
 from tests.support.paths import ROOT
 
 
 @pytest.fixture(scope="module")
-def tracker(tmp_path_factory):
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> MlflowTracker:
     made = MlflowTracker(f"sqlite:///{tmp_path_factory.mktemp('störe with space')}/mlflow.db")
     made.prepare()
     return made
 
 
 @pytest.fixture(scope="module")
-def client(tracker):
+def client(tracker: MlflowTracker) -> Any:
     return tracker._opened[0]
 
 
-def status(client, run):
+def status(client: Any, run: Run) -> str:
     return client.get_run(run.id).info.status
 
 
-def record(client, run):
+def record(client: Any, run: Run) -> Any:
     return client.get_run(run.id)
 
 
 @contextmanager
-def processes(number: int, code: str, uri: str, cwd: Path = ROOT) -> Iterator[subprocess.Popen]:
+def processes(
+    number: int, code: str, uri: str, cwd: Path = ROOT
+) -> Iterator[subprocess.Popen[str]]:
     """`number` processes that run `code` with a `tracker`, forked from one that imported mlflow
     once to save its seconds.
 
@@ -86,7 +89,7 @@ for _ in range({number}):
         parent.communicate()
 
 
-def test_a_run_keeps_what_it_was_given(tracker, client, tmp_path):
+def test_a_run_keeps_what_it_was_given(tracker: MlflowTracker, client: Any, tmp_path: Path) -> None:
     page = tmp_path / "ab" / "ü [1] $.txt"
     page.parent.mkdir()
     page.write_text("hello")
@@ -124,7 +127,7 @@ def test_a_run_keeps_what_it_was_given(tracker, client, tmp_path):
     assert not list(tracker._store.running.iterdir())
 
 
-def test_long_values_are_cut_and_many_are_taken(tracker, client):
+def test_long_values_are_cut_and_many_are_taken(tracker: MlflowTracker, client: Any) -> None:
     with tracker.run("long") as run:
         run.params({"config": "x" * 7000, **{f"p{i}": i for i in range(150)}})
         run.tags({"note": "y" * 9000})
@@ -138,14 +141,16 @@ def test_long_values_are_cut_and_many_are_taken(tracker, client):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_was_not_measured_is_refused_by_name(tracker, client, value):
+def test_what_was_not_measured_is_refused_by_name(
+    tracker: MlflowTracker, client: Any, value: Any
+) -> None:
     with pytest.raises(TrackingError, match="lufs_cleaned is"), tracker.run("bad") as run:
         run.metrics({"stoi": 0.5, "lufs_cleaned": value})
     assert record(client, run).data.metrics == {}
     assert status(client, run) == "FAILED"
 
 
-def test_names_that_become_one_are_refused(tracker):
+def test_names_that_become_one_are_refused(tracker: MlflowTracker) -> None:
     with pytest.raises(TrackingError, match=r"a\[0\].*a_0"), tracker.run("clash") as run:
         run.params({"a[0]": 1, "a_0": 2})
 
@@ -161,7 +166,9 @@ def test_names_that_become_one_are_refused(tracker):
         (SystemExit(None), "FINISHED"),
     ],
 )
-def test_a_run_ends_as_its_block_ended(tracker, client, error, end):
+def test_a_run_ends_as_its_block_ended(
+    tracker: MlflowTracker, client: Any, error: BaseException, end: str
+) -> None:
     with pytest.raises(type(error)), tracker.run("ends") as run:
         raise error
     kept = record(client, run)
@@ -171,7 +178,9 @@ def test_a_run_ends_as_its_block_ended(tracker, client, error, end):
         assert kept.data.tags["failure"].startswith(type(error).__name__)
 
 
-def test_terminate_ends_as_failed_and_kill_is_found_at_the_next_start(tracker, client):
+def test_terminate_ends_as_failed_and_kill_is_found_at_the_next_start(
+    tracker: MlflowTracker, client: Any
+) -> None:
     code = """
         with tracker.run("victim") as run:
             print(os.getpid(), run.id, flush=True)
@@ -180,12 +189,14 @@ def test_terminate_ends_as_failed_and_kill_is_found_at_the_next_start(tracker, c
             finally:
                 print("tidied", os.getpid(), flush=True)
     """
+    assert tracker.uri
     with processes(3, code, tracker.uri) as parent:
+        assert parent.stdout
         victims = dict(parent.stdout.readline().split() for _ in range(3))
         (terminated, killed, living), ids = map(int, victims), list(victims.values())
         try:
 
-            def states():
+            def states() -> list[str]:
                 return [client.get_run(each).info.status for each in ids]
 
             assert states() == ["RUNNING"] * 3
@@ -209,14 +220,14 @@ def test_terminate_ends_as_failed_and_kill_is_found_at_the_next_start(tracker, c
     assert not list(tracker._store.running.iterdir())
 
 
-def test_a_run_that_another_tool_started_is_left_alone(tracker, client):
+def test_a_run_that_another_tool_started_is_left_alone(tracker: MlflowTracker, client: Any) -> None:
     foreign = client.create_run(tracker._opened[1])
     tracker.prepare()
     assert client.get_run(foreign.info.run_id).info.status == "RUNNING"
     client.set_terminated(foreign.info.run_id)
 
 
-def test_four_processes_create_one_store(tmp_path):
+def test_four_processes_create_one_store(tmp_path: Path) -> None:
     code = """
         while not os.path.exists("go"):
             time.sleep(0.01)
@@ -240,7 +251,7 @@ def test_four_processes_create_one_store(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["go", "mlartifacts", "mlflow.db"]
 
 
-def test_logging_of_the_program_is_left_as_it_was(tracker):
+def test_logging_of_the_program_is_left_as_it_was(tracker: MlflowTracker) -> None:
     before = list(logging.getLogger().handlers), logging.getLogger().level
     tracker.check()
     tracker.prepare()
@@ -258,7 +269,7 @@ def test_logging_of_the_program_is_left_as_it_was(tracker):
         ("nonsense://x", "tracking=none"),
     ],
 )
-def test_a_store_that_cannot_be_used_is_told_at_once(uri, advice):
+def test_a_store_that_cannot_be_used_is_told_at_once(uri: str, advice: str) -> None:
     started = time.monotonic()
     with pytest.raises(TrackingError) as caught:
         MlflowTracker(uri, timeout_s=2).check()
@@ -267,7 +278,7 @@ def test_a_store_that_cannot_be_used_is_told_at_once(uri, advice):
     assert time.monotonic() - started < 30, "minutes, by mlflow's own patience"
 
 
-def test_a_file_that_is_no_store_is_left_as_it_is(tmp_path):
+def test_a_file_that_is_no_store_is_left_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "mlflow.db"
     file.write_text("my diary, not a database")
     with pytest.raises(TrackingError, match="not a sqlite file"):
@@ -275,7 +286,7 @@ def test_a_file_that_is_no_store_is_left_as_it_is(tmp_path):
     assert file.read_text() == "my diary, not a database"
 
 
-def test_a_deleted_experiment_is_told(tracker, client):
+def test_a_deleted_experiment_is_told(tracker: MlflowTracker, client: Any) -> None:
     gone = MlflowTracker(tracker.uri, experiment="gone")
     gone.prepare()
     client.delete_experiment(gone._opened[1])
@@ -283,14 +294,16 @@ def test_a_deleted_experiment_is_told(tracker, client):
         MlflowTracker(tracker.uri, experiment="gone").check()
 
 
-def test_bad_fields_are_told_on_construction():
+def test_bad_fields_are_told_on_construction() -> None:
     with pytest.raises(ValueError, match="experiment is empty"):
         MlflowTracker(experiment=" ")
     with pytest.raises(ValueError, match="timeout_s must"):
         MlflowTracker(timeout_s=0)
 
 
-def test_a_change_of_folder_changes_nothing(tmp_path, monkeypatch):
+def test_a_change_of_folder_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     made = MlflowTracker()
     assert made._store.sqlite == tmp_path / "mlflow.db"
@@ -298,7 +311,9 @@ def test_a_change_of_folder_changes_nothing(tmp_path, monkeypatch):
     assert made._store.sqlite == tmp_path / "mlflow.db"
 
 
-def test_no_tracker_takes_everything_and_keeps_nothing(tmp_path, monkeypatch):
+def test_no_tracker_takes_everything_and_keeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     tracker = NoTracker()
     tracker.check()
@@ -313,8 +328,11 @@ def test_no_tracker_takes_everything_and_keeps_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_mlflow_is_imported_late():
-    code = "import sys, json, speechclean.records.tracking; print(json.dumps([m for m in ('mlflow', 'sqlalchemy') if m in sys.modules]))"
+def test_mlflow_is_imported_late() -> None:
+    code = (
+        "import sys, json, speechclean.records.tracking; "
+        "print(json.dumps([m for m in ('mlflow', 'sqlalchemy') if m in sys.modules]))"
+    )
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
     )

@@ -4,7 +4,6 @@ the run would write them.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from speechclean.networks.weights import EMBEDDED
 from speechclean.stages.types import Track
 
 from .clean import Batching, clean
+from .load_networks import load
 
 #: Stands in a portable config for the folder that its weights travel in.
 WEIGHTS = "@weights@"
@@ -34,11 +34,13 @@ class Cleaner:
         weights = folder / "weights"
         config = yaml.safe_load((folder / "config.yaml").read_text().replace(WEIGHTS, str(weights)))
         if weights.is_dir():
-            os.environ["SPEECHCLEAN_WEIGHTS"] = str(weights)
+            config["weights"] = {"dir": str(weights)}
         cfg = OmegaConf.merge(OmegaConf.structured(Config), config)
         with tempfile.TemporaryDirectory() as scratch:
             cfg.output.dir = scratch
-            self._pipeline = build(cfg).pipeline  # type: ignore[arg-type]
+            experiment = build(cfg)  # type: ignore[arg-type]
+        load(experiment)
+        self._pipeline = experiment.pipeline
         self._limits = (float(cfg.batch_seconds), float(cfg.stream_above_s))
 
     def __call__(self, sound: bytes) -> bytes:

@@ -40,14 +40,12 @@ def main() -> None:
         with lock:
             print(json.dumps(message), file=answers, flush=True)
 
-    import torch
-
-    if setup["threads"]:
-        torch.set_num_threads(setup["threads"])
     from speechclean.experiment.config.schema import ConfigError
+    from speechclean.experiment.process import set_up_process
 
     from .worker import Worker
 
+    set_up_process(setup["threads"])
     try:
         worker = Worker(
             setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"]

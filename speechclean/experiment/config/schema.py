@@ -21,7 +21,7 @@ from speechclean.experiment.outputs import LAYOUTS
 from speechclean.networks.cache import Cache, DiskCache, NoCache, default_dir
 from speechclean.networks.cache.metric_values import remembering
 from speechclean.networks.checkpoints import CheckpointError
-from speechclean.networks.weights import MissingWeights, prefer
+from speechclean.networks.weights import MissingWeights, preferring
 from speechclean.records.class_names import with_first
 from speechclean.records.results.verdict import Thresholds
 from speechclean.records.tracking import TrackingError
@@ -156,6 +156,7 @@ class Experiment:
     weights: Mapping[str, Path]
     batch: Any = None
     delivery: Any = None
+    weights_dir: str | None = None
 
 
 def build(cfg: DictConfig, sweeping: bool = False) -> Experiment:
@@ -165,8 +166,12 @@ def build(cfg: DictConfig, sweeping: bool = False) -> Experiment:
     `sweeping`: other runs with other knobs come before and after this one, so that its estimates
     are worth keeping.
     """
+    with preferring(cfg.weights.dir):
+        return _built(cfg, sweeping)
+
+
+def _built(cfg: DictConfig, sweeping: bool) -> Experiment:
     problems, stages = objects(cfg)
-    prefer(cfg.weights.dir)
     # already cleaned: nothing is separated
     finished = str(cfg.dataset.get("_target_")).endswith(".Finished")
     if not cfg.separators and not finished:
@@ -236,7 +241,7 @@ def build(cfg: DictConfig, sweeping: bool = False) -> Experiment:
     metrics = (
         several["metrics"] if isinstance(cache, NoCache) else remembering(several["metrics"], cache)
     )
-    return Experiment(tracks, pipeline, metrics, **late, weights=weights)
+    return Experiment(tracks, pipeline, metrics, **late, weights=weights, weights_dir=cfg.weights.dir)
 
 
 def conf_dir() -> str:

@@ -13,6 +13,7 @@ imports mlflow, and always late, since that alone takes seconds.
     address   where a store is, and whether it can be used
 """
 
+from .client import quieten
 from .records import Record, Records
 from .run import NOTE_TAG, Run, TrackingError
 from .tracker import MlflowTracker, NoTracker, Tracker
@@ -26,4 +27,5 @@ __all__ = [
     "Run",
     "Tracker",
     "TrackingError",
+    "quieten",
 ]

@@ -37,7 +37,6 @@ def connected(store: Store, timeout_s: int) -> MlflowClient:
     """
     with explained(store):
         store.check(timeout_s)
-        quieten()
         from mlflow import MlflowClient
 
         with patience(0, timeout_s), _alone(store):
@@ -76,7 +75,11 @@ def experiment_of(
 
 
 def quieten() -> None:
-    """Before mlflow's first import: no telemetry, no progress bars, no chatter below warnings."""
+    """Let mlflow be silent: no telemetry, no progress bars, no chatter below warnings.
+
+    For processes that do nothing else, before mlflow's first import (`experiment.process`); a
+    library leaves environment and loggers alone.
+    """
     for key, value in _ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     for name in ("mlflow", "alembic"):

@@ -16,8 +16,6 @@ from packaging.utils import canonicalize_name
 
 from speechclean.system.resources import PACKAGE
 
-from .client import quieten
-
 #: The model as code: nothing of it is pickled. It stands on the copy of this package that travels
 #: with it.
 _CODE = """\
@@ -48,7 +46,6 @@ def saved_model(pipeline: Path) -> Iterator[Path]:
     """A folder with the model of a packed pipeline (`serving.pack`), its code, signature and pinned
     packages.
     """
-    quieten()
     import mlflow.pyfunc
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import ClassVar
+
+from torch import Tensor
 
 from speechclean.stages.types import Separation, Track
 
@@ -54,16 +55,11 @@ class Sdr:
             )
         return sum(values) / len(values) if all(map(math.isfinite, values)) else None
 
-    def _one(self, estimate: object, reference: object) -> float:
-        with warnings.catch_warnings():
-            # it builds tensors in ways that torch has since renamed
-            warnings.simplefilter("ignore")
-            import fast_bss_eval
+    def _one(self, estimate: Tensor, reference: Tensor) -> float:
+        import fast_bss_eval
 
-            pair = [one.detach().cpu().double() for one in (reference, estimate)]  # type: ignore[attr-defined]
-            value = float(
-                fast_bss_eval.sdr(
-                    *pair, filter_length=self.taps, clamp_db=self.cap_db, zero_mean=True
-                )
-            )
+        pair = [one.detach().cpu().double() for one in (reference, estimate)]
+        value = float(
+            fast_bss_eval.sdr(*pair, filter_length=self.taps, clamp_db=self.cap_db, zero_mean=True)
+        )
         return max(-self.cap_db, min(self.cap_db, value))

@@ -13,6 +13,7 @@ from speechclean.audio.waveform import resample
 from speechclean.networks.checkpoints import CheckpointError, freeze, read
 from speechclean.networks.weights import MissingWeights, published_file
 from speechclean.stages.types import Separation, Track
+from speechclean.system.borrowed import unchanged_random_state
 from speechclean.system.device import torch_device
 
 _RATE = 16000
@@ -52,11 +53,11 @@ class Squim:
 
     def weight_files(self) -> dict[str, Path]:
         """The file that would be loaded. Raises `MissingWeights`, before anything is loaded."""
-        return {"squim_objective": self._file()}
+        return {"squim_objective": self._file}
 
     def load(self) -> None:
         """Load the network now. Raises `CheckpointError`, `MissingWeights`."""
-        _network(self._file(), str(torch_device(self.device)))
+        _network(self._file, str(torch_device(self.device)))
 
     @torch.inference_mode()
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
@@ -65,7 +66,7 @@ class Squim:
         if not waveform.any() or waveform.shape[-1] < least:
             return None
         device = torch_device(self.device)
-        network = _network(self._file(), str(device))
+        network = _network(self._file, str(device))
         pieces = [
             piece
             for piece in waveform.to(device).split(round(self.window_s * _RATE), -1)
@@ -76,6 +77,7 @@ class Squim:
         mean = float((values * lengths).sum() / lengths.sum())
         return mean if abs(mean) < float("inf") else None
 
+    @functools.cached_property
     def _file(self) -> Path:
         if self.model == "squim_objective":
             return published_file(self.model)
@@ -89,7 +91,8 @@ class Squim:
 def _network(path: Path, device: str) -> Any:
     from torchaudio.models import squim_objective_base
 
-    network = squim_objective_base()
+    with unchanged_random_state():
+        network = squim_objective_base()
     try:
         network.load_state_dict(read(path))
     except (KeyError, TypeError, RuntimeError) as error:

@@ -12,6 +12,7 @@ from speechclean.audio.waveform import Audio, resample
 from speechclean.networks.checkpoints import CheckpointError, freeze, read
 from speechclean.networks.weights import MissingWeights, published_file
 from speechclean.stages.types import Separation, Track
+from speechclean.system.borrowed import unchanged_random_state
 from speechclean.system.device import torch_device
 
 from .wer import normalise, word_error_rate
@@ -55,11 +56,11 @@ class WerWhisper:
 
     def weight_files(self) -> dict[str, Path]:
         """The file that would be loaded. Raises `MissingWeights`, before anything is loaded."""
-        return {f"whisper-{self.model}": whisper_file(self.model)}
+        return {f"whisper-{self.model}": self._file}
 
     def load(self) -> None:
         """Load the network now. Raises `CheckpointError`, `MissingWeights`."""
-        _network(whisper_file(self.model), str(torch_device(self.device)))
+        _network(self._file, str(torch_device(self.device)))
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         wanted = self._normal(track.transcript or "")
@@ -73,7 +74,7 @@ class WerWhisper:
         if not waveform.any() or not waveform.isfinite().all():
             return ""
         device = torch_device(self.device)
-        network = _network(whisper_file(self.model), str(device))
+        network = _network(self._file, str(device))
         with _one_at_a_time:
             heard = network.transcribe(
                 waveform.numpy(),
@@ -84,6 +85,10 @@ class WerWhisper:
                 verbose=None,
             )
         return str(heard["text"])
+
+    @functools.cached_property
+    def _file(self) -> Path:
+        return whisper_file(self.model)
 
     def _normal(self, text: str) -> str:
         if self.language == "en":
@@ -116,7 +121,8 @@ def _network(path: Path, device: str) -> Any:
 
     package = read(path)
     try:
-        network = Whisper(ModelDimensions(**package["dims"]))
+        with unchanged_random_state():
+            network = Whisper(ModelDimensions(**package["dims"]))
         network.load_state_dict(package["model_state_dict"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path}: not a checkpoint of Whisper ({error})") from error

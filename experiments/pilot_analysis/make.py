@@ -29,7 +29,7 @@ from IPython.display import Audio as Player
 from IPython.display import Image, Markdown, display
 
 from speechclean import listening, plots
-from speechclean.audio import load
+from speechclean.audio.sound_files import load
 from speechclean.cleaning import measure
 from speechclean.compose import composed
 from speechclean.config import build

@@ -22,7 +22,8 @@ from typing import Any
 import torch
 
 from experiments.speed.compare import RESULTS
-from speechclean.audio.waveform import Audio, load, resample, save_chunks
+from speechclean.audio.sound_files import load, save_chunks
+from speechclean.audio.waveform import Audio, resample
 from speechclean.stages.datasets.manifest import Pilot
 
 from . import machine

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from speechclean.audio.stream import LongAudio
-from speechclean.audio.waveform import Audio, AudioError, load, probe
+from speechclean.audio.sound_files import load, probe
+from speechclean.audio.waveform import Audio, AudioError
 from speechclean.records.fingerprint import Mark, Marker
 from speechclean.stages.pipeline import Pipeline
 from speechclean.stages.screening import NoScreening, untouched

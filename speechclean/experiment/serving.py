@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from speechclean.audio.waveform import AudioError, save, save_chunks
+from speechclean.audio.sound_files import save, save_chunks
+from speechclean.audio.waveform import AudioError
 from speechclean.experiment.config.schema import Config, bare, build
 from speechclean.networks.weights import EMBEDDED
 from speechclean.stages.types import Track

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from speechclean.audio.waveform import Audio, load
+from speechclean.audio.sound_files import load
+from speechclean.audio.waveform import Audio
 
 #: Told of what a stage made of one item of a batch: its index, the stage, the waveform `[channels,
 #: samples]`.

@@ -16,7 +16,7 @@ from diffq import DiffQuantizer
 from omegaconf import OmegaConf
 
 from experiments.speed.published import save_safetensors
-from speechclean.audio.waveform import probe, save
+from speechclean.audio.sound_files import probe, save
 from speechclean.cli import weights as command
 from tests.conftest import noise, tiny_hdemucs, tiny_htdemucs
 from tests.networks.weights.server import Publisher, serving

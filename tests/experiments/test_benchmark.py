@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from experiments.benchmark import mixing, run, systems
-from speechclean.audio.waveform import load
+from speechclean.audio.sound_files import load
 from speechclean.stages.types import Stems
 from tests.conftest import level_db, noise, tone
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from experiments.speed import published
-from speechclean.audio.waveform import load, probe, save
+from speechclean.audio.sound_files import load, probe, save
 from speechclean.networks.weights.registry import models
 from tests.conftest import noise
 from tests.integration.conftest import environment

@@ -12,7 +12,8 @@ import torch
 from speechclean.audio import stream
 from speechclean.audio.loudness import LoudnessMeter, TruePeakMeter, integrated_lufs, true_peak_dbtp
 from speechclean.audio.stream import LongAudio
-from speechclean.audio.waveform import Audio, load, save
+from speechclean.audio.sound_files import load, save
+from speechclean.audio.waveform import Audio
 from speechclean.stages import streaming
 from speechclean.stages.enhancement import denoiser
 from speechclean.stages.enhancement.denoiser import Denoiser

@@ -17,7 +17,7 @@ import optuna
 import pytest
 import yaml
 
-from speechclean.audio.waveform import save
+from speechclean.audio.sound_files import save
 from speechclean.records.tracking import Records
 from speechclean.sweep.study import WITHDRAWN
 from tests.conftest import noise, tone

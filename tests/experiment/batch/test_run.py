@@ -8,7 +8,7 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from speechclean.audio.waveform import save
+from speechclean.audio.sound_files import save
 from speechclean.experiment.batch.run import _foreign, _sweep
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.config.schema import ConfigError, batch_name, build

@@ -11,7 +11,8 @@ import torch
 
 import speechclean
 from speechclean.audio import stft
-from speechclean.audio.waveform import Audio, load
+from speechclean.audio.sound_files import load
+from speechclean.audio.waveform import Audio
 from speechclean.stages.types import Separation, Track
 
 PILOT = Path(speechclean.__file__).parent / "assets" / "pilot"

@@ -131,6 +131,7 @@ def read_chunks(path: Path, samples: int, sample_rate: int, size: int) -> Iterat
     if total != samples:
         raise AudioError(f"{path}: truncated, {total} of {samples} samples are there")
 
+
 def save(audio: Audio, path: str | Path, subtype: str = "PCM_16") -> Path:
     """Write a wav or flac atomically: a temporary file beside it, flushed to disk, then renamed.
 

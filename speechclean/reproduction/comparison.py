@@ -15,8 +15,8 @@ from typing import Any
 import torch
 import yaml
 
-from speechclean.audio.stream import LongAudio
 from speechclean.audio.sound_files import probe
+from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import AudioError
 from speechclean.records.class_names import with_current
 from speechclean.records.fingerprint import Mark

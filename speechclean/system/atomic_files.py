@@ -33,8 +33,9 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """A table with a header; None and what a row lacks are empty cells. Raises `ValueError` for a
-    key that is no column.
+    """A table with a header; None and what a row lacks are empty cells.
+
+    Raises `ValueError` for a key that is no column.
     """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")

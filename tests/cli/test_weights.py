@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextvars import ContextVar
 import subprocess
 import sys
+from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,9 @@ def _bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SPEECHCLEAN_WEIGHTS", "HF_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr("speechclean.networks.weights.search_path._preferred", ContextVar("preferred", default=()))
+    monkeypatch.setattr(
+        "speechclean.networks.weights.search_path._preferred", ContextVar("preferred", default=())
+    )
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

@@ -1,5 +1,6 @@
-"""Aliases: what an input's outputs are called. Readable, unique, and safe as a file name wherever
-they land.
+"""Aliases: what an input's outputs are called.
+
+Readable, unique, and safe as a file name wherever they land.
 """
 
 from __future__ import annotations

@@ -33,8 +33,10 @@ class Finished:
             raise ValueError("path, or mixtures and cleaned: give a table, or two folders")
 
     def tracks(self) -> list[Track]:
-        """One track per pair. Raises `DatasetError` for a missing folder, and names every mixture
-        that has no cleaned file.
+        """One track per pair.
+
+        Raises `DatasetError` for a missing folder, and names every mixture that has no cleaned
+        file.
         """
         if self.path is not None:
             tracks = Manifest(self.path).tracks()

@@ -37,8 +37,9 @@ class Manifest:
             raise ValueError("path is empty; give one, e.g. dataset.path=set.csv")
 
     def tracks(self) -> list[Track]:
-        """One track per row. Raises `DatasetError` that names every missing column and file at
-        once.
+        """One track per row.
+
+        Raises `DatasetError` that names every missing column and file at once.
         """
         table = Path(self.path).expanduser()
         if not table.is_file():

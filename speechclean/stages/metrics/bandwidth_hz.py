@@ -28,6 +28,7 @@ class Bandwidth:
 
     unit: ClassVar[str] = "Hz"
     higher_is_better: ClassVar[bool | None] = None
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 < self.drop_db < math.inf:
@@ -36,6 +37,7 @@ class Bandwidth:
             raise ValueError(f"window_s={self.window_s} must be between 0.005 and 1 second")
 
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
+        """The edge in Hz."""
         audio = separation.speech
         n_fft = stft.window_length(audio.sample_rate, self.window_s)
         frames = stft.stft(audio.waveform, n_fft).abs().double().square()

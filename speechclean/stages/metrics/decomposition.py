@@ -1,4 +1,5 @@
 """What is wrong with an estimate, split into music that is still there and damage that is new.
+
 Shared by si_sir and si_sar.
 """
 

@@ -31,6 +31,7 @@ class Lsd:
 
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = False
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0.005 <= self.window_s <= 1:
@@ -39,6 +40,7 @@ class Lsd:
             raise ValueError(f"floor_db must be a negative number of dB, got {self.floor_db}")
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The distance in dB."""
         reference = aligned_reference(separation, track)
         if reference is None:
             return None

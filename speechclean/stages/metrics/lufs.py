@@ -18,6 +18,8 @@ class Lufs:
 
     unit: ClassVar[str] = "LUFS"
     higher_is_better: ClassVar[bool | None] = None
+    reads_mask: ClassVar[bool] = False
 
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
+        """The loudness in LUFS."""
         return integrated_lufs(separation.speech)

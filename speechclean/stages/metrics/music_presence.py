@@ -63,6 +63,7 @@ class MusicPresence:
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = False
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.statistic not in STATISTICS:
@@ -82,6 +83,7 @@ class MusicPresence:
         _network(self._file, str(torch_device(self.device)))
 
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
+        """The probability, 0 to 1."""
         if not separation.speech.waveform.any():
             return None
         music = self.probabilities(separation.speech)[:, list(music_classes())].amax(1)

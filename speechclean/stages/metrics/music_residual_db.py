@@ -39,6 +39,7 @@ class MusicResidual:
 
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = False
+    reads_mask: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
@@ -55,6 +56,7 @@ class MusicResidual:
             )
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The ratio in dB."""
         audio = separation.speech
         segments = speech_segments(_voice(separation, track), self.threshold)
         speech = _covered(audio, segments, 0.0)

@@ -34,11 +34,13 @@ class MusicToSpeech:
 
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = False
+    reads_mask: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_cap(self.cap_db)
 
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
+        """The ratio in dB."""
         mask = separation.mask
         if not mask.numel() or bool((mask >= 1).all()) or bool((mask <= 0).all()):
             return None

@@ -1,5 +1,6 @@
-"""The clean speech, brought to the rate, length and channels of what is judged. Shared by the
-metrics that compare.
+"""The clean speech, brought to the rate, length and channels of what is judged.
+
+Shared by the metrics that compare.
 """
 
 from __future__ import annotations

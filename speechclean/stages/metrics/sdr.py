@@ -32,6 +32,7 @@ class Sdr:
 
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = True
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.taps < 1:
@@ -39,6 +40,7 @@ class Sdr:
         check_cap(self.cap_db)
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The ratio in dB."""
         reference = aligned_reference(separation, track)
         if reference is None or reference.samples <= 2 * self.taps:
             return None

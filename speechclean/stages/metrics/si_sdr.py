@@ -35,11 +35,13 @@ class SiSdr:
 
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = True
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_cap(self.cap_db)
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The ratio in dB."""
         reference = aligned_reference(separation, track)
         if reference is None:
             return None

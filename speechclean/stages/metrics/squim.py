@@ -43,6 +43,7 @@ class Squim:
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.score not in SCORES:
@@ -61,6 +62,7 @@ class Squim:
 
     @torch.inference_mode()
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
+        """The guess, in the unit of what is guessed."""
         waveform = resample(separation.speech.mono(), _RATE).waveform.detach()
         least = _RATE // 4
         if not waveform.any() or waveform.shape[-1] < least:

@@ -34,8 +34,10 @@ class Stoi:
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True
+    reads_mask: ClassVar[bool] = False
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The value, about 0 to 1."""
         reference = aligned_reference(separation, track)
         if reference is None:
             return None

@@ -1,5 +1,6 @@
-"""Where somebody speaks: silero-vad, with its model from the package itself. Shared by the metrics
-that tell speech and pauses.
+"""Where somebody speaks: silero-vad, with its model from the package itself.
+
+Shared by the metrics that tell speech and pauses.
 
 The last few answers are kept by content, so that judging a file before and after cleaning listens
 to it once.
@@ -17,12 +18,12 @@ from speechclean.audio.waveform import Audio, resample
 from speechclean.system import parallel
 from speechclean.system.borrowed import folder_of, ignored_warnings, module_of
 
-from .memo import Listener
+from .memo import Memo
 
 #: The rate silero-vad works at.
 VAD_RATE = 16000
 
-_listener: Listener[list[tuple[float, float]]] = Listener()
+_memo: Memo[list[tuple[float, float]]] = Memo()
 
 
 def speech_segments(audio: Audio, threshold: float = 0.5) -> list[tuple[float, float]]:
@@ -39,7 +40,7 @@ def speech_segments(audio: Audio, threshold: float = 0.5) -> list[tuple[float, f
             resample(Audio(mono[None], audio.sample_rate), VAD_RATE).waveform[0], threshold
         )
 
-    return list(_listener(key, listen))
+    return list(_memo(key, listen))
 
 
 def _listen(waveform: torch.Tensor, threshold: float) -> list[tuple[float, float]]:

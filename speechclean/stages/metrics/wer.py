@@ -10,16 +10,17 @@ from typing import Any, ClassVar
 from speechclean.audio.waveform import Audio, resample
 from speechclean.stages.types import Separation, Track
 
-from .memo import Listener
+from .memo import Memo
 
 _RATE = 16000
-_listener: Listener[str] = Listener()
+_memo: Memo[str] = Memo()
 
 
 @dataclass(frozen=True)
-class Recognising:
-    """What metrics on words share: a recogniser. A subclass with another `hear` scores by another
-    one.
+class UsesPocketsphinx:
+    """What metrics on words share: a recogniser.
+
+    A subclass with another `hear` scores by another one.
 
     `max_active` bounds pocketsphinx's search: the number of HMM states followed per frame. Its own
     30000 and second pass take three times as long on clean speech and six times on music, and gain
@@ -40,11 +41,11 @@ class Recognising:
             audio.waveform.detach().cpu().contiguous().numpy().tobytes()
         ).digest()
         key = (content, audio.sample_rate, audio.channels, self.max_active)
-        return _listener(key, lambda: recognise(audio, self.max_active))
+        return _memo(key, lambda: recognise(audio, self.max_active))
 
 
 @dataclass(frozen=True)
-class Wer(Recognising):
+class Wer(UsesPocketsphinx):
     """Word error rate against `track.transcript`, (substitutions + deletions + insertions) / words;
     may exceed 1.
 
@@ -60,8 +61,10 @@ class Wer(Recognising):
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = False
+    reads_mask: ClassVar[bool] = False
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The error rate, 0 or more."""
         wanted = normalise(track.transcript or "")
         if not wanted:
             return None
@@ -115,8 +118,9 @@ def recognise(audio: Audio, max_active: int = 1000) -> str:
 
 @functools.cache
 def _decoder(max_active: int) -> Any:
-    """Loading takes most of a second, so once per process. One pass, and means over the whole
-    utterance (batch).
+    """Loading takes most of a second, so once per process.
+
+    One pass, and means over the whole utterance (batch).
     """
     import pocketsphinx
 

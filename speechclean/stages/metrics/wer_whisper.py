@@ -44,6 +44,7 @@ class WerWhisper:
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = False
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         from whisper.tokenizer import LANGUAGES
@@ -63,6 +64,7 @@ class WerWhisper:
         _network(self._file, str(torch_device(self.device)))
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The error rate, 0 or more."""
         wanted = self._normal(track.transcript or "")
         if not wanted:
             return None
@@ -114,8 +116,9 @@ def whisper_file(model: str) -> Path:
 
 @functools.cache
 def _network(path: Path, device: str) -> Any:
-    """The network of a file `{dims, model_state_dict}`, loaded as data. Raises `CheckpointError`
-    where it is none.
+    """The network of a file `{dims, model_state_dict}`, loaded as data.
+
+    Raises `CheckpointError` where it is none.
     """
     from whisper.model import ModelDimensions, Whisper
 

@@ -122,7 +122,7 @@ def test_writes_into_nothing_and_repeats_itself(metric: type, pilot) -> None:
 @every_metric
 def test_finite_on_the_pilot_and_better_after_cleaning(metric: type, pilot) -> None:
     # recognition takes a second a clip
-    for separation, track in pilot[:2] if issubclass(metric, wer.Recognising) else pilot:
+    for separation, track in pilot[:2] if issubclass(metric, wer.UsesPocketsphinx) else pilot:
         before, after = metric()(separation.before(), track), metric()(separation, track)
         assert (before is None) == (after is None)
         if before is not None:

@@ -20,8 +20,8 @@ CHANNEL_WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)
 _BLOCK_S, _STEP_S = 0.4, 0.1
 _ABSOLUTE_GATE, _RELATIVE_GATE = -70.0, -10.0
 _CHUNK_S = 10
-#: The K-weighting of BS.1770 itself, moved to any rate by Brecht De Man: gain in dB, quality, corner
-#: in Hz and type of pyloudnorm's filters. Its default only comes near (0.04 to 0.18 LU).
+#: The K-weighting of BS.1770 itself, moved to any rate by Brecht De Man: gain in dB, quality,
+#: corner in Hz and type of pyloudnorm's filters. Its default only comes near (0.04 to 0.18 LU).
 _K_WEIGHTING = (
     (3.99984385397, 0.7071752369554193, 1681.9744509555319, "high_shelf_DeMan"),
     (0.0, 0.5003270373253953, 38.13547087613982, "high_pass_DeMan"),

@@ -46,7 +46,7 @@ class SoundInfo:
 
     @property
     def output_subtype(self) -> str:
-        """The subtype of the cleaned sound's wav: 24-bit in, 24-bit out; from compressed, 16-bit."""
+        """The subtype of the cleaned wav: 24-bit in, 24-bit out; compressed in, 16-bit out."""
         return self.subtype if self.subtype in KEPT_SUBTYPES else "PCM_16"
 
 

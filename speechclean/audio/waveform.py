@@ -66,8 +66,9 @@ class Audio:
 
 
 def resample(audio: Audio, sample_rate: int, samples: int | None = None) -> Audio:
-    """Resample with soxr (very high quality), optionally to an exact number of `samples` (cut or
-    zero-padded).
+    """Resample with soxr (very high quality).
+
+    With `samples`, the result is cut or zero-padded to that many.
 
     >>> resample(Audio(torch.zeros(1, 48000), 48000), 16000).samples
     16000

@@ -1,4 +1,4 @@
-"""Is there any music?
+"""Screening: is there any music in a file.
 
 Files in which none is found pass through untouched, and cost no heavy model.
 """

@@ -96,7 +96,7 @@ class Separation:
         return replace(self, speech=self.mixture.with_waveform(waveform))
 
     def before(self) -> Separation:
-        """The state before cleaning, with the mixture as the speech: what mixtures are judged by."""
+        """The state before cleaning, in which the mixture is the speech: for metrics."""
         return replace(self, speech=self.mixture, gain=1.0)
 
     def cpu(self) -> Separation:

@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 
 from speechclean.experiment.config.schema import ConfigError, Experiment, build
+from speechclean.experiment.process import set_up_process
 from speechclean.records.class_names import with_first
 from speechclean.records.provenance import canonical, digest, file_hash
 from speechclean.records.tracking import Run, TrackingError
@@ -60,6 +61,7 @@ class StudySweeper(Sweeper):
         """The whole sweep. Raises `ConfigError` before any work, `StudyError` where the study is
         another one.
         """
+        set_up_process()
         try:
             settings = Settings.of(self.config)
             self.space, fixed = spaces.space_of(settings.space, arguments)

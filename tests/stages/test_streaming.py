@@ -14,7 +14,7 @@ from speechclean.audio.loudness import LoudnessMeter, TruePeakMeter, integrated_
 from speechclean.audio.sound_files import load, save
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio
-from speechclean.stages import streaming
+from speechclean.stages import blocks
 from speechclean.stages.enhancement import denoiser
 from speechclean.stages.enhancement.denoiser import Denoiser
 from speechclean.stages.enhancement.identity import Identity
@@ -33,7 +33,7 @@ from tests.conftest import noise
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every edge that hours of sound would meet, within seconds of it."""
     monkeypatch.setattr(stream, "CHUNK", 30011)
-    monkeypatch.setattr(streaming, "BLOCK_S", 1.0)
+    monkeypatch.setattr(blocks, "BLOCK_S", 1.0)
     monkeypatch.setattr(demucs, "STEP_S", 0.7)
     monkeypatch.setattr(denoiser, "CHUNK_S", 2.0)
 

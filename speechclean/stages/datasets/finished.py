@@ -51,8 +51,8 @@ class Finished:
         missing = [name for name in mixtures if name not in cleaned]
         if missing:
             raise DatasetError(
-                f"{self.cleaned}: no cleaned file for {_some(missing)}; a pair has one relative path in both folders, "
-                "whatever the extension"
+                f"{self.cleaned}: no cleaned file for {_some(missing)}; "
+                "a pair has one relative path in both folders, whatever the extension"
             )
         return [
             replace(

@@ -15,8 +15,9 @@ from speechclean.stages.types import Separation, Track
 
 @dataclass(frozen=True)
 class Bandwidth:
-    """Upper edge in Hz of the highest sixth of an octave whose mean power density lies within
-    `drop_db` of the strongest one's.
+    """Upper edge in Hz of the highest sixth of an octave that is not far below the strongest one.
+
+    Its mean power density lies within `drop_db` of the strongest one's.
 
     Powers are means over the whole sound and its channels (Welch, 1967: windows of 43 to 85 ms). A
     level, neither good nor bad: music reaches higher than a voice, so a drop is no harm by itself,

@@ -12,9 +12,10 @@ from .wer import UsesPocketsphinx, normalise
 
 @dataclass(frozen=True)
 class Cer(UsesPocketsphinx):
-    """Character error rate against `track.transcript`, (substitutions + deletions + insertions) /
-    characters, on the normal form that `Wer` describes and by the same recogniser, which listens
-    only once for both.
+    """Character error rate against `track.transcript`.
+
+    (substitutions + deletions + insertions) / characters, on the normal form that `Wer` describes
+    and by the same recogniser, which listens only once for both.
 
     None without a transcript that holds words. Silence reads 1: nothing was recognised.
     """

@@ -1,6 +1,4 @@
-"""Log-spectral distance: how far the spectrum's shape is from the clean reference's, quiet parts
-included.
-"""
+"""Log-spectral distance from the clean reference: the spectrum's shape, quiet parts included."""
 
 from __future__ import annotations
 
@@ -16,8 +14,9 @@ from .reference import aligned_reference
 
 @dataclass(frozen=True)
 class Lsd:
-    """Log-spectral distance in dB (Gray & Markel, "Distance measures for speech processing", IEEE
-    TASSP 1976): the root mean square over frequency of 10 log10 (|S|^2 / |E|^2), averaged over
+    """Log-spectral distance in dB.
+
+    Gray & Markel, "Distance measures for speech processing", IEEE TASSP 1976: the root mean square over frequency of 10 log10 (|S|^2 / |E|^2), averaged over
     frames and channels.
 
     The estimate is first brought to the reference's level by least squares, since a gain is no

@@ -26,9 +26,7 @@ class Memo(Generic[Heard]):
         self._lock = Lock()
 
     def __call__(self, key: Hashable, listen: Callable[[], Heard]) -> Heard:
-        """The answer that is remembered, or that of `listen`; what it raises is raised and not
-        remembered.
-        """
+        """The remembered answer, else that of `listen`; what it raises is not remembered."""
         with self._lock:
             if key not in self._answers:
                 self._answers[key] = listen()

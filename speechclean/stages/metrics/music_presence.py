@@ -42,9 +42,11 @@ def music_classes() -> dict[int, str]:
 
 @dataclass(frozen=True)
 class MusicPresence:
-    """Probability of music by PANNs' Cnn14 (Kong et al., "PANNs: Large-Scale Pretrained Audio
-    Neural Networks for Audio Pattern Recognition", IEEE/ACM TASLP 2020), 0 to 1: of each window the
-    likeliest music class, over the windows their `statistic`.
+    """Probability of music by PANNs' Cnn14, 0 to 1.
+
+    Of each window the likeliest music class, over the windows their `statistic`. Kong et al.,
+    "PANNs: Large-Scale Pretrained Audio Neural Networks for Audio Pattern Recognition", IEEE/ACM
+    TASLP 2020.
 
     model: `panns-cnn14`, the published one, or a `.pth` file in its format
     statistic: `mean` over the windows, or `max`: whether there is music anywhere

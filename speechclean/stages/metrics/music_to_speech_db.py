@@ -16,8 +16,7 @@ from .decibels import check_cap, decibels
 
 @dataclass(frozen=True)
 class MusicToSpeech:
-    """Energy of the signal in the time-frequency bins that the fused mask gives to music over those
-    it gives to speech, in dB:
+    """Energy where the fused mask heard music, over that where it heard speech, in dB.
 
         10 log10 ( sum (1 - M) |X|^2 / sum M |X|^2 )
 

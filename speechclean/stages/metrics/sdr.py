@@ -16,9 +16,10 @@ from .reference import aligned_reference, is_silent
 
 @dataclass(frozen=True)
 class Sdr:
-    """Signal-to-distortion ratio in dB (Vincent, Gribonval & Févotte, "Performance measurement in
-    blind audio source separation", IEEE TASLP 2006), by fast_bss_eval (Scheibler, "SDR - medium
-    rare with fast computations", ICASSP 2022).
+    """Signal-to-distortion ratio in dB, by fast_bss_eval.
+
+    Vincent, Gribonval & Févotte, "Performance measurement in blind audio source separation", IEEE
+    TASLP 2006; Scheibler, "SDR - medium rare with fast computations", ICASSP 2022.
 
     The reference may pass through any filter of `taps` samples, so that level, a short delay and a
     tone control count as no distortion; `si_sdr` allows the level alone and is the stricter.

@@ -16,8 +16,9 @@ from .reference import aligned_reference
 
 @dataclass(frozen=True)
 class SiSdr:
-    """Scale-invariant signal-to-distortion ratio in dB (Le Roux, Wisdom, Erdogan & Hershey, "SDR -
-    half-baked or well done?", ICASSP 2019): 10 log10 |a s|^2 / |a s - e|^2 with a = <e, s> / |s|^2,
+    """Scale-invariant signal-to-distortion ratio in dB.
+
+    Le Roux, Wisdom, Erdogan & Hershey, "SDR - half-baked or well done?", ICASSP 2019: 10 log10 |a s|^2 / |a s - e|^2 with a = <e, s> / |s|^2,
     reference s and estimate e.
 
     Each channel's mean is taken out first, as Luo & Mesgarani (TasNet, 2018) do for the same
@@ -49,7 +50,8 @@ class SiSdr:
 
 
 def si_sdr(estimate: Tensor, reference: Tensor, cap_db: float = 100.0) -> float | None:
-    """SI-SDR in dB of two waveforms of one shape `[channels, samples]`, the reference not silent;
+    """SI-SDR in dB of two waveforms of one shape `[channels, samples]`, the reference not silent.
+
     None for NaN or infinity.
 
     >>> import torch

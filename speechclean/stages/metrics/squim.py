@@ -23,9 +23,9 @@ SCORES = ("stoi", "pesq", "si_sdr")
 
 @dataclass(frozen=True)
 class Squim:
-    """TorchAudio-SQUIM (Kumar et al., ICASSP 2023): a network's guess of STOI (0 to 1), PESQ (1 to
-    4.5) or SI-SDR (dB) of a
-    sound, whose reference it does not hear. Trained on noisy speech of DNS 2020 at 16 kHz: music is
+    """A network's guess of STOI (0 to 1), PESQ (1 to 4.5) or SI-SDR (dB) without a reference.
+
+    TorchAudio-SQUIM (Kumar et al., ICASSP 2023). Trained on noisy speech of DNS 2020 at 16 kHz: music is
     not what it knows best.
 
     score: `stoi`, `pesq` or `si_sdr`

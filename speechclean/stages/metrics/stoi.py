@@ -20,8 +20,9 @@ TOO_SHORT = 1e-5
 
 @dataclass(frozen=True)
 class Stoi:
-    """Short-time objective intelligibility (Taal, Hendriks, Heusdens & Jensen, IEEE TASLP 2011), by
-    pystoi; `extended` for ESTOI (Jensen & Taal, IEEE/ACM TASLP 2016), which is the better judge
+    """Short-time objective intelligibility (Taal, Hendriks, Heusdens & Jensen, IEEE TASLP 2011).
+
+    By pystoi; `extended` for ESTOI (Jensen & Taal, IEEE/ACM TASLP 2016), which is the better judge
     where the disturbance comes and goes, as music does.
 
     About 0 (nothing understood) to 1. Channels are averaged to mono first, which is what a

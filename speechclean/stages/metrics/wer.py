@@ -46,8 +46,9 @@ class UsesPocketsphinx:
 
 @dataclass(frozen=True)
 class Wer(UsesPocketsphinx):
-    """Word error rate against `track.transcript`, (substitutions + deletions + insertions) / words;
-    may exceed 1.
+    """Word error rate against `track.transcript`, by pocketsphinx.
+
+    (substitutions + deletions + insertions) / words; may exceed 1.
 
     Recognised by pocketsphinx with the English model in its package, so it works anywhere; it
     understands the pilot's flite voices and little else, and is no judge of real speech. Both texts
@@ -83,8 +84,9 @@ def word_error_rate(wanted: str, heard: str) -> float:
 
 
 def normalise(text: str) -> str:
-    """The words of a text in Whisper's English normal form; empty when it holds none (whitespace,
-    "...", "[music]").
+    """The words of a text in Whisper's English normal form.
+
+    Empty when it holds none (whitespace, "...", "[music]").
 
     >>> normalise("Don't pay Twenty-One pounds!") == normalise("do not pay 21 pounds")
     True

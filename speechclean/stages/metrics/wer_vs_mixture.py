@@ -12,8 +12,9 @@ from .wer import UsesPocketsphinx, normalise, word_error_rate
 
 @dataclass(frozen=True)
 class WerVsMixture(UsesPocketsphinx):
-    """Word error rate of the speech against what the same recogniser hears in the mixture: 0 for
-    the mixture itself.
+    """Word error rate of the speech against what the same recogniser hears in the mixture.
+
+    0 for the mixture itself.
 
     A change of words, not an error: where music hid a word, hearing it is a change too. A large one
     says that a file wants listening to. So it is neither good nor bad, and is only measured where

@@ -23,8 +23,9 @@ _one_at_a_time = Lock()  # the network remembers what it decodes in hooks of its
 
 @dataclass(frozen=True)
 class WerWhisper:
-    """Word error rate against `track.transcript`, (substitutions + deletions + insertions) / words;
-    may exceed 1.
+    """Word error rate against `track.transcript`, by Whisper.
+
+    (substitutions + deletions + insertions) / words; may exceed 1.
 
     Recognised by Whisper (Radford et al., "Robust Speech Recognition via Large-Scale Weak
     Supervision", 2022), greedily and without conditioning on earlier text, so that a file is always
@@ -51,7 +52,8 @@ class WerWhisper:
 
         if self.language is not None and self.language not in LANGUAGES:
             raise ValueError(
-                f"language={self.language!r} is not one of Whisper's codes, e.g. en, de, fr; null lets it guess"
+                f"language={self.language!r} is not one of Whisper's codes, e.g. en, de, fr; "
+                "null lets it guess"
             )
         torch_device(self.device)
 

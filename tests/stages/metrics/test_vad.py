@@ -72,8 +72,10 @@ def test_thread_count_is_left_alone() -> None:
     """In a fresh process, because importing silero_vad for the first time sets one thread for all
     of torch."""
     code = (
-        "import torch; torch.set_num_threads(2); from speechclean.audio.waveform import Audio; from speechclean.stages.metrics import vad;"
-        "vad.speech_segments(Audio(torch.randn(1, 4000), 16000)); assert 'silero_vad' in __import__('sys').modules;"
+        "import torch; torch.set_num_threads(2)\n"
+        "from speechclean.audio.waveform import Audio\n"
+        "from speechclean.stages.metrics import vad\n"
+        "vad.speech_segments(Audio(torch.randn(1, 4000), 16000))\n"
         "print(torch.get_num_threads())"
     )
     done = subprocess.run(

@@ -71,8 +71,8 @@ def apply_mask(waveform: Tensor, mask: Tensor) -> Tensor:
 def extend_mask(mask: Tensor, sample_rate: int, heard_hz: float) -> Tensor:
     """Fill the band that a model could not hear with the mean of the mask over the octave below.
 
-    The band begins at `heard_hz`. Cutting it would low-pass the voice; passing it would leave the music's treble. Shape: `[...,
-    freqs, frames]`, unchanged.
+    The band begins at `heard_hz`. Cutting it would low-pass the voice; passing it would leave the
+    music's treble. Shape: `[..., freqs, frames]`, unchanged.
     """
     freqs = mask.shape[-2]
     top = math.floor(heard_hz / (sample_rate / 2) * (freqs - 1))

@@ -1,8 +1,8 @@
 """Whether a process is alive: a lock on a file says so; and signals that end one, as exceptions.
 
 The kernel releases a lock when its process ends, whatever ended it (kill -9 and a power cut too).
-So a lock that can be acquired proves that its holder is gone; host names, process ids and start times would have to
-be guessed right across reboots, reused ids and containers.
+So a lock that can be acquired proves that its holder is gone; host names, process ids and start
+times would have to be guessed right across reboots, reused ids and containers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A process that is not speechclean's own: what it has set, and whether using the package changes it.
+"""A process that is not speechclean's own, and whether using the package changes its settings.
 
-`python -m tests.support.host FOLDER` imports every module, builds the default config, and cleans and
-measures a sound in each of the ways that there are. It prints JSON: which settings differ `after`
-that, and which are noticed when each of them is changed on purpose (`planted`).
+`python -m tests.support.host FOLDER` imports every module, builds the default config, and cleans
+and measures a sound in each of the ways that there are. It prints JSON: which settings differ
+`after` that, and which are noticed when each of them is changed on purpose (`planted`).
 """
 
 from __future__ import annotations
@@ -28,13 +28,36 @@ from typing import Any
 import numpy as np
 import torch
 
-#: What these set when they are imported is their own affair: they are here before anything is noted.
+#: What these set when they are imported is their own affair: they come before anything is noted.
 LIBRARIES = [
-    "demucs.htdemucs", "denoiser", "diffq", "fast_bss_eval", "filelock", "hydra", "jiwer", "matplotlib.pyplot",
-    "mlflow", "omegaconf", "optuna", "pesq", "plotly", "pocketsphinx", "psutil", "pyloudnorm", "pystoi", "requests",
-    "torchlibrosa.stft", "rich.console", "rich.progress", "scipy.linalg", "scipy.signal", "sqlalchemy", "threadpoolctl", "torchaudio",
+    "demucs.htdemucs",
+    "denoiser",
+    "diffq",
+    "fast_bss_eval",
+    "filelock",
+    "hydra",
+    "jiwer",
+    "matplotlib.pyplot",
+    "mlflow",
+    "omegaconf",
+    "optuna",
+    "pesq",
+    "plotly",
+    "pocketsphinx",
+    "psutil",
+    "pyloudnorm",
+    "pystoi",
+    "requests",
+    "torchlibrosa.stft",
+    "rich.console",
+    "rich.progress",
+    "scipy.linalg",
+    "scipy.signal",
+    "sqlalchemy",
+    "threadpoolctl",
+    "torchaudio",
     "whisper",
-]  # fmt: skip
+]
 FLAGS = {
     "matmul precision": lambda: torch.get_float32_matmul_precision(),
     "cudnn": lambda: [
@@ -122,7 +145,10 @@ def blas() -> dict[str, int]:
 class _Mallinfo2(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_size_t)
-        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
     ]
 
 

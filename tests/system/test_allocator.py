@@ -16,7 +16,8 @@ def page_faults(setting: str) -> int:
     """How often the kernel had to give a fresh process a page while it filled 20 tensors of 64 MB,
     one after the other."""
     code = (
-        "import resource, torch; from speechclean.system import allocator; allocator.keep_freed_memory()\n"
+        "import resource, torch; from speechclean.system import allocator\n"
+        "allocator.keep_freed_memory()\n"
         "for _ in range(20): torch.full((16_000_000,), 1.0)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)"
     )

@@ -16,8 +16,8 @@ from .reference import aligned_reference
 class Lsd:
     """Log-spectral distance in dB.
 
-    Gray & Markel, "Distance measures for speech processing", IEEE TASSP 1976: the root mean square over frequency of 10 log10 (|S|^2 / |E|^2), averaged over
-    frames and channels.
+    Gray & Markel, "Distance measures for speech processing", IEEE TASSP 1976: the root mean square
+    over frequency of 10 log10 (|S|^2 / |E|^2), averaged over frames and channels.
 
     The estimate is first brought to the reference's level by least squares, since a gain is no
     change of shape. Powers are held above `floor_db` under the reference's strongest bin, or

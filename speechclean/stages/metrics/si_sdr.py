@@ -18,8 +18,8 @@ from .reference import aligned_reference
 class SiSdr:
     """Scale-invariant signal-to-distortion ratio in dB.
 
-    Le Roux, Wisdom, Erdogan & Hershey, "SDR - half-baked or well done?", ICASSP 2019: 10 log10 |a s|^2 / |a s - e|^2 with a = <e, s> / |s|^2,
-    reference s and estimate e.
+    Le Roux, Wisdom, Erdogan & Hershey, "SDR - half-baked or well done?", ICASSP 2019: 10 log10 |a
+    s|^2 / |a s - e|^2 with a = <e, s> / |s|^2, reference s and estimate e.
 
     Each channel's mean is taken out first, as Luo & Mesgarani (TasNet, 2018) do for the same
     formula, so that a DC offset is

@@ -25,8 +25,8 @@ SCORES = ("stoi", "pesq", "si_sdr")
 class Squim:
     """A network's guess of STOI (0 to 1), PESQ (1 to 4.5) or SI-SDR (dB) without a reference.
 
-    TorchAudio-SQUIM (Kumar et al., ICASSP 2023). Trained on noisy speech of DNS 2020 at 16 kHz: music is
-    not what it knows best.
+    TorchAudio-SQUIM (Kumar et al., ICASSP 2023). Trained on noisy speech of DNS 2020 at 16 kHz:
+    music is not what it knows best.
 
     score: `stoi`, `pesq` or `si_sdr`
     model: `squim_objective`, the published one, or a `.pth` file of the same format

@@ -1,4 +1,4 @@
-"""Where nobody wrote down the words: how much the recogniser disagrees with itself on the mixture."""
+"""Without a transcript: how much the recogniser disagrees with itself on the mixture."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ APART = [
 #: Where a library may be imported: in these rooms, packages and modules alone.
 LIBRARIES = {
     "mlflow": ["records.tracking"],
-    "soundfile": ["audio.waveform", "audio.stream"],
+    "soundfile": ["audio.sound_files"],
     "soxr": ["audio"],
     "pyloudnorm": ["audio.loudness"],
     "hydra": ["cli", "sweep", "experiment.config"],

@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speechclean.audio.waveform import Audio, load, resample, save
+from speechclean.audio.sound_files import load, save
+from speechclean.audio.waveform import Audio, resample
 from speechclean.stages.datasets.folder import Folder
 from speechclean.stages.datasets.manifest import Pilot
 

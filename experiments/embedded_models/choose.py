@@ -27,8 +27,8 @@ from speechclean.stages.fusion.mean_mask import MeanMask
 from speechclean.stages.fusion.min_mask import MinMask
 from speechclean.stages.metrics.si_sdr import si_sdr
 from speechclean.stages.metrics.stoi import stoi
-from speechclean.stages.pipeline import Stage
 from speechclean.stages.postprocess.beta_wiener import BetaWiener
+from speechclean.stages.types import Stage
 
 A, B = "embedded_htdemucs", "embedded_hdemucs_q"
 

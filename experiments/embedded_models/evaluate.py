@@ -25,7 +25,8 @@ import torch
 from omegaconf import OmegaConf
 
 from speechclean.audio.loudness import integrated_lufs
-from speechclean.audio.waveform import Audio, load
+from speechclean.audio.sound_files import load
+from speechclean.audio.waveform import Audio
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
 from speechclean.stages.metrics.music_residual_db import MusicResidual

@@ -22,7 +22,8 @@ import torch
 
 from experiments.embedded_models.data import SAMPLE_RATE
 from experiments.embedded_models.evaluate import pipeline_of
-from speechclean.audio.waveform import Audio, load, resample
+from speechclean.audio.sound_files import load
+from speechclean.audio.waveform import Audio, resample
 from speechclean.stages.datasets.manifest import Pilot
 
 RESULTS = Path(__file__).parent / "results"

@@ -12,7 +12,8 @@ SHORTEST_S, LONGEST_S, RATE = 2.0, 6.0, 24000
 
 def make(folder: Path, data: Path, count: int, seed: int = 0) -> float:
     """Cut `count` clips; seconds of sound in all."""
-    from speechclean.audio.waveform import load, resample
+    from speechclean.audio.sound_files import load
+    from speechclean.audio.waveform import resample
 
     generator = np.random.default_rng(seed)
     sounds = {

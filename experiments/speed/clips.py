@@ -25,7 +25,8 @@ import torch
 from torch import Tensor
 
 from experiments.speed.compare import RESULTS
-from speechclean.audio.waveform import Audio, load, resample, save
+from speechclean.audio.sound_files import load, save
+from speechclean.audio.waveform import Audio, resample
 from speechclean.networks.weights import EMBEDDED
 
 from . import machine

@@ -1,7 +1,9 @@
 """Sound as tensors.
 
-loudness   LUFS and true peak
-stft       STFT pair, ratio mask, apply mask: pure functions
-stream     sounds too long for memory, read forward in chunks
-waveform   Audio; load, save, resample
+loudness      LUFS and true peak
+stft          STFT pair, ratio mask, apply mask: pure functions
+stream        sounds too long for memory, read forward in chunks
+sound_files   probe, load and save: the only module that touches sound files
+riff          headers of wav files, byte by byte
+waveform      Audio, and resampling
 """

@@ -23,8 +23,9 @@ def window_length(sample_rate: int, window_s: float) -> int:
 
 
 def stft(waveform: Tensor, n_fft: int) -> Tensor:
-    """Short-time Fourier transform. Shape: `[..., samples]` -> complex `[..., n_fft // 2 + 1,
-    frames]`.
+    """Short-time Fourier transform.
+
+    Shape: `[..., samples]` -> complex `[..., n_fft // 2 + 1, frames]`.
     """
     flat = waveform.reshape(-1, waveform.shape[-1])
     spectrum = torch.stft(
@@ -59,19 +60,19 @@ def ratio_mask(speech: Tensor, music: Tensor, eps: float = 1e-10) -> Tensor:
 
 
 def apply_mask(waveform: Tensor, mask: Tensor) -> Tensor:
-    """Weigh a waveform's STFT by a mask. Shape: `[channels, samples]`, `[channels, freqs, frames]`
-    -> `[channels, samples]`.
+    """Weigh a waveform's STFT by a mask.
+
+    Shape: `[channels, samples]`, `[channels, freqs, frames]` -> `[channels, samples]`.
     """
     n_fft = 2 * (mask.shape[-2] - 1)
     return istft(stft(waveform, n_fft) * mask, waveform.shape[-1])
 
 
 def extend_mask(mask: Tensor, sample_rate: int, heard_hz: float) -> Tensor:
-    """Give the band above `heard_hz`, which a model could not hear, the mean of the mask over the
-    octave below.
+    """Fill the band that a model could not hear with the mean of the mask over the octave below.
 
-    Cutting it would low-pass the voice; passing it would leave the music's treble. Shape: `[...,
-    freqs, frames]`, unchanged.
+    The band begins at `heard_hz`. Cutting it would low-pass the voice; passing it would leave the
+    music's treble. Shape: `[..., freqs, frames]`, unchanged.
     """
     freqs = mask.shape[-2]
     top = math.floor(heard_hz / (sample_rate / 2) * (freqs - 1))

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 import torch
 from torch import Tensor
 
-from .waveform import AudioError, probe
+from . import sound_files
 
 #: Length of what is read at once, in samples per channel.
 CHUNK = 1 << 18
@@ -26,8 +25,7 @@ Chunks = Iterator[Tensor]
 
 @dataclass(frozen=True)
 class LongAudio:
-    """A sound on the disk: a sound file, or raw float32 frames that a stage left there
-    (`raw=True`).
+    """A sound on the disk: a sound file, or with `raw` the float32 frames that a stage left.
 
     Shape: every chunk is float32 `[channels, samples]`; `sample_rate` in Hz, `samples` per channel.
     """
@@ -41,17 +39,20 @@ class LongAudio:
     @classmethod
     def of(cls, path: Path) -> LongAudio:
         """A sound file. Raises `AudioError` when its header cannot be read."""
-        info = probe(path)
+        info = sound_files.probe(path)
         return cls(path, info.sample_rate, info.channels, info.samples)
 
     def chunks(self) -> Chunks:
-        """From the beginning to the end. Raises `AudioError` where the file breaks off, or holds
-        NaN or infinity.
+        """From the beginning to the end.
+
+        Raises `AudioError` where the file breaks off, or holds NaN or infinity.
         """
-        return self._raw_chunks() if self.raw else self._file_chunks()
+        if self.raw:
+            return self._raw_chunks()
+        return sound_files.read_chunks(self.path, self.samples, self.sample_rate, CHUNK)
 
     def at_rate(self, sample_rate: int) -> Chunks:
-        """The same, resampled by soxr as `audio.resample` does it."""
+        """The same, resampled by soxr as `waveform.resample` does it."""
         return resampled(self.chunks(), self.sample_rate, sample_rate, self.channels)
 
     def read(self, start: int, end: int) -> Tensor:
@@ -64,41 +65,15 @@ class LongAudio:
                 offset=4 * start * self.channels,
             )
             return torch.from_numpy(frames.reshape(-1, self.channels).T.copy())
-        frames, _ = soundfile.read(
-            str(self.path),
-            start=start,
-            stop=min(end, self.samples),
-            dtype="float32",
-            always_2d=True,
-        )
-        return torch.from_numpy(frames.T.copy())
+        return sound_files.read_part(self.path, start, min(end, self.samples))
 
     def _raw_chunks(self) -> Chunks:
         for start in range(0, self.samples, CHUNK):
             yield self.read(start, min(start + CHUNK, self.samples))
 
-    def _file_chunks(self) -> Chunks:
-        total = 0
-        try:
-            with soundfile.SoundFile(str(self.path)) as file:
-                while len(frames := file.read(CHUNK, dtype="float32", always_2d=True)):
-                    if not np.isfinite(frames).all():
-                        bad = total + int(np.argmax(~np.isfinite(frames).all(axis=1)))
-                        raise AudioError(
-                            f"{self.path}: holds NaN or infinity (first at {bad / self.sample_rate:.3f} s)"
-                        )
-                    total += len(frames)
-                    yield torch.from_numpy(frames.T.copy())
-        except soundfile.LibsndfileError as error:
-            raise AudioError(
-                f"{self.path}: breaks off while decoding after {total / self.sample_rate:.1f} s"
-            ) from error
-        if total != self.samples:
-            raise AudioError(f"{self.path}: truncated, {total} of {self.samples} samples are there")
-
 
 def resampled(chunks: Chunks, source: int, target: int, channels: int) -> Chunks:
-    """Chunks at another rate; the same samples as `audio.resample` of the whole, up to rounding."""
+    """Chunks at another rate; the same samples as `waveform.resample` of the whole, up to rounding."""
     if source == target:
         yield from chunks
         return
@@ -113,8 +88,9 @@ def resampled(chunks: Chunks, source: int, target: int, channels: int) -> Chunks
 
 
 class Forward:
-    """Windows of a stream of chunks `[..., samples]`, each beginning at most `history` samples
-    before the one before it.
+    """Windows of a stream of chunks `[..., samples]`, read forward.
+
+    Each window begins at most `history` samples before the one before it.
     """
 
     def __init__(self, chunks: Chunks, history: int = 0) -> None:
@@ -125,15 +101,15 @@ class Forward:
         self._end = 0
 
     def read(self, start: int, end: int) -> Tensor:
-        """Samples `start` to `end`; before 0 and after the end of the stream there are none, and
-        the window is shorter.
+        """Samples `start` to `end`, less where the stream does not reach.
 
         Raises `ValueError` for a window that begins before what has already been let go.
         """
         start = max(0, start)
         if start < self._start:
             raise ValueError(
-                f"a stream goes forward only: asked for {start}, but what was before {self._start} is gone"
+                f"a stream goes forward only: asked for {start}, "
+                f"but what was before {self._start} is gone"
             )
         while self._end < end and (piece := next(self._chunks, None)) is not None:
             self._pieces.append(piece)
@@ -163,6 +139,7 @@ class Moments:
         self._count, self._sum, self._squares = 0, 0.0, 0.0
 
     def feed(self, waveform: Tensor) -> None:
+        """Take in a stretch of any shape."""
         values = waveform.double()
         self._count += values.numel()
         self._sum += float(values.sum())
@@ -177,13 +154,11 @@ class Moments:
 
 
 class RawWriter:
-    """Float32 frames on the disk, without a header and without rounding: what one pass leaves for
-    the next.
-    """
+    """Float32 frames on the disk: what one pass leaves for the next, without rounding."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = open(path, "wb")
+        self._file = path.open("wb")
         self._samples = 0
 
     def write(self, waveform: Tensor) -> None:

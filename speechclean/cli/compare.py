@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from speechclean.records.tracking import Record, Records, TrackingError
+from speechclean.records.tracking import Record, Records, TrackingError, quieten
 from speechclean.reproduction import comparison
 
 from .arguments import Arguments, UsageError, store_of
@@ -25,6 +25,7 @@ LISTED = 10
 
 def main() -> None:
     """0: compared; 2: a run is not there, or wrong usage."""
+    quieten()
     console = Console(highlight=False)
     try:
         arguments = Arguments.parse(sys.argv[1:], {"tracking.uri": ""}, (), USAGE)

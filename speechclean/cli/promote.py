@@ -8,7 +8,7 @@ import sys
 
 from speechclean.experiment.config.errors import PromotionError
 from speechclean.experiment.config.preset import promote
-from speechclean.records.tracking import Records, TrackingError
+from speechclean.records.tracking import Records, TrackingError, quieten
 
 from .arguments import Arguments, UsageError, store_of
 
@@ -20,6 +20,7 @@ RUN is the id of a run, the beginning of it, or its name; NAME becomes conf/expe
 
 def main() -> None:
     """0: written; 2: it cannot be, or wrong usage."""
+    quieten()
     try:
         arguments = Arguments.parse(
             sys.argv[1:], {"tracking.uri": "", "overwrite": "false"}, (), USAGE

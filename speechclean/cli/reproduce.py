@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from speechclean.records.results import tables
-from speechclean.records.tracking import Records, TrackingError
+from speechclean.records.tracking import Records, TrackingError, quieten
 from speechclean.reproduction import equality, git_worktree, rerun
 from speechclean.reproduction.rerun import Plan, Reproduction
 from speechclean.reproduction.rerun_config import CannotReproduce
@@ -49,6 +49,7 @@ REQUIRED = {"bit-exact": 0, "1lsb": 1, "tolerance": 2}
 
 def main() -> None:
     """0: it holds; 1: it does not; 2: it cannot be run, or wrong usage."""
+    quieten()
     console = Console(soft_wrap=True, highlight=False)
     try:
         arguments = Arguments.parse(sys.argv[1:], OPTIONS, ("--checkout", "--dry-run"), USAGE)

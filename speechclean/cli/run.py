@@ -42,9 +42,11 @@ _begun: list[DictConfig] = []
     config_path=str(conf_dir()), config_name="config", execution_whitelist=[*TRUSTED, "logging.*"]
 )
 def _run(cfg: DictConfig) -> float | None:
+    from speechclean.experiment.process import set_up_process
     from speechclean.experiment.run import run_experiment
     from speechclean.sweep.trial import VARIABLE, run_trial
 
+    set_up_process(batch=cfg.batch is not None)
     _begun.append(cfg)
     job = HydraConfig.get()
     sweeping = job.mode == RunMode.MULTIRUN

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 
-from speechclean.records.tracking import pending
+from speechclean.records.tracking import pending, quieten
 from speechclean.records.tracking.address import TrackingError
 
 USAGE = """\
@@ -22,6 +22,7 @@ Exit status: 0 all uploaded, 1 a store is still down, 2 wrong usage. It can be i
 
 def main() -> None:
     """0: all uploaded; 1: a store is down, what was uploaded before it stays so; 2: wrong usage."""
+    quieten()
     command, *rest = sys.argv[1:] or [""]
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(USAGE)

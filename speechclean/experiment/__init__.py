@@ -8,5 +8,6 @@ config/           schema, command line and presets; a config's nodes become obje
 recording         what it takes to run it again
 outputs           one file measured, judged, guarded and written
 already_cleaned   files that another tool cleaned, as if a pipeline had
+process           what a process sets for itself that does nothing but this work
 clean             tracks through the pipeline, one bad file never taking the rest down
 """

@@ -8,8 +8,9 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from speechclean.audio.sound_files import load
 from speechclean.audio.stft import stft, window_length
-from speechclean.audio.waveform import Audio, AudioError, load, resample
+from speechclean.audio.waveform import Audio, AudioError, resample
 from speechclean.stages.types import Separation, Track
 
 from .clean import Outcome

@@ -15,12 +15,14 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from speechclean.audio.sound_files import load, probe
 from speechclean.audio.stream import LongAudio
-from speechclean.audio.waveform import Audio, AudioError, load, probe
+from speechclean.audio.waveform import Audio, AudioError
 from speechclean.records.fingerprint import Mark, Marker
+from speechclean.stages.long_separation import LongSeparation, untouched_long
 from speechclean.stages.pipeline import Pipeline
 from speechclean.stages.screening import NoScreening, untouched
-from speechclean.stages.streaming import LongSeparation, clean_long, untouched_long
+from speechclean.stages.streaming import clean_long
 from speechclean.stages.types import Separation, Track
 from speechclean.system import parallel
 

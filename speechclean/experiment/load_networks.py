@@ -10,17 +10,18 @@ from functools import partial
 from speechclean.experiment.config.assemble import Experiment
 from speechclean.experiment.config.errors import ConfigError
 from speechclean.networks.checkpoints import CheckpointError
-from speechclean.networks.weights import MissingWeights
+from speechclean.networks.weights import MissingWeights, preferring
 
 
 def load(experiment: Experiment) -> None:
     """Load every network that the run will use. Raises `ConfigError` with all that cannot be."""
     problems = []
-    for key, one in _loads(experiment):
-        try:
-            one()
-        except (CheckpointError, MissingWeights) as error:
-            problems.append(f"{key}: {error}")
+    with preferring(experiment.weights_dir):
+        for key, one in _loads(experiment):
+            try:
+                one()
+            except (CheckpointError, MissingWeights) as error:
+                problems.append(f"{key}: {error}")
     if problems:
         raise ConfigError(problems)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from speechclean.audio.sound_files import save, save_chunks
 from speechclean.audio.stream import LongAudio
-from speechclean.audio.waveform import Audio, save, save_chunks
+from speechclean.audio.waveform import Audio
 from speechclean.records.results import ab_clips, spectrograms, verdict
 from speechclean.stages.types import Separation, Track
 

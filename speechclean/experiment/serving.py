@@ -4,7 +4,6 @@ the run would write them.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -14,13 +13,15 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from speechclean.audio.waveform import AudioError, save, save_chunks
+from speechclean.audio.sound_files import save, save_chunks
+from speechclean.audio.waveform import AudioError
 from speechclean.experiment.config.schema import Config, bare
 from speechclean.experiment.config.validate import validate
 from speechclean.networks.weights import EMBEDDED
 from speechclean.stages.types import Track
 
 from .clean import Batching, clean
+from .load_networks import load
 
 #: Stands in a portable config for the folder that its weights travel in.
 WEIGHTS = "@weights@"
@@ -35,11 +36,13 @@ class Cleaner:
         weights = folder / "weights"
         config = yaml.safe_load((folder / "config.yaml").read_text().replace(WEIGHTS, str(weights)))
         if weights.is_dir():
-            os.environ["SPEECHCLEAN_WEIGHTS"] = str(weights)
+            config["weights"] = {"dir": str(weights)}
         cfg = OmegaConf.merge(OmegaConf.structured(Config), config)
         with tempfile.TemporaryDirectory() as scratch:
             cfg.output.dir = scratch
-            self._pipeline = validate(cfg).pipeline  # type: ignore[arg-type]
+            experiment = validate(cfg)  # type: ignore[arg-type]
+        load(experiment)
+        self._pipeline = experiment.pipeline
         self._limits = (float(cfg.batch_seconds), float(cfg.stream_above_s))
 
     def __call__(self, sound: bytes) -> bytes:

@@ -15,7 +15,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
+from types import MethodType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
+
+from speechclean.system.borrowed import unchanged_random_state, with_globals
 
 if TYPE_CHECKING:
     import torch
@@ -117,10 +120,11 @@ def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
     try:
         # Old packages carry arguments that newer classes have dropped; demucs itself ignores them
         # too.
-        model = cls(
-            *package["args"],
-            **{key: value for key, value in package["kwargs"].items() if key in known},
-        )
+        with unchanged_random_state():
+            model = cls(
+                *package["args"],
+                **{key: value for key, value in package["kwargs"].items() if key in known},
+            )
         state = package["state"]
         if state.get("__quantized"):
             from diffq import restore_quantized_state
@@ -132,7 +136,26 @@ def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
         raise CheckpointError(
             f"{path}: does not fit its own network {cls.__name__} ({error})"
         ) from error
+    _fix_positions(model)
     return freeze(model)
+
+
+def _fix_positions(model: torch.nn.Module) -> None:
+    """Let the transformers of HTDemucs number their frames from 0.
+
+    In training the number of the first one is drawn within a range from Python's own generator.
+    Published networks have no such range, but ask that generator at every pass all the same, which
+    would change what the process draws next.
+    """
+    from demucs.transformer import CrossTransformerEncoder
+
+    for module in model.modules():
+        if isinstance(module, CrossTransformerEncoder):
+            embedding = with_globals(
+                CrossTransformerEncoder._get_pos_embedding,  # noqa: SLF001 (asks the generator)
+                random=SimpleNamespace(randrange=lambda _: 0),
+            )
+            module._get_pos_embedding = MethodType(embedding, module)  # noqa: SLF001
 
 
 def _from_torchaudio(state: Mapping[str, Any]) -> dict[str, Any]:

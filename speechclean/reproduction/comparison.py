@@ -15,8 +15,9 @@ from typing import Any
 import torch
 import yaml
 
+from speechclean.audio.sound_files import probe
 from speechclean.audio.stream import LongAudio
-from speechclean.audio.waveform import AudioError, probe
+from speechclean.audio.waveform import AudioError
 from speechclean.records.class_names import with_current
 from speechclean.records.fingerprint import Mark
 from speechclean.records.tracking import Record

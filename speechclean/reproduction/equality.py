@@ -11,8 +11,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from speechclean.audio.sound_files import probe
 from speechclean.audio.stream import LongAudio
-from speechclean.audio.waveform import probe
 from speechclean.records.fingerprint import Mark
 
 #: From the best to the worst; an overall verdict is the worst of its files'.

@@ -35,13 +35,12 @@ class Fallback:
             self.wets
         ):
             raise ValueError(
-                f"wets={list(self.wets)} must fall and lie between 0 and 1, e.g. [0.7,0.4]; [] passes harmed files"
+                f"wets={list(self.wets)} must fall and lie between 0 and 1, e.g. [0.7,0.4]; "
+                "[] passes harmed files"
             )
 
     def __call__(self, separation: Separation, harms: Harms) -> tuple[Separation, float]:
-        """A separation that does no harm, and the share of the cleaned speech in it: 1 all, 0
-        none.
-        """
+        """A separation that does no harm, and the share of the cleaned speech in it, 0 to 1."""
         if not harms(separation):
             return separation, 1.0
         dry = separation.mixture.waveform * separation.gain  # the voice at one level in both

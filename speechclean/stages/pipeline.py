@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio
 from speechclean.networks.cache import Cache, NoCache
 from speechclean.system import parallel
 
-from .types import Separation, Stems, Watch
-
-
-class Separator(Protocol):
-    """What a pipeline wants of a separator."""
-
-    @property
-    def sample_rate(self) -> int: ...
-
-    def __call__(self, mixtures: Sequence[Audio]) -> list[Stems]: ...
-
-    def stream(self, sound: LongAudio) -> Iterator[Tensor]: ...
-
-
-Fusion = Callable[[Audio, Mapping[str, Stems]], Separation]
-Stage = Callable[[Separation], Separation]
-#: Opened around each stage with its name, so that a runner can time them.
-Clock = Callable[[str], AbstractContextManager[object]]
-
-
-@runtime_checkable
-class Reusing(Protocol):
-    """A stage whose work is worth keeping."""
-
-    def reusing(self, cache: Cache) -> Callable[..., Any]:
-        """The stage itself, the same answers, of which `cache` gives those that it holds."""
+from .types import Clock, Fusion, Reusing, Separation, Separator, Stage, Stems, Watch
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What a config composes; a mixture in, a `Separation` of the same rate, channels and length
-    out.
+    """What a config composes: mixtures in, `Separation`s of the same rate, channels and length out.
 
     `cache` holds what networks have answered before; what it does not hold is computed.
     """
@@ -65,8 +38,9 @@ class Pipeline:
         clock: Clock = lambda _: nullcontext(),
         watch: Watch = lambda *_: None,
     ) -> list[Separation]:
-        """Clean a ragged batch; each result is independent of what else is in it. `watch` is told
-        what each stage made.
+        """Clean a ragged batch; each result is independent of what else is in it.
+
+        `watch` is called with what each stage made.
         """
         mixtures = [mixture.with_waveform(mixture.waveform.to(self.device)) for mixture in mixtures]
         answers: dict[str, list[Stems]] = {}

@@ -1,5 +1,6 @@
-"""Is there any music? Files in which none is found pass through untouched, and cost no heavy
-model.
+"""Screening: is there any music in a file.
+
+Files in which none is found pass through untouched, and cost no heavy model.
 """
 
 from __future__ import annotations
@@ -58,16 +59,17 @@ class MusicFound:
         return {key: path for model in self._models for key, path in model.weight_files().items()}
 
     def finds_music(self, mixture: Audio) -> bool:
-        """Whether some stretch of the sound holds music, as far as the models can tell. Silence
-        holds none.
+        """Whether some stretch of the sound holds music, as far as the models can tell.
+
+        Silence holds none.
         """
         return self.music_db(mixture) >= self.threshold_db
 
     @torch.inference_mode()
     def music_db(self, mixture: Audio) -> float:
-        """Music over speech in dB in the stretch of 10 s (of half a stretch's step) that has most
-        of it; -inf for silence.
+        """Music over speech in dB, in the stretch of 10 s that has most of it; -inf for silence.
 
+        Stretches overlap by half.
         The median over the frames of what the mask gives to music, over the mean that it gives to
         the voice in those frames where somebody speaks (within 40 dB of the loudest). The median,
         since music goes on and a misheard consonant does not.

@@ -1,21 +1,24 @@
-"""What flows through a run: `Track` (one input), `Stems` (one separator's answer), `Separation`
-(the state of cleaning).
+"""What flows through a run, and what the stages are that it flows through.
+
+`Track` is one input, `Stems` one separator's answer, `Separation` the state of cleaning. The
+protocols below them say what a pipeline wants of each stage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from speechclean.audio.waveform import Audio, load
-
-#: Told of what a stage made of one item of a batch: its index, the stage, the waveform `[channels,
-#: samples]`.
-Watch = Callable[[int, str, Tensor], None]
+from speechclean.audio.sound_files import load
+from speechclean.audio.stream import LongAudio
+from speechclean.audio.waveform import Audio
+from speechclean.networks.cache import Cache
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,9 @@ class Track:
 
     @cached_property
     def reference(self) -> Audio | None:
-        """The clean speech, read once and kept as long as this object lives. Raises `AudioError` if
-        it cannot be read.
+        """The clean speech, read once and kept as long as this object lives.
+
+        Raises `AudioError` if it cannot be read.
         """
         return None if self.reference_path is None else load(self.reference_path)
 
@@ -60,7 +64,7 @@ class Separation:
     """The mixture, the speech estimate and the soft mask that fusion gave.
 
     Shape: `mixture` and `speech` agree in rate, channels and samples; `mask` is `[channels, freqs,
-    frames]` in 0..1 on the mixture's STFT (`spectral.stft`), 1 where the bin belongs to speech;
+    frames]` in 0..1 on the mixture's STFT (`audio.stft`), 1 where the bin belongs to speech;
     later stages carry it along unchanged. `gain` is the linear factor by which loudness management
     scaled `speech`; it is taken out again before the residual is formed, so that the residual is
     what was removed and not the voice at another level.
@@ -77,8 +81,9 @@ class Separation:
             or self.mixture.sample_rate != self.speech.sample_rate
         ):
             raise ValueError(
-                f"speech {tuple(self.speech.waveform.shape)} at {self.speech.sample_rate} Hz does not match the mixture "
-                f"{tuple(self.mixture.waveform.shape)} at {self.mixture.sample_rate} Hz"
+                f"speech {tuple(self.speech.waveform.shape)} at {self.speech.sample_rate} Hz "
+                f"does not match the mixture {tuple(self.mixture.waveform.shape)} "
+                f"at {self.mixture.sample_rate} Hz"
             )
 
     @property
@@ -91,9 +96,7 @@ class Separation:
         return replace(self, speech=self.mixture.with_waveform(waveform))
 
     def before(self) -> Separation:
-        """The state before cleaning, the mixture standing in for the speech: what metrics of the
-        mixture are taken on.
-        """
+        """The state before cleaning, in which the mixture is the speech: for metrics."""
         return replace(self, speech=self.mixture, gain=1.0)
 
     def cpu(self) -> Separation:
@@ -103,3 +106,70 @@ class Separation:
             self.speech.with_waveform(self.speech.waveform.cpu()),
         )
         return Separation(*moved, self.mask.cpu(), self.gain)
+
+
+#: Opened around each stage with its name, so that a runner can time them.
+Clock = Callable[[str], AbstractContextManager[object]]
+#: Called with what a stage made of one item of a batch: the item's index, the stage's name, the
+#: waveform `[channels, samples]`.
+Watch = Callable[[int, str, Tensor], None]
+Fusion = Callable[[Audio, Mapping[str, Stems]], Separation]
+#: An enhancement, or one step of post-processing.
+Stage = Callable[[Separation], Separation]
+
+
+class Separator(Protocol):
+    """What a pipeline wants of a separator."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate of its stems in Hz."""
+
+    def __call__(self, mixtures: Sequence[Audio]) -> list[Stems]:
+        """The stems of a ragged batch, in its order."""
+
+    def stream(self, sound: LongAudio) -> Iterator[Tensor]:
+        """Speech and music of a sound too long for memory: pieces `[2, channels, samples]`."""
+
+
+@runtime_checkable
+class StreamingEnhancement(Protocol):
+    """An enhancement by a network, which has to hear more than a block of a long sound."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether it changes nothing, and needs no network."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate that the network works at, in Hz."""
+
+    def stream(self, speech: LongAudio) -> Iterator[Tensor]:
+        """The network's own output at its rate: pieces `[channels, samples]`."""
+
+    def apply(self, separation: Separation, denoised: Audio) -> Separation:
+        """The separation with the network's output for its speech mixed in."""
+
+
+@runtime_checkable
+class Reusing(Protocol):
+    """A stage whose work is worth keeping."""
+
+    def reusing(self, cache: Cache) -> Callable[..., Any]:
+        """The stage itself, with the same answers, those that `cache` holds taken from there."""
+
+
+class Metric(Protocol):
+    """A judgement of `separation.speech`; None where it does not apply, never a made-up number.
+
+    `unit` is empty for plain numbers. `higher_is_better` is None for a level, which is neither good
+    nor bad. `reads_mask` says whether the value depends on `separation.mask`, which differs between
+    pipelines where the mixture is the same: what does not can be remembered for all of them.
+    """
+
+    unit: ClassVar[str]
+    higher_is_better: ClassVar[bool | None]
+    reads_mask: ClassVar[bool]
+
+    def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The value of one sound."""

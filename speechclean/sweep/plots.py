@@ -24,10 +24,19 @@ def write_figures(study: optuna.Study, names: list[str], folder: Path, head: str
     objectives. A plot that cannot be drawn, for want of trials, is left out.
     """
     import optuna
-    import optuna.visualization as interactive
 
+    verbosity = optuna.logging.get_verbosity()
     # which plot lacks what is no matter of the user's
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        return _written(study, names, folder, head)
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _written(study: optuna.Study, names: list[str], folder: Path, head: str) -> list[Path]:
+    import optuna.visualization as interactive
+
     written, parts = [], []
     for name, title, figure in _figures(interactive, study, names):
         parts.append((name, title, figure.to_html(full_html=False, include_plotlyjs=False)))

@@ -30,7 +30,6 @@ def next_point(
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     taken = {same(trial.params) for trial in trials}
     if len(taken) >= size(space):
         return None

@@ -59,7 +59,6 @@ class Study:
     def _backend(self) -> Any:
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         if self.storage.startswith("journal:"):
             from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 

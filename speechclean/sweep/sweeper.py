@@ -26,6 +26,7 @@ from speechclean.experiment.config.assemble import Experiment
 from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.config.prepare import prepare
 from speechclean.experiment.config.validate import validate
+from speechclean.experiment.process import set_up_process
 from speechclean.records.class_names import with_first
 from speechclean.records.provenance import canonical, digest, file_hash
 from speechclean.records.tracking import Run, TrackingError
@@ -63,6 +64,7 @@ class StudySweeper(Sweeper):
         """The whole sweep. Raises `ConfigError` before any work, `StudyError` where the study is
         another one.
         """
+        set_up_process()
         try:
             settings = Settings.of(self.config)
             self.space, fixed = spaces.space_of(settings.space, arguments)

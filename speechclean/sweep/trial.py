@@ -43,6 +43,7 @@ def run_trial(cfg: DictConfig, number: int, folder: Path, tags: Mapping[str, str
     """
     import optuna
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # of a process that runs nothing else
     settings = Settings.of(cfg)
     goals = Goals.of(plain(cfg.sweep.objective), settings.constraints, has_references=True)
     study = Study(settings, storage_of(settings, folder), goals)

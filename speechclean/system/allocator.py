@@ -1,6 +1,4 @@
-"""Settings of the process that computing on a CPU gains from: what the C library's allocator does
-with large blocks.
-"""
+"""What the C library's allocator does with large blocks, which decides over a CPU's speed."""
 
 from __future__ import annotations
 
@@ -8,6 +6,7 @@ import ctypes
 import os
 import platform
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,14 +25,20 @@ LARGE_PARAMETERS = 10_000_000
 STREAMING_BYTES = 1 << 30
 
 
-def keep_freed_memory(module: torch.nn.Module | None = None) -> bool:
-    """Let glibc keep what is freed instead of handing it back to the kernel at once; whether that
-    could be set.
+_allowed = False
 
-    A forward pass allocates and frees tensors of up to tens of megabytes by the hundred. Left to
-    itself, glibc maps large ones anew, and the kernel clears them page by page while they are
-    filled. The setting holds for the whole process. Without the `module` that is to run, it is
-    taken for a large one.
+
+def allow() -> None:
+    """Let networks that are loaded from now on choose the allocator's settings.
+
+    For processes that do nothing else (`experiment.process`): a library leaves them alone.
+    """
+    global _allowed
+    _allowed = True
+
+
+def suit(network: torch.nn.Module) -> bool:
+    """Choose the settings for a network that was loaded, where `allow` was called; whether it did.
 
     Large networks share one arena: what other threads get of their own consists of pieces of 64 MB,
     which large tensors do not fit into, and which are mapped anew all the time (mdx_extra_q takes a
@@ -41,15 +46,19 @@ def keep_freed_memory(module: torch.nn.Module | None = None) -> bool:
     another at a common arena, and find their memory in the other core's cache: with arenas of their
     own a batch of short clips takes three quarters of the time.
     """
-    large = (
-        module is None
-        or sum(parameter.numel() for parameter in module.parameters()) >= LARGE_PARAMETERS
-    )
-    return _kept(one_arena=large)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return _allowed and keep_freed_memory(one_arena=parameters >= LARGE_PARAMETERS)
 
 
 @cache
-def _kept(one_arena: bool) -> bool:
+def keep_freed_memory(one_arena: bool = True) -> bool:
+    """Let glibc keep freed memory instead of returning it to the kernel; whether that could be set.
+
+    A forward pass allocates and frees tensors of up to tens of megabytes by the hundred. Left to
+    itself, glibc maps large ones anew, and the kernel clears them page by page while they are
+    filled. The setting holds for the whole process, in which it replaces what the host chose:
+    libraries call `suit` instead.
+    """
     if os.environ.get(ALLOCATOR_VARIABLE) == "system" or platform.libc_ver()[0] != "glibc":
         return False
     try:
@@ -62,17 +71,16 @@ def _kept(one_arena: bool) -> bool:
 
 
 def hand_back(above: int = STREAMING_BYTES) -> bool:
-    """Give the kernel back what the allocator keeps but does not use, where the process holds more
-    than `above` bytes.
+    """Return unused memory to the kernel if the process holds more than `above` bytes.
 
-    A heap without maps of their own keeps a forward pass fast, but over hours the heap frays:
-    pieces in use lie between pieces too small for the next tensor, and it grows. Pages in the gaps
-    can be handed back at any time; a pass then touches them anew, so it is done only where it
-    matters. Returns whether it was done.
+    A heap without maps of their own keeps a forward pass fast, but over hours it fragments: pieces
+    in use lie between pieces too small for the next tensor, and it grows. Pages in the gaps can be
+    returned at any time; a pass then touches them anew, so it is done only where it matters.
+    Returns whether it was done.
     """
     try:
-        with open("/proc/self/statm") as file:
-            resident = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        resident = pages * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return False
     if resident <= above or platform.libc_ver()[0] != "glibc":

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and what stands in them."""
+"""Atomic writes, and reading back what was written."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from typing import Any
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it takes the place of `path` when the block
-    succeeds, else it is removed.
+    """A temporary path beside `path`, to write to.
+
+    It replaces `path` when the block succeeds, else it is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
@@ -26,15 +27,16 @@ def written_whole(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o644)  # mkstemp's are for the owner alone
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """A table with a header; None and what a row lacks are empty cells. Raises `ValueError` for a
-    key that is no column.
+    """A table with a header; None and what a row lacks are empty cells.
+
+    Raises `ValueError` for a key that is no column.
     """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -50,9 +52,7 @@ def csv_rows(path: Path) -> list[dict[str, str]]:
 
 
 def json_object(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; {} where there is no file, or none that can be read, or something
-    else in it.
-    """
+    """The object in a JSON file; {} where there is no such file, or something else in it."""
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError):

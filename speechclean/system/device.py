@@ -6,8 +6,9 @@ import torch
 
 
 def torch_device(device: str) -> torch.device:
-    """`auto` (CUDA if present, else the CPU) or any name torch knows. Raises `ValueError` for a
-    device that is not there.
+    """`auto` (CUDA if present, else the CPU) or any name torch knows.
+
+    Raises `ValueError` for a device that is not there.
 
     >>> torch_device("cpu")
     device(type='cpu')

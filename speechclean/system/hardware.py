@@ -1,5 +1,6 @@
-"""What computes: the processor and the versions of packages, as runs record them and as kept
-estimates depend on them.
+"""What computes: the processor, and the versions of packages.
+
+Runs record them, and cached estimates depend on them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""How a run ends, and how others can tell: signals become exceptions, and a lock on a file says
-that its process lives.
+"""Whether a process is alive: a lock on a file says so; and signals that end one, as exceptions.
 
-The kernel gives a lock up when its process ends, whatever ended it (kill -9 and a power cut too).
-So a lock that can be taken is proof of death; host names, process ids and start times would have to
-be guessed right across reboots, reused ids and containers.
+The kernel releases a lock when its process ends, whatever ended it (kill -9 and a power cut too).
+So a lock that can be acquired proves that its holder is gone; host names, process ids and start
+times would have to be guessed right across reboots, reused ids and containers.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ ENDING_SIGNALS = tuple(
 
 @contextmanager
 def signals_as_exit() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise SystemExit(128 + signal) inside the block, so that every
-    `finally` in it runs.
+    """Let SIGTERM and SIGHUP raise SystemExit(128 + signal) in the block: every `finally` runs.
 
     Signals that the process was told to ignore (nohup) stay ignored; outside the main thread this
     does nothing.
@@ -60,8 +58,8 @@ def signals_as_exit() -> Iterator[None]:
 def alive(path: Path) -> Iterator[None]:
     """Hold the lock at `path` for the length of the block.
 
-    The file stays: who has written down how it ended removes it, so that an end nobody could write
-    down is found later.
+    The file stays. Whoever has recorded how the process ended removes it, so that an end that
+    could not be recorded is found later.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
@@ -70,11 +68,10 @@ def alive(path: Path) -> Iterator[None]:
 
 @contextmanager
 def claim_if_dead(path: Path) -> Iterator[bool]:
-    """True inside the block if the holder of `path` is gone; the file is removed when the block
-    succeeds.
+    """True in the block if the process that held the lock at `path` is gone.
 
-    False while it lives, while another process has claimed it, and where there is no such file: no
-    proof, no claim.
+    False while it is alive, while another process has claimed it, and where there is no such file.
+    Where it is True, the file is removed when the block succeeds.
     """
     lock = FileLock(path)
     try:

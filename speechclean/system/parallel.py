@@ -1,18 +1,19 @@
-"""How work shares the cores of a CPU: several pieces at once, each on its own thread, the same bits
-whatever runs beside them.
+"""How work shares the cores of a CPU: several pieces at once, with the same bits on one or many.
 
 Left to torch, all threads share every single operation and wait for one another after it; on
-networks of many small
-operations a good part of the time goes into waiting. And a sum that is split over threads is
-rounded as they split it: with one thread for each piece of work, the samples depend neither on the
-number of cores (up to `AT_ONCE`) nor on what else is at work.
+networks of many small operations a good part of the time goes into waiting. And a sum that is split
+over threads is rounded as they split it. With one thread for each piece of work, the samples depend
+neither on the number of cores (up to `AT_ONCE`) nor on what else is at work.
+
+Only the threads of this module and the caller's compute with another number of threads, and the
+caller's gets its own back.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -29,14 +30,49 @@ AT_ONCE = 8
 
 
 class _Here(threading.local):
-    """What a thread knows of itself: among how many pieces of work its own is one."""
+    """What a thread knows of itself."""
 
+    #: Among how many pieces of work its own is one.
     beside = 1
+    #: How many calls of `ordered` it is in the middle of, and torch's threads outside of them.
+    depth, threads = 0, 1
 
 
 _here = _Here()
-_lock = threading.Lock()
-_depth, _threads = 0, 1  # of `_alone`; torch's threads outside of it
+_default_lock = threading.Lock()
+
+
+def use_threads(count: int) -> None:
+    """Let torch split the calling thread's operations over `count` threads, and no other's.
+
+    `torch.set_num_threads` also changes the default for threads that have not used torch yet, which
+    may not be ours: a thread that does nothing else puts that back.
+    """
+    with _default_lock:
+        if count == torch.get_num_threads():
+            return
+        default = _in_a_thread(torch.get_num_threads)
+        torch.set_num_threads(count)
+        _in_a_thread(lambda: torch.set_num_threads(default))
+
+
+def _in_a_thread(work: Callable[[], R]) -> R:
+    answers: list[R] = []
+    thread = threading.Thread(target=lambda: answers.append(work()))
+    thread.start()
+    thread.join()
+    return answers[0]
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Within it torch splits the calling thread's operations over `count` threads."""
+    before = torch.get_num_threads()
+    use_threads(count)
+    try:
+        yield
+    finally:
+        use_threads(before)
 
 
 def at_once() -> int:
@@ -51,28 +87,27 @@ def beside() -> int:
 
 @contextmanager
 def among(count: int) -> Iterator[None]:
-    """Within it the calling thread is one of `count` pieces of work side by side: what it does, it
-    does alone, on its share of torch's threads. For threads of one's own that stand in for those of
+    """Within it the calling thread does one of `count` pieces of work side by side.
+
+    It computes on its share of torch's threads. For threads of one's own that stand in for those of
     `ordered`; the samples are the same.
     """
-    _still_blas()
-    before = _here.beside, torch.get_num_threads()
+    before = _here.beside
     _here.beside = count
-    torch.set_num_threads(max(1, before[1] // count))
     try:
-        yield
+        with threads(max(1, torch.get_num_threads() // count)):
+            yield
     finally:
-        _here.beside = before[0]
-        torch.set_num_threads(before[1])
+        _here.beside = before
 
 
 def ordered(
     work: Callable[[T], R], items: Iterable[T], parallel: bool = True
-) -> Iterator[tuple[T, R]]:
-    """Each item with `work(item)`, in order; several at once, a few ahead of what is asked for,
-    unless not `parallel`.
+) -> Generator[tuple[T, R]]:
+    """Each item with `work(item)`, in order.
 
-    Items are drawn in the caller's thread. What an item raises is raised where its answer is due.
+    With `parallel`, several are worked on at once, a few ahead of what is asked for. Items are
+    drawn in the caller's thread. What an item raises is raised where its answer is due.
     """
     if not parallel or _here.beside > 1:
         for item in items:
@@ -114,36 +149,33 @@ def _submit(count: int, work: Callable[[T], R], item: T) -> Future[R]:
 
 @cache
 def _pool(count: int, threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, "cores", torch.set_num_threads, (threads,))
+    return ThreadPoolExecutor(count, "cores", use_threads, (threads,))
 
 
 @contextmanager
 def _alone() -> Iterator[int]:
-    """Within it each operation of torch takes its share of the threads only; yields how many pieces
-    that leaves room for.
+    """Within it each operation of the calling thread is split over a share of torch's threads only.
+
+    Yields how many pieces of work that leaves room for.
     """
-    global _depth, _threads
-    _still_blas()
-    with _lock:
-        if not _depth:
-            _threads = torch.get_num_threads()
-            torch.set_num_threads(_threads // at_once())
-        _depth += 1
-        count = min(_threads, AT_ONCE)
+    if not _here.depth:
+        _here.threads = torch.get_num_threads()
+        use_threads(_here.threads // at_once())
+    _here.depth += 1
     try:
-        yield count
+        yield min(_here.threads, AT_ONCE)
     finally:
-        with _lock:
-            _depth -= 1
-            if not _depth:
-                torch.set_num_threads(_threads)
+        _here.depth -= 1
+        if not _here.depth:
+            use_threads(_here.threads)
 
 
-@cache
-def _still_blas() -> None:
-    """One thread for numpy's and scipy's BLAS: more of them wait for work at full speed, which
-    takes a seventh of a core from forward passes, and the little that there is for them to do is
-    done as fast without them.
+def limit_blas() -> None:
+    """Keep numpy's and scipy's BLAS to one thread, for the whole process.
+
+    More of them wait for work at full speed, which takes a seventh of a core from forward passes,
+    and the little that there is for them to do is done as fast without them. Not called by anything
+    in the library: it is for processes that do nothing else (`experiment.process`).
     """
     import scipy.linalg  # noqa: F401  which brings its own library
     from threadpoolctl import ThreadpoolController

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechclean.audio import stream
+from speechclean.audio.sound_files import load, save
 from speechclean.audio.stream import Forward, LongAudio, Moments, RawWriter
-from speechclean.audio.waveform import AudioError, load, resample, save
+from speechclean.audio.waveform import AudioError, resample
 from tests.conftest import noise
 
 

@@ -9,7 +9,8 @@ import pytest
 import soundfile
 import torch
 
-from speechclean.audio.waveform import Audio, AudioError, load, probe, resample, save
+from speechclean.audio.sound_files import load, probe, save
+from speechclean.audio.waveform import Audio, AudioError, resample
 from tests.conftest import level_db, noise, tone
 
 

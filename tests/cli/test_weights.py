@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from demucs.states import save_with_checksum, serialize_model
 from diffq import DiffQuantizer
 from omegaconf import OmegaConf
 
-from speechclean.audio.waveform import probe, save
+from speechclean.audio.sound_files import probe, save
 from speechclean.cli import weights as command
 from tests.conftest import noise, tiny_hdemucs, tiny_htdemucs
 from tests.networks.weights.server import Publisher, serving
@@ -29,7 +30,9 @@ def _bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SPEECHCLEAN_WEIGHTS", "HF_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr("speechclean.networks.weights.search_path._preferred", [])
+    monkeypatch.setattr(
+        "speechclean.networks.weights.search_path._preferred", ContextVar("preferred", default=())
+    )
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

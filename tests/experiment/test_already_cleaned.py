@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from speechclean.audio.waveform import Audio, AudioError, resample, save
+from speechclean.audio.sound_files import save
+from speechclean.audio.waveform import Audio, AudioError, resample
 from speechclean.experiment.already_cleaned import finished, paired
 from speechclean.stages.datasets import DatasetError
 from speechclean.stages.datasets.finished import Finished

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from speechclean.audio.waveform import AudioError, load, save
+from speechclean.audio.sound_files import load, save
+from speechclean.audio.waveform import AudioError
 from speechclean.experiment import serving
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed

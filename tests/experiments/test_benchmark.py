@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from experiments.benchmark import mixing, run, systems
-from speechclean.audio.waveform import Audio, load
+from speechclean.audio.sound_files import load
+from speechclean.audio.waveform import Audio
 from speechclean.stages.types import Stems
 from tests.conftest import level_db, noise, tone
 

@@ -9,7 +9,7 @@ import pytest
 from nbclient import NotebookClient
 
 from experiments.pilot_analysis import make
-from speechclean.audio.waveform import save
+from speechclean.audio.sound_files import save
 from tests.conftest import noise
 
 NOTEBOOK = Path(make.__file__).with_name("pilot_analysis.ipynb")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from speechclean.audio.waveform import load, probe, save
+from speechclean.audio.sound_files import load, probe, save
 from speechclean.networks.weights.registry import models
 from tests.conftest import noise
 from tests.integration.conftest import environment

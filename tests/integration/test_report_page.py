@@ -17,7 +17,8 @@ import pytest
 import torch
 
 from speechclean.audio.loudness import integrated_lufs
-from speechclean.audio.waveform import Audio, load, save
+from speechclean.audio.sound_files import load, save
+from speechclean.audio.waveform import Audio
 from speechclean.records.results import html_report
 from speechclean.records.results.ab_clips import write_snippets
 from speechclean.records.results.summary import means

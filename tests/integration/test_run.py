@@ -14,7 +14,8 @@ import pytest
 import soundfile
 import torch
 
-from speechclean.audio.waveform import Audio, load, probe, save
+from speechclean.audio.sound_files import load, probe, save
+from speechclean.audio.waveform import Audio
 from speechclean.stages.datasets.manifest import Pilot
 from tests.conftest import noise, wait_for
 from tests.integration.conftest import SMALL, Command, environment

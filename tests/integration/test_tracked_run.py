@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from speechclean.audio.waveform import save
+from speechclean.audio.sound_files import save
 from speechclean.records.tracking import MlflowTracker
 from tests.conftest import noise
 from tests.integration.conftest import SMALL, environment

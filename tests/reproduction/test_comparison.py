@@ -12,7 +12,8 @@ import torch
 import yaml
 from scipy import stats
 
-from speechclean.audio.waveform import Audio, save
+from speechclean.audio.sound_files import save
+from speechclean.audio.waveform import Audio
 from speechclean.records.fingerprint import Marker
 from speechclean.records.tracking import Record
 from speechclean.reproduction import comparison

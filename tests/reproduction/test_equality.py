@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from speechclean.audio.waveform import Audio, save
+from speechclean.audio.sound_files import save
+from speechclean.audio.waveform import Audio
 from speechclean.records.fingerprint import Mark, Marker
 from speechclean.reproduction import equality
 from tests.conftest import noise

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from speechclean.audio import stft
-from speechclean.audio.waveform import Audio, load, resample
+from speechclean.audio.sound_files import load
+from speechclean.audio.waveform import Audio, resample
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
 from speechclean.stages.datasets.manifest import Pilot

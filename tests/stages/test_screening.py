@@ -6,7 +6,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from speechclean.audio.waveform import Audio, load, save
+from speechclean.audio.sound_files import load, save
+from speechclean.audio.waveform import Audio
 from speechclean.experiment import clean as cleaning
 from speechclean.experiment.clean import Batching, clean
 from speechclean.stages.datasets.manifest import Pilot

@@ -11,19 +11,21 @@ import torch
 
 from speechclean.audio import stream
 from speechclean.audio.loudness import LoudnessMeter, TruePeakMeter, integrated_lufs, true_peak_dbtp
+from speechclean.audio.sound_files import load, save
 from speechclean.audio.stream import LongAudio
-from speechclean.audio.waveform import Audio, load, save
-from speechclean.stages import streaming
+from speechclean.audio.waveform import Audio
+from speechclean.stages import blocks
 from speechclean.stages.enhancement import denoiser
 from speechclean.stages.enhancement.denoiser import Denoiser
 from speechclean.stages.enhancement.identity import Identity
 from speechclean.stages.fusion.mean_mask import MeanMask
+from speechclean.stages.long_separation import LongSeparation
 from speechclean.stages.pipeline import Pipeline
 from speechclean.stages.postprocess.beta_wiener import BetaWiener
 from speechclean.stages.postprocess.loudness import Loudness
 from speechclean.stages.separators import demucs
 from speechclean.stages.separators.demucs import DemucsSeparator
-from speechclean.stages.streaming import LongSeparation, clean_long
+from speechclean.stages.streaming import clean_long
 from tests.conftest import noise
 
 
@@ -31,7 +33,7 @@ from tests.conftest import noise
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every edge that hours of sound would meet, within seconds of it."""
     monkeypatch.setattr(stream, "CHUNK", 30011)
-    monkeypatch.setattr(streaming, "BLOCK_S", 1.0)
+    monkeypatch.setattr(blocks, "BLOCK_S", 1.0)
     monkeypatch.setattr(demucs, "STEP_S", 0.7)
     monkeypatch.setattr(denoiser, "CHUNK_S", 2.0)
 

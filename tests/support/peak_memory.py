@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from speechclean.audio.waveform import Audio, load, resample, save_chunks
+from speechclean.audio.sound_files import load, save_chunks
+from speechclean.audio.waveform import Audio, resample
 from speechclean.stages.datasets.manifest import Pilot
 
 #: Runs a command and prints the peak resident memory of it, in MiB.

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from sqlalchemy.exc import SQLAlchemyError
 
-from speechclean.audio.waveform import save
+from speechclean.audio.sound_files import save
 from speechclean.records.tracking import Records
 from speechclean.sweep.study import WITHDRAWN
 from tests.conftest import noise, tone, wait_for

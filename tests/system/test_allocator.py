@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from speechclean.system import allocator
 
@@ -15,7 +16,8 @@ def page_faults(setting: str) -> int:
     """How often the kernel had to give a fresh process a page while it filled 20 tensors of 64 MB,
     one after the other."""
     code = (
-        "import resource, torch; from speechclean.system import allocator; allocator.keep_freed_memory()\n"
+        "import resource, torch; from speechclean.system import allocator\n"
+        "allocator.keep_freed_memory()\n"
         "for _ in range(20): torch.full((16_000_000,), 1.0)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)"
     )
@@ -43,7 +45,7 @@ def test_threads_of_a_large_network_share_an_arena_those_of_a_small_one_do_not(
 ) -> None:
     code = (
         "import ctypes, threading, torch; from speechclean.system import allocator\n"
-        f"allocator.keep_freed_memory(torch.nn.Linear({width}, {width}))\n"
+        f"allocator.allow(); allocator.suit(torch.nn.Linear({width}, {width}))\n"
         "threads = [threading.Thread(target=lambda: torch.full((10_000,), 1.0)) for _ in range(3)]\n"
         "[thread.start() for thread in threads]; [thread.join() for thread in threads]\n"
         "ctypes.CDLL(None).malloc_stats()"
@@ -56,7 +58,13 @@ def test_threads_of_a_large_network_share_an_arena_those_of_a_small_one_do_not(
 
 
 def test_another_libc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    allocator._kept.cache_clear()
+    allocator.keep_freed_memory.cache_clear()
     monkeypatch.setattr(platform, "libc_ver", lambda: ("musl", "1.2"))
     assert allocator.keep_freed_memory() is False
-    allocator._kept.cache_clear()
+    allocator.keep_freed_memory.cache_clear()
+
+
+def test_a_library_that_loads_a_network_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allocator, "_allowed", False)
+    monkeypatch.setattr(allocator, "keep_freed_memory", lambda **_: pytest.fail("set"))
+    assert allocator.suit(torch.nn.Linear(2, 2)) is False

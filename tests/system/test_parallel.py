@@ -4,7 +4,8 @@ and the same bits."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -119,12 +120,77 @@ def test_bits_do_not_depend_on_the_number_of_cores(build: object, tune: bool) ->
         assert all(torch.equal(one, other) for one, other in zip(answers, heard[1], strict=True))
 
 
-def test_blas_of_numpy_and_scipy_keeps_to_one_thread_beside_forward_passes() -> None:
-    from threadpoolctl import threadpool_info
+def test_blas_of_numpy_and_scipy_is_limited_by_the_process_alone() -> None:
+    from threadpoolctl import ThreadpoolController
 
-    assert list(parallel.ordered(lambda item: item, range(3))) == [
-        (item, item) for item in range(3)
-    ]
-    assert {
-        one["num_threads"] for one in threadpool_info() if one["internal_api"] == "openblas"
-    } == {1}
+    def limits() -> set[int]:
+        found = ThreadpoolController().info()
+        return {one["num_threads"] for one in found if one["internal_api"] == "openblas"}
+
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        before = limits()
+        assert list(parallel.ordered(str, range(3))) == [(item, str(item)) for item in range(3)]
+        assert limits() == before
+        parallel.limit_blas()
+        assert limits() == {1}
+
+
+def test_threads_of_others_are_left_alone(threads: int) -> None:
+    """Those that have used torch, and those that have not yet."""
+    seen: dict[str, list[int]] = {"old": [], "new": []}
+    ready, go_on = threading.Event(), threading.Event()
+
+    def old() -> None:
+        seen["old"].append(torch.get_num_threads())
+        ready.set()
+        go_on.wait(20)
+        seen["old"].append(torch.get_num_threads())
+
+    def new() -> None:
+        seen["new"].append(torch.get_num_threads())
+
+    def started(work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=work)
+        thread.start()
+        return thread
+
+    other = started(old)
+    assert ready.wait(20)
+    with parallel.among(2):
+        started(new).join()
+    answers = parallel.ordered(str, range(9))
+    next(answers)
+    started(new).join()
+    list(answers)
+    started(new).join()
+    go_on.set()
+    other.join()
+    assert seen == {"old": [threads] * 2, "new": [threads] * 3}
+
+
+def test_two_callers_at_once_get_their_threads_back() -> None:
+    """The second begins before the first has ended, and ends after it."""
+
+    def call(inside: threading.Event, end: threading.Event) -> list[int]:
+        torch.set_num_threads(2)
+        answers = parallel.ordered(str, range(9))
+        next(answers)
+        inside.set()
+        end.wait(20)
+        list(answers)
+        return [torch.get_num_threads()]
+
+    events = [(threading.Event(), threading.Event()) for _ in range(2)]
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            calls = [pool.submit(call, *events[0])]
+            events[0][0].wait(20)
+            calls.append(pool.submit(call, *events[1]))
+            events[1][0].wait(20)
+            events[0][1].set()
+            assert calls[0].result() == [2]
+            events[1][1].set()
+            assert calls[1].result() == [2]
+    finally:
+        torch.set_num_threads(before)

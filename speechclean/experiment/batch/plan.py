@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speechclean.audio.waveform import AudioError, probe
+from speechclean.audio.sound_files import probe
+from speechclean.audio.waveform import AudioError
 from speechclean.experiment.outputs import cleaned_path
 from speechclean.records import provenance
 from speechclean.stages.types import Track

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import logging
-import os
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,9 +77,6 @@ class Cluster:
         """See `dispatch`."""
         import ray
 
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # a CPU actor's environment stays as it is
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self.address:
             try:
@@ -118,12 +114,12 @@ class Actor:
     """What runs in an actor."""
 
     def __init__(self, setup: Mapping[str, Any], threads: int | None) -> None:
-        if threads:
-            torch.set_num_threads(threads)
         from speechclean.experiment.config.errors import ConfigError
+        from speechclean.experiment.process import set_up_process
 
         from .worker import Worker
 
+        set_up_process(threads)
         self._wrong: list[str] = []
         self._pulse = Pulse()
         try:

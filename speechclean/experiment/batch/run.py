@@ -46,8 +46,6 @@ def run_batch(
     """
     folder, batch = Path(config["output"]["dir"]), experiment.batch
     tracks, metrics = _foreign(experiment.tracks, folder), experiment.metrics
-    # a full disk takes no log either; that is told once, at the end
-    logging.raiseExceptions = False
     with folder_lock.held(folder), Ledger(folder) as ledger:
         _sweep(folder)
         signed = record.identity(config, experiment.weights)

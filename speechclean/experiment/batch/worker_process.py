@@ -45,14 +45,12 @@ def main() -> None:
             print(json.dumps(message), file=answers, flush=True)
 
     Thread(target=_beat, args=(say,), name="pulse", daemon=True).start()
-    import torch
-
-    if setup["threads"]:
-        torch.set_num_threads(setup["threads"])
     from speechclean.experiment.config.errors import ConfigError
+    from speechclean.experiment.process import set_up_process
 
     from .worker import Worker
 
+    set_up_process(setup["threads"])
     try:
         worker = Worker(
             setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"]

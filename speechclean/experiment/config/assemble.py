@@ -26,6 +26,7 @@ class Experiment:
     metrics: by name, in the order of the config
     weights: the files of all networks by their names in the config; none is loaded
     batch, delivery: None where the config names none
+    weights_dir: the folder that is looked through for weights first; None for none
     """
 
     tracks: list[Track]
@@ -38,6 +39,7 @@ class Experiment:
     weights: Mapping[str, Path]
     batch: Any = None
     delivery: Any = None
+    weights_dir: str | None = None
 
 
 def assemble(
@@ -72,4 +74,5 @@ def assemble(
         weights=weights,
         batch=components.get("batch"),
         delivery=components.get("delivery"),
+        weights_dir=cfg.weights.dir,
     )

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from speechclean.experiment.outputs import LAYOUTS
 from speechclean.networks.cache import Cache, DiskCache, NoCache, default_dir
 from speechclean.networks.checkpoints import CheckpointError
-from speechclean.networks.weights import MissingWeights, prefer
+from speechclean.networks.weights import MissingWeights, preferring
 from speechclean.records.results.verdict import Thresholds
 from speechclean.records.tracking import TrackingError
 from speechclean.stages.datasets import DatasetError
@@ -36,8 +36,12 @@ def validate(cfg: DictConfig, sweeping: bool = False) -> Experiment:
     `sweeping`: other runs with other values come before and after this one, so that its estimates
     are worth keeping.
     """
+    with preferring(cfg.weights.dir):
+        return _validated(cfg, sweeping)
+
+
+def _validated(cfg: DictConfig, sweeping: bool) -> Experiment:
     problems, components = instantiate_components(cfg)
-    prefer(cfg.weights.dir)
     problems += _root_problems(cfg)
     outside = _look_outside(components)
     problems += outside.problems

@@ -11,7 +11,7 @@ registry      what there is: `assets/weights.yaml`
 from .bags import Bag, demucs_bag
 from .missing import MissingWeights
 from .published import DENOISERS, EMBEDDED, denoiser_file, published_file, published_files
-from .search_path import folders, locate, prefer, sha256, verified
+from .search_path import folders, locate, prefer, preferring, sha256, verified
 
 __all__ = [
     "DENOISERS",
@@ -23,6 +23,7 @@ __all__ = [
     "folders",
     "locate",
     "prefer",
+    "preferring",
     "published_file",
     "published_files",
     "sha256",

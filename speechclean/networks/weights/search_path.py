@@ -12,6 +12,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -23,12 +26,22 @@ from .registry import File
 #: Sums of the files that were fetched into a folder, as `sha256sum -c` reads them.
 SUMS = "SHA256SUMS"
 #: The folder that a config's `weights.dir` names.
-_preferred: list[Path] = []
+_preferred: ContextVar[tuple[Path, ...]] = ContextVar("preferred", default=())
 
 
 def prefer(folder: str | Path | None) -> None:
-    """Look into this folder first, from now on; None for none."""
-    _preferred[:] = [Path(folder).expanduser()] if folder else []
+    """Look into this folder first, from now on; None for none. For a command that has one folder."""
+    _preferred.set((Path(folder).expanduser(),) if folder else ())
+
+
+@contextmanager
+def preferring(folder: str | Path | None) -> Iterator[None]:
+    """Within it the calling thread looks into this folder first; None for none."""
+    before = _preferred.set((Path(folder).expanduser(),) if folder else ())
+    try:
+        yield
+    finally:
+        _preferred.reset(before)
 
 
 def folders() -> list[Path]:
@@ -37,7 +50,7 @@ def folders() -> list[Path]:
     torch_home = Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser()
     own = os.environ.get("SPEECHCLEAN_WEIGHTS")
     return [
-        *_preferred,
+        *_preferred.get(),
         *([Path(own).expanduser()] if own else []),
         torch_home / "hub" / "checkpoints",
         torch_home / "hub" / "torchaudio" / "models",

@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from speechclean.audio.waveform import Audio, resample, save
+from speechclean.audio.sound_files import save
+from speechclean.audio.waveform import Audio, resample
 from speechclean.stages.types import Separation
 
 #: Linear peaks: the mixture's, and the highest that any snippet may reach (its reconstruction

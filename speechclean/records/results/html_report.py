@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from speechclean.audio.loudness import integrated_lufs
-from speechclean.audio.waveform import Audio, as_mp3, load
+from speechclean.audio.sound_files import as_mp3, load
+from speechclean.audio.waveform import Audio
 from speechclean.system.atomic_files import written_whole
 from speechclean.system.resources import asset
 

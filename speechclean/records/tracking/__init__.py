@@ -17,6 +17,7 @@ This is the only package that imports mlflow, and always late, since that alone 
 """
 
 from .address import TrackingError
+from .client import quieten
 from .protocol import NoTracker, Tracker
 from .recorded_runs import Record, Records
 from .run import NOTE_TAG, Run
@@ -31,4 +32,5 @@ __all__ = [
     "Run",
     "Tracker",
     "TrackingError",
+    "quieten",
 ]

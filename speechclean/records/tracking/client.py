@@ -40,7 +40,6 @@ def connected(store: Store, timeout_s: int) -> MlflowClient:
     """
     with explained(store):
         check_store(store, timeout_s)
-        quieten()
         from mlflow import MlflowClient
 
         with patience(0, timeout_s), _alone(store):
@@ -99,7 +98,11 @@ def experiment_of(
 
 
 def quieten() -> None:
-    """Before mlflow's first import: no telemetry, no progress bars, no chatter below warnings."""
+    """Let mlflow be silent: no telemetry, no progress bars, no chatter below warnings.
+
+    For processes that do nothing else, before mlflow's first import (`experiment.process`); a
+    library leaves environment and loggers alone.
+    """
     for key, value in _ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     for name in ("mlflow", "alembic"):

@@ -18,8 +18,6 @@ from packaging.utils import canonicalize_name
 
 from speechclean.system.resources import PACKAGE
 
-from .client import quieten
-
 #: The model as code: nothing of it is pickled. It stands on the copy of this package that travels
 #: with it.
 _CODE = """\
@@ -51,7 +49,6 @@ def saved_model(pipeline: Path) -> Iterator[Path]:
 
     The model has its code, signature and pinned packages.
     """
-    quieten()
     import mlflow.pyfunc
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema

@@ -1,5 +1,6 @@
-"""Aliases: what an input's outputs are called. Readable, unique, and safe as a file name wherever
-they land.
+"""Aliases: what an input's outputs are called.
+
+Readable, unique, and safe as a file name wherever they land.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ def from_relative(path: PurePath) -> str:
 
 
 def place(path: PurePath) -> str:
-    """A relative path without its extension, every part of it safe; what leads upwards or to a root
-    is left out.
+    """A relative path without its extension, every part of it safe.
+
+    Parts that lead upwards or to a root are left out.
 
     >>> place(PurePath("run 1/../../etc/x.wav")), place(PurePath("/abs/y.wav"))
     ('run_1/etc/x', 'abs/y')
@@ -53,8 +55,9 @@ def safe(name: str) -> str:
 
 
 def unique(names: Sequence[str], origins: Sequence[str]) -> list[str]:
-    """The names, those that occur more than once (ignoring case) told apart by a hash of where they
-    come from.
+    """The names, those that occur more than once with a hash of their origin added.
+
+    Names that differ in case only count as one name.
 
     The hash depends on the origin alone: adding a file never renames another one's outputs once
     they collide.

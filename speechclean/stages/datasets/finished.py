@@ -33,8 +33,10 @@ class Finished:
             raise ValueError("path, or mixtures and cleaned: give a table, or two folders")
 
     def tracks(self) -> list[Track]:
-        """One track per pair. Raises `DatasetError` for a missing folder, and names every mixture
-        that has no cleaned file.
+        """One track per pair.
+
+        Raises `DatasetError` for a missing folder, and names every mixture that has no cleaned
+        file.
         """
         if self.path is not None:
             tracks = Manifest(self.path).tracks()
@@ -49,8 +51,8 @@ class Finished:
         missing = [name for name in mixtures if name not in cleaned]
         if missing:
             raise DatasetError(
-                f"{self.cleaned}: no cleaned file for {_some(missing)}; a pair has one relative path in both folders, "
-                "whatever the extension"
+                f"{self.cleaned}: no cleaned file for {_some(missing)}; "
+                "a pair has one relative path in both folders, whatever the extension"
             )
         return [
             replace(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,17 +33,17 @@ class Folder:
 
     def tracks(self) -> list[Track]:
         """One track per file. Raises `DatasetError` when there is none."""
-        pattern = os.path.expanduser(self.pattern)
-        if os.path.isdir(pattern):
-            pattern = os.path.join(glob.escape(pattern), "**", "*")
-        found = sorted(
-            path for path in glob.glob(pattern, recursive=True) if path.lower().endswith(EXTENSIONS)
-        )
+        pattern = str(Path(self.pattern).expanduser())
+        if Path(pattern).is_dir():
+            pattern = str(Path(glob.escape(pattern), "**", "*"))
+        # Path.glob takes no absolute pattern, and follows no links to folders.
+        matches = glob.glob(pattern, recursive=True)  # noqa: PTH207
+        found = sorted(path for path in matches if path.lower().endswith(EXTENSIONS))
         files = [Path(path) for path in found if not _goes_round(path)]
         if not files:
             raise DatasetError(
                 f"dataset.pattern={self.pattern!r} matches no sound file ({', '.join(EXTENSIONS)}) "
-                f"from {os.getcwd()}; quote the pattern so that the shell leaves it alone"
+                f"from {Path.cwd()}; quote the pattern so that the shell leaves it alone"
             )
         base = _fixed_part(pattern)
         relative = [path.relative_to(base) for path in files]
@@ -64,8 +63,9 @@ class Folder:
 
 
 def _goes_round(path: str) -> bool:
-    """Whether a path passes through a link that leads back to a folder above it: glob would follow
-    it forty times.
+    """Whether a path passes through a link that leads back to a folder above it.
+
+    glob would follow it forty times.
     """
     for folder in Path(path).parents:
         if folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve()):
@@ -74,8 +74,7 @@ def _goes_round(path: str) -> bool:
 
 
 def _fixed_part(pattern: str) -> Path:
-    """The folder above the first wildcard: what all matches have in common by the pattern's own
-    words.
+    """The folder above the pattern's first wildcard, which all matches have in common.
 
     >>> _fixed_part("tts/en/**/*.wav").as_posix()
     'tts/en'

@@ -21,8 +21,9 @@ PILOT = asset("pilot", "manifest.csv")
 
 @dataclass(frozen=True)
 class Manifest:
-    """A csv or tsv file with the columns `path[,reference,transcript,alias,cleaned]`; its paths are
-    relative to itself.
+    """A csv or tsv file with the columns `path[,reference,transcript,alias,cleaned]`.
+
+    Its paths are relative to itself.
 
     path: the table; comma or tab is told by the header
     shard: `i/n` for a share of its rows (`shards.py`)
@@ -37,8 +38,9 @@ class Manifest:
             raise ValueError("path is empty; give one, e.g. dataset.path=set.csv")
 
     def tracks(self) -> list[Track]:
-        """One track per row. Raises `DatasetError` that names every missing column and file at
-        once.
+        """One track per row.
+
+        Raises `DatasetError` that names every missing column and file at once.
         """
         table = Path(self.path).expanduser()
         if not table.is_file():
@@ -70,6 +72,7 @@ class Pilot:
         shards.check(self.shard)
 
     def tracks(self) -> list[Track]:
+        """One track per mixture."""
         return Manifest(str(PILOT), self.shard).tracks()
 
 
@@ -84,7 +87,8 @@ def _tracks(rows: list[dict[str, str]], columns: list[str], table: Path) -> list
         ]
     if "path" not in columns:
         wrong.append(
-            f"no column 'path' (it has {', '.join(columns) or 'none'}); the columns are {', '.join(COLUMNS)}"
+            f"no column 'path' (it has {', '.join(columns) or 'none'}); "
+            f"the columns are {', '.join(COLUMNS)}"
         )
     if not rows:
         wrong.append("no rows below the header")

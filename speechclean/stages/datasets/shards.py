@@ -27,8 +27,9 @@ def check(shard: str | None) -> None:
 
 
 def share(items: Sequence[Item], key: Callable[[Item], str], shard: str | None) -> list[Item]:
-    """Those of the items that belong to `shard`, `i/n` with i from 0 to n - 1; None is all. Raises
-    `DatasetError` if none do.
+    """Those of the items that belong to `shard`, `i/n` with i from 0 to n - 1; None is all.
+
+    Raises `DatasetError` if none do.
 
     >>> both = [share("abcdef", str, f"{index}/2") for index in (0, 1)]
     >>> sorted(both[0] + both[1])

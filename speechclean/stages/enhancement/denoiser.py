@@ -67,7 +67,7 @@ class Denoiser:
         """The file that would be loaded; none with wet=0. Raises `MissingWeights`, before anything
         is loaded.
         """
-        return {self.model: denoiser_file(self.model)} if not self.idle else {}
+        return {self.model: self._file} if not self.idle else {}
 
     @property
     def idle(self) -> bool:
@@ -117,7 +117,7 @@ class Denoiser:
     def _key(self, heard: Audio) -> dict[str, Any]:
         """Everything that the network's answer depends on."""
         return {
-            "weights": sha256(denoiser_file(self.model)),
+            "weights": sha256(self._file),
             "input": keys.samples(heard.waveform),
             "code": keys.code(
                 "stages/enhancement", "system/parallel.py", "networks/checkpoints.py"
@@ -159,8 +159,12 @@ class Denoiser:
 
     @cached_property
     def _network(self) -> Any:
-        path = denoiser_file(self.model)
+        path = self._file
         return _loaded(self.model, path, torch_device(self.device), path.stat().st_mtime_ns)
+
+    @cached_property
+    def _file(self) -> Path:
+        return denoiser_file(self.model)
 
     @torch.inference_mode()
     def _answers(self, speech: Forward, samples: int, deviation: Tensor) -> Iterator[Tensor]:
@@ -215,5 +219,5 @@ def _loaded(model: str, path: Path, device: torch.device, stamp: int) -> Any:  #
     # done for whole files, in `_answers`
     network.normalizes, network.normalize = network.normalize, False
     if device.type == "cpu":
-        allocator.keep_freed_memory(network)
+        allocator.suit(network)
     return network.to(device)

@@ -15,8 +15,9 @@ from speechclean.stages.types import Separation, Track
 
 @dataclass(frozen=True)
 class Bandwidth:
-    """Upper edge in Hz of the highest sixth of an octave whose mean power density lies within
-    `drop_db` of the strongest one's.
+    """Upper edge in Hz of the highest sixth of an octave that is not far below the strongest one.
+
+    Its mean power density lies within `drop_db` of the strongest one's.
 
     Powers are means over the whole sound and its channels (Welch, 1967: windows of 43 to 85 ms). A
     level, neither good nor bad: music reaches higher than a voice, so a drop is no harm by itself,
@@ -28,6 +29,7 @@ class Bandwidth:
 
     unit: ClassVar[str] = "Hz"
     higher_is_better: ClassVar[bool | None] = None
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 < self.drop_db < math.inf:
@@ -36,6 +38,7 @@ class Bandwidth:
             raise ValueError(f"window_s={self.window_s} must be between 0.005 and 1 second")
 
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
+        """The edge in Hz."""
         audio = separation.speech
         n_fft = stft.window_length(audio.sample_rate, self.window_s)
         frames = stft.stft(audio.waveform, n_fft).abs().double().square()

@@ -7,22 +7,25 @@ from typing import ClassVar
 
 from speechclean.stages.types import Separation, Track
 
-from .wer import Recognising, normalise
+from .wer import UsesPocketsphinx, normalise
 
 
 @dataclass(frozen=True)
-class Cer(Recognising):
-    """Character error rate against `track.transcript`, (substitutions + deletions + insertions) /
-    characters, on the normal form that `Wer` describes and by the same recogniser, which listens
-    only once for both.
+class Cer(UsesPocketsphinx):
+    """Character error rate against `track.transcript`.
+
+    (substitutions + deletions + insertions) / characters, on the normal form that `Wer` describes
+    and by the same recogniser, which listens only once for both.
 
     None without a transcript that holds words. Silence reads 1: nothing was recognised.
     """
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = False
+    reads_mask: ClassVar[bool] = False
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The error rate, 0 or more."""
         wanted = normalise(track.transcript or "")
         return (
             character_error_rate(wanted, normalise(self.hear(separation.speech)))

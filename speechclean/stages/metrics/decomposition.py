@@ -1,4 +1,5 @@
 """What is wrong with an estimate, split into music that is still there and damage that is new.
+
 Shared by si_sir and si_sar.
 """
 
@@ -13,8 +14,9 @@ from .reference import aligned_reference
 
 
 def split(separation: Separation, track: Track) -> tuple[float, float, float] | None:
-    """Energies of target, interference and artefacts in `separation.speech`, or None without a
-    reference.
+    """Energies of target, interference and artefacts in `separation.speech`.
+
+    None without a reference.
 
     Le Roux, Wisdom, Erdogan & Hershey, "SDR - half-baked or well done?" (ICASSP 2019), after BSS
     Eval: with the reference s and the music m = mixture - s, the estimate e is projected on s

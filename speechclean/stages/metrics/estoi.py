@@ -1,6 +1,4 @@
-"""ESTOI: how intelligible the speech is under a disturbance that comes and goes, against the clean
-reference.
-"""
+"""ESTOI: intelligibility against the clean reference, under a disturbance that comes and goes."""
 
 from __future__ import annotations
 
@@ -15,14 +13,17 @@ from .stoi import stoi
 
 @dataclass(frozen=True)
 class Estoi:
-    """Extended short-time objective intelligibility (Jensen & Taal, IEEE/ACM TASLP 2016), by
-    pystoi; `stoi.Stoi` tells how channels, silence and short sounds are taken.
+    """Extended short-time objective intelligibility (Jensen & Taal, IEEE/ACM TASLP 2016).
+
+    By pystoi; `stoi.Stoi` tells how channels, silence and short sounds are taken.
     """
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True
+    reads_mask: ClassVar[bool] = False
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The value, about 0 to 1."""
         reference = aligned_reference(separation, track)
         return (
             None

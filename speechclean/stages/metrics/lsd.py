@@ -1,6 +1,4 @@
-"""Log-spectral distance: how far the spectrum's shape is from the clean reference's, quiet parts
-included.
-"""
+"""Log-spectral distance from the clean reference: the spectrum's shape, quiet parts included."""
 
 from __future__ import annotations
 
@@ -16,9 +14,10 @@ from .reference import aligned_reference
 
 @dataclass(frozen=True)
 class Lsd:
-    """Log-spectral distance in dB (Gray & Markel, "Distance measures for speech processing", IEEE
-    TASSP 1976): the root mean square over frequency of 10 log10 (|S|^2 / |E|^2), averaged over
-    frames and channels.
+    """Log-spectral distance in dB.
+
+    Gray & Markel, "Distance measures for speech processing", IEEE TASSP 1976: the root mean square
+    over frequency of 10 log10 (|S|^2 / |E|^2), averaged over frames and channels.
 
     The estimate is first brought to the reference's level by least squares, since a gain is no
     change of shape. Powers are held above `floor_db` under the reference's strongest bin, or
@@ -31,6 +30,7 @@ class Lsd:
 
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = False
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0.005 <= self.window_s <= 1:
@@ -39,6 +39,7 @@ class Lsd:
             raise ValueError(f"floor_db must be a negative number of dB, got {self.floor_db}")
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The distance in dB."""
         reference = aligned_reference(separation, track)
         if reference is None:
             return None

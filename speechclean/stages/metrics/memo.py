@@ -1,5 +1,6 @@
-"""Who listens to one sound at a time and remembers the last few. Shared by the metrics that hear
-words or speech.
+"""Who listens to one sound at a time and remembers the last few.
+
+Shared by the metrics that hear words or speech.
 
 Recognisers keep a state while they listen, and files are measured side by side.
 """
@@ -17,19 +18,15 @@ Heard = TypeVar("Heard")
 KEPT = 64
 
 
-class Listener(Generic[Heard]):
-    """Answers by key, one at a time; several metrics ask for the same sound, which is heard
-    once.
-    """
+class Memo(Generic[Heard]):
+    """Answers by key, one at a time; several metrics ask for the same sound, which is heard once."""
 
     def __init__(self) -> None:
         self._answers: OrderedDict[Hashable, Heard] = OrderedDict()
         self._lock = Lock()
 
     def __call__(self, key: Hashable, listen: Callable[[], Heard]) -> Heard:
-        """The answer that is remembered, or that of `listen`; what it raises is raised and not
-        remembered.
-        """
+        """The remembered answer, else that of `listen`; what it raises is not remembered."""
         with self._lock:
             if key not in self._answers:
                 self._answers[key] = listen()

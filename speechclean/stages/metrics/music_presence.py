@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
-import importlib
-import sys
-import types
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +15,7 @@ from speechclean.audio.waveform import Audio, resample
 from speechclean.networks.checkpoints import CheckpointError, freeze, read
 from speechclean.networks.weights import MissingWeights, published_file
 from speechclean.stages.types import Separation, Track
+from speechclean.system.borrowed import module_of, unchanged_random_state
 from speechclean.system.device import torch_device
 from speechclean.system.resources import asset
 
@@ -46,9 +42,11 @@ def music_classes() -> dict[int, str]:
 
 @dataclass(frozen=True)
 class MusicPresence:
-    """Probability of music by PANNs' Cnn14 (Kong et al., "PANNs: Large-Scale Pretrained Audio
-    Neural Networks for Audio Pattern Recognition", IEEE/ACM TASLP 2020), 0 to 1: of each window the
-    likeliest music class, over the windows their `statistic`.
+    """Probability of music by PANNs' Cnn14, 0 to 1.
+
+    Of each window the likeliest music class, over the windows their `statistic`. Kong et al.,
+    "PANNs: Large-Scale Pretrained Audio Neural Networks for Audio Pattern Recognition", IEEE/ACM
+    TASLP 2020.
 
     model: `panns-cnn14`, the published one, or a `.pth` file in its format
     statistic: `mean` over the windows, or `max`: whether there is music anywhere
@@ -67,6 +65,7 @@ class MusicPresence:
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = False
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.statistic not in STATISTICS:
@@ -79,13 +78,14 @@ class MusicPresence:
 
     def weight_files(self) -> dict[str, Path]:
         """The file that would be loaded. Raises `MissingWeights`, before anything is loaded."""
-        return {"panns-cnn14": self._file()}
+        return {"panns-cnn14": self._file}
 
     def load(self) -> None:
         """Load the network now. Raises `CheckpointError`, `MissingWeights`."""
-        _network(self._file(), str(torch_device(self.device)))
+        _network(self._file, str(torch_device(self.device)))
 
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
+        """The probability, 0 to 1."""
         if not separation.speech.waveform.any():
             return None
         music = self.probabilities(separation.speech)[:, list(music_classes())].amax(1)
@@ -95,7 +95,7 @@ class MusicPresence:
     def probabilities(self, audio: Audio) -> Tensor:
         """Of every class in every window: `[windows, 527]`, 0 to 1."""
         device = torch_device(self.device)
-        network = _network(self._file(), str(device))
+        network = _network(self._file, str(device))
         pieces = list(
             resample(audio.mono(), _RATE)
             .waveform[0]
@@ -110,6 +110,7 @@ class MusicPresence:
         batches = [torch.stack(batch) for batch in _even(pieces, self.batch_size)]
         return torch.cat([network(batch)["clipwise_output"] for batch in batches]).cpu()
 
+    @functools.cached_property
     def _file(self) -> Path:
         if self.model == "panns-cnn14":
             return published_file(self.model)
@@ -144,24 +145,16 @@ def _network(path: Path, device: str) -> Any:
 def architecture() -> Any:
     """Cnn14 as it was published, with random weights.
 
-    The package's own `__init__` runs wget for its labels: a stand-in with nothing but its path
-    takes its place, so that only the module of networks is imported.
+    Only the package's module of networks is imported: its `__init__` runs wget for its labels.
     """
-    name = "panns_inference"
-    if name not in sys.modules:
-        spec = find_spec(name)
-        assert spec is not None
-        package = types.ModuleType(name)
-        package.__path__ = list(spec.submodule_search_locations or [])
-        package.__spec__ = ModuleSpec(name, None, is_package=True)
-        sys.modules[name] = package
-    networks = importlib.import_module(f"{name}.models")
-    return networks.Cnn14(
-        sample_rate=_RATE,
-        window_size=1024,
-        hop_size=320,
-        mel_bins=64,
-        fmin=50,
-        fmax=14000,
-        classes_num=CLASSES,
-    )
+    networks = module_of("panns_inference", "models")
+    with unchanged_random_state():
+        return networks.Cnn14(
+            sample_rate=_RATE,
+            window_size=1024,
+            hop_size=320,
+            mel_bins=64,
+            fmin=50,
+            fmax=14000,
+            classes_num=CLASSES,
+        )

@@ -9,8 +9,9 @@ from .music_presence import MusicPresence
 
 @dataclass(frozen=True)
 class MusicPresenceMax(MusicPresence):
-    """`MusicPresence` in the window with the most of it: one jingle in an hour counts, where the
-    mean would lose it.
+    """`MusicPresence` in the window with the most of it.
+
+    One jingle in an hour counts, where the mean would lose it.
     """
 
     statistic: str = "max"

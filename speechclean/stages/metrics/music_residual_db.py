@@ -18,8 +18,9 @@ from .vad import speech_segments
 
 @dataclass(frozen=True)
 class MusicResidual:
-    """Mean power in the pauses over mean power in the speech, in dB: 10 log10 (P_pause / P_speech),
-    over all channels.
+    """Mean power in the pauses over mean power in the speech, in dB.
+
+    10 log10 (P_pause / P_speech), over all channels.
 
     Pauses are found by silero-vad in `track.reference` if there is one, else in the mixture under
     the fused mask: never in the signal that is judged, so that mixture and cleaned speech are
@@ -39,6 +40,7 @@ class MusicResidual:
 
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = False
+    reads_mask: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
@@ -51,10 +53,12 @@ class MusicResidual:
             raise ValueError(f"min_pause_s must be more than 0 s, got {self.min_pause_s}")
         if not -math.inf < self.floor_db < 0:
             raise ValueError(
-                f"floor_db must be a negative number of dB, got {self.floor_db}; -100 is beyond 16-bit audio"
+                f"floor_db must be a negative number of dB, got {self.floor_db}; "
+                "-100 is beyond 16-bit audio"
             )
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The ratio in dB."""
         audio = separation.speech
         segments = speech_segments(_voice(separation, track), self.threshold)
         speech = _covered(audio, segments, 0.0)

@@ -16,8 +16,7 @@ from .decibels import check_cap, decibels
 
 @dataclass(frozen=True)
 class MusicToSpeech:
-    """Energy of the signal in the time-frequency bins that the fused mask gives to music over those
-    it gives to speech, in dB:
+    """Energy where the fused mask heard music, over that where it heard speech, in dB.
 
         10 log10 ( sum (1 - M) |X|^2 / sum M |X|^2 )
 
@@ -34,11 +33,13 @@ class MusicToSpeech:
 
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = False
+    reads_mask: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_cap(self.cap_db)
 
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
+        """The ratio in dB."""
         mask = separation.mask
         if not mask.numel() or bool((mask >= 1).all()) or bool((mask <= 0).all()):
             return None

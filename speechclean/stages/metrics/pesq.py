@@ -1,6 +1,4 @@
-"""PESQ: how good the speech sounds against the clean reference, by the telephone engineers' model
-of the ear.
-"""
+"""PESQ: quality against the clean reference, by the telephone engineers' model of the ear."""
 
 from __future__ import annotations
 
@@ -21,7 +19,8 @@ RATE = 16000
 
 @dataclass(frozen=True)
 class Pesq:
-    """Wideband perceptual evaluation of speech quality (ITU-T P.862.2), by the `pesq` package:
+    """Wideband perceptual evaluation of speech quality (ITU-T P.862.2), by the `pesq` package.
+
     MOS-LQO from 1.04 (bad) to 4.64. Channels are averaged, the sound is heard at 16 kHz, and PESQ
     levels both sides itself.
 
@@ -36,12 +35,14 @@ class Pesq:
 
     unit: ClassVar[str] = "MOS-LQO"
     higher_is_better: ClassVar[bool | None] = True
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.longest_s < math.inf:
             raise ValueError(f"longest_s must be at least 1 s, got {self.longest_s}")
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The MOS-LQO, 1.04 to 4.64."""
         reference = aligned_reference(separation, track)
         if (
             reference is None

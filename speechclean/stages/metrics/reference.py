@@ -1,5 +1,6 @@
-"""The clean speech, brought to the rate, length and channels of what is judged. Shared by the
-metrics that compare.
+"""The clean speech, brought to the rate, length and channels of what is judged.
+
+Shared by the metrics that compare.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ SILENCE_RMS = 1e-7
 
 
 def aligned_reference(separation: Separation, track: Track) -> Audio | None:
-    """`track.reference` in the shape of `separation.speech`, or None when there is none or it is
-    silent.
+    """`track.reference` in the shape of `separation.speech`.
+
+    None when there is none or it is silent.
 
     A mono reference stands for every channel; a reference with more channels is averaged for a mono
     estimate. Raises `AudioError` when lengths differ by more than 5 ms, or channels in any other
@@ -29,14 +31,16 @@ def aligned_reference(separation: Separation, track: Track) -> Audio | None:
         return None
     if abs(reference.seconds - speech.seconds) > TOLERANCE_S:
         raise AudioError(
-            f"{track.alias}: the reference lasts {reference.seconds:.3f} s and the mixture {speech.seconds:.3f} s; "
+            f"{track.alias}: the reference lasts {reference.seconds:.3f} s "
+            f"and the mixture {speech.seconds:.3f} s; "
             "cut both from the same start to the same length"
         )
     if speech.channels == 1:
         reference = reference.mono()
     if reference.channels not in (1, speech.channels):
         raise AudioError(
-            f"{track.alias}: the reference has {reference.channels} channels and the mixture {speech.channels}; "
+            f"{track.alias}: the reference has {reference.channels} channels "
+            f"and the mixture {speech.channels}; "
             "give a mono reference or one with the mixture's channels"
         )
     reference = resample(reference, speech.sample_rate, speech.samples)

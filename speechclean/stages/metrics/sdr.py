@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import ClassVar
+
+from torch import Tensor
 
 from speechclean.stages.types import Separation, Track
 
@@ -15,9 +16,10 @@ from .reference import aligned_reference, is_silent
 
 @dataclass(frozen=True)
 class Sdr:
-    """Signal-to-distortion ratio in dB (Vincent, Gribonval & Févotte, "Performance measurement in
-    blind audio source separation", IEEE TASLP 2006), by fast_bss_eval (Scheibler, "SDR - medium
-    rare with fast computations", ICASSP 2022).
+    """Signal-to-distortion ratio in dB, by fast_bss_eval.
+
+    Vincent, Gribonval & Févotte, "Performance measurement in blind audio source separation", IEEE
+    TASLP 2006; Scheibler, "SDR - medium rare with fast computations", ICASSP 2022.
 
     The reference may pass through any filter of `taps` samples, so that level, a short delay and a
     tone control count as no distortion; `si_sdr` allows the level alone and is the stricter.
@@ -31,6 +33,7 @@ class Sdr:
 
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = True
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.taps < 1:
@@ -38,6 +41,7 @@ class Sdr:
         check_cap(self.cap_db)
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The ratio in dB."""
         reference = aligned_reference(separation, track)
         if reference is None or reference.samples <= 2 * self.taps:
             return None
@@ -54,16 +58,11 @@ class Sdr:
             )
         return sum(values) / len(values) if all(map(math.isfinite, values)) else None
 
-    def _one(self, estimate: object, reference: object) -> float:
-        with warnings.catch_warnings():
-            # it builds tensors in ways that torch has since renamed
-            warnings.simplefilter("ignore")
-            import fast_bss_eval
+    def _one(self, estimate: Tensor, reference: Tensor) -> float:
+        import fast_bss_eval
 
-            pair = [one.detach().cpu().double() for one in (reference, estimate)]  # type: ignore[attr-defined]
-            value = float(
-                fast_bss_eval.sdr(
-                    *pair, filter_length=self.taps, clamp_db=self.cap_db, zero_mean=True
-                )
-            )
+        pair = [one.detach().cpu().double() for one in (reference, estimate)]
+        value = float(
+            fast_bss_eval.sdr(*pair, filter_length=self.taps, clamp_db=self.cap_db, zero_mean=True)
+        )
         return max(-self.cap_db, min(self.cap_db, value))

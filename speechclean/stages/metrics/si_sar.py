@@ -28,11 +28,13 @@ class SiSar:
 
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = None
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_cap(self.cap_db)
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The ratio in dB."""
         parts = split(separation, track)
         if parts is None:
             return None

@@ -16,9 +16,10 @@ from .reference import aligned_reference
 
 @dataclass(frozen=True)
 class SiSdr:
-    """Scale-invariant signal-to-distortion ratio in dB (Le Roux, Wisdom, Erdogan & Hershey, "SDR -
-    half-baked or well done?", ICASSP 2019): 10 log10 |a s|^2 / |a s - e|^2 with a = <e, s> / |s|^2,
-    reference s and estimate e.
+    """Scale-invariant signal-to-distortion ratio in dB.
+
+    Le Roux, Wisdom, Erdogan & Hershey, "SDR - half-baked or well done?", ICASSP 2019: 10 log10 |a
+    s|^2 / |a s - e|^2 with a = <e, s> / |s|^2, reference s and estimate e.
 
     Each channel's mean is taken out first, as Luo & Mesgarani (TasNet, 2018) do for the same
     formula, so that a DC offset is
@@ -35,11 +36,13 @@ class SiSdr:
 
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = True
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_cap(self.cap_db)
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The ratio in dB."""
         reference = aligned_reference(separation, track)
         if reference is None:
             return None
@@ -47,7 +50,8 @@ class SiSdr:
 
 
 def si_sdr(estimate: Tensor, reference: Tensor, cap_db: float = 100.0) -> float | None:
-    """SI-SDR in dB of two waveforms of one shape `[channels, samples]`, the reference not silent;
+    """SI-SDR in dB of two waveforms of one shape `[channels, samples]`, the reference not silent.
+
     None for NaN or infinity.
 
     >>> import torch

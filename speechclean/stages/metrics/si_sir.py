@@ -25,11 +25,13 @@ class SiSir:
 
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = True
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_cap(self.cap_db)
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The ratio in dB."""
         parts = split(separation, track)
         if parts is None:
             return None

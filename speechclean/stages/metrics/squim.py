@@ -13,6 +13,7 @@ from speechclean.audio.waveform import resample
 from speechclean.networks.checkpoints import CheckpointError, freeze, read
 from speechclean.networks.weights import MissingWeights, published_file
 from speechclean.stages.types import Separation, Track
+from speechclean.system.borrowed import unchanged_random_state
 from speechclean.system.device import torch_device
 
 _RATE = 16000
@@ -22,10 +23,10 @@ SCORES = ("stoi", "pesq", "si_sdr")
 
 @dataclass(frozen=True)
 class Squim:
-    """TorchAudio-SQUIM (Kumar et al., ICASSP 2023): a network's guess of STOI (0 to 1), PESQ (1 to
-    4.5) or SI-SDR (dB) of a
-    sound, whose reference it does not hear. Trained on noisy speech of DNS 2020 at 16 kHz: music is
-    not what it knows best.
+    """A network's guess of STOI (0 to 1), PESQ (1 to 4.5) or SI-SDR (dB) without a reference.
+
+    TorchAudio-SQUIM (Kumar et al., ICASSP 2023). Trained on noisy speech of DNS 2020 at 16 kHz:
+    music is not what it knows best.
 
     score: `stoi`, `pesq` or `si_sdr`
     model: `squim_objective`, the published one, or a `.pth` file of the same format
@@ -42,6 +43,7 @@ class Squim:
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.score not in SCORES:
@@ -52,20 +54,21 @@ class Squim:
 
     def weight_files(self) -> dict[str, Path]:
         """The file that would be loaded. Raises `MissingWeights`, before anything is loaded."""
-        return {"squim_objective": self._file()}
+        return {"squim_objective": self._file}
 
     def load(self) -> None:
         """Load the network now. Raises `CheckpointError`, `MissingWeights`."""
-        _network(self._file(), str(torch_device(self.device)))
+        _network(self._file, str(torch_device(self.device)))
 
     @torch.inference_mode()
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
+        """The guess, in the unit of what is guessed."""
         waveform = resample(separation.speech.mono(), _RATE).waveform.detach()
         least = _RATE // 4
         if not waveform.any() or waveform.shape[-1] < least:
             return None
         device = torch_device(self.device)
-        network = _network(self._file(), str(device))
+        network = _network(self._file, str(device))
         pieces = [
             piece
             for piece in waveform.to(device).split(round(self.window_s * _RATE), -1)
@@ -76,6 +79,7 @@ class Squim:
         mean = float((values * lengths).sum() / lengths.sum())
         return mean if abs(mean) < float("inf") else None
 
+    @functools.cached_property
     def _file(self) -> Path:
         if self.model == "squim_objective":
             return published_file(self.model)
@@ -89,7 +93,8 @@ class Squim:
 def _network(path: Path, device: str) -> Any:
     from torchaudio.models import squim_objective_base
 
-    network = squim_objective_base()
+    with unchanged_random_state():
+        network = squim_objective_base()
     try:
         network.load_state_dict(read(path))
     except (KeyError, TypeError, RuntimeError) as error:

@@ -1,5 +1,6 @@
-"""Where somebody speaks: silero-vad, with its model from the package itself. Shared by the metrics
-that tell speech and pauses.
+"""Where somebody speaks: silero-vad, with its model from the package itself.
+
+Shared by the metrics that tell speech and pauses.
 
 The last few answers are kept by content, so that judging a file before and after cleaning listens
 to it once.
@@ -9,25 +10,26 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from speechclean.audio.waveform import Audio, resample
+from speechclean.system import parallel
+from speechclean.system.borrowed import folder_of, ignored_warnings, module_of
 
-from .memo import Listener
+from .memo import Memo
 
 #: The rate silero-vad works at.
 VAD_RATE = 16000
 
-_listener: Listener[list[tuple[float, float]]] = Listener()
+_memo: Memo[list[tuple[float, float]]] = Memo()
 
 
 def speech_segments(audio: Audio, threshold: float = 0.5) -> list[tuple[float, float]]:
-    """Stretches of speech as (start, end) in seconds, in order, without overlap; channels are
-    averaged, the rate is free.
+    """Stretches of speech as (start, end) in seconds, in order, without overlap.
+
+    Channels are averaged, the rate is free.
 
     `threshold` is silero's speech probability in 0..1. No padding is added around the stretches.
     """
@@ -39,42 +41,27 @@ def speech_segments(audio: Audio, threshold: float = 0.5) -> list[tuple[float, f
             resample(Audio(mono[None], audio.sample_rate), VAD_RATE).waveform[0], threshold
         )
 
-    return list(_listener(key, listen))
+    return list(_memo(key, listen))
 
 
 def _listen(waveform: torch.Tensor, threshold: float) -> list[tuple[float, float]]:
     if not waveform.any():
         return []
-    with _one_thread():
-        from silero_vad import get_speech_timestamps
-
-        found = get_speech_timestamps(
+    # Its tiny layers crawl on several threads: minutes for a clip on a busy machine.
+    with parallel.threads(1):
+        found = _silero().get_speech_timestamps(
             waveform, _model(), threshold=threshold, sampling_rate=VAD_RATE, speech_pad_ms=0
         )
     return [(stretch["start"] / VAD_RATE, stretch["end"] / VAD_RATE) for stretch in found]
 
 
+def _silero() -> Any:
+    """Its module of functions alone: importing the package sets one thread for the process."""
+    return module_of("silero_vad", "utils_vad")
+
+
 @functools.cache
 def _model() -> Any:
-    import warnings
-
-    from silero_vad import load_silero_vad
-
-    with warnings.catch_warnings():
-        # torch.jit.load and an old importlib call: silero's business
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return load_silero_vad()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Run on one thread and give the setting back: silero's tiny layers crawl on several (minutes
-    for a clip on a busy machine), and importing the package sets one thread for the whole
-    process.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    # torch.jit.load is deprecated: silero's business
+    with ignored_warnings(DeprecationWarning):
+        return _silero().init_jit_model(str(folder_of("silero_vad") / "data" / "silero_vad.jit"))

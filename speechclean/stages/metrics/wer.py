@@ -10,16 +10,17 @@ from typing import Any, ClassVar
 from speechclean.audio.waveform import Audio, resample
 from speechclean.stages.types import Separation, Track
 
-from .memo import Listener
+from .memo import Memo
 
 _RATE = 16000
-_listener: Listener[str] = Listener()
+_memo: Memo[str] = Memo()
 
 
 @dataclass(frozen=True)
-class Recognising:
-    """What metrics on words share: a recogniser. A subclass with another `hear` scores by another
-    one.
+class UsesPocketsphinx:
+    """What metrics on words share: a recogniser.
+
+    A subclass with another `hear` scores by another one.
 
     `max_active` bounds pocketsphinx's search: the number of HMM states followed per frame. Its own
     30000 and second pass take three times as long on clean speech and six times on music, and gain
@@ -40,13 +41,14 @@ class Recognising:
             audio.waveform.detach().cpu().contiguous().numpy().tobytes()
         ).digest()
         key = (content, audio.sample_rate, audio.channels, self.max_active)
-        return _listener(key, lambda: recognise(audio, self.max_active))
+        return _memo(key, lambda: recognise(audio, self.max_active))
 
 
 @dataclass(frozen=True)
-class Wer(Recognising):
-    """Word error rate against `track.transcript`, (substitutions + deletions + insertions) / words;
-    may exceed 1.
+class Wer(UsesPocketsphinx):
+    """Word error rate against `track.transcript`, by pocketsphinx.
+
+    (substitutions + deletions + insertions) / words; may exceed 1.
 
     Recognised by pocketsphinx with the English model in its package, so it works anywhere; it
     understands the pilot's flite voices and little else, and is no judge of real speech. Both texts
@@ -60,8 +62,10 @@ class Wer(Recognising):
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = False
+    reads_mask: ClassVar[bool] = False
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The error rate, 0 or more."""
         wanted = normalise(track.transcript or "")
         if not wanted:
             return None
@@ -80,8 +84,9 @@ def word_error_rate(wanted: str, heard: str) -> float:
 
 
 def normalise(text: str) -> str:
-    """The words of a text in Whisper's English normal form; empty when it holds none (whitespace,
-    "...", "[music]").
+    """The words of a text in Whisper's English normal form.
+
+    Empty when it holds none (whitespace, "...", "[music]").
 
     >>> normalise("Don't pay Twenty-One pounds!") == normalise("do not pay 21 pounds")
     True
@@ -115,8 +120,9 @@ def recognise(audio: Audio, max_active: int = 1000) -> str:
 
 @functools.cache
 def _decoder(max_active: int) -> Any:
-    """Loading takes most of a second, so once per process. One pass, and means over the whole
-    utterance (batch).
+    """Loading takes most of a second, so once per process.
+
+    One pass, and means over the whole utterance (batch).
     """
     import pocketsphinx
 

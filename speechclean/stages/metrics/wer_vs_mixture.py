@@ -1,6 +1,4 @@
-"""Where nobody wrote down the words: how much the recogniser disagrees with itself on the
-mixture.
-"""
+"""Without a transcript: how much the recogniser disagrees with itself on the mixture."""
 
 from __future__ import annotations
 
@@ -9,13 +7,14 @@ from typing import ClassVar
 
 from speechclean.stages.types import Separation, Track
 
-from .wer import Recognising, normalise, word_error_rate
+from .wer import UsesPocketsphinx, normalise, word_error_rate
 
 
 @dataclass(frozen=True)
-class WerVsMixture(Recognising):
-    """Word error rate of the speech against what the same recogniser hears in the mixture: 0 for
-    the mixture itself.
+class WerVsMixture(UsesPocketsphinx):
+    """Word error rate of the speech against what the same recogniser hears in the mixture.
+
+    0 for the mixture itself.
 
     A change of words, not an error: where music hid a word, hearing it is a change too. A large one
     says that a file wants listening to. So it is neither good nor bad, and is only measured where
@@ -25,8 +24,10 @@ class WerVsMixture(Recognising):
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = None
+    reads_mask: ClassVar[bool] = False
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The rate of changed words, 0 or more."""
         if normalise(track.transcript or ""):
             return None
         wanted = normalise(self.hear(separation.mixture))

@@ -12,6 +12,7 @@ from speechclean.audio.waveform import Audio, resample
 from speechclean.networks.checkpoints import CheckpointError, freeze, read
 from speechclean.networks.weights import MissingWeights, published_file
 from speechclean.stages.types import Separation, Track
+from speechclean.system.borrowed import unchanged_random_state
 from speechclean.system.device import torch_device
 
 from .wer import normalise, word_error_rate
@@ -22,8 +23,9 @@ _one_at_a_time = Lock()  # the network remembers what it decodes in hooks of its
 
 @dataclass(frozen=True)
 class WerWhisper:
-    """Word error rate against `track.transcript`, (substitutions + deletions + insertions) / words;
-    may exceed 1.
+    """Word error rate against `track.transcript`, by Whisper.
+
+    (substitutions + deletions + insertions) / words; may exceed 1.
 
     Recognised by Whisper (Radford et al., "Robust Speech Recognition via Large-Scale Weak
     Supervision", 2022), greedily and without conditioning on earlier text, so that a file is always
@@ -43,25 +45,28 @@ class WerWhisper:
 
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = False
+    reads_mask: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         from whisper.tokenizer import LANGUAGES
 
         if self.language is not None and self.language not in LANGUAGES:
             raise ValueError(
-                f"language={self.language!r} is not one of Whisper's codes, e.g. en, de, fr; null lets it guess"
+                f"language={self.language!r} is not one of Whisper's codes, e.g. en, de, fr; "
+                "null lets it guess"
             )
         torch_device(self.device)
 
     def weight_files(self) -> dict[str, Path]:
         """The file that would be loaded. Raises `MissingWeights`, before anything is loaded."""
-        return {f"whisper-{self.model}": whisper_file(self.model)}
+        return {f"whisper-{self.model}": self._file}
 
     def load(self) -> None:
         """Load the network now. Raises `CheckpointError`, `MissingWeights`."""
-        _network(whisper_file(self.model), str(torch_device(self.device)))
+        _network(self._file, str(torch_device(self.device)))
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
+        """The error rate, 0 or more."""
         wanted = self._normal(track.transcript or "")
         if not wanted:
             return None
@@ -73,7 +78,7 @@ class WerWhisper:
         if not waveform.any() or not waveform.isfinite().all():
             return ""
         device = torch_device(self.device)
-        network = _network(whisper_file(self.model), str(device))
+        network = _network(self._file, str(device))
         with _one_at_a_time:
             heard = network.transcribe(
                 waveform.numpy(),
@@ -84,6 +89,10 @@ class WerWhisper:
                 verbose=None,
             )
         return str(heard["text"])
+
+    @functools.cached_property
+    def _file(self) -> Path:
+        return whisper_file(self.model)
 
     def _normal(self, text: str) -> str:
         if self.language == "en":
@@ -109,14 +118,16 @@ def whisper_file(model: str) -> Path:
 
 @functools.cache
 def _network(path: Path, device: str) -> Any:
-    """The network of a file `{dims, model_state_dict}`, loaded as data. Raises `CheckpointError`
-    where it is none.
+    """The network of a file `{dims, model_state_dict}`, loaded as data.
+
+    Raises `CheckpointError` where it is none.
     """
     from whisper.model import ModelDimensions, Whisper
 
     package = read(path)
     try:
-        network = Whisper(ModelDimensions(**package["dims"]))
+        with unchanged_random_state():
+            network = Whisper(ModelDimensions(**package["dims"]))
         network.load_state_dict(package["model_state_dict"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path}: not a checkpoint of Whisper ({error})") from error

@@ -226,7 +226,7 @@ class DemucsSeparator:
         found = []
         for signature, module, shares in self._members():
             if device.type == "cpu":
-                allocator.keep_freed_memory(module)
+                allocator.suit(module)
             if self.tuned:
                 tune(module.to(device), device.type)
             samples = self._segment_samples(module)

@@ -12,12 +12,14 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 import torch
 from torch import Tensor
 
 log = logging.getLogger(__name__)
+_switches = RLock()
 
 PRECISIONS = ("fp32", "tf32", "fp16")
 #: What a network's answer must keep over the difference to its fp32 answer: far below anything that
@@ -27,9 +29,18 @@ GATE_DB = 50.0
 
 @contextmanager
 def computing(precision: str, device_type: str) -> Iterator[None]:
-    """Within it torch computes as `precision` says; its own default would be TF32 in convolutions
-    and fp32 in products.
+    """Within it torch computes as `precision` says.
+
+    Its own default would be TF32 in convolutions and fp32 in products. The switches belong to the
+    process, so one block waits for another in a different thread, and what the host chose comes
+    back.
     """
+    with _switches, _switched(precision, device_type):
+        yield
+
+
+@contextmanager
+def _switched(precision: str, device_type: str) -> Iterator[None]:
     matrices, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
     torch.backends.cudnn.allow_tf32 = precision != "fp32"

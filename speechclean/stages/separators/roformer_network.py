@@ -5,7 +5,6 @@ what it heard.
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from speechclean.networks.checkpoints import CheckpointError
+from speechclean.system.borrowed import ignored_warnings, unchanged_random_state
 
 from .engine import SPEECH_SOURCES
 
@@ -139,8 +139,7 @@ def _inner(config: RoformerConfig) -> Any:
     arguments["flash_attn"] = True
     try:
         # it talks about GPUs and windows
-        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with redirect_stdout(io.StringIO()), ignored_warnings(), unchanged_random_state():
             network = cls(**arguments)
     except Exception as error:  # whatever a foreign config makes a foreign constructor raise
         reason = " ".join(str(error).split())[:300]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from speechclean.audio.waveform import save
+from speechclean.audio.sound_files import save
 from speechclean.experiment.batch import record
 from speechclean.experiment.batch.plan import Identity, Plan, plan
 from speechclean.experiment.batch.task import FAILED, Entry, Input

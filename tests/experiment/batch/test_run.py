@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from speechclean.audio.waveform import save
+from speechclean.audio.sound_files import save
 from speechclean.experiment.batch import Interrupted, run
 from speechclean.experiment.batch.interrupt import Stop
 from speechclean.experiment.batch.ledger import Ledger

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from speechclean.audio.waveform import Audio, load, save
+from speechclean.audio.sound_files import load, save
+from speechclean.audio.waveform import Audio
 from speechclean.experiment.batch import disk_errors, worker
 from speechclean.experiment.batch.local_executor import Local, _gpus
 from speechclean.experiment.batch.ray_executor import Cluster

@@ -7,7 +7,8 @@ import pytest
 import soundfile
 import torch
 
-from speechclean.audio.waveform import Audio, load
+from speechclean.audio.sound_files import load
+from speechclean.audio.waveform import Audio
 from speechclean.records.results.ab_clips import (
     HIGHEST_PEAK,
     MIXTURE_PEAK,

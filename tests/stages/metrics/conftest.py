@@ -11,7 +11,8 @@ import torch
 
 import speechclean
 from speechclean.audio import stft
-from speechclean.audio.waveform import Audio, load
+from speechclean.audio.sound_files import load
+from speechclean.audio.waveform import Audio
 from speechclean.stages.types import Separation, Track
 
 PILOT = Path(speechclean.__file__).parent / "assets" / "pilot"
@@ -61,7 +62,7 @@ def pilot() -> list[tuple[Separation, Track]]:
     if not (PILOT / "manifest.csv").is_file():
         pytest.skip("the pilot clips are not there")
     made = []
-    with open(PILOT / "manifest.csv", newline="") as file:
+    with (PILOT / "manifest.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             track = Track(
                 row["alias"], PILOT / row["path"], PILOT / row["reference"], row["transcript"]

@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -37,6 +38,7 @@ from speechclean.stages.metrics import (
     wer_vs_mixture,
     wer_whisper,
 )
+from speechclean.stages.types import Separation, Track
 from tests.support.paths import ROOT
 
 CONF = ROOT / "conf" / "metrics"
@@ -90,21 +92,68 @@ def test_every_metric_has_a_config() -> None:
 
 
 @every_metric
-def test_says_what_it_is(metric: type) -> None:
+def test_says_what_it_is(metric: Any) -> None:
     assert isinstance(metric.unit, str)
     assert metric.higher_is_better in (True, False, None)
+    assert metric.reads_mask in (True, False)
     assert metric.__doc__
     assert metric() == metric()
     assert "name" not in {field.name for field in dataclasses.fields(metric)}
 
 
+class Masked(Separation):
+    """A separation that notes whether its mask was read."""
+
+    @property
+    def mask(self) -> torch.Tensor:  # type: ignore[override]
+        self.__dict__["was_read"] = True
+        return self.__dict__["kept"]
+
+    @mask.setter
+    def mask(self, value: torch.Tensor) -> None:
+        self.__dict__["kept"] = value
+
+
+def masked(separation: Separation) -> Masked:
+    watched = object.__new__(Masked)
+    values = {
+        field.name: getattr(separation, field.name) for field in dataclasses.fields(Separation)
+    }
+    for name, value in values.items():
+        object.__setattr__(watched, name, value)
+    return watched
+
+
 @every_metric
-def test_writes_into_nothing_and_repeats_itself(metric: type, pilot) -> None:
+@pytest.mark.parametrize("with_reference", [True, False])
+def test_reads_the_mask_only_where_it_says_so(
+    metric: Any, pilot: list[tuple[Separation, Track]], with_reference: bool
+) -> None:
+    separation, track = pilot[0]
+    if not with_reference:
+        track = Track(track.alias, track.path)
+    watched = masked(separation)
+    metric()(watched, track)
+    was_read = "was_read" in vars(watched)
+    assert metric.reads_mask or not was_read
+    if not with_reference:
+        assert was_read == metric.reads_mask
+
+
+def test_published_networks_say_so_too() -> None:
+    assert not any(metric.reads_mask for metric in PUBLISHED)
+
+
+@every_metric
+def test_writes_into_nothing_and_repeats_itself(
+    metric: Any, pilot: list[tuple[Separation, Track]]
+) -> None:
     separation, track = pilot[0]
     kept = [
         x.clone()
         for x in (separation.mixture.waveform, separation.speech.waveform, separation.mask)
     ]
+    assert track.reference is not None
     kept.append(track.reference.waveform.clone())
     first, threads = metric()(separation, track), torch.get_num_threads()
     metric()(separation.before(), track)
@@ -120,9 +169,11 @@ def test_writes_into_nothing_and_repeats_itself(metric: type, pilot) -> None:
 
 
 @every_metric
-def test_finite_on_the_pilot_and_better_after_cleaning(metric: type, pilot) -> None:
+def test_finite_on_the_pilot_and_better_after_cleaning(
+    metric: Any, pilot: list[tuple[Separation, Track]]
+) -> None:
     # recognition takes a second a clip
-    for separation, track in pilot[:2] if issubclass(metric, wer.Recognising) else pilot:
+    for separation, track in pilot[:2] if issubclass(metric, wer.UsesPocketsphinx) else pilot:
         before, after = metric()(separation.before(), track), metric()(separation, track)
         assert (before is None) == (after is None)
         if before is not None:
@@ -134,7 +185,7 @@ def test_finite_on_the_pilot_and_better_after_cleaning(metric: type, pilot) -> N
 
 
 @every_metric
-def test_silence_gives_no_number(metric: type, separation, track) -> None:
+def test_silence_gives_no_number(metric: Any, separation: Any, track: Any) -> None:
     assert metric()(separation(torch.zeros(2, 16000)), track()) is None
 
 

@@ -1,4 +1,4 @@
-"""A listener hears one sound at a time, each once, whatever asks at the same time."""
+"""A memo hears one sound at a time, each once, whatever asks at the same time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from speechclean.stages.metrics.memo import Listener
+from speechclean.stages.metrics.memo import Memo
 
 
 def test_threads_wait_for_one_another_and_each_sound_is_heard_once() -> None:
-    listener: Listener[int] = Listener()
+    memo: Memo[int] = Memo()
     inside, most, heard = 0, 0, []
 
     def listen(key: int) -> int:
@@ -25,7 +25,7 @@ def test_threads_wait_for_one_another_and_each_sound_is_heard_once() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(
-            pool.map(lambda index: listener(index % 5, lambda: listen(index % 5)), range(80))
+            pool.map(lambda index: memo(index % 5, lambda: listen(index % 5)), range(80))
         )
     assert answers == [10 * (index % 5) for index in range(80)]
     assert most == 1
@@ -33,11 +33,11 @@ def test_threads_wait_for_one_another_and_each_sound_is_heard_once() -> None:
 
 
 def test_what_fails_is_told_and_tried_again() -> None:
-    listener: Listener[int] = Listener()
+    memo: Memo[int] = Memo()
 
     def fail() -> int:
         raise ValueError("deaf")
 
     with pytest.raises(ValueError, match="deaf"):
-        listener("a", fail)
-    assert listener("a", lambda: 3) == 3
+        memo("a", fail)
+    assert memo("a", lambda: 3) == 3

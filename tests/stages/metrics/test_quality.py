@@ -15,7 +15,7 @@ from speechclean.stages.metrics.bandwidth_hz import Bandwidth
 from speechclean.stages.metrics.cer import Cer, character_error_rate
 from speechclean.stages.metrics.estoi import Estoi
 from speechclean.stages.metrics.lsd import Lsd
-from speechclean.stages.metrics.memo import Listener
+from speechclean.stages.metrics.memo import Memo
 from speechclean.stages.metrics.pesq import Pesq
 from speechclean.stages.metrics.wer_vs_mixture import WerVsMixture
 
@@ -95,7 +95,7 @@ def test_bandwidth_finds_the_edge(separation, track, noise, edge: float) -> None
 
 def test_characters_by_hand(separation, track, noise, monkeypatch) -> None:
     assert character_error_rate("abcd", "abxd") == 0.25
-    monkeypatch.setattr(wer, "_listener", Listener())
+    monkeypatch.setattr(wer, "_memo", Memo())
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: "the cat sat dawn")  # noqa: ARG005
     assert Cer()(separation(noise()), track(transcript="The cat sat down!")) == pytest.approx(
         1 / 16
@@ -104,7 +104,7 @@ def test_characters_by_hand(separation, track, noise, monkeypatch) -> None:
 
 
 def test_disagreement_with_the_mixture(separation, track, noise, monkeypatch) -> None:
-    monkeypatch.setattr(wer, "_listener", Listener())
+    monkeypatch.setattr(wer, "_memo", Memo())
     answers = {1: "red green blue black", 2: "red green black"}
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: answers[audio.channels])  # noqa: ARG005
     judged = separation(noise())
@@ -118,7 +118,7 @@ def test_disagreement_with_the_mixture(separation, track, noise, monkeypatch) ->
 
 
 def test_the_recogniser_listens_once(separation, track, noise, monkeypatch) -> None:
-    monkeypatch.setattr(wer, "_listener", Listener())
+    monkeypatch.setattr(wer, "_memo", Memo())
     heard = []
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: heard.append(audio) or "a word")  # noqa: ARG005
     for metric in (wer.Wer(), Cer(), Cer(), wer.Wer()):

@@ -11,7 +11,7 @@ import torch
 
 from speechclean.audio.waveform import Audio, resample
 from speechclean.stages.metrics import vad
-from speechclean.stages.metrics.memo import KEPT, Listener
+from speechclean.stages.metrics.memo import KEPT, Memo
 from speechclean.stages.metrics.vad import speech_segments
 from tests.support.paths import ROOT
 
@@ -41,7 +41,7 @@ def test_rate_and_channels_do_not_matter(spoken) -> None:
 
 def test_same_answer_every_time_whatever_came_before(spoken, noise) -> None:
     first = speech_segments(spoken)
-    vad._listener._answers.clear()
+    vad._memo._answers.clear()
     speech_segments(Audio(noise(1, 30000), 16000))
     assert speech_segments(spoken) == first
 
@@ -49,7 +49,7 @@ def test_same_answer_every_time_whatever_came_before(spoken, noise) -> None:
 def test_listens_once_and_remembers_few(monkeypatch, noise) -> None:
     listened = []
     monkeypatch.setattr(vad, "_listen", lambda *heard: listened.append(heard) or [(0.0, 1.0)])
-    monkeypatch.setattr(vad, "_listener", Listener())
+    monkeypatch.setattr(vad, "_memo", Memo())
     sound = Audio(noise(1, 8000, seed=9), 16000)
     speech_segments(sound).clear()  # a caller may do as it likes with its copy
     assert speech_segments(Audio(sound.waveform.clone(), 16000)) == [(0.0, 1.0)]
@@ -59,7 +59,7 @@ def test_listens_once_and_remembers_few(monkeypatch, noise) -> None:
     assert len(listened) == 3
     for seed in range(2 * KEPT):
         speech_segments(Audio(noise(1, 100, seed=seed), 16000))
-    assert len(vad._listener._answers) <= KEPT
+    assert len(vad._memo._answers) <= KEPT
 
 
 def test_silence_and_noise_hold_no_speech(noise) -> None:
@@ -72,8 +72,10 @@ def test_thread_count_is_left_alone() -> None:
     """In a fresh process, because importing silero_vad for the first time sets one thread for all
     of torch."""
     code = (
-        "import torch; torch.set_num_threads(2); from speechclean.audio.waveform import Audio; from speechclean.stages.metrics import vad;"
-        "vad.speech_segments(Audio(torch.randn(1, 4000), 16000)); assert 'silero_vad' in __import__('sys').modules;"
+        "import torch; torch.set_num_threads(2)\n"
+        "from speechclean.audio.waveform import Audio\n"
+        "from speechclean.stages.metrics import vad\n"
+        "vad.speech_segments(Audio(torch.randn(1, 4000), 16000))\n"
         "print(torch.get_num_threads())"
     )
     done = subprocess.run(

@@ -7,7 +7,7 @@ import torch
 
 from speechclean.audio.waveform import resample
 from speechclean.stages.metrics import wer
-from speechclean.stages.metrics.memo import Listener
+from speechclean.stages.metrics.memo import Memo
 from speechclean.stages.metrics.wer import Wer, normalise, recognise, word_error_rate
 
 
@@ -24,7 +24,7 @@ from speechclean.stages.metrics.wer import Wer, normalise, recognise, word_error
 )
 def test_score_by_hand(separation, track, noise, monkeypatch, heard: str, expected: float) -> None:
     assert word_error_rate("the cat sat down", heard) == expected
-    monkeypatch.setattr(wer, "_listener", Listener())
+    monkeypatch.setattr(wer, "_memo", Memo())
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: heard)  # noqa: ARG005
     assert Wer()(separation(noise()), track(transcript="The cat sat down.")) == expected
 

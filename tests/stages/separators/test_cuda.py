@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from speechclean.audio.waveform import Audio, probe, save
+from speechclean.audio.sound_files import probe, save
+from speechclean.audio.waveform import Audio
 from speechclean.stages.separators.demucs import DemucsSeparator
 from speechclean.stages.separators.roformer import RoformerSeparator
 from tests.conftest import level_db, noise

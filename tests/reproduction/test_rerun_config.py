@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from speechclean.reproduction.rerun_config import CannotReproduce, change, relocate
+from speechclean.reproduction.rerun_config import (
+    ReproductionError,
+    apply_changes,
+    relocate_weights,
+)
 
 
 def recorded(**more: Any) -> DictConfig:
@@ -49,7 +53,7 @@ def then(tmp_path: Path) -> Path:
 
 def test_relative_paths_start_where_the_run_ran(then: Path) -> None:
     config = recorded()
-    relocate(config, str(then), None)
+    relocate_weights(config, str(then), None)
     assert config.separators.mine.path == f"{then}/nets/mine"
     assert (config.separators.former.name, config.separators.former.config) == (
         f"{then}/formers/a.ckpt",
@@ -66,10 +70,10 @@ def test_what_has_moved_is_found_below_the_root_by_as_much_of_its_path_as_is_the
 ) -> None:
     (then / "nets").rename(tmp_path / "moved")
     config = recorded(enhancement={"model": "/gone/dns/dns64.th"})
-    relocate(config, str(then), tmp_path / "moved")
+    relocate_weights(config, str(then), tmp_path / "moved")
     assert config.separators.mine.path == f"{tmp_path}/moved/mine"
     assert config.weights.dir == f"{tmp_path}/moved"
-    relocate(config, None, then)
+    relocate_weights(config, None, then)
     assert config.enhancement.model == f"{then}/dns/dns64.th"
     assert config.weights.dir == f"{tmp_path}/moved", "it is there"
 
@@ -77,13 +81,13 @@ def test_what_has_moved_is_found_below_the_root_by_as_much_of_its_path_as_is_the
 def test_what_is_nowhere_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     config = recorded()
-    relocate(config, str(tmp_path / "gone"), None)
+    relocate_weights(config, str(tmp_path / "gone"), None)
     assert config == recorded()
 
 
 def test_a_knob_at_the_root_reaches_the_stages_that_followed_it() -> None:
     config = recorded()
-    assert change(config, ["shifts=4"]) == ["shifts: 1 then, 4 now"]
+    assert apply_changes(config, ["shifts=4"]) == ["shifts: 1 then, 4 now"]
     assert [node.shifts for node in config.separators.values()] == [4, 4, 2]
-    with pytest.raises(CannotReproduce, match="no key 'shfts'"):
-        change(config, ["shfts=3"])
+    with pytest.raises(ReproductionError, match="no key 'shfts'"):
+        apply_changes(config, ["shfts=3"])

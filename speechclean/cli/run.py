@@ -12,6 +12,7 @@ from typing import NoReturn
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
@@ -80,7 +81,7 @@ def errors_as_exit_status() -> Iterator[None]:
     """Errors that the user can mend end the process, in words and with their exit status."""
     try:
         yield
-    except (ConfigError, StudyError) as error:
+    except (ConfigError, StudyError, ConfigCompositionException, OverrideParseException) as error:
         _exit(error, CONFIG_WRONG)
     except FilesFailedError as error:
         _exit(error, FILES_FAILED)

@@ -79,6 +79,26 @@ def test_only_what_differs_of_the_configs(tmp_path: Path) -> None:
     assert comparison.config_differences([one, two]) == {"shifts": [1, 2], "fusion.new": [None, 3]}
 
 
+def test_a_class_that_has_moved_is_no_difference(tmp_path: Path) -> None:
+    """A run logged before the move against one of today: only what they are made of counts."""
+    guard = {"_target_": "speechclean.guard.Fallback", "wets": [0.9]}
+    then = {
+        "guard": guard,
+        "separators": {"a": {"_target_": "speechclean.separators.demucs.DemucsSeparator"}},
+    }
+    now = {
+        "guard": {**guard, "_target_": "speechclean.stages.guard.Fallback"},
+        "separators": {"a": {"_target_": "speechclean.stages.separators.demucs.DemucsSeparator"}},
+    }
+    one, two = run(tmp_path / "then", then, [0.5]), run(tmp_path / "now", now, [0.5])
+    assert comparison.config_differences([one, two]) == {}
+    now["guard"] = {"_target_": "speechclean.stages.guard.NoGuard", "wets": [0.9]}
+    three = run(tmp_path / "other", now, [0.5])
+    assert comparison.config_differences([one, three]) == {
+        "guard._target_": ["speechclean.stages.guard.Fallback", "speechclean.stages.guard.NoGuard"]
+    }
+
+
 def test_the_paired_test_is_that_of_the_textbook() -> None:
     before, after = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7], [0.2, 0.25, 0.32, 0.39, 0.6, 0.75, 0.9]
     found = comparison.paired("stoi", list(zip(before, after, strict=True)))

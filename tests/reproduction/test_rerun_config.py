@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
+from speechclean.records import class_names
 from speechclean.reproduction.rerun_config import (
     ReproductionError,
     apply_changes,
+    primary_config,
+    redirect,
     relocate_weights,
 )
 
@@ -91,3 +96,43 @@ def test_a_knob_at_the_root_reaches_the_stages_that_followed_it() -> None:
     assert [node.shifts for node in config.separators.values()] == [4, 4, 2]
     with pytest.raises(ReproductionError, match="no key 'shfts'"):
         apply_changes(config, ["shfts=3"])
+
+
+def test_both_the_code_of_then_and_that_of_now_know_the_classes_of_a_rerun(tmp_path: Path) -> None:
+    """They get their first names: all that old code has, and an alias to the new one."""
+    moved = OmegaConf.create(
+        {
+            "fusion": {"_target_": "speechclean.stages.fusion.mean_mask.MeanMask", "eps": 1e-10},
+            "metrics": {"lufs": {"_target_": "speechclean.metrics.lufs.Lufs"}},
+        }
+    )
+    written = OmegaConf.create(primary_config(moved, tmp_path, tmp_path))
+    assert written.fusion._target_ == "speechclean.fusion.mean_mask.MeanMask"
+    assert written.metrics.lufs._target_ == "speechclean.metrics.lufs.Lufs"
+    assert (written.fusion.eps, written.hydra.run.dir) == (1e-10, str(tmp_path))
+    for target in (written.fusion._target_, written.metrics.lufs._target_):
+        assert get_class(class_names.current(target))
+
+
+def test_a_rerun_reads_what_was_located_and_writes_into_its_own_folder(tmp_path: Path) -> None:
+    config = OmegaConf.create(
+        {
+            "dataset": {"_target_": "speechclean.datasets.manifest.Pilot"},
+            "tracking": {"_target_": "speechclean.tracking.NoTracker"},
+            "output": {"dir": "/then", "layout": "tree"},
+            "batch": {"out": "/then"},
+            "name": "first",
+        }
+    )
+    record = SimpleNamespace(experiment="theirs", name="first")
+    records = SimpleNamespace(store=SimpleNamespace(uri="sqlite:///here.db"))
+    redirect(config, record, records, tmp_path)  # type: ignore[arg-type]
+    assert config.dataset.path == f"{tmp_path}/reproduce/inputs.csv"
+    assert config.tracking == {
+        "_target_": "speechclean.records.tracking.MlflowTracker",
+        "uri": "sqlite:///here.db",
+        "experiment": "theirs",
+    }
+    assert config.output == {"dir": str(tmp_path), "layout": "flat"}
+    assert "batch" not in config
+    assert config.name == "reproduction of first"

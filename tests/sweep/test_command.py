@@ -262,8 +262,9 @@ def killed_and_resumed(place: Path, work: Path, kills: int, trials: int, seed: i
     }.items() >= finished.items()
     agree(work, study)
     # What was read from the store under all this is what is computed without it.
-    alone = run(place, work, *[one for one in more if "jobs" not in one and "launcher" not in one],
-                "sweep.study=alone", "sweep.sampler=random", "cache.enabled=false", "tracking=none")  # fmt: skip
+    serial = [one for one in more if "jobs" not in one and "launcher" not in one]
+    serial += ["sweep.study=alone", "sweep.sampler=random", "cache.enabled=false", "tracking=none"]
+    alone = run(place, work, *serial)
     assert "0 reused" in alone
     values = {tuple(sorted(trial.params.items())): trial.value for trial in counted(study)}
     again = {

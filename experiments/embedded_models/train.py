@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.embedded_models.export import export_network
 from experiments.embedded_models.settings import Settings
 from experiments.embedded_models.training import train
-from speechclean.cli.run import told_errors
+from speechclean.cli.run import errors_as_exit_status
 from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.config.instantiate import TRUSTED
 from speechclean.records import provenance
@@ -79,7 +79,7 @@ def app(cfg: DictConfig) -> float:
 def main() -> None:
     """One training, or with -m a sweep of them."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    with told_errors():
+    with errors_as_exit_status():
         app()
 
 

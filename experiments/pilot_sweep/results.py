@@ -27,7 +27,7 @@ from experiments.pilot_sweep.recorded import (
 from experiments.pilot_sweep.run import STUDIES
 from experiments.pilot_sweep.savings import counted, heavy, saved
 from experiments.texts import fill
-from speechclean.sweep.summary import undominated
+from speechclean.sweep.ranking import undominated
 
 
 def keep(work: Path) -> None:

@@ -1,5 +1,6 @@
-"""Entry points: thin, no logic of their own. Each module is a command; `by_module/` lets `python -m
-speechclean.<command>` find it.
+"""Entry points: thin, no logic of their own.
+
+Each module is a command; `by_module/` lets `python -m speechclean.<command>` find it.
 
 evaluate    judge files that some tool has already cleaned
 run         `speechclean`, `python -m speechclean`: one run, or with -m a sweep
@@ -10,5 +11,6 @@ deliver     the files of several batches in one archive
 sync        upload the runs whose store was down
 cache       what is kept for reuse
 weights     published weights: list, fetch, verify
-arguments   `key=value` command lines
+arguments   argparse for `key=value` command lines
+failed_files   files that failed in the jobs of a sweep, whatever process ran them
 """

@@ -1,4 +1,4 @@
-"""`speechclean-cache stats|clear [cache.dir=PATH]`: what is kept for reuse, and an end to it."""
+"""`speechclean-cache stats|clear`: what is kept for reuse, and an end to it."""
 
 from __future__ import annotations
 
@@ -10,36 +10,58 @@ from pathlib import Path
 from speechclean.networks.cache.disk import DiskCache, default_dir
 from speechclean.networks.cache.packing import TornError, described
 
-USAGE = """usage: speechclean-cache stats [cache.dir=PATH]
-       speechclean-cache clear [cache.dir=PATH] [older_than_days=N]"""
+from .arguments import CommandLine, days, quiet_on_closed_pipe
+
 #: The description of an entry lies within its first bytes.
 HEAD_BYTES = 8192
+DAY_S = 86400
 
 
+def command_line() -> CommandLine:
+    """What the command takes."""
+    parser = CommandLine(
+        "speechclean-cache",
+        "stats|clear [cache.dir=PATH] [older_than_days=N]",
+        "What is kept of the networks' answers, and an end to it.",
+        [
+            "speechclean-cache stats",
+            "speechclean-cache clear older_than_days=7       # what nobody used for a week",
+        ],
+        "0 done, 2 wrong usage",
+    )
+    parser.add_argument("action", choices=["stats", "clear"], help="list it, or remove it")
+    parser.option(
+        "cache.dir", "PATH", "the folder; default: SPEECHCLEAN_CACHE, else ~/.cache/speechclean"
+    )
+    parser.option(
+        "older_than_days", "N", "with clear: only what was not used for so long", None, days
+    )
+    return parser
+
+
+@quiet_on_closed_pipe
 def main() -> None:
-    """0: done; 2: wrong usage."""
-    command, *rest = sys.argv[1:] or [""]
-    options = dict(argument.partition("=")[::2] for argument in rest)
-    days = options.pop("older_than_days", None) if command == "clear" else None
-    try:
-        limit_s = float(days) * 86400 if days is not None else None
-    except ValueError:
-        command = ""
-    if command not in ("stats", "clear") or set(options) - {"cache.dir"}:
-        print(USAGE, file=sys.stderr)
-        sys.exit(2)
-    folder = Path(options["cache.dir"]).expanduser() if options.get("cache.dir") else default_dir()
+    """Exit status 0: done; 2: wrong usage."""
+    parser = command_line()
+    given = parser.parse(sys.argv[1:])
+    if given.action == "stats" and given.older_than_days is not None:
+        parser.error("older_than_days is for clear")
+    folder = Path(given.cache_dir).expanduser() if given.cache_dir else default_dir()
     cache = DiskCache(folder, sys.maxsize)
-    print("\n".join(stats(cache)) if command == "stats" else cleared(cache, limit_s))
+    if given.action == "stats":
+        print("\n".join(stats(cache)))
+    else:
+        unused_s = None if given.older_than_days is None else given.older_than_days * DAY_S
+        print(cleared(cache, unused_s))
 
 
 def stats(cache: DiskCache) -> list[str]:
-    """Lines on what is kept: by kind, how much, what it took to compute, when it was last used."""
+    """Lines on what is kept: by kind, its size, its cost, and when it was last used."""
     counts: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0])
     torn, used = 0, []
     for path, stat in cache.entries():
         try:
-            with open(path, "rb") as file:
+            with path.open("rb") as file:
                 head, _ = described(file.read(HEAD_BYTES))
         except (OSError, TornError):
             torn += 1
@@ -53,7 +75,8 @@ def stats(cache: DiskCache) -> list[str]:
     lines = [f"{cache.folder}: {sum(row[1] for row in counts.values()) / 1e9:.3f} GB"]
     for kind, (entries, size, forwards, seconds) in sorted(counts.items()):
         lines.append(
-            f"  {kind:<10} {entries:7.0f} entries {size / 1e6:10.1f} MB {forwards:8.0f} forwards {seconds:9.1f} s to compute"
+            f"  {kind:<10} {entries:7.0f} entries {size / 1e6:10.1f} MB {forwards:8.0f} forwards "
+            f"{seconds:9.1f} s to compute"
         )
     if used:
         lines.append(f"  last used between {_date(min(used))} and {_date(max(used))}")
@@ -61,7 +84,7 @@ def stats(cache: DiskCache) -> list[str]:
 
 
 def cleared(cache: DiskCache, older_than_s: float | None) -> str:
-    """Remove entries: all, or those that nobody used for so long."""
+    """Remove entries: all, or those that nobody used for so long. A line that says how many."""
     count = size = 0
     for path, stat in list(cache.entries()):
         if older_than_s is None or time.time() - stat.st_mtime > older_than_s:

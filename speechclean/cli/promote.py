@@ -1,6 +1,4 @@
-"""`python -m speechclean.promote RUN name`: write a run's config as the preset
-`experiment=name`.
-"""
+"""`python -m speechclean.promote RUN NAME`: a run's config as the preset `experiment=NAME`."""
 
 from __future__ import annotations
 
@@ -10,36 +8,45 @@ from speechclean.experiment.config.errors import PromotionError
 from speechclean.experiment.config.preset import promote
 from speechclean.records.tracking import Records, TrackingError, quieten
 
-from .arguments import Arguments, UsageError, store_of
-
-USAGE = """\
-usage: python -m speechclean.promote RUN NAME [tracking.uri=URI] [overwrite=true]
-
-RUN is the id of a run, the beginning of it, or its name; NAME becomes conf/experiment/NAME.yaml."""
+from .arguments import CommandLine, fail, quiet_on_closed_pipe, store_of, yes_or_no
 
 
+def command_line() -> CommandLine:
+    """What the command takes."""
+    parser = CommandLine(
+        "python -m speechclean.promote",
+        "RUN NAME [tracking.uri=URI] [overwrite=true]",
+        "Write the config of a recorded run, minimal, as conf/experiment/NAME.yaml.",
+        [
+            "python -m speechclean.promote 3f2a my_preset",
+            "python -m speechclean experiment=my_preset      # and use it",
+        ],
+        "0 written, 2 it cannot be written or the command is wrong",
+    )
+    parser.add_argument("run", metavar="RUN", help="id of a run, the beginning of it, or its name")
+    parser.add_argument("name", metavar="NAME", help="of the preset")
+    parser.option("tracking.uri", "URI", "store of the run; default: the environment's, mlflow.db")
+    parser.option("overwrite", "true", "replace a preset of this name", False, yes_or_no)
+    return parser
+
+
+@quiet_on_closed_pipe
 def main() -> None:
-    """0: written; 2: it cannot be, or wrong usage."""
+    """Exit status 0: written; 2: it cannot be, or wrong usage."""
     quieten()
+    parser = command_line()
+    given = parser.parse(sys.argv[1:])
+    parser.reject_misspelled([given.run, given.name])
     try:
-        arguments = Arguments.parse(
-            sys.argv[1:], {"tracking.uri": "", "overwrite": "false"}, (), USAGE
-        )
-        if len(arguments.rest) != 2:
-            raise UsageError(USAGE)
-        run, name = arguments.rest
-        made = promote(
-            Records(store_of(arguments.options)).get(run),
-            name,
-            arguments.options["overwrite"] == "true",
-        )
-    except (UsageError, TrackingError, PromotionError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    print(f"{made.path}: python -m speechclean experiment={name}")
+        record = Records(store_of(given.tracking_uri)).get(given.run)
+        made = promote(record, given.name, given.overwrite)
+    except (TrackingError, PromotionError) as error:
+        fail(error)
+    print(f"{made.path}: python -m speechclean experiment={given.name}")
     if made.new_keys:
         print(
-            f"The code has got keys since, which stand at their defaults and change the signature: {', '.join(made.new_keys)}"
+            "The code has got keys since, which stand at their defaults and change the "
+            f"signature: {', '.join(made.new_keys)}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Entry points: thin, no logic of their own."""
+"""`speechclean`, `python -m speechclean`: one run, or with -m a sweep."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
@@ -19,11 +21,14 @@ from speechclean.experiment.config.command_line import problems_of
 from speechclean.experiment.config.errors import ConfigError, cannot_be_written
 from speechclean.experiment.config.instantiate import TRUSTED
 from speechclean.records.tracking import TrackingError
-from speechclean.sweep.settings import StudyError
+from speechclean.sweep.settings import FilesFailedError, StudyError
 from speechclean.system.resources import conf_dir
 
+from . import failed_files
+from .arguments import quiet_on_closed_pipe
+
 #: 0 all well, 1 some files failed, 2 the config cannot run, 3 the tracking store was lost on the
-#: way (all outputs are there). Batches add 4 to 6 and 130 (`batches`).
+#: way (all outputs are there). Batches add 4 to 6 and 130 (`experiment.batch`).
 FILES_FAILED, CONFIG_WRONG, TRACKING_LOST = 1, 2, 3
 #: What users type for a batch, and what Hydra is told.
 SHORT = {
@@ -32,8 +37,6 @@ SHORT = {
     "force=true": "batch.force=true",
 }
 
-#: Aliases of files that failed in this process; in a sweep the other runs go on all the same.
-_failed: list[str] = []
 #: Configs of the runs that Hydra began in this process.
 _begun: list[DictConfig] = []
 
@@ -55,16 +58,20 @@ def _run(cfg: DictConfig) -> float | None:
         return None
     swept = {"sweep": str(job.sweep.dir), "trial": str(job.job.num)} if sweeping else {}
     result = run_experiment(cfg, swept, sweeping=sweeping)
-    _failed.extend(result.failed)
+    if sweeping:
+        failed_files.leave_note(job, result.failed)
+    else:
+        failed_files.record(result.failed)
     return result.means.get("si_sdr_improvement")
 
 
+@quiet_on_closed_pipe
 def main() -> None:
-    """`speechclean [key=value ...]` and `python -m speechclean`: one run, or with -m a sweep."""
+    """`speechclean [key=value ...]`: one run, or with -m a sweep; exits with the status."""
     # Hydra prints its own short trace and exits with 1 unless told to let exceptions pass.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     sys.argv[1:] = [SHORT.get(argument, argument) for argument in sys.argv[1:]]
-    with told_errors():
+    with errors_as_exit_status():
         if {"-m", "--multirun"} & set(sys.argv[1:]):
             from speechclean.sweep.sweeper import StudySweeper  # here, since Optuna takes a second
 
@@ -80,20 +87,24 @@ def main() -> None:
             reason = error.strerror or str(error)
             problem = cannot_be_written("hydra.run.dir", error.filename, reason)
             raise ConfigError([problem]) from error
-    sys.exit(FILES_FAILED if _failed else 0)
+    sys.exit(FILES_FAILED if failed_files.any_failed() else 0)
 
 
 @contextmanager
-def told_errors() -> Iterator[None]:
-    """Errors that are the user's to mend end the process, in words and with their exit status."""
+def errors_as_exit_status() -> Iterator[None]:
+    """Errors that the user can mend end the process, in words and with their exit status."""
     try:
         yield
-    except (ConfigError, StudyError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(CONFIG_WRONG)
+    except (ConfigError, StudyError, ConfigCompositionException, OverrideParseException) as error:
+        _exit(error, CONFIG_WRONG)
+    except FilesFailedError as error:
+        _exit(error, FILES_FAILED)
     except TrackingError as error:
-        print(error, file=sys.stderr)
-        sys.exit(TRACKING_LOST)
+        _exit(error, TRACKING_LOST)
     except BatchError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.status)
+        _exit(error, error.status)
+
+
+def _exit(error: Exception, status: int) -> NoReturn:
+    print(error, file=sys.stderr)
+    sys.exit(status)

@@ -1,6 +1,4 @@
-"""`speechclean-tracking sync [tracking.uri=…] [pending=mlflow-pending.db]`: upload the runs whose
-store was down.
-"""
+"""`speechclean-tracking sync`: upload the runs whose store was down."""
 
 from __future__ import annotations
 
@@ -9,36 +7,49 @@ import sys
 from speechclean.records.tracking import pending, quieten
 from speechclean.records.tracking.address import TrackingError
 
-USAGE = """\
-usage: speechclean-tracking sync [tracking.uri=URI] [pending=mlflow-pending.db]
+from .arguments import CommandLine, quiet_on_closed_pipe
 
-Uploads the runs, and the rest of runs, that their store did not take, and completes them under their own ids.
-
-  tracking.uri=URI    another store than the one that each was meant for; needed where its address holds a password
-  pending=FILE        where they wait
-
-Exit status: 0 all uploaded, 1 a store is still down, 2 wrong usage. It can be interrupted and repeated."""
+#: Exit status where a store is still down.
+STORE_DOWN = 1
 
 
+def command_line() -> CommandLine:
+    """What the command takes."""
+    parser = CommandLine(
+        "speechclean-tracking",
+        "sync [tracking.uri=URI] [pending=FILE]",
+        "Upload the runs, and the rest of runs, that their store did not take, and complete them\n"
+        "under their own ids. It can be interrupted and repeated.",
+        [
+            "speechclean-tracking sync",
+            "speechclean-tracking sync tracking.uri=postgresql://user:password@host/name",
+        ],
+        "0 all uploaded, 1 a store is still down, 2 wrong usage",
+    )
+    parser.add_argument("action", choices=["sync"], help="the one thing that it does")
+    parser.option(
+        "tracking.uri",
+        "URI",
+        "another store than the one that each was meant for; needed where its address holds a "
+        "password",
+    )
+    parser.option("pending", "FILE", f"where they wait; default {pending.FILE}", pending.FILE)
+    return parser
+
+
+@quiet_on_closed_pipe
 def main() -> None:
-    """0: all uploaded; 1: a store is down, what was uploaded before it stays so; 2: wrong usage."""
+    """Exit status 0: all uploaded; 1: a store is down, what was uploaded stays so; 2: wrong."""
     quieten()
-    command, *rest = sys.argv[1:] or [""]
-    if {"-h", "--help"} & set(sys.argv[1:]):
-        print(USAGE)
-        return
-    options = dict(argument.partition("=")[::2] for argument in rest)
-    if command != "sync" or set(options) - {"tracking.uri", "pending"}:
-        print(USAGE, file=sys.stderr)
-        sys.exit(2)
+    given = command_line().parse(sys.argv[1:])
     done = 0
     try:
-        for each in pending.sync(options.get("pending", pending.FILE), options.get("tracking.uri")):
+        for each in pending.sync(given.pending, given.tracking_uri):
             print(f"{each.name}: uploaded to {each.store} as {each.run_id}")
             done += 1
     except TrackingError as error:
         print(error, file=sys.stderr)
-        sys.exit(1)
+        sys.exit(STORE_DOWN)
     print(f"{done} run{'s' if done != 1 else ''} uploaded")
 
 

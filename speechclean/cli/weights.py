@@ -1,20 +1,7 @@
-"""The command: `python -m speechclean.weights`, `speechclean-weights`.
-
-    list   [NAME…]     what each model needs, its size and licence, where it is, whether it is what
-           the publisher promised
-    fetch  NAME…       download what is missing, resumed and verified; --experiment best_pipeline
-           for all that a recipe needs
-    verify [NAME…]     hold the files that are there against their sha256
-    where              the folders that are looked through, best first; what is fetched goes into
-                       the first
-
-Exit status: 0 all well, 1 something is missing, damaged or could not be fetched, 2 the command is
-wrong.
-"""
+"""`python -m speechclean.weights`, `speechclean-weights`: published weights, and where they are."""
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import sys
 from collections.abc import Sequence
@@ -38,34 +25,51 @@ from speechclean.networks.weights.fetch import FetchError, NoNetwork, fetch
 from speechclean.networks.weights.missing import MissingWeights
 from speechclean.networks.weights.registry import TABLE, File, Model, TableError, models
 
+from .arguments import CommandLine, quiet_on_closed_pipe
+
 FAILED, WRONG = 1, 2
 
 
+def command_line() -> CommandLine:
+    """What the command takes."""
+    parser = CommandLine(
+        "speechclean-weights",
+        "list|fetch|verify|where [NAME ...] [--experiment=NAME] [--dir=FOLDER]",
+        "list    what each model needs, its size and licence, where it is, whether it is what the\n"
+        "        publisher promised\n"
+        "fetch   download what is missing, resumed and verified\n"
+        "verify  check the files that are there against their sha256\n"
+        "where   the folders that are looked through, best first; what is fetched goes into the\n"
+        "        first",
+        [
+            "speechclean-weights list",
+            "speechclean-weights fetch htdemucs_ft",
+            "speechclean-weights fetch --experiment best_pipeline    # all that a recipe needs",
+        ],
+        "0 all well, 1 something is missing, damaged or could not be fetched, 2 wrong usage",
+    )
+    parser.add_argument("action", choices=["list", "fetch", "verify", "where"], help="see above")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="models, as `list` names them")
+    parser.valued_option("--experiment", "NAME", "what a recipe in conf/experiment needs")
+    parser.valued_option(
+        "--dir",
+        "FOLDER",
+        "look and store here first; else SPEECHCLEAN_WEIGHTS and the usual caches",
+    )
+    parser.valued_option(
+        "--table", "FILE", "another table, in the format of assets/weights.yaml", TABLE
+    )
+    return parser
+
+
+@quiet_on_closed_pipe
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point; exits with the status."""
-    parser = argparse.ArgumentParser(
-        "speechclean-weights",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("action", choices=["list", "fetch", "verify", "where"])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="models, as `list` names them")
-    parser.add_argument(
-        "--experiment", metavar="NAME", help="what a recipe in conf/experiment needs"
-    )
-    parser.add_argument(
-        "--dir", help="look and store here first; else SPEECHCLEAN_WEIGHTS and the usual caches"
-    )
-    parser.add_argument(
-        "--table",
-        type=Path,
-        default=TABLE,
-        help="another table, in the format of assets/weights.yaml",
-    )
-    options = parser.parse_args(arguments)
+    parser = command_line()
+    options = parser.parse(sys.argv[1:] if arguments is None else arguments)
     search_path.prefer(options.dir)
     try:
-        chosen = _chosen(models(options.table), options.names, options.experiment)
+        chosen = _chosen(models(Path(options.table)), options.names, options.experiment)
     except (TableError, ValueError) as error:
         print(error, file=sys.stderr)
         sys.exit(WRONG)
@@ -88,8 +92,9 @@ def _chosen(known: dict[str, Model], names: Sequence[str], experiment: str | Non
 
 
 def _needed(experiment: str) -> list[str]:
-    """Names of the published models that a recipe needs. Raises `ValueError` if there is no such
-    recipe.
+    """Names of the published models that a recipe needs.
+
+    Raises `ValueError` if there is no such recipe.
     """
     from hydra.errors import HydraException
 
@@ -121,8 +126,10 @@ def _needed(experiment: str) -> list[str]:
 
 
 def _state(file: File) -> tuple[str, Path | None]:
-    """`missing`, `verified`, `as fetched` (what its publisher does not state was noted then),
-    `unverified` (nothing is known to hold it against) or `damaged`, and where it is.
+    """The state of a file, and where it is.
+
+    `missing`, `verified`, `as fetched` (its publisher states no sha256; it is the one noted when it
+    was fetched), `unverified` (there is no sha256 to check it with) or `damaged`.
     """
     path = search_path.locate(file)
     if path is None:
@@ -195,9 +202,9 @@ def _fetch(chosen: list[Model]) -> bool:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         for model, file in [(one, file) for one in chosen for file in one.files]:
             try:
-                told = _fetch_one(file, search_path.folders()[0], progress)
+                result = _fetch_one(file, search_path.folders()[0], progress)
                 console.print(
-                    f"{model.name}: {told}", soft_wrap=True, markup=False, highlight=False
+                    f"{model.name}: {result}", soft_wrap=True, markup=False, highlight=False
                 )
             except FetchError as error:
                 problems.append(f"{model.name}: {error}")
@@ -208,7 +215,7 @@ def _fetch(chosen: list[Model]) -> bool:
 
 
 def _fetch_one(file: File, folder: Path, progress: Progress) -> str:
-    """Get a file unless it is here; where it is now. Raises `FetchError`."""
+    """Fetch a file unless it is here; a line on where it is now. Raises `FetchError`."""
     state, path = _state(file)
     if path and state != "damaged":
         return f"{path} is here, {state}"

@@ -1,10 +1,10 @@
-"""What tells two or more recorded runs apart: configs, metrics file by file with a paired test, and
-where the sound differs.
+"""What tells two or more recorded runs apart.
+
+Configs, metrics file by file with a paired test, and where the sound differs.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,18 +19,18 @@ from speechclean.audio.sound_files import probe
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import AudioError
 from speechclean.records.class_names import with_current
-from speechclean.records.fingerprint import Mark
 from speechclean.records.tracking import Record
 from speechclean.records.tracking.labels import flat
 
 from . import equality
+from .artifacts import read_marks, read_rows
 
 #: Parts of a config that every run has its own of.
 OWN = ("name", "output.dir", "tracking.")
 
 
 @dataclass(frozen=True)
-class Paired:
+class PairedMetric:
     """One metric of the cleaned sound in two runs, over the files that both measured.
 
     Means of either, the mean of the differences (second - first) with its 95 % confidence interval
@@ -49,10 +49,13 @@ class Paired:
 
 
 @dataclass(frozen=True)
-class Apart:
-    """Where one file's sound parts in two runs: the first stage, the difference of the outputs in
-    dB relative to the first (None where one is not kept), and the second of the file where it is
-    largest.
+class SoundDifference:
+    """Where the sound of one file differs between two runs.
+
+    stage: the first one that differs, None for none
+    db: energy of the difference of the outputs relative to the first run's, -inf for none; None
+        where one of the outputs is not kept
+    loudest_s: the second of the file where the difference is largest
     """
 
     alias: str
@@ -61,11 +64,13 @@ class Apart:
     loudest_s: float | None
 
 
-def configs(records: Sequence[Record]) -> dict[str, list[Any]]:
-    """Keys whose values are not the same in all runs, and the values; `None` where a run has no
-    such key.
+def config_differences(records: Sequence[Record]) -> dict[str, list[Any]]:
+    """The keys whose values are not the same in all runs, and the values.
+
+    None stands where a run has no such key. Names of classes are those of today, so that a class
+    that has moved is no difference.
     """
-    flattened = [flat(_yaml(record)) for record in records]
+    flattened = [flat(_config(record)) for record in records]
     keys = dict.fromkeys(key for each in flattened for key in each if not key.startswith(OWN))
     listed = {key: [each.get(key) for each in flattened] for key in keys}
     return {
@@ -73,9 +78,9 @@ def configs(records: Sequence[Record]) -> dict[str, list[Any]]:
     }
 
 
-def metrics(first: Record, second: Record) -> list[Paired]:
-    """Each metric that both have, paired by the files' aliases."""
-    one, two = _rows(first), _rows(second)
+def metric_changes(first: Record, second: Record) -> list[PairedMetric]:
+    """Each metric that both runs have, paired by the files' aliases."""
+    one, two = (read_rows(run.artifact("metrics.json")) for run in (first, second))
     names = dict.fromkeys(key for row in one.values() for key in row if key.endswith("_cleaned"))
     found = []
     for name in names:
@@ -86,9 +91,10 @@ def metrics(first: Record, second: Record) -> list[Paired]:
     return found
 
 
-def paired(metric: str, pairs: Sequence[tuple[float, float]]) -> Paired:
-    """Statistics of pairs of numbers; Wilcoxon, "Individual comparisons by ranking methods"
-    (Biometrics Bulletin, 1945).
+def paired(metric: str, pairs: Sequence[tuple[float, float]]) -> PairedMetric:
+    """Statistics of pairs of numbers.
+
+    Wilcoxon, "Individual comparisons by ranking methods" (Biometrics Bulletin, 1945).
     """
     from scipy import stats
 
@@ -99,87 +105,69 @@ def paired(metric: str, pairs: Sequence[tuple[float, float]]) -> Paired:
         error = math.sqrt(math.fsum((each - change) ** 2 for each in changes) / (count - 1) / count)
         half = float(stats.t.ppf(0.975, count - 1)) * error
     unlike = [each for each in changes if each]
-    p = float(stats.wilcoxon(unlike).pvalue) if len(unlike) >= 6 else None
-    means = (math.fsum(one for one, _ in pairs) / count, math.fsum(two for _, two in pairs) / count)
-    interval = (change - half, change + half)
-    return Paired(
+    return PairedMetric(
         metric,
-        count,
-        means,
-        change,
-        interval,
-        p,
-        sum(c > 0 for c in changes),
-        sum(c < 0 for c in changes),
+        files=count,
+        means=(
+            math.fsum(one for one, _ in pairs) / count,
+            math.fsum(two for _, two in pairs) / count,
+        ),
+        change=change,
+        interval=(change - half, change + half),
+        p=float(stats.wilcoxon(unlike).pvalue) if len(unlike) >= 6 else None,
+        higher=sum(each > 0 for each in changes),
+        lower=sum(each < 0 for each in changes),
     )
 
 
-def sounds(first: Record, second: Record) -> Iterator[Apart]:
-    """File by file, where the sound parts; files that are the same to the sample have no stage and
-    -inf dB.
-    """
-    one, two = _marks(first), _marks(second)
-    for alias in _rows(first):
-        before, after = one.get(alias, {}), two.get(alias, {})
+def sound_differences(first: Record, second: Record) -> Iterator[SoundDifference]:
+    """File by file, where the sound of two runs differs; files of which too little is kept, not."""
+    marks = [read_marks(run.artifact("marks.json")) for run in (first, second)]
+    in_second = read_rows(second.artifact("metrics.json"))
+    for alias in read_rows(first.artifact("metrics.json")):
+        before, after = (each.get(alias, {}) for each in marks)
         stages = {
             stage: after[stage].difference_db(mark)
             for stage, mark in before.items()
             if stage in after
         }
-        new = [stage for stage in [*before, *after] if (stage in before) != (stage in after)]
-        stage = equality.parting(stages, same_machine=False) or next(iter(new), None)
+        only_one = [stage for stage in [*before, *after] if (stage in before) != (stage in after)]
+        stage = equality.first_unlike_stage(stages, same_machine=False)
+        stage = stage or next(iter(only_one), None)
         level, where = stages.get("output"), None
         files = [record.artifact(f"cleaned/{alias}.wav") for record in (first, second)]
         if files[0] and files[1] and level != -math.inf:
             level, where = _loudest(files[0], files[1])
-        if alias in two or files[1]:
-            yield Apart(alias, None if level == -math.inf else stage, level, where)
+        if alias in in_second or files[1]:
+            yield SoundDifference(alias, None if level == -math.inf else stage, level, where)
 
 
-def parted(apart: Sequence[Apart]) -> Counter[str]:
-    """How many files part at which stage."""
-    return Counter(each.stage or "nowhere" for each in apart)
+def count_by_stage(differences: Sequence[SoundDifference]) -> Counter[str]:
+    """How many files differ first at which stage."""
+    return Counter(each.stage or "nowhere" for each in differences)
 
 
 def _loudest(first: Path, second: Path) -> tuple[float | None, float | None]:
-    """Energy of the difference in dB relative to the first file, and the time in seconds where a
-    second of it is largest.
+    """The difference of two sound files, and where it is largest.
+
+    Its energy in dB relative to the first file, and the second of the file that holds most of it;
+    None where there is no such number.
     """
     try:
         info = probe(first)
         whole = equality.difference(first, second)
         if whole is None or not info.samples:
             return None, None
-        energy = torch.cat(
-            [
-                (one.double() - two.double()).square().sum(0)
-                for one, two in zip(
-                    LongAudio.of(first).chunks(), LongAudio.of(second).chunks(), strict=True
-                )
-            ]
-        )
+        chunks = zip(LongAudio.of(first).chunks(), LongAudio.of(second).chunks(), strict=True)
+        energy = torch.cat([(one.double() - two.double()).square().sum(0) for one, two in chunks])
     except AudioError:
         return None, None
+    if whole.db == -math.inf:
+        return whole.db, None
     seconds = [float(part.sum()) for part in energy.split(info.sample_rate)]
-    return whole.db, float(
-        max(range(len(seconds)), key=seconds.__getitem__)
-    ) if whole.db > -math.inf else None
+    return whole.db, float(max(range(len(seconds)), key=seconds.__getitem__))
 
 
-def _yaml(record: Record) -> Mapping[str, Any]:
+def _config(record: Record) -> Mapping[str, Any]:
     path = record.artifact("config.yaml")
     return with_current(yaml.safe_load(path.read_text())) if path else record.params
-
-
-def _rows(record: Record) -> dict[str, dict[str, Any]]:
-    path = record.artifact("metrics.json")
-    return {row["alias"]: row for row in json.loads(path.read_text())["rows"]} if path else {}
-
-
-def _marks(record: Record) -> dict[str, dict[str, Mark]]:
-    path = record.artifact("marks.json")
-    read = json.loads(path.read_text()) if path else {}
-    return {
-        alias: {stage: Mark.from_json(mark) for stage, mark in stages.items()}
-        for alias, stages in read.items()
-    }

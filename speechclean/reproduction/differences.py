@@ -1,4 +1,4 @@
-"""What is other now than when a run was recorded: code, packages, machine, weights; in words."""
+"""What is other now than when a run was recorded: code, packages, machine, weights."""
 
 from __future__ import annotations
 
@@ -12,47 +12,51 @@ from speechclean.experiment.config.schema import bare
 from speechclean.experiment.config.validate import validate
 from speechclean.records import provenance
 
-from .rerun_config import CannotReproduce
+from .rerun_config import ReproductionError
 
 
 def environment_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Code, packages and machine: what is other now, in words."""
-    told = []
+    """Code, packages and machine: what is other now, a line each.
+
+    then, now: contents of provenance.json.
+    """
+    lines = []
     if then["code"]["sha256"] != now["code"]["sha256"]:
-        told.append(f"code: {_code(then)} then, {_code(now)} now")
+        lines.append(f"code: {_code(then)} then, {_code(now)} now")
     for name in dict.fromkeys([*then["packages"], *now["packages"]]):
         one, two = then["packages"].get(name), now["packages"].get(name)
         if one != two:
-            told.append(f"package {name}: {one or 'none'} then, {two or 'none'} now")
-    told += [
+            lines.append(f"package {name}: {one or 'none'} then, {two or 'none'} now")
+    lines += [
         f"{key}: {then[key]} then, {now[key]} now"
         for key in ("python", "platform")
         if then[key] != now[key]
     ]
     for key in ("model", "capability", "threads"):
         if then["cpu"].get(key) != now["cpu"].get(key):
-            told.append(f"cpu {key}: {then['cpu'].get(key)} then, {now['cpu'].get(key)} now")
+            lines.append(f"cpu {key}: {then['cpu'].get(key)} then, {now['cpu'].get(key)} now")
     if then.get("cuda") != now.get("cuda"):
-        told.append(f"cuda: {then.get('cuda') or 'none'} then, {now.get('cuda') or 'none'} now")
-    return told
+        lines.append(f"cuda: {then.get('cuda') or 'none'} then, {now.get('cuda') or 'none'} now")
+    return lines
 
 
 def weights_differences(config: DictConfig, then: Mapping[str, Any]) -> list[str]:
-    """Weights that are others now. Raises `CannotReproduce` for what is missing."""
+    """Weights that are others now, a line each. Raises `ReproductionError` for missing ones."""
     plain: Any = OmegaConf.to_container(config)
     try:
         weights = validate(OmegaConf.create(bare(plain))).weights
     except ConfigError as error:
-        raise CannotReproduce(
-            f"the run's config does not run here: {error}\n(weights that have moved: weights.root=FOLDER)"
+        raise ReproductionError(
+            f"the run's config does not run here: {error}\n"
+            "(weights that have moved: weights.root=FOLDER)"
         ) from error
     now = {name: provenance.file_hash(path) for name, path in weights.items()}
-    told = []
+    lines = []
     for name in dict.fromkeys([*then["weights"], *now]):
         one, two = then["weights"].get(name, {}).get("sha256"), now.get(name)
         if one != two:
-            told.append(f"weights {name}: sha256 {str(one)[:12]} then, {str(two)[:12]} now")
-    return told
+            lines.append(f"weights {name}: sha256 {str(one)[:12]} then, {str(two)[:12]} now")
+    return lines
 
 
 def _code(origin: Mapping[str, Any]) -> str:

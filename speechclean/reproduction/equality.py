@@ -1,5 +1,6 @@
-"""Did it come out the same? A verdict on each file of two runs, and the first stage at which they
-part.
+"""Did it come out the same? A verdict on each file of two runs.
+
+And the first stage at which they differ.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ SAME_NUMBER, NEAR_NUMBER = 1e-6, 1e-2
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two sounds: the largest step in LSB (of 16 bits, or of 8-bit files' own), the share of
-    samples that differ, and the energy of the difference relative to the first sound, in dB (-inf:
-    none).
+    """Of two sounds.
+
+    lsb: the largest step, in LSB of 16 bits, or of 8-bit files' own
+    share: of the samples that differ
+    db: energy of the difference relative to the first sound, -inf for none
     """
 
     lsb: float
@@ -44,9 +47,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class FileVerdict:
-    """One file: its verdict, the first `stage` that differs, the difference of every stage in dB,
-    what differs in the output (None where one of the two is not there to be held against the
-    other), metrics that moved `{name: (then, now)}`.
+    """The verdict on one file.
+
+    stage: the first one that differs
+    stages: the difference behind every stage, in dB
+    output: what differs in the written files; None where one of the two is not to be had
+    moved: metrics that are others now, `{name: (then, now)}`
+    note: what else there is to say
     """
 
     alias: str
@@ -59,10 +66,16 @@ class FileVerdict:
 
 
 def overall(files: Sequence[FileVerdict]) -> str:
-    """The worst verdict of all; `different` for none at all, since nothing was shown to be the
-    same.
+    """The worst verdict of all.
+
+    `different` for no file at all, since nothing was shown to be the same.
     """
     return max((file.verdict for file in files), key=VERDICTS.index, default=DIFFERENT)
+
+
+def holds(verdict: str, worst: str) -> bool:
+    """Whether a verdict is as good as another one, or better."""
+    return VERDICTS.index(verdict) <= VERDICTS.index(worst)
 
 
 def difference(then: Path, now: Path) -> Difference | None:
@@ -95,11 +108,14 @@ def judge(
 ) -> FileVerdict:
     """The verdict on one file that both runs cleaned.
 
-    `then` and `now` are its marks by stage, `output` the difference of the written files if both
-    are at hand, `numbers` the metrics of both. On the same machine the first unlike hash tells the
-    stage; on another one every hash is unlike from the
-    first sum on, and it is the first stage beyond rounding. `tolerance_db`: how far below the sound
-    a difference is tolerable.
+    On the same machine the first stage whose hash is another one is named. On another machine every
+    hash differs from the first sum on; there it is the first stage that differs by more than
+    rounding.
+
+    then, now: the file's marks by stage
+    output: the difference of the written files if both are at hand
+    numbers: the metrics of both
+    tolerance_db: how far below the sound a difference is tolerable
     """
     stages = {stage: now[stage].difference_db(then[stage]) for stage in then if stage in now}
     note = ""
@@ -124,8 +140,8 @@ def judge(
         verdict = ONE_LSB
     else:
         verdict = TOLERABLE if level <= -tolerance_db else DIFFERENT
-    moved = moves(*numbers, SAME_NUMBER if verdict == BIT_EXACT else NEAR_NUMBER)
-    stage = None if verdict == BIT_EXACT else parting(stages, same_machine)
+    moved = changed_metrics(*numbers, SAME_NUMBER if verdict == BIT_EXACT else NEAR_NUMBER)
+    stage = None if verdict == BIT_EXACT else first_unlike_stage(stages, same_machine)
     if verdict == BIT_EXACT and moved:  # the same sound measured otherwise
         return FileVerdict(
             alias,
@@ -139,20 +155,23 @@ def judge(
     return FileVerdict(alias, verdict, stage, stages, output, moved, note)
 
 
-def parting(stages: Mapping[str, float], same_machine: bool) -> str | None:
-    """The first stage at which two runs part. What was read is exact everywhere, so that any
-    difference of it counts.
+def first_unlike_stage(stages: Mapping[str, float], same_machine: bool) -> str | None:
+    """The first stage at which two runs differ, given the difference behind each in dB.
+
+    On another machine, rounding does not count; what was read is exact everywhere, so that any
+    difference of the stage `input` counts.
     """
     unlike = [stage for stage, level in stages.items() if level > -math.inf]
     beyond = [stage for stage in unlike if stages[stage] > ROUNDING_DB or stage == "input"]
     return next(iter(unlike if same_machine or not beyond else beyond), None)
 
 
-def moves(
+def changed_metrics(
     then: Mapping[str, Any], now: Mapping[str, Any], tolerance: float
 ) -> dict[str, tuple[Any, Any]]:
-    """Metrics that moved by more than a tolerance, relative to themselves or to 1, or that only one
-    of the two has.
+    """Metrics that differ by more than a tolerance, relative to themselves or to 1.
+
+    And those that only one of the two runs has.
     """
     moved = {}
     for name in (key for key in then if key.endswith(("_mixture", "_cleaned"))):

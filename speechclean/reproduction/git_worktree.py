@@ -1,6 +1,4 @@
-"""The exact code of a recorded run, as a git worktree beside the checkout that this package runs
-from.
-"""
+"""The exact code of a recorded run, as a git worktree of the checkout that this package is in."""
 
 from __future__ import annotations
 
@@ -19,8 +17,12 @@ class CheckoutError(RuntimeError):
 
 
 def checkout(record: Record, origin: Mapping[str, Any], folder: Path) -> list[str]:
-    """Make `folder` a worktree of the run's commit, with the patch of what it had changed, and put
-    the run's `environment.txt` there. What is still not as then, in words. Raises `CheckoutError`.
+    """Make `folder` a worktree of the run's commit; lines on what is still not as then.
+
+    It gets the patch of what the run had changed on top of the commit, and the run's
+    `environment.txt`. Raises `CheckoutError`.
+
+    origin: the run's provenance.json.
     """
     git = origin["code"].get("git")
     if not git:
@@ -48,7 +50,8 @@ def checkout(record: Record, origin: Mapping[str, Any], folder: Path) -> list[st
         patch = record.artifact("code.patch")
         if patch is None:
             raise CheckoutError(
-                f"{record.name} ran with changes to {git['commit'][:10]} that were not kept: {git['changed']}"
+                f"{record.name} ran with changes to {git['commit'][:10]} that were not kept: "
+                f"{git['changed']}"
             )
         _git(
             "-C",

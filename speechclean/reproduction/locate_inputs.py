@@ -1,5 +1,6 @@
-"""The inputs of a recorded run, found again: where they were, below a folder, or in the package; by
-their contents.
+"""The inputs of a recorded run, found again by their contents.
+
+They are looked for where they were, below a folder, and in the package.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ Row = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Found:
-    """Rows of a manifest with the paths of now; what differs from then; what is not there at
-    all.
+class LocatedInputs:
+    """Where the inputs of a run are now.
+
+    rows: of a manifest, with the paths of now
+    differences: inputs whose contents are others, a line each
+    missing: inputs that are not there at all, a line each
     """
 
     rows: list[Row]
@@ -39,12 +43,13 @@ def read(table: Path) -> list[Row]:
     return csv_rows(table)
 
 
-def locate(rows: Sequence[Row], root: Path | None) -> Found:
-    """Find every input (and reference) by its hash: at its path, below `root`, or in the
-    package.
+def locate(rows: Sequence[Row], root: Path | None) -> LocatedInputs:
+    """Find every input (and reference) by its hash.
+
+    At its path, below `root`, or in the package.
     """
-    places = _Places([folder for folder in (root, PILOT.parent) if folder is not None])
-    found = Found([])
+    index = _FileIndex([folder for folder in (root, PILOT.parent) if folder is not None])
+    found = LocatedInputs([])
     for row in rows:
         now = dict(row)
         for column, expected in (
@@ -53,10 +58,11 @@ def locate(rows: Sequence[Row], root: Path | None) -> Found:
         ):
             if not row[column]:
                 continue
-            path = places.find(Path(row[column]), expected)
+            path = index.find(Path(row[column]), expected)
             if path is None:
                 found.missing.append(
-                    f"input {row['alias']}: {row[column]} is not there; say where with inputs.root=FOLDER"
+                    f"input {row['alias']}: {row[column]} is not there; "
+                    "say where with inputs.root=FOLDER"
                 )
                 continue
             now[column] = str(path)
@@ -68,7 +74,7 @@ def locate(rows: Sequence[Row], root: Path | None) -> Found:
     return found
 
 
-class _Places:
+class _FileIndex:
     """Files below some folders, by name."""
 
     def __init__(self, roots: Sequence[Path]) -> None:
@@ -76,12 +82,13 @@ class _Places:
         self._by_name: Mapping[str, list[Path]] | None = None
 
     def find(self, recorded: Path, sha256: str) -> Path | None:
-        """The file with these contents; else the one in its old place, or of its name, whatever it
-        holds.
+        """The file with these contents.
+
+        Without one, the file at the recorded path, or one of its name, whatever it holds.
         """
         if recorded.is_file() and (not sha256 or file_hash(recorded) == sha256):
             return recorded
-        # The more of the old path agrees, the sooner it is looked into.
+        # A file whose path agrees more with the recorded one is looked into sooner.
         named = sorted(
             self._index().get(recorded.name, []), key=lambda path: -_common_tail(path, recorded)
         )

@@ -1,9 +1,8 @@
-"""A recorded run's config, pointed at what is here now: its knobs, its inputs and weights, its
-folder and store.
-"""
+"""A recorded run's config, with the inputs, weights, folder and store of now."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from speechclean.records import class_names
 from speechclean.records.tracking import Record, Records
-from speechclean.records.tracking.labels import text
+from speechclean.records.tracking.labels import flat, text
 
 #: Knobs at the root that stages refer to: in a resolved config the reference is gone, so that they
 #: are set in both places.
@@ -20,89 +20,88 @@ SHARED = ("shifts", "overlap", "seed", "device", "batch_size")
 #: Keys that may hold a path of weights: folders, and files where others hold a name.
 WEIGHT_FOLDERS = ("separators.*.repo", "separators.*.path", "weights.dir")
 WEIGHT_FILES = ("separators.*.name", "separators.*.config", "enhancement.model", "metrics.*.model")
+#: The data set and the tracker of a repetition, as the code of today calls them.
+MANIFEST = "speechclean.stages.datasets.manifest.Manifest"
+TRACKER = "speechclean.records.tracking.MlflowTracker"
+#: Groups that change nothing of what becomes of a file.
+NOT_REPEATED = ("batch", "delivery")
 
 
-class CannotReproduce(RuntimeError):  # noqa: N818 (reads as what it says)
+class ReproductionError(RuntimeError):
     """A run that cannot be run again from here; the message lists what is missing."""
 
 
-def change(config: DictConfig, changes: Sequence[str]) -> list[str]:
-    """Apply overrides to a resolved config in place; what they change. Raises `CannotReproduce` for
-    a key that is not there.
+def apply_changes(config: DictConfig, changes: Sequence[str]) -> list[str]:
+    """Apply overrides to a resolved config in place; a line on what each of them changes.
+
+    Raises `ReproductionError` for a key that is not there.
     """
-    told = []
+    lines = []
     for override in changes:
         key, equals, _ = override.partition("=")
         before = OmegaConf.select(config, key, default=None)
         if not equals or (before is None and not _has(config, key)):
-            raise CannotReproduce(
-                f"{override}: the run's config has no key {key!r}; give key=value"
+            raise ReproductionError(
+                f"{override}: the run's config has no key {key!r}{_hint(config, key)}; "
+                "give key=value"
             )
         value = OmegaConf.select(OmegaConf.from_dotlist([override]), key)
         OmegaConf.update(config, key, value)
-        told.append(f"{key}: {text(before, 200)} then, {text(value, 200)} now")
+        lines.append(f"{key}: {text(before, 200)} then, {text(value, 200)} now")
         if key in SHARED:
-            for node in [
-                *config.separators.values(),
-                *config.postprocess.values(),
-                config.fusion,
-                config.enhancement,
-            ]:
-                if key in node and node[key] == before:
-                    node[key] = value
-    return told
+            for stage in _stages(config):
+                if key in stage and stage[key] == before:
+                    stage[key] = value
+    return lines
 
 
-def aim(config: DictConfig, record: Record, records: Records, folder: Path) -> None:
-    """Point a run's config at the inputs, the folder and the store of now; none of it touches the
-    sound.
+def redirect(config: DictConfig, record: Record, records: Records, folder: Path) -> None:
+    """Send a run's config to the inputs, the folder and the store of now, in place.
+
+    None of it touches the sound.
     """
     OmegaConf.set_struct(config, False)
     manifest = str(folder / "reproduce" / "inputs.csv")
-    # First names: the code that will run it may be that of then.
-    config.dataset = {"_target_": "speechclean.datasets.manifest.Manifest", "path": manifest}
-    known = (
-        config.tracking
-        if "experiment" in config.tracking
-        else {"_target_": "speechclean.tracking.MlflowTracker"}
-    )
+    config.dataset = {"_target_": MANIFEST, "path": manifest}
+    known = config.tracking if "experiment" in config.tracking else {"_target_": TRACKER}
     config.tracking = {**known, "uri": records.store.uri, "experiment": record.experiment}
     if "log_model" in config.tracking:
         config.tracking.log_model = False
     config.output.dir = str(folder)
     if "layout" in config.output:
         config.output.layout = "flat"  # files are found by their aliases
-    for key in ("batch", "delivery"):  # they change nothing of what becomes of a file
+    for key in NOT_REPEATED:
         config.pop(key, None)
     config.name = f"reproduction of {record.name}"
 
 
-def relocate(config: DictConfig, then: str | None, root: Path | None) -> None:
-    """Make the paths of a run's own weights absolute, in place: below `root`, in the folder `then`
-    in which it ran, or here.
+def relocate_weights(config: DictConfig, then: str | None, root: Path | None) -> None:
+    """Make the paths of a run's own weights absolute, in place.
 
-    A repetition runs in a folder of its own, in which what was relative leads nowhere.
+    They are looked for below `root`, in the folder `then` in which the run ran, and here. A
+    repetition runs in a folder of its own, in which what was relative leads nowhere.
     """
-    places = [Path(then)] if then else []
+    bases = [*([Path(then)] if then else []), Path.cwd()]
     for key, value in list(_strings(config)):
-        folder = any(fnmatchcase(key, pattern) for pattern in WEIGHT_FOLDERS)
-        if not folder and not any(fnmatchcase(key, pattern) for pattern in WEIGHT_FILES):
+        is_folder = any(fnmatchcase(key, pattern) for pattern in WEIGHT_FOLDERS)
+        if not is_folder and not any(fnmatchcase(key, pattern) for pattern in WEIGHT_FILES):
             continue
-        named = Path(value).expanduser()
-        tails = [Path(*named.parts[start:]) for start in range(len(named.parts))] if root else []
-        candidates = [root / tail for tail in tails if root and not tail.is_absolute()]
-        candidates += [place / named for place in (*places, Path.cwd())]
-        found = next(
-            (path for path in candidates if (path.is_dir() if folder else path.is_file())), None
-        )
+        candidates = _candidates(Path(value).expanduser(), bases, root)
+        found = [path for path in candidates if (path.is_dir() if is_folder else path.is_file())]
         if found:
-            OmegaConf.update(config, key, str(found.absolute()))
+            OmegaConf.update(config, key, str(found[0].absolute()))
     if root and not (config.weights.dir and Path(config.weights.dir).is_dir()):
         config.weights.dir = str(root.absolute())
 
 
-def primary(cfg: DictConfig, folder: Path, code: Path) -> str:
-    """The config as Hydra's primary one, on the schema of the code that will run it."""
+def primary_config(config: DictConfig, folder: Path, code: Path) -> str:
+    """The config as Hydra's primary one (yaml), on the schema of the code that will run it.
+
+    Classes get the names under which they were first recorded: that code may be the one of then,
+    and today's understands those names too.
+
+    code: the folder that holds that code's package.
+    """
     defaults: list[Any] = ["schema"]
     for group, name in (("hydra/job_logging", "plain"), ("hydra/output", "speechclean")):
         if any(
@@ -111,10 +110,33 @@ def primary(cfg: DictConfig, folder: Path, code: Path) -> str:
         ):
             defaults.append({f"override {group}": name})
     hydra = {"run": {"dir": str(folder)}}
-    config: Any = OmegaConf.to_container(cfg)
+    plain: Any = class_names.with_first(OmegaConf.to_container(config))
     return OmegaConf.to_yaml(
-        OmegaConf.create({"defaults": [*defaults, "_self_"], "hydra": hydra, **config})
+        OmegaConf.create({"defaults": [*defaults, "_self_"], "hydra": hydra, **plain})
     )
+
+
+def _candidates(named: Path, bases: Sequence[Path], root: Path | None) -> Iterator[Path]:
+    """Where weights may be: below `root` by as much of their path as is there, then as named."""
+    tails = [Path(*named.parts[start:]) for start in range(len(named.parts))]
+    if root is not None:
+        yield from (root / tail for tail in tails if not tail.is_absolute())
+    yield from (base / named for base in bases)
+
+
+def _stages(config: DictConfig) -> list[DictConfig]:
+    several = [*config.separators.values(), *config.postprocess.values()]
+    return [*several, config.fusion, config.enhancement]
+
+
+def _hint(config: DictConfig, key: str) -> str:
+    near = difflib.get_close_matches(key, flat(_plain(config)), 1)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    plain: Any = OmegaConf.to_container(config)
+    return plain
 
 
 def _strings(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -1,9 +1,10 @@
-"""Who holds a trial, and whether they live.
+"""Leases on trials: who works on a trial, and whether that worker still lives.
 
-Where the storage is a file, everybody who works on the study sees its folder, and a lock on a file
-there is held as long as its
-process lives: who can take it has proof of death (`alive`). Where it is a server, owners write the
-time into the trial.
+A trial that is RUNNING names the leases under which it was claimed and is run. Where the storage is
+a file, everybody who works on the study sees its folder; a lease is a lock on a file there, which
+the kernel gives up when the worker ends, whatever ended it. Where the storage is a server, a worker
+renews its lease by writing the time into the trial, and a lease that was not renewed for long is
+stale.
 """
 
 from __future__ import annotations
@@ -19,25 +20,28 @@ from typing import Any
 
 from speechclean.system.liveness import alive, claim_if_dead
 
-#: Attributes of a trial: the names of the locks of who claimed and who runs it; the last sign of
-#: life, in s since 1970.
-CLAIMED_BY, RUN_BY, SEEN = "claimed_by", "run_by", "seen"
-#: Seconds between signs of life.
-PULSE_S = 15.0
+#: Attributes of a trial: the leases of whoever claimed it and of whoever runs it; when they were
+#: last renewed, in s since 1970.
+CLAIMED_BY, RUN_BY, RENEWED = "claimed_by", "run_by", "seen"
+#: Folder of the leases beside a storage that is a file.
+FOLDER = ".alive"
+#: Seconds between two renewals.
+HEARTBEAT_S = 15.0
 
 
 @dataclass(frozen=True)
-class Owners:
-    """Locks in `folder`, or signs of life where it is None; after `stale_s` seconds without one an
-    owner is dead.
+class Leases:
+    """Leases as locks in `folder`; where it is None, as times that are renewed.
+
+    stale_s: seconds after which a lease that was not renewed is stale.
     """
 
     folder: Path | None
     stale_s: float
 
     @contextmanager
-    def owner(self) -> Iterator[str]:
-        """A name that lives as long as the block, and is told dead when its process is."""
+    def hold(self) -> Iterator[str]:
+        """A new lease, by its name; it ends with the block, or with the process."""
         name = uuid.uuid4().hex
         if self.folder is None:
             yield name
@@ -47,42 +51,42 @@ class Owners:
             yield name
         path.unlink(missing_ok=True)
 
-    def dead(self, trial: Any) -> bool:
-        """Whether nobody works on a RUNNING trial any more."""
+    def is_orphaned(self, trial: Any) -> bool:
+        """Whether nobody works on a RUNNING trial any more: all of its leases are stale."""
         if self.folder is None:
-            return time.time() - float(trial.user_attrs.get(SEEN, 0.0)) > self.stale_s
+            return time.time() - float(trial.user_attrs.get(RENEWED, 0.0)) > self.stale_s
         names = [trial.user_attrs.get(key) for key in (CLAIMED_BY, RUN_BY)]
-        return all(self._gone(str(name)) for name in names if name)
-
-    def _gone(self, name: str) -> bool:
-        assert self.folder is not None
-        path = self.folder / name
-        if not path.is_file():
-            return True  # it ended in good order, and left this trial behind
-        with claim_if_dead(path) as gone:
-            return gone
+        return all(_is_stale(self.folder / str(name)) for name in names if name)
 
     @contextmanager
-    def pulse(self, trials: list[Any]) -> Iterator[None]:
-        """Signs of life of these trials (`optuna.trial.Trial`) for the length of the block."""
-        if self.folder is not None:
+    def renewed(self, trials: list[Any]) -> Iterator[None]:
+        """Renew the leases on these trials (`optuna.trial.Trial`) for the length of the block."""
+        if self.folder is not None:  # a lock needs no renewal
             yield
             return
         done = threading.Event()
 
-        def beat() -> None:
+        def heartbeat() -> None:
             while True:
                 for trial in trials:
-                    # it has ended, or the server takes a rest: the next beat tells
+                    # The trial has ended, or the server is away for a moment: the next beat tells.
                     with suppress(Exception):
-                        trial.set_user_attr(SEEN, time.time())
-                if done.wait(PULSE_S):
+                        trial.set_user_attr(RENEWED, time.time())
+                if done.wait(HEARTBEAT_S):
                     return
 
-        thread = threading.Thread(target=beat, name="pulse", daemon=True)
+        thread = threading.Thread(target=heartbeat, name="lease heartbeat", daemon=True)
         thread.start()
         try:
             yield
         finally:
             done.set()
-            thread.join(PULSE_S)  # a beat may wait for a server that never answers
+            thread.join(HEARTBEAT_S)  # a renewal may wait for a server that never answers
+
+
+def _is_stale(lock: Path) -> bool:
+    """Whether the holder of a lease has ended, in good order (no file) or not."""
+    if not lock.is_file():
+        return True
+    with claim_if_dead(lock) as gone:
+        return gone

@@ -1,11 +1,11 @@
-"""What a trial is worth: means over its files, weighed and bounded.
+"""What a trial is worth: means over its files, weighted and bounded.
 
     objective: {metric: si_sdr_improvement, direction: maximize}
-    objective: {terms: {si_sdr_improvement: 1, wer_cleaned: -20}, direction: maximize}     # a
-        weighted sum
-    objective: [{metric: music_to_speech_db_cleaned, direction: minimize}, {...}]          #
-        several: a front
+    objective: {terms: {si_sdr_improvement: 1, wer_cleaned: -20}, direction: maximize}
+    objective: [{metric: music_to_speech_db_cleaned, direction: minimize}, {...}]
     constraints: ["wer <= mixture + 0.02", "cost_per_audio_second <= 0.5"]
+
+The second is a weighted sum, the third has several objectives and gives a front.
 
 A name is `<metric>_{cleaned,mixture,improvement,change}`, `time.…` or `cost_per_audio_second`; in
 constraints `wer` alone is `wer_cleaned`, and `mixture` its value before.
@@ -26,8 +26,8 @@ COSTS = ("cost_per_audio_second", "time.total_s", "time.per_audio_second")
 #: Where every file has a reference; it needs one, and nothing else is as sensitive to both music
 #: and harm.
 WITH_REFERENCES = {"metric": "si_sdr_improvement", "direction": "maximize"}
-#: Where there is none: music left against words lost, 10 dB of the one for all of the other. Either
-#: alone is won by cheating.
+#: Where there is none: 10 dB less music weigh as much as all words. Either alone is optimal where
+#: the output is useless: silence, or the untouched mixture.
 WITHOUT_REFERENCES = {
     "terms": {"music_to_speech_db_improvement": 0.1, "wer_vs_mixture_cleaned": -1.0},
     "direction": "maximize",
@@ -68,8 +68,9 @@ class Objective:
 
 @dataclass(frozen=True)
 class Constraint:
-    """A bound: `sign * (means[left] - means[right] - offset) <= 0`, `right` None for a number
-    alone.
+    """A bound: `sign * (means[left] - means[right] - offset) <= 0`.
+
+    `right` is None where the bound is a number alone.
     """
 
     text: str
@@ -114,11 +115,13 @@ class Goals:
             metric = name.removesuffix(suffix or "")
             if suffix is None:
                 wrong.append(
-                    f"sweep.objective: {name!r} is no mean; take <metric>{', <metric>'.join(SUFFIXES)} or {COSTS[0]}"
+                    f"sweep.objective: {name!r} is no mean; "
+                    f"take <metric>{', <metric>'.join(SUFFIXES)} or {COSTS[0]}"
                 )
             elif metric not in metrics:
                 wrong.append(
-                    f"sweep.objective: {name} needs the metric {metric}; add it, metrics=[{','.join([*metrics, metric])}]"
+                    f"sweep.objective: {name} needs the metric {metric}; "
+                    f"add it, metrics=[{','.join([*metrics, metric])}]"
                 )
             elif suffix in ("_improvement", "_change") and (suffix == "_change") != (
                 metrics[metric].higher_is_better is None
@@ -127,8 +130,8 @@ class Goals:
                 wrong.append(f"sweep.objective: {name} is called {metric}{other}")
         return wrong
 
-    def told(self) -> str:
-        """One line for people."""
+    def one_line(self) -> str:
+        """The goals in words."""
         aims = "; ".join(f"{one.direction} {one.name}" for one in self.objectives)
         return aims + "".join(f", {one.text}" for one in self.constraints)
 
@@ -143,29 +146,35 @@ def finite(means: Mapping[str, float], name: str) -> float:
     return float(value)
 
 
-def _objective(said: Any) -> Objective:
-    if not isinstance(said, Mapping) or ("metric" in said) == ("terms" in said):
+def _objective(given: Any) -> Objective:
+    if not isinstance(given, Mapping) or ("metric" in given) == ("terms" in given):
         raise ValueError(
-            f"sweep.objective={said}: give {{metric: NAME, direction: maximize}} or {{terms: {{NAME: WEIGHT}}, …}}"
+            f"sweep.objective={given}: give {{metric: NAME, direction: maximize}} "
+            "or {terms: {NAME: WEIGHT}, …}"
         )
-    if unknown := set(said) - {"metric", "terms", "direction"}:
+    if unknown := set(given) - {"metric", "terms", "direction"}:
         raise ValueError(
-            f"sweep.objective: there is no key {', '.join(sorted(unknown))}; there are metric, terms, direction"
+            f"sweep.objective: there is no key {', '.join(sorted(unknown))}; "
+            "there are metric, terms, direction"
         )
-    if said.get("direction") not in DIRECTIONS:
+    if given.get("direction") not in DIRECTIONS:
         raise ValueError(
-            f"sweep.objective.direction={said.get('direction')} must be one of {', '.join(DIRECTIONS)}"
+            f"sweep.objective.direction={given.get('direction')} must be one of "
+            f"{', '.join(DIRECTIONS)}"
         )
     terms = (
-        {said["metric"]: 1.0}
-        if "metric" in said
-        else {name: float(weight) for name, weight in said["terms"].items()}
+        {given["metric"]: 1.0}
+        if "metric" in given
+        else {name: float(weight) for name, weight in given["terms"].items()}
     )
-    return Objective(terms, said["direction"])
+    return Objective(terms, given["direction"])
 
 
 def _constraint(text: str) -> Constraint:
-    """>>> _constraint("wer <= mixture + 0.02").violation({"wer_cleaned": 0.25, "wer_mixture": 0.2})
+    """From the config's words.
+
+    >>> means = {"wer_cleaned": 0.25, "wer_mixture": 0.2}
+    >>> round(_constraint("wer <= mixture + 0.02").violation(means), 6)
     0.03
     >>> _constraint("stoi_cleaned >= 0.8").violation({"stoi_cleaned": 0.9}) < 0
     True
@@ -173,7 +182,8 @@ def _constraint(text: str) -> Constraint:
     found = _BOUND.match(text)
     if not found:
         raise ValueError(
-            f"sweep.constraints: {text!r} is not understood; write e.g. 'wer <= mixture + 0.02' or 'stoi >= 0.8'"
+            f"sweep.constraints: {text!r} is not understood; "
+            "write e.g. 'wer <= mixture + 0.02' or 'stoi >= 0.8'"
         )
     left, relation, right, sign, offset, number = found.groups()
     metric = next((left.removesuffix(suffix) for suffix in SUFFIXES if left.endswith(suffix)), left)

@@ -20,8 +20,11 @@ log = logging.getLogger(__name__)
 
 
 def write_figures(study: optuna.Study, names: list[str], folder: Path, head: str) -> list[Path]:
-    """`study.html`, with `head` (HTML) above the plots, and a PNG of each; `names` of the
-    objectives. A plot that cannot be drawn, for want of trials, is left out.
+    """Write `study.html` and a PNG of each plot into `folder`; their paths.
+
+    A plot that cannot be drawn, for want of trials, is left out.
+
+    names: of the objectives; head: HTML that stands above the plots
     """
     import optuna
 
@@ -91,7 +94,7 @@ def _drawn(name: str, title: str, draw: Callable[[], Any]) -> Iterator[tuple[str
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # experimental, and layouts that matplotlib finds tight
             yield name, title, draw()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (Optuna says in many ways that trials are lacking)
         log.info("%s cannot be drawn: %s", name, error)
 
 
@@ -104,7 +107,7 @@ def _page(title: str, parts: list[tuple[str, str, str]], path: Path, head: str) 
     links = " · ".join(
         f'<a href="#{name}">{html.escape(heading)}</a>' for name, heading, _ in parts
     )
-    # plotly's own text names its font's and maps' hosts; nothing is fetched from them.
+    # plotly's own text names the hosts of its fonts and maps; nothing is fetched from them.
     script = re.sub(r"</script", r"<\\/script", get_plotlyjs())
     text = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'

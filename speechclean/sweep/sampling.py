@@ -1,8 +1,9 @@
-"""The next point: Optuna's samplers, asked on a copy of the study in memory until they name a point
-that is not there yet.
+"""The next point to try: one that no trial has yet.
 
-The seed of each question is the sweep's seed and the number of trials so far: a sweep that is
-resumed goes on as it would have gone on, and does not begin its random numbers again.
+Optuna's samplers are asked on a copy of the study in memory until they propose such a point. The
+seed of each question is made of the sweep's seed and the number of trials so far: a sweep that is
+resumed proposes what it would have proposed without the stop, and does not repeat its random
+numbers.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from .settings import Settings
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-#: Questions to the sampler before points are drawn at random, and those draws before the space is
-#: walked through.
+#: Proposals by the sampler before points are drawn at random, and draws before the points of the
+#: space are gone through in order.
 ASKED, DRAWN = 20, 100
 
 
 def next_point(
     settings: Settings, space: Space, directions: Sequence[Any], trials: Sequence[FrozenTrial]
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """A point that none of the trials has, and the sampler's own notes on it; None when there are
-    no more.
+    """A point that none of the trials has, and the sampler's own notes on it.
+
+    None when there are no more points.
     """
     import optuna
 

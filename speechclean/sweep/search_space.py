@@ -1,5 +1,6 @@
-"""What is searched: keys of the config and their values, in the syntax that Hydra has for sweeps on
-the command line.
+"""What is searched: keys of the config and their values.
+
+In the syntax that Hydra has for sweeps on the command line.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ def space_of(declared: Mapping[str, str], arguments: Sequence[str]) -> tuple[Spa
     for override in overrides[: len(written)]:
         if not override.is_sweep_override():
             raise ValueError(
-                f"sweep.space.{override.get_key_element()}={override.get_value_string()}: one value is no choice; give "
-                "choice(a,b), range(start,stop,step) or interval(low,high)"
+                f"sweep.space.{override.get_key_element()}={override.get_value_string()}: "
+                "one value is no choice; give choice(a,b), range(start,stop,step) or "
+                "interval(low,high)"
             )
         space[override.get_key_element()] = _distribution(override)
     fixed = []
@@ -112,12 +114,12 @@ def rounded(value: Any) -> Any:
 
 
 def same(point: Point) -> tuple[tuple[str, Any], ...]:
-    """What two equal points have in common."""
+    """A key under which two points are equal: sorted, floats rounded."""
     return tuple(sorted((key, rounded(value)) for key, value in point.items()))
 
 
 def first(space: Space) -> dict[str, Any]:
-    """Some point of the space, to try its keys with."""
+    """Some point of the space, to check its keys with."""
     return {key: _values(one)[0] if _is_finite(one) else one.low for key, one in space.items()}  # type: ignore[attr-defined]
 
 

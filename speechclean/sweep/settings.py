@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,10 @@ class StudyError(RuntimeError):
     """A study that cannot be gone on with; the message says what to do."""
 
 
+class FilesFailedError(RuntimeError):
+    """A study that came to its end, with trials in which files failed; the message names them."""
+
+
 @dataclass
 class Settings:
     """What conf/sweep/*.yaml says.
@@ -24,22 +27,23 @@ class Settings:
     study: its name in the storage; the same command with the same name goes on with it
     storage: None (a sqlite file in the sweep's folder), a sqlite or postgresql URL, or a journal
         (`journal:PATH`)
-    n_trials: in all, those of earlier starts and of other workers included; None: every point of a
+    n_trials: in all, with those of earlier starts and of other workers; None: every point of a
         grid
     n_jobs: trials that are launched together; Hydra's launcher runs them (`hydra/launcher=joblib`,
         `submitit_slurm`)
     sampler: `tpe`, `nsgaii`, `random` or `grid`
     startup_trials: random ones before the sampler draws conclusions
     seed: of the sampler and of the order of files
-    objective: None chooses by what there is; else see `objective.py`; a list for several
+    objective: None: chosen by whether there are references; else see `objective.py`; a list for
+        several
     constraints: such as `wer <= mixture + 0.02`
     space: key: values, in Hydra's syntax (`choice(…)`, `range(…)`, `interval(…)`)
     prune_p: a trial ends early when its files are worse than the best trial's with this p
         (Wilcoxon); 0: never
     prune_after: files before that
     max_failures: failed trials in a row that end the sweep
-    stale_s: a worker elsewhere that gives no sign of life for so long is dead (where locks on files
-        tell, at once)
+    stale_s: a lease on a server that was not renewed for so long is stale (one that is a lock on a
+        file is stale as soon as its holder ends)
     preset: the name of the preset that the best config becomes; None: it is left in the sweep's
         folder
     """
@@ -106,6 +110,6 @@ def folder_of(storage: str) -> Path | None:
     return None
 
 
-def plain(node: Any) -> Mapping[str, Any]:
+def plain(node: Any) -> Any:
     """A node as plain values."""
-    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node  # type: ignore[return-value]
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node

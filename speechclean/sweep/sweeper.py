@@ -1,14 +1,12 @@
-"""Hydra's sweeper for studies: `python -m speechclean -m sweep=optuna`. Claims points, launches
-them, tells how it goes.
+"""Hydra's sweeper for studies: `python -m speechclean -m sweep=optuna`.
 
-Everything that must outlive this process is in the study's storage; so the same command goes on
-where the last one was stopped, and the same command on another machine with the same storage works
-on the same study.
+It claims points, launches them as trials and prints how the study goes. Everything that must
+outlive this process is in the study's storage. So the same command goes on where the last one was
+stopped, and the same command on another machine with the same storage works on the same study.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Sequence
@@ -19,31 +17,27 @@ from typing import Any
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig
 from rich.console import Console
 
-from speechclean.experiment.config.assemble import Experiment
 from speechclean.experiment.config.errors import ConfigError
-from speechclean.experiment.config.prepare import prepare
-from speechclean.experiment.config.validate import validate
+from speechclean.experiment.config.prepare import prepare as prepare_experiment
 from speechclean.experiment.process import set_up_process
-from speechclean.records.class_names import with_first
-from speechclean.records.provenance import canonical, digest, file_hash
 from speechclean.records.tracking import Run, TrackingError
 from speechclean.records.tracking.tracker import PARENT_VARIABLE
 
-from . import search_space as spaces
-from .objective import Goals
-from .settings import Settings, StudyError, plain, storage_of
-from .study import ID, PARENT, Study
-from .summary import Findings
-from .trial import STUDY_TAG, VARIABLE, told
+from . import search_space
+from .prepare import Prepared, prepare
+from .settings import FilesFailedError, Settings, StudyError, storage_of
+from .study import PARENT, Study
+from .summary import Summary
+from .trial import STUDY_TAG, VARIABLE, failed_files, one_line
+from .trial_records import TrialRecords
 
-log = logging.getLogger(__name__)
-#: Where nothing but the mixture is known, the default objective asks for these.
-BLIND_METRICS = ("music_to_speech_db", "music_residual_db", "wer_vs_mixture")
-#: Seconds between two looks at the trials of other workers, when all that is left is with them.
+#: Seconds between two looks at the trials of other workers, when only those are left.
 WAIT_S = 2.0
+#: Settings that the parent run records.
+RECORDED = ("study", "sampler", "seed", "prune_p")
 
 
 class StudySweeper(Sweeper):
@@ -52,6 +46,7 @@ class StudySweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
+        """Keep what Hydra hands over: the config and the launcher."""
         self.config: Any = config
         self.loader = hydra_context.config_loader
         self.launcher: Any = Plugins.instance().instantiate_launcher(
@@ -61,69 +56,77 @@ class StudySweeper(Sweeper):
         self.console = Console()
 
     def sweep(self, arguments: list[str]) -> None:
-        """The whole sweep. Raises `ConfigError` before any work, `StudyError` where the study is
-        another one.
+        """The whole sweep.
+
+        Raises `ConfigError` before any work, `StudyError` where the study is another one or its
+        trials fail one after another, and `FilesFailedError` at the end where files failed.
         """
+        import optuna
+
         set_up_process()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
             settings = Settings.of(self.config)
-            self.space, fixed = spaces.space_of(settings.space, arguments)
-            if settings.sampler == "grid":
-                next(spaces.grid(self.space))
         except ValueError as error:
             raise ConfigError([str(error)]) from error
-        experiment, goals, self.fixed = self._prepared(settings, fixed)
-        self.study = Study(settings, storage_of(settings, self.folder), goals)
-        self.study.agree(self._subject(experiment, goals))
-        prepare(experiment, self.folder)
-        limit = settings.n_trials or int(spaces.size(self.space))
-        self.console.print(
-            f"{settings.study}: {goals.told()}; {len(self.study.trials())} of {limit} trials are there",
-            markup=False,
-            soft_wrap=True,
+        prepared = prepare(self.config, self.loader, settings, arguments, self.folder)
+        if prepared.notice:
+            self._print(prepared.notice)
+        study = Study(settings, storage_of(settings, self.folder), prepared.goals)
+        study.require_same_search(prepared.searched())
+        prepare_experiment(prepared.experiment, self.folder)
+        limit = settings.n_trials or int(search_space.size(prepared.space))
+        self._print(
+            f"{settings.study}: {prepared.goals.one_line()}; "
+            f"{len(study.trials())} of {limit} trials are there"
         )
-        tags = {STUDY_TAG: self.study.study.user_attrs[ID], "sweep": str(self.folder)}
+        tags = {STUDY_TAG: study.id, "sweep": str(self.folder)}
+        tracking = prepared.experiment.tracking
         with ExitStack() as stack:
-            with self.study.exclusive():  # of two workers that begin together, one makes the parent
-                parent = self.study.study.user_attrs.get(PARENT)
-                run = stack.enter_context(
-                    experiment.tracking.run(settings.study, tags, continues=parent)
-                )
-                self._parent(run, settings, goals)
-            self.findings = Findings(self.study, self.folder, experiment.tracking, run, limit)
+            with study.exclusive():  # of two workers that begin together, one makes the parent
+                parent = study.study.user_attrs.get(PARENT)
+                run = stack.enter_context(tracking.run(settings.study, tags, continues=parent))
+                _make_parent(run, study, prepared)
+            records = TrialRecords(study, tracking, run)
+            summary = Summary(study, self.folder, run, records, limit)
             try:
-                self._loop(settings, limit)
+                self._run_trials(study, prepared, summary)
             finally:
-                self.findings.write(self.console)
+                summary.write(self.console)
+        _check_files(study)
 
-    def _loop(self, settings: Settings, limit: int) -> None:
+    def _run_trials(self, study: Study, prepared: Prepared, summary: Summary) -> None:
+        """Claim and launch trials until there are as many as wanted."""
         started, done, failures = time.monotonic(), 0, 0
-        with self.study.owners.owner() as me:
+        with study.leases.hold() as lease:
             while True:
-                self.findings.settle_dead()
+                summary.records.settle_orphaned_trials()
                 batch: list[Any] = []
-                while len(batch) < settings.n_jobs and (trial := self.study.claim(me, self.space)):
+                while len(batch) < study.settings.n_jobs and (
+                    trial := study.claim(lease, prepared.space)
+                ):
                     batch.append(trial)
                 if not batch:
-                    if not self.study.running():
+                    if not study.running():
                         return
-                    # others are at work on the last ones; should they die, those are ours
+                    # Other workers are at the last trials; should they die, this one takes over.
                     time.sleep(WAIT_S)
                     continue
-                with self.study.owners.pulse(batch):
-                    self._launch(batch)
+                with study.leases.renewed(batch):
+                    self._launch(study, batch, prepared.overrides)
                 done += len(batch)
-                everything = self.study.study.get_trials(deepcopy=False)
+                everything = study.study.get_trials(deepcopy=False)
                 for trial in batch:
                     ended = everything[trial.number]
                     failures = failures + 1 if ended.state.name == "FAIL" else 0
-                    self._tell(ended, (time.monotonic() - started) / done, limit)
-                    if failures >= settings.max_failures:
+                    self._print_progress(summary, ended, (time.monotonic() - started) / done)
+                    if failures >= study.settings.max_failures:
                         raise StudyError(
-                            f"{failures} trials failed one after another; the last one said: {told(ended)}"
+                            f"{failures} trials failed one after another; "
+                            f"the last one said: {one_line(ended)}"
                         )
 
-    def _launch(self, batch: Sequence[Any]) -> None:
+    def _launch(self, study: Study, batch: Sequence[Any], overrides: Sequence[str]) -> None:
         """Run claimed trials, as many at once as the launcher does."""
         jobs = []
         for trial in batch:
@@ -133,121 +136,57 @@ class StudySweeper(Sweeper):
             ]
             if parent := os.environ.get(PARENT_VARIABLE):
                 own.append(f"+hydra.job.env_set.{PARENT_VARIABLE}={parent}")
-            jobs.append((*self.fixed, *spaces.as_overrides(trial.params), *own))
+            jobs.append((*overrides, *search_space.as_overrides(trial.params), *own))
         try:
             for answer in self.launcher.launch(jobs, initial_job_idx=batch[0].number):
-                # raises what a trial does not keep to itself: a lost store, an interruption
+                # Raises what a trial does not keep to itself: a lost store, an interruption.
                 _ = answer.return_value
         except TrackingError:
             raise
-        except Exception as error:  # Hydra could not compose it, or the launcher not start it
+        except Exception as error:  # noqa: BLE001 (Hydra could not compose or start a trial)
             for trial in batch:
-                self.study.fail_unstarted(trial.number, error)
+                study.fail_unless_begun(trial.number, error)
 
-    def _tell(self, trial: Any, seconds_each: float, limit: int) -> None:
-        there = self.study.trials()
-        ended = sum(one.state.name != "RUNNING" for one in there)
-        left = max(0, limit - ended) * seconds_each
-        best = self.findings.best()
-        leading = (
-            f" · best {', '.join(f'{value:.3f}' for value in best.values)} in {best.number}"
-            if best
-            else ""
+    def _print_progress(self, summary: Summary, trial: Any, seconds_each: float) -> None:
+        ended = sum(one.state.name != "RUNNING" for one in summary.study.trials())
+        left = max(0, summary.limit - ended) * seconds_each
+        best, leading = summary.best(), ""
+        if best:
+            values = ", ".join(f"{value:.3f}" for value in best.values)
+            leading = f" · best {values} in {best.number}"
+        self._print(
+            f"{ended}/{summary.limit}  {one_line(trial)}{leading} · {_minutes(left)} left",
         )
-        self.console.print(
-            f"{ended}/{limit}  {told(trial)}{leading} · {_minutes(left)} left",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
+        summary.log_progress(trial)
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _make_parent(run: Run, study: Study, prepared: Prepared) -> None:
+    """Make `run` the parent of the trials' runs, unless it is already."""
+    if run.id is None:
+        return
+    os.environ[PARENT_VARIABLE] = run.id
+    if study.study.user_attrs.get(PARENT) != run.id:
+        study.study.set_user_attr(PARENT, run.id)
+        params = {f"sweep.{key}": getattr(study.settings, key) for key in RECORDED}
+        params["sweep.objective"] = prepared.goals.one_line()
+        run.params(params | {f"sweep.space.{key}": str(one) for key, one in prepared.space.items()})
+
+
+def _check_files(study: Study) -> None:
+    """Raise `FilesFailedError` where files failed in a trial of the study.
+
+    It is the study that knows, since its trials may have run in other processes and machines.
+    """
+    failed = {trial.number: count for trial in study.trials() if (count := failed_files(trial))}
+    if failed:
+        most = max(failed.values())
+        raise FilesFailedError(
+            f"Files failed in {len(failed)} of {len(study.trials())} trials, at most {most} in "
+            "one; summary.md in the trial's folder names them"
         )
-        self.findings.progress(trial)
-
-    def _prepared(
-        self, settings: Settings, fixed: list[str]
-    ) -> tuple[Experiment, Goals, list[str]]:
-        """Everything that can be known to be wrong, before any work; the experiment of some point,
-        and the goals.
-        """
-        try:
-            experiment = self._built(fixed)
-            referenced = all(track.reference_path for track in experiment.tracks)
-            if settings.objective is None:
-                if not referenced and not any(one.startswith("metrics=") for one in fixed):
-                    fixed = [*fixed, f"metrics=[{','.join(BLIND_METRICS)}]"]
-                    experiment = self._built(fixed)
-                only = Goals.of(None, (), referenced).objectives[0]
-                terms = ",".join(f"{name}:{weight:g}" for name, weight in only.terms.items())
-                fixed = [
-                    *fixed,
-                    f"sweep.objective={{terms:{{{terms}}},direction:{only.direction}}}",
-                ]
-                self.console.print(
-                    f"No objective is given: {only.direction} {only.name}, "
-                    + (
-                        "since every file has a reference"
-                        if referenced
-                        else "since not every file has a reference"
-                    ),
-                    markup=False,
-                    soft_wrap=True,
-                )
-            goals = Goals.of(plain(settings.objective), settings.constraints, referenced)
-        except ValueError as error:
-            raise error if isinstance(error, ConfigError) else ConfigError([str(error)]) from error
-        if problems := goals.unmeasured(experiment.metrics):
-            raise ConfigError(problems)
-        return experiment, goals, fixed
-
-    def _built(self, fixed: list[str]) -> Experiment:
-        """The experiment of the first point. Raises `ConfigError` for keys of the space that are
-        none.
-        """
-        point = spaces.as_overrides(spaces.first(self.space))
-        try:
-            cfg = self.loader.load_sweep_config(self.config, [*fixed, *point])
-        except Exception as error:
-            raise ConfigError([f"sweep.space: {str(error).splitlines()[0]}"]) from error
-        with open_dict(cfg):
-            cfg.output.dir = str(self.folder)
-            cfg.name = "sweep"
-            self.sample = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-        return validate(self.sample, sweeping=True)
-
-    def _subject(self, experiment: Experiment, goals: Goals) -> dict[str, Any]:
-        """What makes trials comparable: everything but the values of what is searched."""
-        config = canonical(OmegaConf.to_container(self.sample, resolve=True))  # type: ignore[arg-type]
-        subject = {
-            "objectives": [[dict(one.terms), one.direction] for one in goals.objectives],
-            "constraints": [one.text for one in goals.constraints],
-            "space": {key: str(one) for key, one in self.space.items()},
-            "inputs": digest([str(file_hash(track.path)) for track in experiment.tracks]),
-            "references": digest(
-                [
-                    str(file_hash(track.reference_path))
-                    for track in experiment.tracks
-                    if track.reference_path
-                ]
-            ),
-            "metrics": with_first(plain(self.sample.metrics)),
-        }
-        # Whatever a searched key reaches, by interpolation too, is in the first point and the same
-        # in every start.
-        return subject | {f"config.{key}": value for key, value in dict(config).items()}
-
-    def _parent(self, run: Run, settings: Settings, goals: Goals) -> None:
-        if run.id is None:
-            return
-        os.environ[PARENT_VARIABLE] = run.id
-        if self.study.study.user_attrs.get(PARENT) != run.id:
-            self.study.study.set_user_attr(PARENT, run.id)
-            run.params(
-                {
-                    f"sweep.{key}": getattr(settings, key)
-                    for key in ("study", "sampler", "seed", "prune_p")
-                }
-                | {"sweep.objective": goals.told()}
-                | {f"sweep.space.{key}": str(one) for key, one in self.space.items()}
-            )
 
 
 def _minutes(seconds: float) -> str:

@@ -1,6 +1,4 @@
-"""One trial: a run that reports file by file, may be stopped, and tells the study what it came
-to.
-"""
+"""One trial: a run that reports file by file, may be stopped early, and tells the study its end."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ from speechclean.records.tracking import TrackingError
 from .leases import RUN_BY
 from .objective import Goals, ObjectiveError
 from .settings import Settings, plain, storage_of
-from .study import ID, REASON, Study, reason_of
+from .study import REASON, Study, reason_of
 
 if TYPE_CHECKING:
     import optuna
@@ -33,46 +31,51 @@ VARIABLE = "SPEECHCLEAN_TRIAL"
 #: PRUNED).
 STUDY_TAG, NUMBER_TAG, STATE_TAG = "study", "trial", "trial_state"
 #: Attributes of a trial: what was measured, what was reused, how long it took, how many files
-#: failed.
+#: failed (only where the trial could be compared with the others).
 MEANS, REUSE, SECONDS, FAILED_FILES = "means", "reuse", "seconds", "files_failed"
 
 
 def run_trial(cfg: DictConfig, number: int, folder: Path, tags: Mapping[str, str]) -> None:
-    """Run a claimed trial. Whatever goes wrong in it is its reason; a lost tracking store or an
-    interruption is raised.
+    """Run a claimed trial.
+
+    Whatever goes wrong in it is recorded as its reason; only a lost tracking store and an
+    interruption are raised.
+
+    folder: of the sweep; tags: of the run, beside those that name the trial
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # of a process that runs nothing else
+    # A process that runs a trial runs nothing else.
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     settings = Settings.of(cfg)
     goals = Goals.of(plain(cfg.sweep.objective), settings.constraints, has_references=True)
     study = Study(settings, storage_of(settings, folder), goals)
     handle = study.handle(number)
     started = time.monotonic()
-    with study.owners.owner() as owner:
-        handle.set_user_attr(RUN_BY, owner)
-        with study.owners.pulse([handle]):
-            one = _Running(study, handle)
+    with study.leases.hold() as lease:
+        handle.set_user_attr(RUN_BY, lease)
+        with study.leases.renewed([handle]):
+            running = _Running(study, handle)
             try:
-                hooks = Trial(settings.seed, one.after_file, one.scored)
-                named = {**tags, STUDY_TAG: study.study.user_attrs[ID], NUMBER_TAG: str(number)}
+                hooks = Trial(settings.seed, running.after_file, running.scored)
+                named = {**tags, STUDY_TAG: study.id, NUMBER_TAG: str(number)}
                 result = run_experiment(cfg, named, hooks)
             except TrackingError:
-                study.give_up(study.study.trials[number], "the tracking store was lost")
+                study.withdraw(study.study.trials[number], "the tracking store was lost")
                 raise
-            except Exception as error:
-                # those say all there is to say
+            except Exception as error:  # a trial may fail; the sweep goes on
+                # These two say all there is to say.
                 if not isinstance(error, ConfigError | ObjectiveError):
                     log.exception("trial %d", number)
-                handle.set_user_attr(REASON, reason_of(error))
                 handle.set_user_attr(SECONDS, time.monotonic() - started)
-                study.study.tell(number, state=optuna.trial.TrialState.FAIL)
+                study.fail(number, reason_of(error))
             except BaseException as error:
-                study.give_up(study.study.trials[number], f"interrupted ({type(error).__name__})")
+                reason = f"interrupted ({type(error).__name__})"
+                study.withdraw(study.study.trials[number], reason)
                 raise
             else:
                 handle.set_user_attr(SECONDS, time.monotonic() - started)
-                one.tell(result)
+                running.finish(result)
 
 
 @dataclass
@@ -83,7 +86,7 @@ class _Running:
     _values: list[float] = field(default_factory=list)
 
     def after_file(self, means: Mapping[str, float]) -> bool:
-        """Report one file; whether the trial is losing."""
+        """Report the means of one file; whether the trial can be stopped, being worse."""
         self._files += 1
         objectives = self.study.goals.objectives
         if len(objectives) > 1 or not objectives[0].by_file:
@@ -99,10 +102,10 @@ class _Running:
     def scored(
         self, means: Mapping[str, float], stopped: bool
     ) -> tuple[Mapping[str, float], Mapping[str, str]]:
-        """What goes into the run's record. Raises `ObjectiveError` for what cannot be judged."""
+        """Metrics and tags for the run's record. Raises `ObjectiveError` for what has no value."""
         if self.study.study.get_trials(deepcopy=False)[self.handle.number].state.name != "RUNNING":
             raise ObjectiveError(
-                "the sweep has given this trial up: its process was taken for dead"
+                "the sweep has withdrawn this trial: its process was taken for dead"
             )
         self.handle.set_user_attr(MEANS, {name: float(value) for name, value in means.items()})
         if stopped:
@@ -129,12 +132,13 @@ class _Running:
         known = [count for count in others if count is not None]
         if known and failed > min(known):
             raise ObjectiveError(
-                f"{failed} files failed, in other trials only {min(known)}; the run's summary.md names them"
+                f"{failed} files failed, in other trials only {min(known)}; "
+                "the run's summary.md names them"
             )
         self.handle.set_user_attr(FAILED_FILES, failed)
 
-    def tell(self, result: Result) -> None:
-        """The end of it, told to the study."""
+    def finish(self, result: Result) -> None:
+        """Tell the study how the trial ended."""
         import optuna
 
         self.handle.set_user_attr(REUSE, dict(result.reuse))
@@ -153,7 +157,12 @@ def value_names(goals: Goals) -> list[str]:
     ]
 
 
-def told(trial: Any) -> str:
+def failed_files(trial: Any) -> int:
+    """How many files failed in a trial that came to its end, as far as it recorded that."""
+    return int(trial.user_attrs.get(MEANS, {}).get("files_failed", 0))
+
+
+def one_line(trial: Any) -> str:
     """One line about a trial that has ended."""
     attrs, state = trial.user_attrs, trial.state.name
     what = f"{trial.number}: " + ", ".join(
@@ -171,4 +180,5 @@ def told(trial: Any) -> str:
     )
     broken = [text for text, violation in trial.constraints.items() if violation > 0]
     values += f" (not {', '.join(broken)})" if broken else ""
-    return f"{what} · {values} · {forwards:.0f} forwards, {spared:.0f} reused · {attrs.get(SECONDS, 0):.1f} s"
+    seconds = attrs.get(SECONDS, 0)
+    return f"{what} · {values} · {forwards:.0f} forwards, {spared:.0f} reused · {seconds:.1f} s"

@@ -1,48 +1,91 @@
-"""Every command says what it does, and that is no error."""
+"""Every command of the README says what it does on one screen, also into a pipe that closes."""
 
 from __future__ import annotations
 
-import importlib
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.integration.conftest import environment
+from tests.support.paths import ROOT
+
+#: Each command as users type it, and what its help must name.
 COMMANDS = {
-    "speechclean.cli.reproduce": ("run_id=RUN", "--checkout", "Exit status"),
-    "speechclean.cli.compare": ("RUN RUN", "tracking.uri"),
-    "speechclean.cli.promote": ("RUN NAME", "conf/experiment"),
-    "speechclean.cli.evaluate": ("mixtures/", "set.csv", "speechclean --help"),
-    "speechclean.cli.sync": ("sync", "pending=", "Exit status"),
-    "speechclean.cli.weights": ("list", "fetch", "--experiment", "Exit status"),
+    "-m speechclean": ("key=value", "sweep=optuna", "experiment"),
+    "-m speechclean.reproduce": ("run_id=RUN", "--checkout[=FOLDER]", "require=VERDICT"),
+    "-m speechclean.compare": ("RUN RUN", "tracking.uri=URI"),
+    "-m speechclean.promote": ("RUN NAME", "conf/experiment", "overwrite=true"),
+    "-m speechclean.batches.deliver": ("TARGET FOLDER", "shard_mib=N", ".zip"),
+    "-m speechclean.evaluate": ("mixtures/", "set.csv", "speechclean --help"),
+    "-m speechclean.weights": ("list", "fetch", "--experiment"),
+    "-m speechclean.cache": ("stats", "older_than_days=N"),
+    "-m speechclean.tracking": ("sync", "pending=FILE"),
 }
+#: The entry points that an installation makes, and the modules that they call.
+ENTRY_POINTS = {
+    "speechclean": "speechclean.cli.run",
+    "speechclean-evaluate": "speechclean.cli.evaluate",
+    "speechclean-weights": "speechclean.cli.weights",
+    "speechclean-cache": "speechclean.cli.cache",
+    "speechclean-tracking": "speechclean.cli.sync",
+}
+SCREEN = 45
 
 
-@pytest.mark.parametrize("flag", ["--help", "-h"])
-@pytest.mark.parametrize("module", COMMANDS)
-def test_help(
-    module: str, flag: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", [module, flag])
-    status = None
-    try:
-        importlib.import_module(module).main()
-    except SystemExit as ended:
-        status = ended.code
-    assert not status
-    said = capsys.readouterr()
-    assert not said.err
-    for word in COMMANDS[module]:
-        assert word in said.out
+def python(words: str, *more: str) -> list[str]:
+    return [sys.executable, *words.split(), *more]
 
 
-@pytest.mark.parametrize(
-    "module", ["speechclean.cli.reproduce", "speechclean.cli.compare", "speechclean.cli.promote"]
-)
-def test_an_option_that_is_not_there(
-    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", [module, "--no-such-thing"])
-    with pytest.raises(SystemExit) as ended:
-        importlib.import_module(module).main()
-    assert ended.value.code == 2
-    assert "--no-such-thing: there is no such option" in capsys.readouterr().err
+def run(line: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    settings = environment() | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        line, cwd=cwd, env=settings, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command: str, tmp_path: Path) -> None:
+    done = run(python(command, "--help"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    for word in (*COMMANDS[command], "Exit status", "xamples:"):
+        assert word in done.stdout
+    assert len(done.stdout.splitlines()) <= SCREEN
+    assert not list(tmp_path.iterdir()), "help leaves nothing behind"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_into_a_pipe_that_nobody_reads(command: str, tmp_path: Path) -> None:
+    """What `--help | head -0` does: the reading end is closed before the first word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = subprocess.Popen(
+        python(command, "--help"),
+        cwd=tmp_path,
+        env=environment() | {"PYTHONPATH": str(ROOT)},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writing)
+    _, said = process.communicate(timeout=120)
+    assert said == ""
+    assert process.returncode == 0
+
+
+def test_the_entry_points_are_those_that_the_readme_names() -> None:
+    import tomllib
+
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {name: f"{module}:main" for name, module in ENTRY_POINTS.items()}
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_entry_points(name: str, tmp_path: Path) -> None:
+    code = f"import sys; from {ENTRY_POINTS[name]} import main; sys.argv[0] = {name!r}; main()"
+    done = run([sys.executable, "-c", code, "-h"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Exit status" in done.stdout

@@ -23,10 +23,10 @@ from speechclean.experiment import serving
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
 from speechclean.records.tracking.model import _package, _requirements
+from speechclean.reproduction.report import write
 from tests.conftest import noise
 from tests.integration.conftest import SMALL, environment
 from tests.records.test_identity import resolved
-from tests.stages.separators.test_roformer import write
 from tests.support.paths import ROOT
 from tests.support.servers import free_port
 

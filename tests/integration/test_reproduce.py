@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -60,7 +61,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def reproduce(
     original: Path, cwd: Path, *arguments: str, **variables: str
-) -> tuple[subprocess.CompletedProcess[str], dict]:
+) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     uri = f"tracking.uri=sqlite:///{original}/mlflow.db"
     done = command(
         cwd,
@@ -75,7 +76,7 @@ def reproduce(
     return done, json.loads(report.read_text()) if report.is_file() else {}
 
 
-def stages(report: dict) -> dict[str, str | None]:
+def stages(report: dict[str, Any]) -> dict[str, str | None]:
     return {file["alias"]: file["stage"] for file in report["files"]}
 
 
@@ -211,7 +212,7 @@ def test_a_killed_run_says_what_is_missing(tmp_path: Path) -> None:
     ("arguments", "expected"),
     [
         (("run_id=nobody",), "no run 'nobody'"),
-        (("run_id=first", "shfts=3"), "no key 'shfts'"),
+        (("run_id=first", "shfts=3"), "no key 'shfts', did you mean shifts?"),
         (("run_id=first", "require=perfect"), "bit-exact, 1lsb, tolerance"),
         (("run_id=first", "threads=many"), "threads=many"),
         ((), "usage:"),
@@ -251,7 +252,7 @@ def test_the_code_of_then_runs_from_a_worktree(original: Path, tmp_path: Path) -
     git = ["git", "-c", "user.name=n", "-c", "user.email=e@example.org", "-C", str(clone)]
     subprocess.run([*git, "add", "-A"], check=True)
     subprocess.run([*git, "commit", "-qm", "then", "--allow-empty"], check=True)
-    wiener = clone / "speechclean/postprocess/beta_wiener.py"
+    wiener = clone / "speechclean/stages/postprocess/beta_wiener.py"
     wiener.write_text(wiener.read_text().replace("mask**self.beta", "mask**(self.beta * 2)"))
     inputs = ("dataset=folder", f"dataset.pattern={original}/in", "hydra.run.dir=out", "name=first")
     at_clone = {"PYTHONPATH": str(clone)}

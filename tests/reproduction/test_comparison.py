@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from pathlib import Path
@@ -76,7 +77,27 @@ def test_only_what_differs_of_the_configs(tmp_path: Path) -> None:
         "tracking": {"uri": "w"},
     }
     one, two = run(tmp_path / "one", config, [0.5]), run(tmp_path / "two", other, [0.5])
-    assert comparison.configs([one, two]) == {"shifts": [1, 2], "fusion.new": [None, 3]}
+    assert comparison.config_differences([one, two]) == {"shifts": [1, 2], "fusion.new": [None, 3]}
+
+
+def test_a_class_that_has_moved_is_no_difference(tmp_path: Path) -> None:
+    """A run logged before the move against one of today: only what they are made of counts."""
+    guard = {"_target_": "speechclean.guard.Fallback", "wets": [0.9]}
+    then = {
+        "guard": guard,
+        "separators": {"a": {"_target_": "speechclean.separators.demucs.DemucsSeparator"}},
+    }
+    now = {
+        "guard": {**guard, "_target_": "speechclean.stages.guard.Fallback"},
+        "separators": {"a": {"_target_": "speechclean.stages.separators.demucs.DemucsSeparator"}},
+    }
+    one, two = run(tmp_path / "then", then, [0.5]), run(tmp_path / "now", now, [0.5])
+    assert comparison.config_differences([one, two]) == {}
+    now["guard"] = {"_target_": "speechclean.stages.guard.NoGuard", "wets": [0.9]}
+    three = run(tmp_path / "other", now, [0.5])
+    assert comparison.config_differences([one, three]) == {
+        "guard._target_": ["speechclean.stages.guard.Fallback", "speechclean.stages.guard.NoGuard"]
+    }
 
 
 def test_the_paired_test_is_that_of_the_textbook() -> None:
@@ -96,26 +117,27 @@ def test_where_the_sound_differs(tmp_path: Path) -> None:
         run(tmp_path / "one", {}, [0.5, 0.6]),
         run(tmp_path / "two", {}, [0.5, 0.7], changed=0.05),
     )
-    first, second = comparison.sounds(one, two)
+    first, second = comparison.sound_differences(one, two)
     assert (first.stage, first.loudest_s) == ("output", 1.0)
     ratio = 10 * torch.log10(torch.tensor(0.05**2 / 0.1**2 / 3)).item()
     assert first.db == pytest.approx(ratio, abs=0.2)
     assert (second.stage, second.db) == (None, -math.inf)
-    (metric,) = comparison.metrics(one, two)
-    assert (metric.metric, metric.files, metric.change) == ("stoi", 2, pytest.approx(0.05))
+    (metric,) = comparison.metric_changes(one, two)
+    assert (metric.metric, metric.files) == ("stoi", 2)
+    assert metric.change == pytest.approx(0.05)
 
 
 def test_it_prints(tmp_path: Path) -> None:
     from rich.console import Console
 
-    from speechclean.cli.compare import show
+    from speechclean.reproduction.comparison_report import show
 
     one, two = (
         run(tmp_path / "one", {"shifts": 1}, [0.5, 0.6]),
         run(tmp_path / "two", {"shifts": 2}, [0.5, 0.7], 0.05),
     )
-    console = Console(record=True, width=160, quiet=False, file=open("/dev/null", "w"))
+    console = Console(record=True, width=160, quiet=False, file=io.StringIO())
     show([one, two, one], console)
     page = console.export_text()
-    for expected in ("shifts", "stoi", "parts at output (1), nowhere (1)", "f0"):
+    for expected in ("shifts", "stoi", "first differs at output (1), nowhere (1)", "f0"):
         assert expected in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,9 +27,9 @@ def judged(
     tmp_path: Path,
     change: torch.Tensor,
     subtype: str = "PCM_16",
-    numbers=({}, {}),
+    numbers: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
     same_machine: bool = True,
-):
+) -> equality.FileVerdict:
     sound = (noise(1.0).waveform * 32768).round() / 32768
     files = [
         save(Audio(each, 24000), tmp_path / f"{index}.wav", subtype)
@@ -66,9 +67,12 @@ def test_on_another_machine_rounding_is_not_the_stage_that_differs(tmp_path: Pat
 
 def test_one_sample_of_the_input_counts_on_any_machine() -> None:
     stages = {"input": -140.0, "fusion": -50.0}
-    assert equality.parting(stages, same_machine=False) == "input"
-    assert equality.parting({"input": -math.inf, "fusion": -130.0}, same_machine=False) == "fusion"
-    assert equality.parting({"input": -math.inf}, same_machine=True) is None
+    assert equality.first_unlike_stage(stages, same_machine=False) == "input"
+    assert (
+        equality.first_unlike_stage({"input": -math.inf, "fusion": -130.0}, same_machine=False)
+        == "fusion"
+    )
+    assert equality.first_unlike_stage({"input": -math.inf}, same_machine=True) is None
 
 
 def test_the_same_sound_measured_otherwise_is_told_by_the_metric(tmp_path: Path) -> None:

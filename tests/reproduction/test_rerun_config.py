@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
-from speechclean.reproduction.rerun_config import CannotReproduce, change, relocate
+from speechclean.records import class_names
+from speechclean.reproduction.rerun_config import (
+    ReproductionError,
+    apply_changes,
+    primary_config,
+    redirect,
+    relocate_weights,
+)
 
 
 def recorded(**more: Any) -> DictConfig:
@@ -49,7 +58,7 @@ def then(tmp_path: Path) -> Path:
 
 def test_relative_paths_start_where_the_run_ran(then: Path) -> None:
     config = recorded()
-    relocate(config, str(then), None)
+    relocate_weights(config, str(then), None)
     assert config.separators.mine.path == f"{then}/nets/mine"
     assert (config.separators.former.name, config.separators.former.config) == (
         f"{then}/formers/a.ckpt",
@@ -66,10 +75,10 @@ def test_what_has_moved_is_found_below_the_root_by_as_much_of_its_path_as_is_the
 ) -> None:
     (then / "nets").rename(tmp_path / "moved")
     config = recorded(enhancement={"model": "/gone/dns/dns64.th"})
-    relocate(config, str(then), tmp_path / "moved")
+    relocate_weights(config, str(then), tmp_path / "moved")
     assert config.separators.mine.path == f"{tmp_path}/moved/mine"
     assert config.weights.dir == f"{tmp_path}/moved"
-    relocate(config, None, then)
+    relocate_weights(config, None, then)
     assert config.enhancement.model == f"{then}/dns/dns64.th"
     assert config.weights.dir == f"{tmp_path}/moved", "it is there"
 
@@ -77,13 +86,53 @@ def test_what_has_moved_is_found_below_the_root_by_as_much_of_its_path_as_is_the
 def test_what_is_nowhere_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     config = recorded()
-    relocate(config, str(tmp_path / "gone"), None)
+    relocate_weights(config, str(tmp_path / "gone"), None)
     assert config == recorded()
 
 
 def test_a_knob_at_the_root_reaches_the_stages_that_followed_it() -> None:
     config = recorded()
-    assert change(config, ["shifts=4"]) == ["shifts: 1 then, 4 now"]
+    assert apply_changes(config, ["shifts=4"]) == ["shifts: 1 then, 4 now"]
     assert [node.shifts for node in config.separators.values()] == [4, 4, 2]
-    with pytest.raises(CannotReproduce, match="no key 'shfts'"):
-        change(config, ["shfts=3"])
+    with pytest.raises(ReproductionError, match="no key 'shfts'"):
+        apply_changes(config, ["shfts=3"])
+
+
+def test_both_the_code_of_then_and_that_of_now_know_the_classes_of_a_rerun(tmp_path: Path) -> None:
+    """They get their first names: all that old code has, and an alias to the new one."""
+    moved = OmegaConf.create(
+        {
+            "fusion": {"_target_": "speechclean.stages.fusion.mean_mask.MeanMask", "eps": 1e-10},
+            "metrics": {"lufs": {"_target_": "speechclean.metrics.lufs.Lufs"}},
+        }
+    )
+    written = OmegaConf.create(primary_config(moved, tmp_path, tmp_path))
+    assert written.fusion._target_ == "speechclean.fusion.mean_mask.MeanMask"
+    assert written.metrics.lufs._target_ == "speechclean.metrics.lufs.Lufs"
+    assert (written.fusion.eps, written.hydra.run.dir) == (1e-10, str(tmp_path))
+    for target in (written.fusion._target_, written.metrics.lufs._target_):
+        assert get_class(class_names.current(target))
+
+
+def test_a_rerun_reads_what_was_located_and_writes_into_its_own_folder(tmp_path: Path) -> None:
+    config = OmegaConf.create(
+        {
+            "dataset": {"_target_": "speechclean.datasets.manifest.Pilot"},
+            "tracking": {"_target_": "speechclean.tracking.NoTracker"},
+            "output": {"dir": "/then", "layout": "tree"},
+            "batch": {"out": "/then"},
+            "name": "first",
+        }
+    )
+    record = SimpleNamespace(experiment="theirs", name="first")
+    records = SimpleNamespace(store=SimpleNamespace(uri="sqlite:///here.db"))
+    redirect(config, record, records, tmp_path)  # type: ignore[arg-type]
+    assert config.dataset.path == f"{tmp_path}/reproduce/inputs.csv"
+    assert config.tracking == {
+        "_target_": "speechclean.records.tracking.MlflowTracker",
+        "uri": "sqlite:///here.db",
+        "experiment": "theirs",
+    }
+    assert config.output == {"dir": str(tmp_path), "layout": "flat"}
+    assert "batch" not in config
+    assert config.name == "reproduction of first"

@@ -26,8 +26,8 @@ from tests.support.paths import ROOT
 from tests.support.postgres import available, server
 
 SPACE = (
-    "{shifts: 'choice(1,2)', overlap: 'choice(0.1,0.5)', postprocess.beta_wiener.beta: 'range(0,1.01,0.25)', "
-    "enhancement.wet: 'choice(0,0.5)'}"
+    "{shifts: 'choice(1,2)', overlap: 'choice(0.1,0.5)', "
+    "postprocess.beta_wiener.beta: 'range(0,1.01,0.25)', enhancement.wet: 'choice(0,0.5)'}"
 )
 
 
@@ -46,7 +46,7 @@ def place(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows.append(
             {"path": f"mix{index}.wav", "reference": f"voice{index}.wav", "alias": f"f{index}"}
         )
-    with open(folder / "set.csv", "w", newline="") as file:
+    with (folder / "set.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
@@ -180,7 +180,7 @@ def test_a_sweep_is_killed_and_goes_on(place: Path, tmp_path: Path) -> None:
     assert (
         yaml.safe_load((folder / "best.yaml").read_text()).get("shifts", 1) == best.params["shifts"]
     )
-    with open(folder / "trials.csv", newline="") as file:
+    with (folder / "trials.csv").open(newline="") as file:
         assert [int(row["trial"]) for row in csv.DictReader(file)] == [
             trial.number for trial in counted(study)
         ]
@@ -281,8 +281,9 @@ def killed_and_resumed(place: Path, work: Path, kills: int, trials: int, seed: i
     }.items() >= finished.items()
     agree(work, study)
     # What was read from the store under all this is what is computed without it.
-    alone = run(place, work, *[one for one in more if "jobs" not in one and "launcher" not in one],
-                "sweep.study=alone", "sweep.sampler=random", "cache.enabled=false", "tracking=none")  # fmt: skip
+    serial = [one for one in more if "jobs" not in one and "launcher" not in one]
+    serial += ["sweep.study=alone", "sweep.sampler=random", "cache.enabled=false", "tracking=none"]
+    alone = run(place, work, *serial)
     assert "0 reused" in alone
     values = {tuple(sorted(trial.params.items())): trial.value for trial in counted(study)}
     again = {

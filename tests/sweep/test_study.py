@@ -1,4 +1,4 @@
-"""One study, many processes: no point twice, nothing lost, the dead found out."""
+"""One study, many processes: no point twice, nothing lost, orphaned trials found."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import multiprocessing
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 
-from speechclean.sweep.leases import CLAIMED_BY, SEEN, Owners
+from speechclean.sweep.leases import CLAIMED_BY, RENEWED, Leases
 from speechclean.sweep.objective import Goals
 from speechclean.sweep.sampling import next_point
 from speechclean.sweep.search_space import Space, same, space_of
@@ -21,10 +22,10 @@ from tests.support.postgres import available, server
 SPACE = space_of({"shifts": "choice(1,2,4)", "wet": "range(0,1.01,0.1)"}, [])[0]
 
 
-def study(storage: str, **knobs: object) -> Study:
+def study(storage: str, **knobs: Any) -> Study:
     settings = Settings(
         study="test", storage=storage, startup_trials=4, **{"n_trials": 20, **knobs}
-    )  # type: ignore[arg-type]
+    )
     objective = [{"metric": "a_cleaned", "direction": "maximize"}]
     if knobs.get("sampler") == "nsgaii":
         objective.append({"metric": "b_cleaned", "direction": "minimize"})
@@ -39,7 +40,7 @@ def values(params: dict[str, float], several: bool) -> list[float]:
 def work(one: Study, space: Space = SPACE) -> int:
     """A worker: claims until there is nothing left."""
     done = 0
-    with one.owners.owner() as me:
+    with one.leases.hold() as me:
         while (trial := one.claim(me, space)) is not None:
             one.study.tell(trial.number, values(trial.params, len(one.goals.objectives) > 1))
             done += 1
@@ -77,7 +78,7 @@ def test_two_workers_make_one_study(storage: str) -> None:
 
 def _worker(storage: str, both: threading.Barrier) -> None:
     one, met = study(storage), False
-    with one.owners.owner() as me:
+    with one.leases.hold() as me:
         while (trial := one.claim(me, SPACE)) is not None:
             # each has one before either has the rest, however long the other's start took
             if not met:
@@ -110,18 +111,18 @@ def test_the_sampler_learns(tmp_path: Path) -> None:
     assert one.study.best_params == {"shifts": 4, "wet": pytest.approx(0.6)}
 
 
-def test_a_point_of_the_dead_is_taken_up_first(tmp_path: Path) -> None:
+def test_the_point_of_an_orphaned_trial_is_claimed_first(tmp_path: Path) -> None:
     one = study(f"sqlite:///{tmp_path / 'a.db'}")
-    with one.owners.owner() as me:
+    with one.leases.hold() as me:
         lost = one.claim(me, SPACE)
         assert lost is not None
-        assert not one.owners.dead(one.running()[0])
+        assert not one.leases.is_orphaned(one.running()[0])
     (left,) = one.running()
-    assert one.owners.dead(left)
-    one.give_up(left, "killed")
+    assert one.leases.is_orphaned(left)
+    one.withdraw(left, "killed")
     assert one.trials() == [], "it counts for nothing"
     assert one.study.trials[0].user_attrs[WITHDRAWN]
-    with one.owners.owner() as me:
+    with one.leases.hold() as me:
         again = one.claim(me, SPACE)
         assert again is not None
         assert same(again.params) == same(lost.params)
@@ -133,43 +134,45 @@ def test_a_point_of_the_dead_is_taken_up_first(tmp_path: Path) -> None:
 def _hold(folder: Path, ready: object) -> None:
     import time
 
-    with Owners(folder, 1).owner() as name:
+    with Leases(folder, 1).hold() as name:
         ready.put(name)  # type: ignore[attr-defined]
         time.sleep(600)
 
 
-def test_an_owner_that_is_killed_is_dead(tmp_path: Path) -> None:
+def test_the_lease_of_a_process_that_is_killed_is_stale(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     ready = context.Queue()
     process = context.Process(target=_hold, args=(tmp_path, ready), daemon=True)
     process.start()
     name = ready.get(timeout=120)
     trial = optuna.trial.create_trial(value=0.0, user_attrs={CLAIMED_BY: name})
-    owners = Owners(tmp_path, 1)
-    assert not owners.dead(trial)
+    leases = Leases(tmp_path, 1)
+    assert not leases.is_orphaned(trial)
     process.kill()
     process.join()
-    assert owners.dead(trial)
+    assert leases.is_orphaned(trial)
 
 
-def test_where_no_file_is_shared_signs_of_life_tell() -> None:
+def test_where_no_file_is_shared_a_lease_that_is_not_renewed_is_stale() -> None:
     import time
 
-    owners = Owners(None, stale_s=5)
-    assert owners.dead(optuna.trial.create_trial(value=0.0, user_attrs={SEEN: time.time() - 6}))
+    leases = Leases(None, stale_s=5)
+    assert leases.is_orphaned(
+        optuna.trial.create_trial(value=0.0, user_attrs={RENEWED: time.time() - 6})
+    )
     study = optuna.create_study()
     trial = study.ask()
-    with owners.pulse([trial]):
+    with leases.renewed([trial]):
         pass  # its first beat is before its end, however short it is
-    assert not owners.dead(study.trials[0])
+    assert not leases.is_orphaned(study.trials[0])
 
 
 def test_another_subject_is_refused(tmp_path: Path) -> None:
     one = study(f"sqlite:///{tmp_path / 'a.db'}")
-    one.agree({"inputs": "abc", "config.seed": 0})
-    one.agree({"inputs": "abc", "config.seed": 0})
+    one.require_same_search({"inputs": "abc", "config.seed": 0})
+    one.require_same_search({"inputs": "abc", "config.seed": 0})
     with pytest.raises(StudyError, match=r"config.seed \(0 then, 1 now\)"):
-        one.agree({"inputs": "abc", "config.seed": 1})
+        one.require_same_search({"inputs": "abc", "config.seed": 1})
     with pytest.raises(StudyError, match="other objectives"):
         _ = study(f"sqlite:///{tmp_path / 'a.db'}", sampler="nsgaii").study
 

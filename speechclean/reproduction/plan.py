@@ -1,0 +1,129 @@
+"""A reproduction before its start: the run, its config of now, and everything that differs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from speechclean.records import provenance
+from speechclean.records.tracking import Record, Records
+
+from . import locate_inputs, rerun_config
+from .differences import environment_differences, weights_differences
+from .rerun_config import ReproductionError
+
+#: What a reproduction needs of a run, and what each file tells.
+NEEDED = {
+    "config.yaml": "its config",
+    "inputs.csv": "the table of its inputs",
+    "provenance.json": "code, versions and hashes",
+    "metrics.json": "its metrics, which are written at its end",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A reproduction that is ready to start.
+
+    cfg: the run's config, with the inputs, weights and folders of now
+    inputs: where the inputs are now
+    folder: where the repetition's files go
+    threads: of the CPU
+    differences: what is other than then, a line each
+    then: the run's provenance.json
+    """
+
+    record: Record
+    cfg: DictConfig
+    inputs: locate_inputs.LocatedInputs
+    folder: Path
+    threads: int
+    differences: list[str]
+    then: Mapping[str, Any] = field(repr=False)
+
+
+def make_plan(
+    records: Records,
+    run: str,
+    folder: Path,
+    changes: Sequence[str] = (),
+    inputs_root: Path | None = None,
+    weights_root: Path | None = None,
+    threads: int | None = None,
+) -> Plan:
+    """Fetch a run and find out what differs now.
+
+    Raises `ReproductionError` with everything that is missing.
+
+    changes: overrides, `key=value`, for what shall differ on purpose
+    inputs_root, weights_root: where inputs and weights are now
+    threads: of the CPU, None for as many as then
+    """
+    record = records.get(run)
+    if missing := _missing_from(record):
+        because = f" ({record.failure})" if record.failure else ""
+        raise ReproductionError(
+            f"{record.name} ({record.id}) is {record.status}{because} "
+            "and cannot be reproduced; it lacks:\n" + "\n".join(f"- {each}" for each in missing)
+        )
+    then = json.loads(needed_artifact(record, "provenance.json").read_text())
+    rows = locate_inputs.read(needed_artifact(record, "inputs.csv"))
+    inputs = locate_inputs.locate(rows, inputs_root)
+    if inputs.missing:
+        raise ReproductionError(
+            f"{record.name} ({record.id}) cannot be run again from here:\n"
+            + "\n".join(f"- {each}" for each in inputs.missing)
+        )
+    config = OmegaConf.load(needed_artifact(record, "config.yaml"))
+    assert isinstance(config, DictConfig)
+    changed = rerun_config.apply_changes(config, changes)
+    threads = threads or int(os.environ.get("OMP_NUM_THREADS") or then["cpu"]["threads"])
+    rerun_config.redirect(config, record, records, folder)
+    rerun_config.relocate_weights(config, then.get("working_folder"), weights_root)
+    now = provenance.collect({}, {}, 0)
+    now["cpu"]["threads"] = threads
+    differences = [
+        *changed,
+        *environment_differences(then, now),
+        *inputs.differences,
+        *weights_differences(config, then),
+    ]
+    return Plan(record, config, inputs, folder, threads, differences, then)
+
+
+def needed_artifact(record: Record, path: str) -> Path:
+    """One file of a run. Raises `ReproductionError` where it was not kept."""
+    found = record.artifact(path)
+    if found is None:
+        raise ReproductionError(f"{record.name} ({record.id}) keeps no {path}")
+    return found
+
+
+def _missing_from(record: Record) -> list[str]:
+    """What a run did not leave behind and a reproduction needs."""
+    kept = record.artifacts()
+    missing = [f"{name}: {meaning}" for name, meaning in NEEDED.items() if name not in kept]
+    if record.status == "FINISHED":
+        return missing
+    if not missing:
+        missing.append("its end: what it left may be a part; start it anew")
+    if "inputs.csv" in kept:
+        missing += _missing_cleaned_files(record)
+    return missing
+
+
+def _missing_cleaned_files(record: Record) -> list[str]:
+    rows = locate_inputs.read(needed_artifact(record, "inputs.csv"))
+    cleaned = record.artifacts("cleaned") if "cleaned" in record.artifacts() else set()
+    kept = {Path(path).stem for path in cleaned}
+    lost = [row["alias"] for row in rows if row["alias"] not in kept]
+    if not lost:
+        return []
+    more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+    return [f"cleaned files: {len(lost)} of {len(rows)} ({', '.join(lost[:5])}{more})"]

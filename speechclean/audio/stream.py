@@ -73,7 +73,7 @@ class LongAudio:
 
 
 def resampled(chunks: Chunks, source: int, target: int, channels: int) -> Chunks:
-    """Chunks at another rate; the same samples as `waveform.resample` of the whole, up to rounding."""
+    """Chunks at another rate: the samples of `waveform.resample`, up to rounding."""
     if source == target:
         yield from chunks
         return

@@ -155,7 +155,7 @@ def _fix_positions(model: torch.nn.Module) -> None:
                 CrossTransformerEncoder._get_pos_embedding,  # noqa: SLF001 (asks the generator)
                 random=SimpleNamespace(randrange=lambda _: 0),
             )
-            module._get_pos_embedding = MethodType(embedding, module)  # noqa: SLF001
+            vars(module)["_get_pos_embedding"] = MethodType(embedding, module)
 
 
 def _from_torchaudio(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -25,7 +27,7 @@ def screening() -> MusicFound:
     return MusicFound(float(node.threshold_db), list(node.separators), device="cpu")
 
 
-def test_tells_the_pilots_mixtures_from_their_voices(screening):
+def test_tells_the_pilots_mixtures_from_their_voices(screening: Any):
     track = Pilot().tracks()[0]
     voice = track.reference
     mixture = load(track.path)
@@ -50,14 +52,16 @@ class Ears:
         return bool(mixture.waveform[0, 0] > 0.5)
 
 
-def test_only_files_with_music_meet_the_pipeline_and_the_order_is_kept(tmp_path, monkeypatch):
+def test_only_files_with_music_meet_the_pipeline_and_the_order_is_kept(
+    tmp_path: Any, monkeypatch: Any
+):
     tracks, seen = [], []
     for name, first in {"a": 0.0, "b": 0.9, "c": 0.0, "d": -0.95}.items():
         sound = noise(0.1)
         sound.waveform[0, 0] = first
         tracks.append(Track(name, save(sound, tmp_path / f"{name}.wav", "PCM_24")))
 
-    def pipeline(mixtures, *_):
+    def pipeline(mixtures: Any, *_):
         seen.extend(mixtures)
         return [untouched(mixture).with_speech(mixture.waveform / 2) for mixture in mixtures]
 

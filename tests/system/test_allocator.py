@@ -46,7 +46,8 @@ def test_threads_of_a_large_network_share_an_arena_those_of_a_small_one_do_not(
     code = (
         "import ctypes, threading, torch; from speechclean.system import allocator\n"
         f"allocator.allow(); allocator.suit(torch.nn.Linear({width}, {width}))\n"
-        "threads = [threading.Thread(target=lambda: torch.full((10_000,), 1.0)) for _ in range(3)]\n"
+        "work = lambda: torch.full((10_000,), 1.0)\n"
+        "threads = [threading.Thread(target=work) for _ in range(3)]\n"
         "[thread.start() for thread in threads]; [thread.join() for thread in threads]\n"
         "ctypes.CDLL(None).malloc_stats()"
     )

@@ -19,7 +19,7 @@ KEPT = 64
 
 
 class Memo(Generic[Heard]):
-    """Answers by key, one at a time; several metrics ask for the same sound, which is heard once."""
+    """Answers by key, one at a time: the sound that several metrics ask for is heard once."""
 
     def __init__(self) -> None:
         self._answers: OrderedDict[Hashable, Heard] = OrderedDict()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -36,7 +37,10 @@ def separation() -> Callable[..., Separation]:
     given, the mask all ones."""
 
     def make(
-        speech: torch.Tensor, rate: int = 16000, mixture: torch.Tensor | None = None, mask=None
+        speech: torch.Tensor,
+        rate: int = 16000,
+        mixture: torch.Tensor | None = None,
+        mask: Any = None,
     ) -> Separation:
         mixture = speech if mixture is None else mixture
         mask = torch.ones_like(stft.stft(mixture, 512).real) if mask is None else mask

@@ -4,6 +4,7 @@ constructions by hand."""
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import fast_bss_eval
 import numpy as np
@@ -38,20 +39,22 @@ def by_least_squares(estimate: torch.Tensor, reference: torch.Tensor, taps: int)
 
 
 @pytest.mark.parametrize("taps", [1, 16, 64])
-def test_sdr_agrees_with_least_squares(separation, track, noise, taps: int) -> None:
+def test_sdr_agrees_with_least_squares(separation: Any, track: Any, noise: Any, taps: int) -> None:
     reference = noise(samples=4000, seed=1)
     estimate = 0.7 * torch.roll(reference, 3, -1) + 0.2 * noise(samples=4000, seed=2)
     value = Sdr(taps=taps)(separation(estimate), track(Audio(reference, 16000)))
     assert value == pytest.approx(by_least_squares(estimate, reference, taps), abs=0.02)
 
 
-def test_sdr_forgives_a_filter_that_si_sdr_does_not(separation, track, noise) -> None:
+def test_sdr_forgives_a_filter_that_si_sdr_does_not(
+    separation: Any, track: Any, noise: Any
+) -> None:
     reference, judged = noise(), separation(torch.roll(noise(), 5, -1))
     assert SiSdr()(judged, track(Audio(reference, 16000))) < 0
     assert Sdr()(judged, track(Audio(reference, 16000))) > 30
 
 
-def test_sdr_at_its_ends(separation, track, noise) -> None:
+def test_sdr_at_its_ends(separation: Any, track: Any, noise: Any) -> None:
     reference = track(Audio(noise(2), 16000))
     assert Sdr()(separation(torch.zeros(2, 16000)), reference) == -100
     assert Sdr()(separation(noise(2)), reference) > 90
@@ -64,7 +67,7 @@ def test_sdr_at_its_ends(separation, track, noise) -> None:
 
 @pytest.mark.parametrize(("music_db", "damage_db"), [(-10.0, -20.0), (-30.0, -6.0), (0.0, 0.0)])
 def test_what_is_left_and_what_is_broken_are_told_apart(
-    separation, track, music_db: float, damage_db: float
+    separation: Any, track: Any, music_db: float, damage_db: float
 ) -> None:
     """Voice, music and something that is in neither, at right angles: each ratio is the level that
     was put in."""
@@ -77,7 +80,7 @@ def test_what_is_left_and_what_is_broken_are_told_apart(
     assert SiSar()(judged, clean) == pytest.approx(whole, abs=0.01)
 
 
-def test_split_agrees_with_fast_bss_eval(separation, track, noise) -> None:
+def test_split_agrees_with_fast_bss_eval(separation: Any, track: Any, noise: Any) -> None:
     voice, music = noise(seed=1), noise(seed=2) + 0.4 * noise(seed=1)
     estimate = voice + 0.3 * music + 0.1 * noise(seed=3)
     both = torch.cat([voice, music]).double()
@@ -91,7 +94,9 @@ def test_split_agrees_with_fast_bss_eval(separation, track, noise) -> None:
     assert SiSar()(judged, clean) == pytest.approx(float(sar[0]), abs=0.01)
 
 
-def test_the_mixture_has_no_artefacts_and_a_clean_one_no_music(separation, track, noise) -> None:
+def test_the_mixture_has_no_artefacts_and_a_clean_one_no_music(
+    separation: Any, track: Any, noise: Any
+) -> None:
     voice, music = noise(seed=1), noise(seed=2)
     judged = separation(voice + music)
     assert SiSar()(judged, track(Audio(voice, 16000))) > 60

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -58,14 +59,14 @@ def whisper_pt(tmp_path: Path) -> Path:
         (Squim(), "squim_objective_dns2020.pth"),
     ],
 )
-def test_missing_weights_are_said_before_any_work(metric, name: str) -> None:
+def test_missing_weights_are_said_before_any_work(metric: Any, name: str) -> None:
     with pytest.raises(MissingWeights, match=rf"(?s)speechclean\.weights fetch .*{name}"):
         metric.weight_files()
 
 
 @pytest.mark.parametrize("make", [WerWhisper, MusicPresence, Squim])
 def test_hostile_files_are_refused_and_run_nothing(
-    make, separation, track, noise, tmp_path: Path
+    make: Any, separation: Any, track: Any, noise: Any, tmp_path: Path
 ) -> None:
     torch.save({"model": Attack(f"touch {tmp_path}/ran")}, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match="refused"):
@@ -74,7 +75,9 @@ def test_hostile_files_are_refused_and_run_nothing(
 
 
 @pytest.mark.parametrize("make", [WerWhisper, MusicPresence, Squim])
-def test_what_does_not_fit_is_said(make, separation, track, noise, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_said(
+    make: Any, separation: Any, track: Any, noise: Any, tmp_path: Path
+) -> None:
     torch.save({"model": {"x": torch.zeros(1)}}, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match="not a checkpoint of"):
         make(model=str(tmp_path / "x.pt"))(separation(noise()), track(transcript="some words"))
@@ -83,7 +86,7 @@ def test_what_does_not_fit_is_said(make, separation, track, noise, tmp_path: Pat
 
 
 def test_whisper_scores_what_it_hears(
-    separation, track, noise, monkeypatch: pytest.MonkeyPatch
+    separation: Any, track: Any, noise: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(WerWhisper, "recognise", lambda self, audio: " Don't pay 21 pounds.")  # noqa: ARG005
     heard = separation(noise())
@@ -95,7 +98,9 @@ def test_whisper_scores_what_it_hears(
     assert WerWhisper(language="de")(heard, track(transcript="don't pay 21 POUNDS")) == 0
 
 
-def test_whisper_runs_its_own_format(whisper_pt: Path, separation, track, noise) -> None:
+def test_whisper_runs_its_own_format(
+    whisper_pt: Path, separation: Any, track: Any, noise: Any
+) -> None:
     metric = WerWhisper(model=str(whisper_pt), device="cpu")
     short = separation(noise(2, 24000), rate=24000)
     first = metric(short, track(transcript="some words"))
@@ -120,7 +125,7 @@ def tagger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "x.pth"
 
 
-def test_music_over_windows(tagger: Path, separation, track) -> None:
+def test_music_over_windows(tagger: Path, separation: Any, track: Any) -> None:
     """Three windows of which one holds music, whatever the batch; a remainder counts as a
     window."""
     waveform = torch.full((2, 32000 * 5), 0.1)
@@ -180,7 +185,9 @@ def test_importing_panns_reaches_for_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "panns_data").exists()
 
 
-def test_squim_answers_in_its_ranges(separation, track, noise, tmp_path: Path) -> None:
+def test_squim_answers_in_its_ranges(
+    separation: Any, track: Any, noise: Any, tmp_path: Path
+) -> None:
     from torchaudio.models import squim_objective_base
 
     torch.manual_seed(0)
@@ -210,6 +217,6 @@ def test_squim_answers_in_its_ranges(separation, track, noise, tmp_path: Path) -
         (lambda: Squim(window_s=0.5), "window_s="),
     ],
 )
-def test_bad_arguments(make, message: str) -> None:
+def test_bad_arguments(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()

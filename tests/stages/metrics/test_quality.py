@@ -3,6 +3,8 @@ a second implementation."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pesq
 import pystoi
@@ -21,13 +23,15 @@ from speechclean.stages.metrics.wer_vs_mixture import WerVsMixture
 
 
 @pytest.fixture(scope="module")
-def clip(pilot):
+def clip(pilot: Any):
     """One pilot clip, mono at 16 kHz: mixture and reference."""
     judged, track = pilot[0]
     return resample(judged.mixture.mono(), 16000), resample(track.reference.mono(), 16000)
 
 
-def test_pesq_is_the_packages_and_level_does_not_count(clip, separation, track) -> None:
+def test_pesq_is_the_packages_and_level_does_not_count(
+    clip: Any, separation: Any, track: Any
+) -> None:
     mixture, reference = clip
     n = min(mixture.samples, reference.samples)
     clean = track(reference.with_waveform(reference.waveform[:, :n]))
@@ -42,7 +46,7 @@ def test_pesq_is_the_packages_and_level_does_not_count(clip, separation, track) 
     assert Pesq()(separation(clean.reference.waveform), clean) == pytest.approx(4.64, abs=0.01)
 
 
-def test_pesq_does_not_apply(separation, track, noise) -> None:
+def test_pesq_does_not_apply(separation: Any, track: Any, noise: Any) -> None:
     assert Pesq()(separation(noise()), track()) is None
     assert Pesq()(separation(noise(samples=2000)), track(Audio(noise(samples=2000), 16000))) is None
     assert Pesq()(separation(torch.zeros(1, 16000)), track(Audio(noise(), 16000))) is None
@@ -54,7 +58,7 @@ def test_pesq_does_not_apply(separation, track, noise) -> None:
     )
 
 
-def test_estoi_is_pystois(clip, separation, track) -> None:
+def test_estoi_is_pystois(clip: Any, separation: Any, track: Any) -> None:
     mixture, reference = clip
     n = min(mixture.samples, reference.samples)
     value = Estoi()(
@@ -67,7 +71,7 @@ def test_estoi_is_pystois(clip, separation, track) -> None:
     assert value == pytest.approx(direct, abs=1e-4)
 
 
-def test_lsd_by_hand(separation, track, noise) -> None:
+def test_lsd_by_hand(separation: Any, track: Any, noise: Any) -> None:
     """Twice the upper half of the spectrum is 6.02 dB there: a that is what is left once the level
     is matched out."""
     reference = track(Audio(noise(), 16000))
@@ -84,7 +88,7 @@ def test_lsd_by_hand(separation, track, noise) -> None:
 
 
 @pytest.mark.parametrize("edge", [1000.0, 2500.0, 4000.0, 7500.0])
-def test_bandwidth_finds_the_edge(separation, track, noise, edge: float) -> None:
+def test_bandwidth_finds_the_edge(separation: Any, track: Any, noise: Any, edge: float) -> None:
     spectrum = torch.fft.rfft(noise().double())
     spectrum[:, round(edge) :] = 0
     found = Bandwidth()(separation(torch.fft.irfft(spectrum, 16000).float()), track())
@@ -93,7 +97,7 @@ def test_bandwidth_finds_the_edge(separation, track, noise, edge: float) -> None
     assert Bandwidth()(separation(torch.zeros(1, 16000)), track()) is None
 
 
-def test_characters_by_hand(separation, track, noise, monkeypatch) -> None:
+def test_characters_by_hand(separation: Any, track: Any, noise: Any, monkeypatch: Any) -> None:
     assert character_error_rate("abcd", "abxd") == 0.25
     monkeypatch.setattr(wer, "_memo", Memo())
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: "the cat sat dawn")  # noqa: ARG005
@@ -103,7 +107,9 @@ def test_characters_by_hand(separation, track, noise, monkeypatch) -> None:
     assert Cer()(separation(noise()), track()) is None
 
 
-def test_disagreement_with_the_mixture(separation, track, noise, monkeypatch) -> None:
+def test_disagreement_with_the_mixture(
+    separation: Any, track: Any, noise: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(wer, "_memo", Memo())
     answers = {1: "red green blue black", 2: "red green black"}
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: answers[audio.channels])  # noqa: ARG005
@@ -117,7 +123,9 @@ def test_disagreement_with_the_mixture(separation, track, noise, monkeypatch) ->
     assert WerVsMixture()(judged, track()) is None
 
 
-def test_the_recogniser_listens_once(separation, track, noise, monkeypatch) -> None:
+def test_the_recogniser_listens_once(
+    separation: Any, track: Any, noise: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(wer, "_memo", Memo())
     heard = []
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: heard.append(audio) or "a word")  # noqa: ARG005

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,9 @@ def tone(fraction: float, phase: float = 0.0, samples: int = 48000) -> torch.Ten
 
 
 @pytest.mark.parametrize("rate", [8000, 44100, 48000, 96000])
-def test_peak_between_samples_at_a_quarter_of_the_rate(separation, track, rate: int) -> None:
+def test_peak_between_samples_at_a_quarter_of_the_rate(
+    separation: Any, track: Any, rate: int
+) -> None:
     """Sampled at 45 degrees, every sample is 3 dB below the wave's peak."""
     sound = tone(1 / 4, math.pi / 4)
     assert 20 * math.log10(sound.abs().max()) == pytest.approx(-3.01, abs=0.01)
@@ -39,7 +42,7 @@ def test_tones_of_ebu_tech_3341(fraction: float, phase: float) -> None:
     assert true_peak_dbtp(Audio(sound, 48000), 16) == pytest.approx(-6.02, abs=0.05)
 
 
-def test_never_below_the_sample_peak(noise) -> None:
+def test_never_below_the_sample_peak(noise: Any) -> None:
     for seed in range(5):
         sound = noise(2, 3000, seed)
         assert true_peak_dbtp(Audio(sound, 48000)) >= 20 * math.log10(sound.abs().max())
@@ -54,7 +57,7 @@ def test_short_sounds_and_edges(samples: int) -> None:
     assert -6.03 <= value < -3
 
 
-def test_chunks_leave_no_seam(noise) -> None:
+def test_chunks_leave_no_seam(noise: Any) -> None:
     """21 s go through in three chunks, and read what one pass over the whole reads."""
     for sound in (noise(2, 8000 * 21), 0.5 * tone(1 / 4, math.pi / 4, 8000 * 21)):
         whole = soxr.resample(sound.T.numpy(), 8000, 32000, quality="HQ")
@@ -70,7 +73,7 @@ def test_loudest_channel_counts_and_gain_adds() -> None:
     assert both - half == pytest.approx(6.02, abs=0.01)
 
 
-def test_silence_nothing_and_nan_have_none(separation, track) -> None:
+def test_silence_nothing_and_nan_have_none(separation: Any, track: Any) -> None:
     assert TruePeak()(separation(torch.zeros(2, 16000)), track()) is None
     assert true_peak_dbtp(Audio(torch.zeros(1, 0), 48000)) is None
     assert true_peak_dbtp(Audio(torch.full((1, 100), math.nan), 48000)) is None

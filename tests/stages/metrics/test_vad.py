@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -17,14 +18,14 @@ from tests.support.paths import ROOT
 
 
 @pytest.fixture
-def spoken(pilot) -> Audio:
+def spoken(pilot: Any) -> Audio:
     """2 s of silence before a pilot voice, at 16 kHz, mono."""
     _, track = pilot[0]
     reference = resample(track.reference.mono(), 16000)
     return Audio(torch.nn.functional.pad(reference.waveform, (32000, 0)), 16000)
 
 
-def test_finds_the_voice(spoken) -> None:
+def test_finds_the_voice(spoken: Any) -> None:
     found = speech_segments(spoken)
     assert found[0][0] >= 2
     assert sum(end - start for start, end in found) > 2
@@ -32,21 +33,21 @@ def test_finds_the_voice(spoken) -> None:
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(found))
 
 
-def test_rate_and_channels_do_not_matter(spoken) -> None:
+def test_rate_and_channels_do_not_matter(spoken: Any) -> None:
     stereo = resample(Audio(spoken.waveform.repeat(2, 1), 16000), 44100)
     assert torch.allclose(
         torch.tensor(speech_segments(stereo)), torch.tensor(speech_segments(spoken)), atol=0.07
     )
 
 
-def test_same_answer_every_time_whatever_came_before(spoken, noise) -> None:
+def test_same_answer_every_time_whatever_came_before(spoken: Any, noise: Any) -> None:
     first = speech_segments(spoken)
     vad._memo._answers.clear()
     speech_segments(Audio(noise(1, 30000), 16000))
     assert speech_segments(spoken) == first
 
 
-def test_listens_once_and_remembers_few(monkeypatch, noise) -> None:
+def test_listens_once_and_remembers_few(monkeypatch: Any, noise: Any) -> None:
     listened = []
     monkeypatch.setattr(vad, "_listen", lambda *heard: listened.append(heard) or [(0.0, 1.0)])
     monkeypatch.setattr(vad, "_memo", Memo())
@@ -62,7 +63,7 @@ def test_listens_once_and_remembers_few(monkeypatch, noise) -> None:
     assert len(vad._memo._answers) <= KEPT
 
 
-def test_silence_and_noise_hold_no_speech(noise) -> None:
+def test_silence_and_noise_hold_no_speech(noise: Any) -> None:
     assert speech_segments(Audio(torch.zeros(2, 16000), 16000)) == []
     assert speech_segments(Audio(noise(), 16000)) == []
     assert speech_segments(Audio(noise(1, 10), 48000)) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -22,7 +24,9 @@ from speechclean.stages.metrics.wer import Wer, normalise, recognise, word_error
         ("a b c d e f g h", 2.0),  # every word wrong, and as many again
     ],
 )
-def test_score_by_hand(separation, track, noise, monkeypatch, heard: str, expected: float) -> None:
+def test_score_by_hand(
+    separation: Any, track: Any, noise: Any, monkeypatch: Any, heard: str, expected: float
+) -> None:
     assert word_error_rate("the cat sat down", heard) == expected
     monkeypatch.setattr(wer, "_memo", Memo())
     monkeypatch.setattr(wer, "recognise", lambda audio, max_active: heard)  # noqa: ARG005
@@ -44,19 +48,21 @@ def test_normal_form(written: str, spoken: str) -> None:
 
 
 @pytest.mark.parametrize("transcript", [None, "", "  ", "...", "[music]", "!?"])
-def test_does_not_apply_without_words(separation, track, noise, transcript: str | None) -> None:
+def test_does_not_apply_without_words(
+    separation: Any, track: Any, noise: Any, transcript: str | None
+) -> None:
     assert Wer()(separation(noise()), track(transcript=transcript)) is None
 
 
 @pytest.mark.parametrize("samples", [1, 16000])
-def test_silence_is_an_empty_answer(separation, track, samples: int) -> None:
+def test_silence_is_an_empty_answer(separation: Any, track: Any, samples: int) -> None:
     silent = separation(torch.zeros(2, samples), mask=torch.ones(2, 257, 1))
     assert Wer()(silent, track(transcript="anything at all")) == 1
     assert recognise(silent.speech) == ""
 
 
 @pytest.fixture(scope="module")
-def clips(pilot):
+def clips(pilot: Any):
     """2.5 s of two pilot voices and of one mixture."""
     sounds = [*(track.reference for _, track in pilot[:2]), pilot[2][0].mixture]
     return [
@@ -64,13 +70,13 @@ def clips(pilot):
     ]
 
 
-def test_understands_the_pilots_voices(pilot) -> None:
+def test_understands_the_pilots_voices(pilot: Any) -> None:
     separation, track = pilot[0]
     clean = separation.with_speech(track.reference.waveform.expand_as(separation.mixture.waveform))
     assert Wer()(clean, track) <= 0.4
 
 
-def test_order_of_files_does_not_count(clips) -> None:
+def test_order_of_files_does_not_count(clips: Any) -> None:
     forwards = [recognise(clip) for clip in clips]
     backwards = [recognise(clip) for clip in reversed(clips)]
     assert forwards == backwards[::-1]
@@ -78,7 +84,7 @@ def test_order_of_files_does_not_count(clips) -> None:
     assert recognise(clips[2]) == recognise(clips[2])  # nor does having just heard the same
 
 
-def test_level_rate_and_channels_do_not_count(clips) -> None:
+def test_level_rate_and_channels_do_not_count(clips: Any) -> None:
     clip = resample(clips[0].mono(), 16000)
     words = recognise(clip)
     assert words

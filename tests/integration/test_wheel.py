@@ -37,6 +37,7 @@ def test_the_wheel_runs_the_pilot_away_from_the_checkout(tmp_path: Path) -> None
         "speechclean/conf/config.yaml",
         "speechclean/assets/models/MODEL_CARD.md",
         "speechclean/assets/pilot/manifest.csv",
+        "speechclean/cli/by_module/batches/deliver.py",
     ):
         assert part in names
     venv = tmp_path / "venv"
@@ -53,8 +54,14 @@ def test_the_wheel_runs_the_pilot_away_from_the_checkout(tmp_path: Path) -> None
     borrowed.write_text(sysconfig.get_paths()["purelib"] + "\n")
     work = tmp_path / "work"
     work.mkdir()
-    line = [str(venv / "bin" / "speechclean"), *SMALL, "hydra.run.dir=out"]
     bare = {key: value for key, value in environment().items() if key != "PYTHONPATH"}
+    for command in ("speechclean.reproduce", "speechclean.batches.deliver"):
+        told = subprocess.run(
+            [str(python), "-m", command, "--help"],
+            cwd=work, env=bare, capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        assert "Exit status" in told.stdout
+    line = [str(venv / "bin" / "speechclean"), *SMALL, "hydra.run.dir=out"]
     done = subprocess.run(
         line, cwd=work, env=bare, capture_output=True, text=True, timeout=300, check=False
     )

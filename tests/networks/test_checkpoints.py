@@ -9,7 +9,6 @@ import pickle
 import shutil
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -32,15 +31,8 @@ class Attack:
         return self.call
 
 
-def init_arguments(model: torch.nn.Module) -> tuple[tuple[object, ...], dict[str, object]]:
-    """What a network of demucs notes of its own making."""
-    noted: Any = model
-    args, kwargs = noted._init_args_kwargs
-    return args, kwargs
-
-
 def package(model: torch.nn.Module, **more: object) -> dict[str, object]:
-    args, kwargs = init_arguments(model)
+    args, kwargs = model._init_args_kwargs
     return {
         "klass": type(model),
         "args": args,
@@ -76,7 +68,7 @@ def test_a_quantised_package_comes_back_within_its_bits(tmp_path: Path) -> None:
 
 def test_safetensors_in_demucs_layout(tmp_path: Path) -> None:
     model = tiny_htdemucs()
-    args, kwargs = init_arguments(model)
+    args, kwargs = model._init_args_kwargs
     metadata = {
         "klass": "demucs.htdemucs.HTDemucs",
         "args": json.dumps(args),

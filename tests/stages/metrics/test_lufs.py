@@ -4,7 +4,6 @@ BS.1770-4."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,8 +13,6 @@ from scipy.signal import lfilter
 from speechclean.audio.loudness import integrated_lufs
 from speechclean.audio.waveform import Audio
 from speechclean.stages.metrics.lufs import Lufs
-from speechclean.stages.types import Separation, Track
-from tests.support.values import measured
 
 
 def tone(seconds: float, db: float = 0.0, rate: int = 48000, hz: float = 997.0) -> torch.Tensor:
@@ -50,16 +47,12 @@ def in_numpy(frames: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("rate", [16000, 22050, 24000, 44100, 48000, 96000])
-def test_full_scale_sine_reads_minus_3_01(
-    separation: Callable[..., Separation], track: Callable[..., Track], rate: int
-) -> None:
+def test_full_scale_sine_reads_minus_3_01(separation, track, rate: int) -> None:
     value = Lufs()(separation(tone(2, rate=rate), rate), track())
     assert value == pytest.approx(-3.01, abs=0.05)
 
 
-def test_ebu_tech_3341_stereo_and_gate(
-    separation: Callable[..., Separation], track: Callable[..., Track]
-) -> None:
+def test_ebu_tech_3341_stereo_and_gate(separation, track) -> None:
     steady = tone(5, -23, hz=1000)
     assert Lufs()(separation(steady.repeat(2, 1), 48000), track()) == pytest.approx(-23, abs=0.1)
     gated = torch.cat([tone(10, -36, hz=1000), tone(60, -23, hz=1000), tone(10, -36, hz=1000)], 1)
@@ -73,9 +66,7 @@ def test_ebu_tech_3341_surround() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_agrees_with_a_second_implementation(
-    noise: Callable[..., torch.Tensor], channels: int
-) -> None:
+def test_agrees_with_a_second_implementation(noise, channels: int) -> None:
     envelope = torch.linspace(0, 1, 100000).square()
     sound = noise(channels, 100000) * envelope
     assert integrated_lufs(Audio(sound, 48000)) == pytest.approx(
@@ -99,17 +90,13 @@ def test_more_than_five_channels_sum_their_powers(channels: int) -> None:
     assert integrated_lufs(Audio(sound, 48000)) == pytest.approx(-33.01, abs=0.01)
 
 
-def test_gain_moves_it_by_as_much(noise: Callable[..., torch.Tensor]) -> None:
-    loud, quiet = (
-        measured(integrated_lufs(Audio(gain * noise(2, 48000), 48000))) for gain in (1.0, 0.1)
-    )
+def test_gain_moves_it_by_as_much(noise) -> None:
+    loud, quiet = (integrated_lufs(Audio(gain * noise(2, 48000), 48000)) for gain in (1.0, 0.1))
     assert loud - quiet == pytest.approx(20, abs=1e-3)
 
 
 @pytest.mark.parametrize("samples", [1, 2, 100, 16000])
-def test_silence_has_none(
-    separation: Callable[..., Separation], track: Callable[..., Track], samples: int
-) -> None:
+def test_silence_has_none(separation, track, samples: int) -> None:
     assert Lufs()(separation(torch.zeros(2, samples)), track()) is None
     assert integrated_lufs(Audio(1e-6 * tone(1), 48000)) is None
     assert integrated_lufs(Audio(torch.zeros(8, samples), 16000)) is None
@@ -120,7 +107,7 @@ def test_nothing_and_nan_have_none() -> None:
     assert integrated_lufs(Audio(torch.full((1, 48000), math.nan), 48000)) is None
 
 
-def test_any_length_is_measured_or_none(noise: Callable[..., torch.Tensor]) -> None:
+def test_any_length_is_measured_or_none(noise) -> None:
     for samples in [*range(1, 40), 4409, 4410, 17639, 17640, 17641]:
         value = integrated_lufs(Audio(noise(1, samples), 44100))
         assert value is None or math.isfinite(value)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
 
 from speechclean.audio import stft
 from speechclean.stages.metrics.music_to_speech_db import MusicToSpeech
-from speechclean.stages.types import Separation, Track
 
 N_FFT = 512
 
@@ -30,13 +28,7 @@ def pair() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize(("kept", "expected"), [(1.0, -6.02), (0.1, -26.02), (10.0, 13.98)])
-def test_two_tones_under_a_hard_mask(
-    separation: Callable[..., Separation],
-    track: Callable[..., Track],
-    pair: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-    kept: float,
-    expected: float,
-) -> None:
+def test_two_tones_under_a_hard_mask(separation, track, pair, kept: float, expected: float) -> None:
     voice, music, mask = pair
     value = MusicToSpeech()(
         separation(voice + kept * music, mixture=voice + music, mask=mask), track()
@@ -44,11 +36,7 @@ def test_two_tones_under_a_hard_mask(
     assert value == pytest.approx(expected, abs=0.05)
 
 
-def test_soft_mask_by_hand(
-    separation: Callable[..., Separation],
-    track: Callable[..., Track],
-    noise: Callable[..., torch.Tensor],
-) -> None:
+def test_soft_mask_by_hand(separation, track, noise) -> None:
     """Where the mask is 0.8 everywhere, any signal divides 0.2 to 0.8."""
     mask = torch.full_like(stft.stft(noise(2), N_FFT).real, 0.8)
     assert MusicToSpeech()(separation(noise(2), mask=mask), track()) == pytest.approx(
@@ -56,11 +44,7 @@ def test_soft_mask_by_hand(
     )
 
 
-def test_agrees_with_the_formula(
-    separation: Callable[..., Separation],
-    track: Callable[..., Track],
-    noise: Callable[..., torch.Tensor],
-) -> None:
+def test_agrees_with_the_formula(separation, track, noise) -> None:
     power = stft.stft(noise(2), N_FFT).abs().double().square()
     mask = torch.rand(power.shape, generator=torch.Generator().manual_seed(1))
     expected = 10 * math.log10(((1 - mask) * power).sum() / (mask * power).sum())
@@ -69,11 +53,7 @@ def test_agrees_with_the_formula(
     )
 
 
-def test_level_does_not_count(
-    separation: Callable[..., Separation],
-    track: Callable[..., Track],
-    pair: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-) -> None:
+def test_level_does_not_count(separation, track, pair) -> None:
     voice, music, mask = pair
     loud, quiet = (
         MusicToSpeech()(separation(gain * (voice + music), mask=mask), track())
@@ -82,11 +62,7 @@ def test_level_does_not_count(
     assert loud == pytest.approx(quiet, abs=1e-3)
 
 
-def test_stereo_of_two_equal_channels_reads_as_mono(
-    separation: Callable[..., Separation],
-    track: Callable[..., Track],
-    pair: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-) -> None:
+def test_stereo_of_two_equal_channels_reads_as_mono(separation, track, pair) -> None:
     voice, music, mask = pair
     mono = MusicToSpeech()(separation(voice + music, mask=mask), track())
     stereo = MusicToSpeech()(
@@ -95,11 +71,7 @@ def test_stereo_of_two_equal_channels_reads_as_mono(
     assert stereo == pytest.approx(mono)
 
 
-def test_range_is_finite(
-    separation: Callable[..., Separation],
-    track: Callable[..., Track],
-    pair: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-) -> None:
+def test_range_is_finite(separation, track, pair) -> None:
     voice, music, mask = pair
     assert (
         MusicToSpeech(cap_db=5)(separation(voice, mixture=voice + music, mask=mask), track()) == -5
@@ -109,11 +81,7 @@ def test_range_is_finite(
     )
 
 
-def test_does_not_apply_to_silence_or_one_sided_masks(
-    separation: Callable[..., Separation],
-    track: Callable[..., Track],
-    noise: Callable[..., torch.Tensor],
-) -> None:
+def test_does_not_apply_to_silence_or_one_sided_masks(separation, track, noise) -> None:
     ones = torch.ones_like(stft.stft(noise(), N_FFT).real)
     assert (
         MusicToSpeech()(

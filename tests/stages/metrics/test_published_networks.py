@@ -7,9 +7,7 @@ import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -21,9 +19,7 @@ from speechclean.stages.metrics.music_presence import CLASSES, MusicPresence, mu
 from speechclean.stages.metrics.music_presence_max import MusicPresenceMax
 from speechclean.stages.metrics.squim import Squim
 from speechclean.stages.metrics.wer_whisper import WerWhisper
-from speechclean.stages.types import Separation, Track
 from tests.support.paths import ROOT
-from tests.support.values import measured
 
 
 class Attack:
@@ -62,18 +58,14 @@ def whisper_pt(tmp_path: Path) -> Path:
         (Squim(), "squim_objective_dns2020.pth"),
     ],
 )
-def test_missing_weights_are_said_before_any_work(metric: Any, name: str) -> None:
+def test_missing_weights_are_said_before_any_work(metric, name: str) -> None:
     with pytest.raises(MissingWeights, match=rf"(?s)speechclean\.weights fetch .*{name}"):
         metric.weight_files()
 
 
 @pytest.mark.parametrize("make", [WerWhisper, MusicPresence, Squim])
 def test_hostile_files_are_refused_and_run_nothing(
-    make: Callable[..., Any],
-    separation: Callable[..., Separation],
-    track: Callable[..., Track],
-    noise: Callable[..., torch.Tensor],
-    tmp_path: Path,
+    make, separation, track, noise, tmp_path: Path
 ) -> None:
     torch.save({"model": Attack(f"touch {tmp_path}/ran")}, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match="refused"):
@@ -82,13 +74,7 @@ def test_hostile_files_are_refused_and_run_nothing(
 
 
 @pytest.mark.parametrize("make", [WerWhisper, MusicPresence, Squim])
-def test_what_does_not_fit_is_said(
-    make: Callable[..., Any],
-    separation: Callable[..., Separation],
-    track: Callable[..., Track],
-    noise: Callable[..., torch.Tensor],
-    tmp_path: Path,
-) -> None:
+def test_what_does_not_fit_is_said(make, separation, track, noise, tmp_path: Path) -> None:
     torch.save({"model": {"x": torch.zeros(1)}}, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match="not a checkpoint of"):
         make(model=str(tmp_path / "x.pt"))(separation(noise()), track(transcript="some words"))
@@ -97,10 +83,7 @@ def test_what_does_not_fit_is_said(
 
 
 def test_whisper_scores_what_it_hears(
-    separation: Callable[..., Separation],
-    track: Callable[..., Track],
-    noise: Callable[..., torch.Tensor],
-    monkeypatch: pytest.MonkeyPatch,
+    separation, track, noise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(WerWhisper, "recognise", lambda self, audio: " Don't pay 21 pounds.")  # noqa: ARG005
     heard = separation(noise())
@@ -112,12 +95,7 @@ def test_whisper_scores_what_it_hears(
     assert WerWhisper(language="de")(heard, track(transcript="don't pay 21 POUNDS")) == 0
 
 
-def test_whisper_runs_its_own_format(
-    whisper_pt: Path,
-    separation: Callable[..., Separation],
-    track: Callable[..., Track],
-    noise: Callable[..., torch.Tensor],
-) -> None:
+def test_whisper_runs_its_own_format(whisper_pt: Path, separation, track, noise) -> None:
     metric = WerWhisper(model=str(whisper_pt), device="cpu")
     short = separation(noise(2, 24000), rate=24000)
     first = metric(short, track(transcript="some words"))
@@ -142,9 +120,7 @@ def tagger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "x.pth"
 
 
-def test_music_over_windows(
-    tagger: Path, separation: Callable[..., Separation], track: Callable[..., Track]
-) -> None:
+def test_music_over_windows(tagger: Path, separation, track) -> None:
     """Three windows of which one holds music, whatever the batch; a remainder counts as a
     window."""
     waveform = torch.full((2, 32000 * 5), 0.1)
@@ -204,19 +180,14 @@ def test_importing_panns_reaches_for_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "panns_data").exists()
 
 
-def test_squim_answers_in_its_ranges(
-    separation: Callable[..., Separation],
-    track: Callable[..., Track],
-    noise: Callable[..., torch.Tensor],
-    tmp_path: Path,
-) -> None:
+def test_squim_answers_in_its_ranges(separation, track, noise, tmp_path: Path) -> None:
     from torchaudio.models import squim_objective_base
 
     torch.manual_seed(0)
     torch.save(squim_objective_base().state_dict(), tmp_path / "squim.pth")
     heard = separation(noise(1, 16000))
     values = {
-        score: measured(Squim(score, str(tmp_path / "squim.pth"), device="cpu")(heard, track()))
+        score: Squim(score, str(tmp_path / "squim.pth"), device="cpu")(heard, track())
         for score in squim.SCORES
     }
     assert 0 <= values["stoi"] <= 1
@@ -239,6 +210,6 @@ def test_squim_answers_in_its_ranges(
         (lambda: Squim(window_s=0.5), "window_s="),
     ],
 )
-def test_bad_arguments(make: Callable[..., Any], message: str) -> None:
+def test_bad_arguments(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()

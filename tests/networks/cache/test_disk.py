@@ -1,5 +1,4 @@
-"""The store on the disk: exact, bounded, never torn, whoever writes into it and however they
-end."""
+"""The disk cache is exact, bounded and never torn, whoever writes into it and however they end."""
 
 from __future__ import annotations
 
@@ -84,7 +83,7 @@ def test_a_folder_that_cannot_be_written_costs_no_work(
     assert len([record for record in caplog.records if "cache.dir" in record.message]) == 1
 
 
-def _worker(folder: Path, seed: int, wrong: multiprocessing.Queue) -> None:
+def _worker(folder: Path, seed: int, wrong: multiprocessing.Queue[int]) -> None:
     """Puts, gets and evicts; every entry says itself what it must hold."""
     cache = DiskCache(folder, 60_000)
     generator = torch.Generator().manual_seed(seed)
@@ -118,12 +117,13 @@ def test_processes_share_it() -> None:
 WRITER = """
 import sys, torch
 from pathlib import Path
-from speechclean.cache import Cost, DiskCache
+from speechclean.networks.cache import Cost, DiskCache
 cache = DiskCache(Path(sys.argv[1]), 10**9)
 print("ready", flush=True)
 index = 0
 while True:
-    cache.put("separator", {"input": index % 50}, torch.full((200_000,), float(index % 50)), Cost(1, 1.0))
+    value = float(index % 50)
+    cache.put("separator", {"input": index % 50}, torch.full((200_000,), value), Cost(1, 1.0))
     index += 1
 """
 
@@ -134,7 +134,10 @@ def test_killed_while_writing_nothing_torn_is_read(tmp_path: Path) -> None:
     )
     assert writer.stdout is not None
     writer.stdout.readline()
-    time.sleep(0.4)
+    deadline = time.monotonic() + 60
+    while not list(DiskCache(tmp_path, 10**9).entries()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)
     writer.send_signal(signal.SIGKILL)
     writer.wait()
     cache = DiskCache(tmp_path, 10**9)

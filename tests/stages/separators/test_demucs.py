@@ -16,6 +16,8 @@ from speechclean.networks.checkpoints import CheckpointError
 from speechclean.networks.weights import MissingWeights
 from speechclean.stages.separators import engine
 from speechclean.stages.separators.demucs import DemucsSeparator
+from speechclean.stages.separators.network import Network
+from speechclean.stages.separators.schedule import Schedule
 from speechclean.stages.separators.segments import fingerprint
 from tests.conftest import noise, save_demucs, tiny_hdemucs, tiny_htdemucs
 
@@ -37,10 +39,10 @@ def test_parity_with_apply_model_on_its_own_draws(
     )
     with torch.no_grad():
         expected = apply_model(model, waveform[None], shifts=shifts, overlap=0.25)[0]
-        monkeypatch.setattr(engine.Schedule, "offsets", lambda *_: draws or [None])
-        network = engine.Network(model, (1.0, 1.0), 2 * 24000, "any")
+        monkeypatch.setattr(Schedule, "offsets", lambda *_: draws or [None])
+        network = Network(model, (1.0, 1.0), 2 * 24000, "any")
         speech, music = engine.run(
-            [network], [waveform], ["content"], engine.Schedule(shifts, 0.25, 1, 0)
+            [network], [waveform], ["content"], Schedule(shifts, 0.25, 1, 0)
         )[0]
     assert len(draws) == shifts
     assert (speech - expected[1]).abs().max() <= 1e-5
@@ -80,9 +82,7 @@ def test_batches_agree_with_single_segments(models: Path) -> None:
 
 def test_more_shifts_contain_the_work_of_fewer(models: Path) -> None:
     network = separator(models)._networks[0]
-    two, four = (
-        engine.Schedule(shifts, 0.25, 1, 0).offsets(network, "content") for shifts in (2, 4)
-    )
+    two, four = (Schedule(shifts, 0.25, 1, 0).offsets(network, "content") for shifts in (2, 4))
     assert four[:2] == two
     assert len(set(four)) > 1
     assert all(0 <= offset <= 12000 for offset in four)  # type: ignore[operator]
@@ -92,7 +92,7 @@ def test_offsets_follow_seed_content_and_network(models: Path) -> None:
     network = separator(models)._networks[0]
     offsets = {
         tuple(
-            engine.Schedule(2, 0.25, 1, seed).offsets(
+            Schedule(2, 0.25, 1, seed).offsets(
                 replace(network, signature=signature), fingerprint(waveform)
             )
         )

@@ -178,9 +178,9 @@ def _source(path: Path, module: str, _changed_ns: int, _size: int) -> _Source:
             base += node.module.split(".") if node.module else []
             imports |= {".".join([*base, alias.name]) for alias in node.names}
         elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "asset":
-            parts = tuple(getattr(argument, "value", None) for argument in node.args)
+            parts = [getattr(argument, "value", None) for argument in node.args]
             if all(isinstance(part, str) for part in parts):
-                assets.add(parts)
+                assets.add(tuple(map(str, parts)))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             # `import_module` and `find_spec` take names as strings.
             if node.value.startswith(f"{NAME}.") and node.value.isascii():

@@ -21,7 +21,7 @@ from tests.conftest import noise, tone
 
 
 def separator(models: Path, name: str = "two", **knobs: Any) -> DemucsSeparator:
-    return DemucsSeparator(name, str(models), device="cpu", **knobs)  # type: ignore[arg-type]
+    return DemucsSeparator(name, str(models), device="cpu", **knobs)
 
 
 def answers(one: DemucsSeparator, cache: Cache, mixtures: Sequence[Audio]) -> list[Stems]:
@@ -60,7 +60,7 @@ MIXTURES = [
 def test_the_same_bits_with_and_without(
     models: Path, cache: DiskCache, knobs: dict[str, Any]
 ) -> None:
-    one = separator(models, **({"shifts": 2} | knobs))  # type: ignore[arg-type]
+    one = separator(models, **({"shifts": 2} | knobs))
     plain = one(MIXTURES)
     assert same(answers(one, cache, MIXTURES), plain)
     second = fresh(cache)

@@ -75,7 +75,7 @@ FAMILIES: dict[str, Callable[[], Any]] = {
 def network(family: str, seed: int = 0) -> Network:
     torch.manual_seed(seed)
     module = checkpoints.freeze(FAMILIES[family]())
-    segment = int(module.segment * RATE)
+    segment = int(float(module.segment) * RATE)  # type: ignore[arg-type]
     return Network(Counted(module), (1.0, 1.0), segment, f"{family}{seed}")
 
 

@@ -4,6 +4,7 @@ too."""
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -44,7 +45,7 @@ def test_half_precision_loses_something_and_single_nothing() -> None:
 class Elsewhere(torch.nn.Module):
     """Says that it does not lie on the CPU."""
 
-    def parameters(self, recurse: bool = True):  # noqa: ARG002
+    def parameters(self, recurse: bool = True) -> Iterator[torch.nn.Parameter]:  # noqa: ARG002
         return iter([torch.nn.Parameter(torch.zeros(1, device="meta"))])
 
 

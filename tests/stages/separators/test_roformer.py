@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -46,13 +47,17 @@ def config(
         ["vocals", "other"] if target or stems == 2 else ["bass", "drums", "other", "vocals"]
     )
     return (
-        f"audio:\n  chunk_size: {chunk}\n  num_channels: 2\n  sample_rate: {RATE}\n  min_mean_abs: 0.000\n"
-        f"model:\n  dim: 16\n  depth: 1\n  stereo: true\n  num_stems: {stems}\n  time_transformer_depth: 1\n"
-        f"  freq_transformer_depth: 1\n{shape}  dim_head: 8\n  heads: 2\n  attn_dropout: 0.1\n  ff_dropout: 0.1\n"
-        "  flash_attn: false\n  dim_freqs_in: 1025\n  stft_n_fft: 2048\n  stft_hop_length: 441\n  stft_win_length: 2048\n"
+        f"audio:\n  chunk_size: {chunk}\n  num_channels: 2\n  sample_rate: {RATE}\n"
+        "  min_mean_abs: 0.000\n"
+        f"model:\n  dim: 16\n  depth: 1\n  stereo: true\n  num_stems: {stems}\n"
+        f"  time_transformer_depth: 1\n  freq_transformer_depth: 1\n{shape}"
+        "  dim_head: 8\n  heads: 2\n  attn_dropout: 0.1\n  ff_dropout: 0.1\n"
+        "  flash_attn: false\n  dim_freqs_in: 1025\n"
+        "  stft_n_fft: 2048\n  stft_hop_length: 441\n  stft_win_length: 2048\n"
         "  stft_normalized: false\n  mask_estimator_depth: 1\n"
         "  multi_stft_resolutions_window_sizes: !!python/tuple\n  - 4096\n  - 2048\n"
-        f"{more}training:\n{TRAINING}  instruments: {instruments}\n  target_instrument: {target or 'null'}\n"
+        f"{more}training:\n{TRAINING}  instruments: {instruments}\n"
+        f"  target_instrument: {target or 'null'}\n"
         "inference:\n  batch_size: 4\n  num_overlap: 2\n"
     )
 
@@ -129,7 +134,7 @@ def test_the_same_samples_whatever_the_batch(kind: str, tmp_path: Path) -> None:
     ],
 )
 def test_the_voice_is_found_among_the_stems(
-    fields: dict[str, object], sources: list[str], tmp_path: Path
+    fields: dict[str, Any], sources: list[str], tmp_path: Path
 ) -> None:
     path = write(tmp_path, "mel", **fields)
     separator = RoformerSeparator(

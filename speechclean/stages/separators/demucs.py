@@ -118,15 +118,17 @@ class DemucsSeparator:
         voices = [
             self._voice(rows, network) for audio in heard for rows in self._groups(audio, network)
         ]
-        answers = iter(self._separate(voices, contents, cache))
+        residual = self.accompaniment == "residual"
+        answers = iter(
+            engine.separate(self._networks, voices, contents, self._schedule, cache, residual)
+        )
         stems = []
         for mixture, audio in zip(mixtures, heard, strict=True):
             if audio.channels == network.audio_channels:
                 answer = next(answers)
             else:
-                answer = torch.cat(
-                    [next(answers).mean(1, keepdim=True) for _ in range(audio.channels)], 1
-                )
+                rows = [next(answers).mean(1, keepdim=True) for _ in range(audio.channels)]
+                answer = torch.cat(rows, 1)
             speech, music = answer.to(mixture.waveform.device)
             stems.append(Stems(audio.with_waveform(speech), audio.with_waveform(music)))
         return stems
@@ -228,32 +230,12 @@ class DemucsSeparator:
 
     def _groups(self, audio: Audio, network: Any) -> list[Tensor]:
         """The channels that the network is given together: all if it takes as many, else one."""
-        return (
-            [audio.waveform]
-            if audio.channels == network.audio_channels
-            else list(audio.waveform.split(1))
-        )
+        whole = audio.channels == network.audio_channels
+        return [audio.waveform] if whole else list(audio.waveform.split(1))
 
     def _voice(self, rows: Tensor, network: Any) -> Tensor:
         """A group as the network is given it: `[its channels, samples]` on its device."""
         return rows.to(torch_device(self.device)).expand(network.audio_channels, -1)
-
-    def _separate(self, waveforms: list[Tensor], contents: list[str], cache: Cache) -> list[Tensor]:
-        """Speech and music of each waveform: `[channels, samples]` -> `[2, channels, samples]`."""
-        # demucs' own command hands its networks the mixture at unit variance too.
-        scales = [waveform.std(correction=0).clamp(min=1e-8) for waveform in waveforms]
-        scaled = [waveform / scale for waveform, scale in zip(waveforms, scales, strict=True)]
-        both = engine.run(self._networks, scaled, contents, self._schedule, cache)
-        stems = []
-        for waveform, scale, answer in zip(waveforms, scales, both, strict=True):
-            # A network's biases would answer digital silence with a faint hum.
-            speech, others = answer * scale if waveform.any() else torch.zeros_like(answer)
-            stems.append(
-                torch.stack(
-                    [speech, waveform - speech if self.accompaniment == "residual" else others]
-                )
-            )
-        return stems
 
 
 @lru_cache(maxsize=4)

@@ -158,6 +158,32 @@ def run(
     return sums
 
 
+def separate(
+    networks: Sequence[Network],
+    waveforms: Sequence[Tensor],
+    contents: Sequence[str],
+    schedule: Schedule,
+    cache: Cache,
+    residual: bool,
+) -> list[Tensor]:
+    """Speech and music of each waveform, at the waveform's own level.
+
+    `residual`: the music is what is left of the waveform, not the sum of the other sources.
+
+    Shape: each `[channels, samples]` -> `[2, channels, samples]`.
+    """
+    # demucs' own command hands its networks the mixture at unit variance too.
+    scales = [waveform.std(correction=0).clamp(min=1e-8) for waveform in waveforms]
+    scaled = [waveform / scale for waveform, scale in zip(waveforms, scales, strict=True)]
+    both = run(networks, scaled, contents, schedule, cache)
+    stems = []
+    for waveform, scale, answer in zip(waveforms, scales, both, strict=True):
+        # A network's biases would answer digital silence with a faint hum.
+        speech, others = answer * scale if waveform.any() else torch.zeros_like(answer)
+        stems.append(torch.stack([speech, waveform - speech if residual else others]))
+    return stems
+
+
 def _key(network: Network, waveform: Tensor, schedule: Schedule, threads: int) -> dict[str, Any]:
     """Everything but the offset that an estimate depends on.
 

@@ -31,8 +31,7 @@ from .schedule import Schedule, check_knobs
 ACCOMPANIMENTS = ("residual", "stems")
 #: Length of what a stream answers at a time, in seconds.
 STEP_S = 10.0
-#: The batch size that a GPU starts with; a batch that its memory does not hold is halved, and later
-#: ones keep the size that fitted.
+#: The batch size that a GPU starts with; it is halved for good where memory does not hold it.
 CUDA_BATCH = 64
 
 

@@ -7,13 +7,11 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from speechclean.networks.cache.contents import descriptions, stale_lines
 from speechclean.networks.cache.disk import DiskCache, default_dir
-from speechclean.networks.cache.packing import TornError, described
 
 from .arguments import CommandLine, days, quiet_on_closed_pipe
 
-#: The description of an entry lies within its first bytes.
-HEAD_BYTES = 8192
 DAY_S = 86400
 
 
@@ -59,11 +57,9 @@ def stats(cache: DiskCache) -> list[str]:
     """Lines on what is kept: by kind, its size, its cost, and when it was last used."""
     counts: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0])
     torn, used = 0, []
-    for path, stat in cache.entries():
-        try:
-            with path.open("rb") as file:
-                head, _ = described(file.read(HEAD_BYTES))
-        except (OSError, TornError):
+    entries = list(descriptions(cache))
+    for _, stat, head in entries:
+        if not head:
             torn += 1
             continue
         used.append(stat.st_mtime)
@@ -73,14 +69,15 @@ def stats(cache: DiskCache) -> list[str]:
         ):
             row[index] += value
     lines = [f"{cache.folder}: {sum(row[1] for row in counts.values()) / 1e9:.3f} GB"]
-    for kind, (entries, size, forwards, seconds) in sorted(counts.items()):
+    for kind, (number, size, forwards, seconds) in sorted(counts.items()):
         lines.append(
-            f"  {kind:<10} {entries:7.0f} entries {size / 1e6:10.1f} MB {forwards:8.0f} forwards "
+            f"  {kind:<10} {number:7.0f} entries {size / 1e6:10.1f} MB {forwards:8.0f} forwards "
             f"{seconds:9.1f} s to compute"
         )
     if used:
         lines.append(f"  last used between {_date(min(used))} and {_date(max(used))}")
-    return lines + ([f"  {torn} torn entries, which are computed again"] if torn else [])
+    lines += [f"  {torn} torn entries, which are computed again"] if torn else []
+    return lines + stale_lines(entries)
 
 
 def cleared(cache: DiskCache, older_than_s: float | None) -> str:

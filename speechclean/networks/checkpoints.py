@@ -2,7 +2,7 @@
 
 An unpickler that trusts its file runs whatever that names, and safetensors metadata may name any
 class: here only tensors, plain values and the classes below are accepted; a file that names
-    anything else is refused by name and runs nothing.
+anything else is refused by name and runs nothing.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ class CheckpointError(RuntimeError):
 
 
 def allowed_classes() -> dict[str, Any]:
-    """Everything besides tensors and plain values that a checkpoint may name, by its qualified
-    name.
+    """The classes that a checkpoint may name, by their qualified names.
+
+    Besides them it may hold tensors and plain values.
     """
     from demucs.demucs import Demucs
     from demucs.hdemucs import HDemucs
@@ -46,8 +47,9 @@ def allowed_classes() -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The content of a `.th`, `.pt` or `.safetensors` checkpoint. Raises `CheckpointError` for
-    anything not on the list.
+    """The content of a `.th`, `.pt` or `.safetensors` checkpoint.
+
+    Raises `CheckpointError` for a file that names anything but the allowed classes.
     """
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
@@ -58,7 +60,7 @@ def read(path: Path) -> dict[str, Any]:
             package = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         named = re.search(r"(?:GLOBAL|functional call to|instance of class) (\S+)", str(error))
-        # torch's own advice, to trust the file, is not passed on
+        # torch's own advice, to trust the file, is not passed on.
         lines = str(error).strip().splitlines()
         other = (
             "it holds more than tensors and plain values"
@@ -77,8 +79,10 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a bare state by name: a `.safetensors` file, or a pickled state, alone or
-    below a trainer's key.
+    """The tensors of a bare state, by name.
+
+    The file is a `.safetensors` file, or a pickled state, alone or below a trainer's key. Raises
+    `CheckpointError`.
     """
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
@@ -100,8 +104,9 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
-    """The network of a package `{klass or class, args, kwargs, state}`, in evaluation mode,
-    float32, gradients off.
+    """The network of a package `{klass or class, args, kwargs, state}`, frozen.
+
+    Raises `CheckpointError` for a class that is not allowed, and for a state that does not fit.
     """
     import torch
 
@@ -159,9 +164,10 @@ def _fix_positions(model: torch.nn.Module) -> None:
 
 
 def _from_torchaudio(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A package from the bare state of torchaudio's HDEMUCS_HIGH bundles: demucs' own network under
-    other names, with a normalisation in its last waveform encoder that neither of the two ever
-    calls.
+    """A package from the bare state of torchaudio's HDEMUCS_HIGH bundles.
+
+    It is demucs' own network under other names, with a normalisation in its last waveform encoder
+    that neither of the two ever calls.
     """
     from demucs.hdemucs import HDemucs
 
@@ -192,16 +198,16 @@ def freeze(model: torch.nn.Module) -> torch.nn.Module:
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
-    """A package from demucs' safetensors layout: class, arguments and the state's structure are
-    json in the metadata.
+    """A package from demucs' safetensors layout.
+
+    Class, arguments and the state's structure are JSON in the metadata.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
-            # not a dict
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  no dict
         name = metadata["klass"]
         if name not in allowed_classes():
             raise CheckpointError(f"{path}: refused, names {name!r} as its network")
@@ -230,8 +236,9 @@ def _fractions(value: Any) -> Any:
 
 
 def _unflatten(node: Any, tensors: Mapping[str, torch.Tensor], path: Path) -> Any:
-    """Rebuild a nested state from its flat tensors; the only classes it may name are the allowed
-    ones.
+    """Rebuild a nested state from its flat tensors.
+
+    It may name the allowed classes only.
     """
     if not isinstance(node, dict):
         return node

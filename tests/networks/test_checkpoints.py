@@ -32,7 +32,7 @@ class Attack:
 
 
 def package(model: torch.nn.Module, **more: object) -> dict[str, object]:
-    args, kwargs = model._init_args_kwargs
+    args, kwargs = model._init_args_kwargs  # type: ignore[misc]
     return {
         "klass": type(model),
         "args": args,
@@ -68,7 +68,7 @@ def test_a_quantised_package_comes_back_within_its_bits(tmp_path: Path) -> None:
 
 def test_safetensors_in_demucs_layout(tmp_path: Path) -> None:
     model = tiny_htdemucs()
-    args, kwargs = model._init_args_kwargs
+    args, kwargs = model._init_args_kwargs  # type: ignore[misc]
     metadata = {
         "klass": "demucs.htdemucs.HTDemucs",
         "args": json.dumps(args),

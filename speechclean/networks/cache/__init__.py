@@ -1,17 +1,16 @@
-"""What is expensive is computed once: a content-addressed store of estimates, so that a sweep
-computes only what changed.
+"""A disk cache of what is expensive, so that a sweep computes only what changed.
 
+    contents        what a cache folder holds, and how much of it is stale
     metric_values   metrics of mixtures, which are the same in every trial
     disk            entries on the disk, bounded, shared by processes; `NoCache` that only counts
     packing         a tensor and its description as bytes: exact, checked, smaller than raw
-    tally           what was computed, what was reused, and what that saved
-    keys            what else an estimate depends on: code, packages, arithmetic of the machine
+    tally           hits and misses, and what the hits saved
+    keys            samples and the machine's arithmetic, as parts of keys
+    code            the code that an answer depends on, found by following imports
 
-Separators keep each network's estimate per file and shift, the denoiser its own output before the
-wet mix. A key holds
-everything that can change a bit: so what comes out of the store is what would have been computed,
-or it is not found. (On a GPU a batch's size rounds too, at 1e-8; there the store gives what one of
-the batches gave.)
+Separators cache each network's estimate per file and shift, the denoiser its own output before the
+wet mix. A key holds everything that can change a bit, so a hit gives what would have been computed.
+(On a GPU a batch's size rounds too, at 1e-8; there a hit gives what one of the batches gave.)
 """
 
 from .disk import Cache, DiskCache, NoCache, default_dir

@@ -1,10 +1,9 @@
-"""Entries on the disk: written whole or not at all, read whole or not at all, the least recently
-used gone first.
+"""Cache entries on the disk: written and read atomically, the least recently used evicted first.
 
-A file per entry, named by the sha256 of its key. Processes share a folder without a lock: an entry
-appears by a rename, its checksum is held against every read (so nothing has to be synced to the
-disk: what a power cut tears is not found), and two processes that make the same entry make the same
-    bytes. Only eviction takes a lock.
+There is a file per entry, named by the sha256 of its key. Processes share a folder without a lock:
+an entry appears by a rename, and every read checks its checksum. So nothing has to be synced to the
+disk (an entry that a power cut tears counts as a miss), and two processes that make the same entry
+write the same bytes. Only eviction takes a lock.
 """
 
 from __future__ import annotations
@@ -32,21 +31,23 @@ log = logging.getLogger(__name__)
 
 Key = Mapping[str, Any]
 SUFFIX = ".est"
-#: Shares of the bound: what a process writes before it looks how full the folder is, and what
-#: eviction leaves.
+#: As shares of the bound: how much a process writes before it looks at the folder's size again, and
+#: what eviction leaves.
 LOOK, LEAVE = 0.02, 0.9
-#: What a killed process left half-written is removed after this many seconds.
-STALE_S = 3600.0
+#: Temporary files of killed processes are removed after this many seconds.
+ORPHANED_S = 3600.0
 
 
 class Cache(Protocol):
-    """Takes estimates and gives them back, bit by bit; counts both."""
+    """Keeps tensors by kind and key, gives them back bit by bit, and counts hits and misses."""
 
     tally: Tally
 
-    def get(self, kind: str, key: Key) -> Tensor | None: ...
+    def get(self, kind: str, key: Key) -> Tensor | None:
+        """The tensor that was put under a key; None for a miss."""
 
-    def put(self, kind: str, key: Key, tensor: Tensor, cost: Cost) -> None: ...
+    def put(self, kind: str, key: Key, tensor: Tensor, cost: Cost) -> None:
+        """Keep a float32 tensor, and what it took to compute it."""
 
 
 @dataclass
@@ -56,30 +57,30 @@ class NoCache:
     tally: Tally = field(default_factory=Tally)
 
     def get(self, kind: str, key: Key) -> Tensor | None:  # noqa: ARG002
-        """Nothing."""
+        """Always a miss."""
         return None
 
     def put(self, kind: str, key: Key, tensor: Tensor, cost: Cost) -> None:  # noqa: ARG002
-        """Count it."""
+        """Count the computation."""
         self.tally.computed(kind, cost)
 
 
 @dataclass
 class DiskCache:
-    """Entries below `folder`, up to about `max_bytes` in all (each process may go over by 2 % until
-    it looks).
+    """Entries below `folder`, up to about `max_bytes` in all.
 
-    A disk that is full or gone costs a warning and the reuse, never the work.
+    Each process may exceed the bound by 2 % until it looks at the folder's size again. A disk that
+    is full or gone costs a warning and the hits, but no run fails because of it.
     """
 
     folder: Path
     max_bytes: int
     tally: Tally = field(default_factory=Tally)
-    _unseen: float = field(default=float("inf"), repr=False)
+    _since_look: float = field(default=float("inf"), repr=False)
     _warned: bool = field(default=False, repr=False)
 
     def get(self, kind: str, key: Key) -> Tensor | None:
-        """The tensor that was put under a key, None if there is none (any more) that is whole."""
+        """The tensor that was put under a key; None for a miss, and for a torn entry."""
         path = self.path(kind, key)
         try:
             head, tensor = unpack(path.read_bytes())
@@ -91,7 +92,7 @@ class DiskCache:
                 path.unlink()
             return None
         with suppress(OSError):
-            os.utime(path)  # of all entries it is the last one used
+            os.utime(path)  # the time of its last use, which eviction goes by
         self.tally.reused(kind, Cost(**head["cost"]))
         return tensor
 
@@ -107,11 +108,12 @@ class DiskCache:
                 temporary.write_bytes(packed)
         except OSError as error:
             self._warn(
-                f"{self.folder}: nothing more is kept for reuse ({error}); cache.dir=… names another folder"
+                f"{self.folder}: nothing more is kept for reuse ({error}); "
+                "cache.dir=… names another folder"
             )
 
     def path(self, kind: str, key: Key) -> Path:
-        """Where an entry is, if it is."""
+        """The file of an entry, whether it exists or not."""
         name = hashlib.sha256(
             json.dumps(key, sort_keys=True, separators=(",", ":")).encode()
         ).hexdigest()
@@ -124,15 +126,16 @@ class DiskCache:
                 yield path, path.stat()
 
     def evict(self, max_bytes: int) -> int:
-        """Remove the least recently used entries until `max_bytes` are left; how many are. Nobody
-        waits: one process at a time does it for all.
+        """Remove the least recently used entries until `max_bytes` are left; returns what is left.
+
+        One process at a time does it for all of them; the others do not wait.
         """
-        there = sorted((entry for entry in self.entries()), key=lambda entry: entry[1].st_mtime)
-        left = sum(stat.st_size for _, stat in there)
+        entries = sorted(self.entries(), key=lambda entry: entry[1].st_mtime)
+        left = sum(stat.st_size for _, stat in entries)
         try:
             with FileLock(self.folder / ".evicting", blocking=False):
-                self._remove_unfinished()
-                for path, stat in there:
+                self._remove_orphaned()
+                for path, stat in entries:
                     if left <= max_bytes:
                         break
                     with suppress(OSError):
@@ -143,19 +146,19 @@ class DiskCache:
         return left
 
     def _make_room(self, coming: int) -> None:
-        self._unseen += coming
-        if self._unseen <= LOOK * self.max_bytes:
+        self._since_look += coming
+        if self._since_look <= LOOK * self.max_bytes:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        there = sum(stat.st_size for _, stat in self.entries())
-        if there + coming + LOOK * self.max_bytes > self.max_bytes:
+        size = sum(stat.st_size for _, stat in self.entries())
+        if size + coming + LOOK * self.max_bytes > self.max_bytes:
             self.evict(int(LEAVE * self.max_bytes) - coming)
-        self._unseen = 0.0
+        self._since_look = 0.0
 
-    def _remove_unfinished(self) -> None:
+    def _remove_orphaned(self) -> None:
         for path in self.folder.glob("*/??/.writing-*"):
             with suppress(OSError):
-                if time.time() - path.stat().st_mtime > STALE_S:
+                if time.time() - path.stat().st_mtime > ORPHANED_S:
                     path.unlink()
 
     def _warn(self, message: str) -> None:
@@ -165,7 +168,7 @@ class DiskCache:
 
 
 def default_dir() -> Path:
-    """SPEECHCLEAN_CACHE, or `speechclean` in the user's cache folder."""
+    """The folder named by SPEECHCLEAN_CACHE, or `speechclean` in the user's cache folder."""
     own = os.environ.get("SPEECHCLEAN_CACHE")
     return (
         Path(own)

@@ -1,10 +1,9 @@
-"""A tensor and its description as bytes: exact to the bit, without pickle, with a checksum that a
-torn file cannot pass.
+"""A tensor and its description as bytes: exact to the bit, without pickle, with a checksum.
 
 Layout: magic (8 bytes), sha256 of all that follows (32), length of the description (4,
-    little-endian), the description as JSON,
-the samples. Those are float32, byte by byte of the word: the three low bytes of all samples as they
-are, then the high bytes (sign and exponent), deflated.
+little-endian), the description as JSON, the samples. These are float32, regrouped by the bytes of a
+word: first the three low bytes of all samples as they are, then the high bytes (sign and exponent),
+deflated.
 
 Measured on the embedded models' estimates of the pilot, size of the raw and MB/s of one core,
 packing and unpacking:
@@ -17,8 +16,8 @@ packing and unpacking:
     FLAC, 24 bits of the peak                         0.56   160    -     not exact
     FLAC, 16 bits of the peak                         0.31   190    -     not exact
 
-The low bytes are noise to every coder. FLAC would ask every run, sweep or not, to round its
-estimates for the store's sake.
+The low bytes are noise to every coder. With FLAC every run, sweep or not, would have to round
+its estimates for the sake of the cache.
 """
 
 from __future__ import annotations
@@ -38,11 +37,14 @@ _DIGEST, _LENGTH = 32, 4
 
 
 class TornError(ValueError):
-    """The bytes are not what was packed."""
+    """The bytes are not those of a whole entry."""
 
 
 def pack(description: Mapping[str, Any], tensor: Tensor) -> bytes:
-    """A float32 tensor of any shape, and what JSON can hold of it."""
+    """The bytes of a float32 tensor of any shape, and of a description that JSON can hold.
+
+    Raises `TypeError` for other tensors.
+    """
     if tensor.dtype != torch.float32:
         raise TypeError(f"only float32 is kept, not {tensor.dtype}")
     words = np.ascontiguousarray(tensor.detach().cpu().numpy(), "<f4").reshape(-1, 1).view(np.uint8)
@@ -61,8 +63,9 @@ def pack(description: Mapping[str, Any], tensor: Tensor) -> bytes:
 
 
 def unpack(packed: bytes) -> tuple[dict[str, Any], Tensor]:
-    """The description and the tensor. Raises `TornError` for anything that `pack` has not made,
-    whole.
+    """The description and the tensor.
+
+    Raises `TornError` for anything but the whole of what `pack` returned.
     """
     head, at = described(packed)
     if (
@@ -78,12 +81,13 @@ def unpack(packed: bytes) -> tuple[dict[str, Any], Tensor]:
 
 
 def described(packed: bytes) -> tuple[dict[str, Any], int]:
-    """The description at the front of packed bytes, unchecked, and where it ends. Raises
-    `TornError`.
+    """The description at the front of packed bytes, and the offset at which it ends.
+
+    The checksum is not looked at. Raises `TornError` where there is no description.
     """
     start = len(MAGIC) + _DIGEST + _LENGTH
     if packed[: len(MAGIC)] != MAGIC or len(packed) < start:
-        raise TornError("it is no entry")
+        raise TornError("it is no cache entry")
     end = start + int.from_bytes(packed[start - _LENGTH : start], "little")
     try:
         return json.loads(packed[start:end]), end

@@ -1,4 +1,4 @@
-"""What was computed, what was reused, and what that saved."""
+"""How much was computed, how much came from the cache, and what that saved."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from threading import Lock
 
 @dataclass(frozen=True)
 class Cost:
-    """What an estimate took: forward passes of a network over a segment or chunk, and seconds."""
+    """What an estimate took: forward passes (of a network over a segment or chunk) and seconds."""
 
     forwards: int
     seconds: float
@@ -16,33 +16,36 @@ class Cost:
 
 @dataclass
 class Tally:
-    """Counts of one run; threads may share it."""
+    """Counts of one run; threads may share it.
 
-    forwards: dict[str, int] = field(default_factory=dict)  #: computed, by kind
-    #: forwards that entries stood in for, by kind
-    spared: dict[str, int] = field(default_factory=dict)
-    found: int = 0  #: estimates that were there; measures, which are no forwards, do not count
-    missed: int = 0
-    seconds: float = 0.0  #: spent on what was computed
-    saved_s: float = 0.0  #: what the entries took when they were made
+    Hits and misses count estimates of networks; values of metrics, which take no forward passes, do
+    not count.
+    """
+
+    forwards: dict[str, int] = field(default_factory=dict)  #: passes that were computed, by kind
+    spared: dict[str, int] = field(default_factory=dict)  #: passes that hits saved, by kind
+    found: int = 0  #: hits
+    missed: int = 0  #: misses
+    seconds: float = 0.0  #: time spent on misses
+    saved_s: float = 0.0  #: time that the hits took when they were computed
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def computed(self, kind: str, cost: Cost) -> None:
-        """An estimate was computed."""
+        """Count a miss."""
         with self._lock:
             self.missed += bool(cost.forwards)
             self.seconds += cost.seconds
             self.forwards[kind] = self.forwards.get(kind, 0) + cost.forwards
 
     def reused(self, kind: str, cost: Cost) -> None:
-        """An estimate was there."""
+        """Count a hit."""
         with self._lock:
             self.found += bool(cost.forwards)
             self.saved_s += cost.seconds
             self.spared[kind] = self.spared.get(kind, 0) + cost.forwards
 
     def metrics(self) -> dict[str, float]:
-        """All of it under names for a table of runs."""
+        """All counts, under the names that a table of runs shows."""
         kinds = [
             kind
             for kind in {**self.forwards, **self.spared}
@@ -60,11 +63,11 @@ class Tally:
         }
 
     def told(self) -> str:
-        """One line for people, empty if there was nothing to reuse or compute."""
+        """One line for people; empty without any hit or miss."""
         if not self.found + self.missed:
             return ""
         forwards, spared = sum(self.forwards.values()), sum(self.spared.values())
         return (
-            f"{self.found} of {self.found + self.missed} estimates reused: {forwards} forward passes computed, {spared} spared"
-            f", {self.saved_s:.1f} s saved"
+            f"{self.found} of {self.found + self.missed} estimates reused: "
+            f"{forwards} forward passes computed, {spared} spared, {self.saved_s:.1f} s saved"
         )

@@ -1,5 +1,6 @@
-"""Bags of demucs: which networks a model's name stands for, where their files lie, how they are
-averaged.
+"""Bags of demucs.
+
+They say which networks a model's name stands for, where their files lie, how they are averaged.
 """
 
 from __future__ import annotations
@@ -33,11 +34,12 @@ class Bag:
     definition: Path | None = None
 
 
-def demucs_bag(name: str, repo: str | None) -> Bag:
-    """The files of a demucs model: published (`repo=None`), `repo="embedded"`, or a folder in
-    demucs' own format.
+def demucs_bag(name: str, repo: str | None, first: Path | None = None) -> Bag:
+    """The files of a demucs model.
 
-    Raises `MissingWeights`.
+    It is published (`repo=None`), ships with the package (`repo="embedded"`), or lies in a folder
+    in demucs' own format. `first` is looked through before the usual folders. Raises
+    `MissingWeights`, `CheckpointError`.
     """
     if repo is not None:
         folder = EMBEDDED if repo == "embedded" else Path(repo).expanduser()
@@ -53,21 +55,22 @@ def demucs_bag(name: str, repo: str | None) -> Bag:
     from demucs.pretrained import REMOTE_ROOT
 
     if name == "hdemucs_high":  # torchaudio's bundle: one file, no bag
-        return Bag(name, {name: published_file(name)}, None, None)
-    folders = [*search_path.folders(), *_hub_snapshots(name)]
-    return _bag(name, _definition(name, REMOTE_ROOT), folders, "any of the usual places")
+        return Bag(name, {name: published_file(name, first)}, None, None)
+    folders = [*search_path.folders(first), *_hub_snapshots(name)]
+    return _bag(name, _definition(name, REMOTE_ROOT), folders, "any of the usual places", first)
 
 
 def _definition(name: str, folder: Path) -> dict[str, Any]:
-    """A bag's yaml `{models, weights, segment}`, or a bag of one when `name` is a network's own
-    signature.
+    """A bag's yaml `{models, weights, segment}`.
+
+    Where there is none, `name` is a network's own signature: a bag of one.
     """
     path = folder / f"{name}.yaml"
     if not path.is_file():
         return {"models": [name]}
     try:
         definition = yaml.safe_load(path.read_text())
-    # also one that names something to be called
+    # A yaml that names something to be called ends here, too.
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CheckpointError(
             f"{path}: refused, not plain yaml ({' '.join(str(error).split())})"
@@ -77,7 +80,13 @@ def _definition(name: str, folder: Path) -> dict[str, Any]:
     return definition
 
 
-def _bag(name: str, definition: dict[str, Any], folders: list[Path], where: str) -> Bag:
+def _bag(
+    name: str,
+    definition: dict[str, Any],
+    folders: list[Path],
+    where: str,
+    first: Path | None = None,
+) -> Bag:
     signatures, weights = [str(one) for one in definition["models"]], definition.get("weights")
     if weights and len(weights) != len(signatures):
         raise CheckpointError(
@@ -98,7 +107,7 @@ def _bag(name: str, definition: dict[str, Any], folders: list[Path], where: str)
             raise MissingWeights(
                 f"{name}: {', '.join(f'{signature}.th' for signature in absent)} not in {where}"
             )
-        raise missing(name, [url for url in urls if url])
+        raise missing(name, [url for url in urls if url], first)
     files = {signature: _verified(path) for signature, path in found.items() if path}
     return Bag(name, files, definition.get("weights"), definition.get("segment"))
 
@@ -116,8 +125,10 @@ def _find(signature: str, folders: list[Path]) -> Path | None:
 
 
 def _verified(path: Path) -> Path:
-    """Demucs and torch hub put the beginning of the sha256 into the file's name; others were noted
-    as they were fetched.
+    """The path, its content checked against its sha256 where that is known.
+
+    Demucs and torch hub put the beginning of the sha256 into the file's name; for other files it
+    was noted when they were fetched. Raises `CheckpointError`.
     """
     _, dash, prefix = path.stem.rpartition("-")
     known = (
@@ -125,7 +136,8 @@ def _verified(path: Path) -> Path:
     )
     if known and not search_path.sha256(path).startswith(known):
         raise CheckpointError(
-            f"{path}: damaged, its sha256 does not begin with {known[:16]}; delete it and get it again"
+            f"{path}: damaged, its sha256 does not begin with {known[:16]}; "
+            "delete it and get it again"
         )
     return path
 

@@ -1,6 +1,4 @@
-"""Fetch a published file: resumed where it was cut off, held against its sha256, and there whole or
-not at all.
-"""
+"""Fetch a published file: resumed where it was cut off, checked by its sha256, moved atomically."""
 
 from __future__ import annotations
 
@@ -44,12 +42,12 @@ class _WrongContentError(FetchError):
 
 
 def fetch(file: File, folder: Path, progress: Progress | None = None) -> Path:
-    """The file, from the first of its sources that works; `progress(bytes so far, bytes in all or
-    None)`.
+    """The file, from the first of its sources that works.
 
-    It grows as `<name>.part` in `folder`, which survives a kill and is resumed, and takes its own
-    name once its sha256 is what the table or the hub's header promises. Raises `FetchError` with
-    the reason of every source.
+    `progress` is called with the bytes so far and the bytes in all, or None. The file grows as
+    `<name>.part` in `folder`, which survives a kill and is resumed, and takes its own name once its
+    sha256 is what the table or the hub's header promises. Raises `FetchError` with the reason of
+    every source.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tell: Progress = progress or (lambda *_: None)
@@ -81,8 +79,9 @@ def fetch(file: File, folder: Path, progress: Progress | None = None) -> Path:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[BinaryIO]:
-    """The part file, locked, so that two fetches do not write into one; nothing is left of it when
-    it is empty.
+    """The part file, locked, so that two fetches do not write into one file.
+
+    An empty part file is removed at the end.
     """
     while True:
         part = path.open("ab+")
@@ -178,15 +177,17 @@ def _download(url: str, part: BinaryIO, progress: Progress) -> str | None:
 
 
 def _opened(url: str, headers: dict[str, str]) -> requests.Response:
-    """The answer, once its headers are there. Raises `NoNetwork` if that takes too long: a socket's
-    own timeouts know nothing of slow name servers or of many dead addresses.
+    """The answer, once its headers are there.
+
+    Raises `NoNetwork` if that takes too long: a socket's own timeouts know nothing of slow name
+    servers or of many dead addresses.
     """
     found: list[requests.Response | BaseException] = []
 
     def ask() -> None:
         try:
             found.append(requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  raised again in the caller's thread
             found.append(error)
 
     thread = threading.Thread(target=ask, daemon=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from . import registry, search_path
 
 
 class MissingWeights(RuntimeError):  # noqa: N818 (reads as what it says)
-    """Weights that a run needs and that no known folder holds; the message names the files and what
-    to do.
+    """Weights that a run needs and that no known folder holds.
 
-    `models`: the names, in the table of published weights, of what would mend it.
+    The message names the files and says what to do. `models` are the names in the table of
+    published weights that have to be fetched.
     """
 
     def __init__(self, message: str, models: tuple[str, ...] = ()) -> None:
@@ -17,9 +19,10 @@ class MissingWeights(RuntimeError):  # noqa: N818 (reads as what it says)
         self.models = models
 
 
-def missing(name: str, urls: list[str]) -> MissingWeights:
-    """What to say when published files are missing: the command that mends it and its size, or
-    where to put them.
+def missing(name: str, urls: list[str], first: Path | None = None) -> MissingWeights:
+    """The error for missing published files.
+
+    It names the command that fetches them and its size, or where to put them.
     """
     model = registry.models().get(name)
     files = "\n".join(f"    {url}" for url in urls)
@@ -33,12 +36,14 @@ def missing(name: str, urls: list[str]) -> MissingWeights:
             if all(sizes)
             else "of a size not known before asking"
         )
-        text += f"Get {'them' if several else 'it'}, {about}, with\n    python -m speechclean.weights fetch {name}\n"
+        text += f"Get {'them' if several else 'it'}, {about}, with\n"
+        text += f"    python -m speechclean.weights fetch {name}\n"
         text += f"  or from\n{files}\n"
     else:
         text += f"Get\n{files}\n"
+    looked_in = ", ".join(str(folder) for folder in search_path.folders(first))
     text += (
-        f"  into a folder named by weights.dir or SPEECHCLEAN_WEIGHTS (looked in: "
-        f"{', '.join(str(folder) for folder in search_path.folders())}, and the Hugging Face cache)"
+        f"  into a folder named by weights.dir or SPEECHCLEAN_WEIGHTS (looked in: {looked_in}, "
+        "and the Hugging Face cache)"
     )
     return MissingWeights(text, (name,) if model else ())

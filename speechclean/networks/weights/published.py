@@ -1,5 +1,6 @@
-"""Files of published models by their names in the table, and of denoisers, which may also be files
-of one's own.
+"""Files of published models by their names in the table.
+
+Denoisers may also be a user's own files.
 """
 
 from __future__ import annotations
@@ -19,40 +20,46 @@ EMBEDDED = asset("models")
 DENOISERS = ("dns48", "dns64", "master64")
 
 
-def published_file(name: str) -> Path:
-    """The one file of a published model of the table. Raises `MissingWeights`, `CheckpointError` if
-    it is damaged.
+def published_file(name: str, first: Path | None = None) -> Path:
+    """The one file of a published model of the table.
+
+    `first` is looked through before the usual folders. Raises `MissingWeights`, and
+    `CheckpointError` if the file is damaged.
     """
-    (path,) = published_files(name)
+    (path,) = published_files(name, first)
     return path
 
 
-def published_files(name: str) -> list[Path]:
-    """All files of a published model, in the table's order. Raises `MissingWeights`,
-    `CheckpointError` if one is damaged.
+def published_files(name: str, first: Path | None = None) -> list[Path]:
+    """All files of a published model, in the table's order.
+
+    `first` is looked through before the usual folders. Raises `MissingWeights`, and
+    `CheckpointError` if a file is damaged.
     """
     model = registry.models()[name]
-    found = [(file, locate(file)) for file in model.files]
+    found = [(file, locate(file, first)) for file in model.files]
     if absent := [file.sources[-1].url for file, path in found if path is None]:
-        raise missing(name, absent)
+        raise missing(name, absent, first)
     return [verified(path, file) for file, path in found if path]
 
 
-def denoiser_file(name: str) -> Path:
-    """The checkpoint of a denoiser model: `embedded_denoiser`, `dns48`, `dns64`, `master64`, or a
-    path.
+def denoiser_file(name: str, first: Path | None = None) -> Path:
+    """The checkpoint of a denoiser model.
 
-    Raises `MissingWeights`, also when the package that holds the network is not installed.
+    `name` is `embedded_denoiser`, `dns48`, `dns64`, `master64`, or a path; `first` is looked
+    through before the usual folders. Raises `MissingWeights`, also when the package that holds the
+    network is not installed.
     """
     if not find_spec("denoiser"):
         raise MissingWeights(
-            f"{name}: the package denoiser is not installed. Get it with `pip install --no-deps denoiser==0.1.5` "
-            "(without its requirements, which name a Hydra of 2020), or go without: enhancement=identity"
+            f"{name}: the package denoiser is not installed. "
+            "Get it with `pip install --no-deps denoiser==0.1.5` (without its requirements, "
+            "which name a Hydra of 2020), or go without: enhancement=identity"
         )
     if name == "embedded_denoiser":
         return EMBEDDED / "embedded_denoiser.th"
     if name in DENOISERS:
-        return published_file(name)
+        return published_file(name, first)
     path = Path(name).expanduser()
     if path.is_file():
         return path

@@ -21,8 +21,9 @@ class TableError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """One address of a file; `sha256` is the whole of it, its beginning, or None where the
-    publisher states none.
+    """One address of a file.
+
+    `sha256` is the whole of it, its beginning, or None where the publisher states none.
     """
 
     url: str
@@ -40,8 +41,9 @@ class Source:
 
 @dataclass(frozen=True)
 class File:
-    """One file that a model needs, from whichever source comes first; `size_mb` in 10^6 bytes, None
-    where not known.
+    """One file that a model needs, from the first source that works.
+
+    `size_mb` is in 10^6 bytes, None where it is not known.
     """
 
     sources: tuple[Source, ...]

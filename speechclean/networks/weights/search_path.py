@@ -1,5 +1,4 @@
-"""Where weights lie: the folders that are looked through, and whether a file in them is what it
-should be.
+"""The folders that are looked through for weights, and whether a file is what it should be.
 
 Looked through in this order: the config's `weights.dir`, the folder named by the environment
 variable SPEECHCLEAN_WEIGHTS, torch hub's checkpoints (TORCH_HOME) and torchaudio's beside them,
@@ -44,12 +43,16 @@ def preferring(folder: str | Path | None) -> Iterator[None]:
         _preferred.reset(before)
 
 
-def folders() -> list[Path]:
-    """Where checkpoint files are looked for, best first; what is fetched goes into the first."""
+def folders(first: Path | None = None) -> list[Path]:
+    """The folders that are looked through for checkpoints, in order.
+
+    `first`, if given, comes before all others. What is fetched goes into the first one.
+    """
     cache = _cache_home()
     torch_home = Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser()
     own = os.environ.get("SPEECHCLEAN_WEIGHTS")
     return [
+        *([first.expanduser()] if first else []),
         *_preferred.get(),
         *([Path(own).expanduser()] if own else []),
         torch_home / "hub" / "checkpoints",
@@ -59,10 +62,13 @@ def folders() -> list[Path]:
     ]
 
 
-def locate(file: File) -> Path | None:
-    """Where a file of the table lies, under the name of any of its sources; None if nowhere."""
+def locate(file: File, first: Path | None = None) -> Path | None:
+    """Where a file of the table lies, under the name of any of its sources; None if nowhere.
+
+    `first` is looked through before the usual folders.
+    """
     for source in file.sources:
-        for folder in [*folders(), *_hub_folders(source.url)]:
+        for folder in [*folders(first), *_hub_folders(source.url)]:
             if (folder / source.name).is_file():
                 return folder / source.name
     return None
@@ -72,15 +78,16 @@ def verified(path: Path, file: File) -> Path:
     """The path, its content held against what is known of it. Raises `CheckpointError`."""
     if (known := known_sha256(path, file)) and not sha256(path).startswith(known):
         raise CheckpointError(
-            f"{path}: damaged, its sha256 does not begin with {known[:16]}; delete it and get it again "
-            "(python -m speechclean.weights fetch)"
+            f"{path}: damaged, its sha256 does not begin with {known[:16]}; "
+            "delete it and get it again (python -m speechclean.weights fetch)"
         )
     return path
 
 
 def known_sha256(path: Path, file: File) -> str | None:
-    """What the publisher states, else what was noted beside the file when it was fetched; None if
-    nothing is known of it.
+    """The sha256 that the publisher states, or that was noted beside the file when it was fetched.
+
+    None if neither is known.
     """
     stated = next(
         (source.sha256 for source in file.sources if source.name == path.name and source.sha256),

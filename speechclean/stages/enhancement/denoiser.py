@@ -1,5 +1,6 @@
-"""Networks of the denoiser family, used as a gain: Défossez, Synnaeve & Adi, "Real Time Speech
-Enhancement in the Waveform Domain" (Interspeech 2020).
+"""Networks of the denoiser family, used as a gain.
+
+Défossez, Synnaeve & Adi, "Real Time Speech Enhancement in the Waveform Domain" (Interspeech 2020).
 
 The networks work at 16 kHz. Their output is not taken as it is, which would low-pass the voice and
 put the network's phases into it, but as the gain |D| / |S| on the speech estimate's STFT; above 8
@@ -23,6 +24,7 @@ from speechclean.audio.stream import Forward, LongAudio, Moments
 from speechclean.audio.waveform import Audio, resample
 from speechclean.networks import checkpoints
 from speechclean.networks.cache import Cache, Cost, NoCache, keys
+from speechclean.networks.cache.code import stage_parts
 from speechclean.networks.weights import denoiser_file, sha256
 from speechclean.stages.types import Separation
 from speechclean.system import allocator, parallel
@@ -31,12 +33,12 @@ from speechclean.system.device import torch_device
 #: Published checkpoints are bare states; their networks differ from the defaults of
 #: `denoiser.demucs.Demucs` only in width.
 HIDDEN = {"dns48": 48, "dns64": 64, "master64": 64}
-#: Context left and right of a chunk: with it, chunks agree with the whole file to 141 dB (FACTS of
-#: the causal LSTM).
+#: Context left and right of a chunk: with it, chunks agree with the whole file to 141 dB (its LSTM
+#: is causal).
 CONTEXT_S = (1.0, 0.5)
 CHUNK_S = 10.0
 HEARD_HZ = 0.9 * 8000
-#: What the network's answers are called among all that is kept.
+#: What the network's answers are called among all entries of a cache.
 KIND = "denoiser"
 
 
@@ -64,8 +66,9 @@ class Denoiser:
         torch_device(self.device)
 
     def weight_files(self) -> dict[str, Path]:
-        """The file that would be loaded; none with wet=0. Raises `MissingWeights`, before anything
-        is loaded.
+        """The file that would be loaded; none with wet=0.
+
+        Raises `MissingWeights`; nothing is loaded.
         """
         return {self.model: self._file} if not self.idle else {}
 
@@ -84,9 +87,7 @@ class Denoiser:
         return self._enhanced(separation, NoCache())
 
     def reusing(self, cache: Cache) -> Callable[[Separation], Separation]:
-        """The same, with the network's answers from the cache where it holds them: they do not
-        depend on `wet`.
-        """
+        """The same denoiser, with its network's answers cached: they do not depend on `wet`."""
         return partial(self._enhanced, cache=cache)
 
     def _enhanced(self, separation: Separation, cache: Cache) -> Separation:
@@ -98,36 +99,30 @@ class Denoiser:
         denoised = cache.get(KIND, key)
         if denoised is None:
             started = time.perf_counter()
-            pieces = list(
-                self._answers(
-                    Forward(iter([heard.waveform])),
-                    heard.samples,
-                    heard.waveform.std(-1, correction=0),
-                )
+            source, deviation = (
+                Forward(iter([heard.waveform])),
+                heard.waveform.std(-1, correction=0),
             )
+            pieces = list(self._answers(source, heard.samples, deviation))
             denoised = torch.cat(pieces, -1)
-            cache.put(
-                KIND,
-                key,
-                denoised,
-                Cost(len(pieces), (time.perf_counter() - started) / parallel.beside()),
-            )
+            seconds = (time.perf_counter() - started) / parallel.beside()
+            cache.put(KIND, key, denoised, Cost(len(pieces), seconds))
         return self.apply(separation, heard.with_waveform(denoised.to(torch_device(self.device))))
 
     def _key(self, heard: Audio) -> dict[str, Any]:
         """Everything that the network's answer depends on."""
-        return {
+        return stage_parts(type(self)) | {
             "weights": sha256(self._file),
+            # What kind of network a bare state belongs to is known by the model's name.
+            "hidden": HIDDEN.get(self.model),
             "input": keys.samples(heard.waveform),
-            "code": keys.code(
-                "stages/enhancement", "system/parallel.py", "networks/checkpoints.py"
-            ),
-            "arithmetic": keys.arithmetic(torch_device(self.device)),
+            "arithmetic": keys.arithmetic(torch_device(self.device), keys.threads_per_piece()),
         }
 
     def stream(self, speech: LongAudio) -> Iterator[Tensor]:
-        """The network's own output at its rate for a sound too long for memory: pieces `[channels,
-        some]`, in order.
+        """The network's own output, at its rate, for a sound too long for memory.
+
+        Shape of the pieces, in order: `[channels, some]`.
         """
         samples, moments = 0, [Moments() for _ in range(speech.channels)]
         for chunk in speech.at_rate(self.sample_rate):
@@ -139,8 +134,9 @@ class Denoiser:
 
     @torch.inference_mode()
     def apply(self, separation: Separation, denoised: Audio) -> Separation:
-        """Mix in the gain from the speech estimate to the network's output for it, which lasts as
-        long.
+        """Mix in the gain from the speech estimate to the network's output for it.
+
+        `denoised` lasts as long as the estimate, at the network's rate.
         """
         speech = separation.speech
         if self.idle:
@@ -168,22 +164,22 @@ class Denoiser:
 
     @torch.inference_mode()
     def _answers(self, speech: Forward, samples: int, deviation: Tensor) -> Iterator[Tensor]:
-        """The network over chunks with context, at its rate. Shape: pieces `[channels, some]`;
-        `deviation` `[channels]`.
+        """The network over chunks with context, at its rate.
 
-        The network would normalise each chunk by itself: it is done for the whole file, as it was
-        trained. Its own forward
-        multiplies by the deviation without the floor, which would turn quiet files down: undone
-        here is what was done.
+        The network would normalise each chunk by itself. It is done here for the whole file, as the
+        network was trained. Its own forward multiplies by the deviation without the floor, which
+        would turn quiet files down: here the answer is multiplied by what the input was divided by.
+
+        Shape: `deviation` `[channels]`; pieces `[channels, some]`.
         """
-        network, place = self._network, torch_device(self.device)
+        network, device = self._network, torch_device(self.device)
         chunk, left, right = (
             int(seconds * network.sample_rate) for seconds in (CHUNK_S, *CONTEXT_S)
         )
         scale = (
-            network.floor + deviation.to(place)[:, None]
+            network.floor + deviation.to(device)[:, None]
             if network.normalizes
-            else torch.ones(1, 1, device=place)
+            else torch.ones(1, 1, device=device)
         )
 
         def pieces() -> Iterator[tuple[slice, Tensor]]:
@@ -191,19 +187,20 @@ class Denoiser:
                 first, end = max(0, start - left), min(start + chunk, samples)
                 yield (
                     slice(start - first, end - first),
-                    speech.read(first, end + right).to(place) / scale,
+                    speech.read(first, end + right).to(device) / scale,
                 )
 
         for (wanted, _), answer in parallel.ordered(
-            lambda piece: network(piece[1][:, None]), pieces(), place.type == "cpu"
+            lambda piece: network(piece[1][:, None]), pieces(), device.type == "cpu"
         ):
             yield scale * answer[:, 0, wanted]
 
 
 @lru_cache(maxsize=2)
 def _loaded(model: str, path: Path, device: torch.device, stamp: int) -> Any:  # noqa: ARG001
-    """The network, once in a process; `stamp` of the file: one that was written anew is loaded
-    anew.
+    """The network, loaded once in a process.
+
+    The `stamp` of the file makes sure that a file that has changed is loaded again.
     """
     package = checkpoints.read(path)
     if model in HIDDEN:
@@ -216,7 +213,7 @@ def _loaded(model: str, path: Path, device: torch.device, stamp: int) -> Any:  #
             "state": package,
         }
     network: Any = checkpoints.build(package, path)
-    # done for whole files, in `_answers`
+    # Normalisation is done for whole files, in `_answers`.
     network.normalizes, network.normalize = network.normalize, False
     if device.type == "cpu":
         allocator.suit(network)

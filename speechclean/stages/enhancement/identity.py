@@ -12,4 +12,5 @@ class Identity:
     """Passes the separation on as it is."""
 
     def __call__(self, separation: Separation) -> Separation:
+        """The separation itself."""
         return separation

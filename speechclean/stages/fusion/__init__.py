@@ -1,5 +1,6 @@
-"""Fusion: `fusion(mixture, {name: Stems}) -> Separation`, several answers to one mask on the
-mixture's STFT.
+"""Fusion: `fusion(mixture, {name: Stems}) -> Separation`.
+
+Several answers become one mask on the mixture's STFT.
 
 max_mask         the most speech that any separator hears (keeps the union of the leaks too)
 mean_mask        weighted arithmetic mean

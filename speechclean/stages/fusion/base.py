@@ -1,5 +1,6 @@
-"""What all fusion rules share; a rule is how masks `[separators, channels, freqs, frames]` become
-one.
+"""What all fusion rules share.
+
+A rule says how masks `[separators, channels, freqs, frames]` become one.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ class MaskFusion(ABC):
 
     @abstractmethod
     def combine(self, masks: Tensor, names: list[str]) -> Tensor:
-        """One mask from many. Shape: `[separators, channels, freqs, frames]` -> `[channels, freqs,
-        frames]`.
+        """One mask from many.
+
+        Shape: `[separators, channels, freqs, frames]` -> `[channels, freqs, frames]`.
         """
 
     @torch.inference_mode()
@@ -56,8 +58,9 @@ class MaskFusion(ABC):
         return Separation(mixture, mixture.with_waveform(apply_mask(mixture.waveform, mask)), mask)
 
     def mask(self, mixture: Audio, stems: Stems) -> Tensor:
-        """One separator's ratio mask on the mixture's STFT, its unheard band filled. Shape:
-        `[channels, freqs, frames]`.
+        """One separator's ratio mask on the mixture's STFT, the band above its Nyquist filled.
+
+        Shape: `[channels, freqs, frames]`.
         """
         n_fft = window_length(mixture.sample_rate, self.window_s)
         speech, music = (
@@ -87,7 +90,8 @@ class WeightedMaskFusion(MaskFusion, ABC):
         for name, weight in (self.weights or {}).items():
             if weight <= 0:
                 raise ValueError(
-                    f"weights.{name}={weight} must be above 0; to ignore a separator, leave it out of separators=[...]"
+                    f"weights.{name}={weight} must be above 0; "
+                    "to ignore a separator, leave it out of separators=[...]"
                 )
 
     def normalised(self, names: list[str], like: Tensor) -> Tensor:

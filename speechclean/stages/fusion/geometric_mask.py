@@ -14,4 +14,5 @@ class GeometricMask(WeightedMaskFusion):
     """The weighted geometric mean over separators; a zero from any of them stays zero."""
 
     def combine(self, masks: Tensor, names: list[str]) -> Tensor:
+        """The weighted geometric mean."""
         return (masks ** self.normalised(names, masks)).prod(0)

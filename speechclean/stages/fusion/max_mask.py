@@ -11,9 +11,8 @@ from .base import MaskFusion
 
 @dataclass(frozen=True)
 class MaxMask(MaskFusion):
-    """The maximum over separators; it keeps every word that one of them found, and every leak
-    too.
-    """
+    """The maximum over separators: it keeps every word that one of them found, and every leak."""
 
     def combine(self, masks: Tensor, names: list[str]) -> Tensor:  # noqa: ARG002
+        """The maximum."""
         return masks.amax(0)

@@ -14,4 +14,5 @@ class MeanMask(WeightedMaskFusion):
     """The weighted arithmetic mean over separators."""
 
     def combine(self, masks: Tensor, names: list[str]) -> Tensor:
+        """The weighted mean."""
         return (self.normalised(names, masks) * masks).sum(0)

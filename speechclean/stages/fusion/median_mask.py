@@ -14,6 +14,7 @@ class MedianMask(MaskFusion):
     """The median over separators; of an even number, the mean of the middle two."""
 
     def combine(self, masks: Tensor, names: list[str]) -> Tensor:  # noqa: ARG002
+        """The median."""
         ordered = masks.sort(0).values
         middle = len(masks) // 2
         return ordered[middle] if len(masks) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

@@ -14,4 +14,5 @@ class MinMask(MaskFusion):
     """The minimum over separators; the strictest rule, it keeps every cut that one of them made."""
 
     def combine(self, masks: Tensor, names: list[str]) -> Tensor:  # noqa: ARG002
+        """The minimum."""
         return masks.amin(0)

@@ -1,5 +1,7 @@
-"""A β-Wiener mask on the speech estimate: the parametric Wiener filter (|S|² / (|S|² + |R|²))^β of
-Lim & Oppenheim, "Enhancement and bandwidth compression of noisy speech" (Proc. IEEE 67, 1979).
+"""A β-Wiener mask on the speech estimate.
+
+That is the parametric Wiener filter (|S|² / (|S|² + |R|²))^β of Lim & Oppenheim, "Enhancement and
+bandwidth compression of noisy speech" (Proc. IEEE 67, 1979).
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""The level of the output: one gain for the whole file, so that its dynamics stay the voice's
-own.
-"""
+"""The level of the output: one gain for the whole file, which leaves the voice's dynamics alone."""
 
 from __future__ import annotations
 
@@ -13,8 +11,7 @@ from speechclean.stages.types import Separation
 
 @dataclass(frozen=True)
 class Loudness:
-    """Sets the loudness (ITU-R BS.1770) under a true-peak ceiling, by a gain and never by a
-    limiter.
+    """Sets the loudness (ITU-R BS.1770) below a true-peak ceiling, by one gain, without a limiter.
 
     target_lufs: integrated loudness of the output; None: as loud as the speech was in the mixture
         (the fused estimate)
@@ -66,8 +63,10 @@ class Loudness:
         fused_loudness: float | None,
         mixture_peak: float | None,
     ) -> float:
-        """The change of level in dB from the speech's loudness (LUFS) and true peak (dBTP), the
-        fused estimate's loudness and the mixture's true peak; None stands for silence.
+        """The change of level in dB.
+
+        It follows from the speech's loudness (LUFS) and true peak (dBTP), the fused estimate's
+        loudness and the mixture's true peak; None stands for silence.
         """
         target, ceiling = self.target_lufs, self.ceiling_dbtp
         if target is None:

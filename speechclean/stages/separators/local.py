@@ -1,5 +1,6 @@
-"""Networks of one's own: a folder in demucs' format, `<name>.yaml` beside
-`<signature>[-<checksum>].th`.
+"""A user's own networks: a folder in demucs' format.
+
+`<name>.yaml` lies beside `<signature>[-<checksum>].th`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from .demucs import DemucsSeparator
 
 @dataclass(frozen=True)
 class LocalSeparator(DemucsSeparator):
-    """A separator of the demucs family from the folder `path`: the bag `name`, or the single
-    network of that signature.
+    """A separator of the demucs family from the folder `path`.
+
+    It is the bag `name`, or the single network of that signature.
     """
 
     path: str = ""

@@ -1,9 +1,8 @@
-"""Fewer bits on a GPU, where they are close enough: `fp32`, `tf32` (its tensor cores' reading of
-fp32) or `fp16` operands.
+"""Lower precision on a GPU, where it is close enough.
 
-A CPU computes in fp32 whatever is asked for: half precision is slower there. What is lost is
-measured on a fixed sound when a network is loaded; one that loses more than the gate allows stays
-with fp32, and says so.
+`fp32`, `tf32` (how its tensor cores read fp32) or `fp16` operands. A CPU computes in fp32 whatever
+is asked for: half precision is slower there. What is lost is measured on a fixed sound when a
+network is loaded; one that loses more than the gate allows computes in fp32, with a warning.
 """
 
 from __future__ import annotations
@@ -61,8 +60,9 @@ def answer(module: Any, heard: Tensor, precision: str) -> Tensor:
 
 
 def admitted(module: Any, precision: str, samples: int, gate_db: float = GATE_DB) -> str:
-    """`precision` if the module's answer to a fixed sound of `samples` keeps `gate_db` with it,
-    else `fp32`, with a warning.
+    """`precision` if the module's answer keeps `gate_db` with it, else `fp32`, with a warning.
+
+    The answer is that to a fixed sound of `samples`.
     """
     device = next(module.parameters()).device
     if precision == "fp32" or device.type == "cpu":
@@ -71,7 +71,8 @@ def admitted(module: Any, precision: str, samples: int, gate_db: float = GATE_DB
     if kept_db >= gate_db:
         return precision
     log.warning(
-        "precision=%s keeps %.0f dB of %s's answer, less than the %.0f dB asked for: it computes in fp32",
+        "precision=%s keeps %.0f dB of %s's answer, less than the %.0f dB asked for: "
+        "it computes in fp32",
         precision, kept_db, type(module).__name__, gate_db,
     )  # fmt: skip
     return "fp32"
@@ -79,8 +80,9 @@ def admitted(module: Any, precision: str, samples: int, gate_db: float = GATE_DB
 
 @torch.inference_mode()
 def agreement_db(module: Any, precision: str, samples: int) -> float:
-    """Power of the module's fp32 answer to a fixed noise over that of the difference to its answer
-    in `precision`.
+    """How well `precision` keeps the module's fp32 answer to a fixed noise, in dB.
+
+    That is the power of the answer over the power of the difference.
     """
     device = next(module.parameters()).device
     generator = torch.Generator().manual_seed(0)
@@ -93,8 +95,9 @@ def agreement_db(module: Any, precision: str, samples: int) -> float:
 
 
 def snr_db(signal: Tensor, other: Tensor) -> float:
-    """Power of a signal over that of the difference to another: inf for none, -inf where the other
-    is not finite.
+    """Power of a signal over the power of the difference to another, in dB.
+
+    It is inf where there is no difference, and -inf where the other is not finite.
     """
     lost = (other.double() - signal.double()).square().sum().item()
     if not math.isfinite(lost):

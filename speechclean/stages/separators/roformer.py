@@ -1,5 +1,4 @@
-"""BS-RoFormer and Mel-Band RoFormer checkpoints, with the config that they were trained with beside
-them.
+"""BS-RoFormer and Mel-Band RoFormer checkpoints, with the configs that they were trained with.
 
 Lu, Wang, Kong & Hung, "Music Source Separation with Band-Split RoPE Transformer" (ICASSP 2024);
 Wang, Lu & Won, "Mel-Band RoFormer for Music Source Separation" (ISMIR 2023, late-breaking demo).
@@ -20,8 +19,9 @@ from typing import Any
 from speechclean.networks.checkpoints import CheckpointError, freeze, read_state
 from speechclean.networks.weights import MissingWeights, published_files
 
+from .bag_networks import Member
 from .demucs import DemucsSeparator
-from .engine import speech_source
+from .network import speech_source
 from .roformer_network import RoformerConfig, RoformerNetwork
 
 #: Names of published ones in the table of weights begin with it.
@@ -30,8 +30,7 @@ PUBLISHED = "roformer_"
 
 @dataclass(frozen=True)
 class RoformerSeparator(DemucsSeparator):
-    """A BS- or Mel-Band RoFormer; what the two do not share is told by the config beside the
-    checkpoint.
+    """A BS- or Mel-Band RoFormer; the config beside the checkpoint says which.
 
     name: a published model (`roformer_mel_kim`, `roformer_bs_viperx`), or a `.ckpt`, `.pt` or
         `.safetensors` file
@@ -51,7 +50,7 @@ class RoformerSeparator(DemucsSeparator):
         checkpoint, config = self._files
         return {checkpoint.stem: checkpoint, f"{checkpoint.stem}.config": config}
 
-    def _members(self) -> Iterator[tuple[str, Any, tuple[float, ...]]]:
+    def _members(self) -> Iterator[Member]:
         checkpoint, path = self._files
         config = RoformerConfig.read(path)
         network = RoformerNetwork(config)
@@ -72,8 +71,8 @@ class RoformerSeparator(DemucsSeparator):
     def _files(self) -> tuple[Path, Path]:
         if missing := [name for name, module in _PACKAGES.items() if not find_spec(module)]:
             raise MissingWeights(
-                f"{self.name}: the network's package is not installed ({', '.join(missing)}). Get it with "
-                "`pip install 'speechclean[roformer]'`"
+                f"{self.name}: the network's package is not installed ({', '.join(missing)}). "
+                "Get it with `pip install 'speechclean[roformer]'`"
             )
         if self.name.startswith(PUBLISHED) and not Path(self.name).suffix:
             checkpoint, config = _published(self.name)
@@ -101,14 +100,15 @@ def _published(name: str) -> list[Path]:
 
 
 def _beside(checkpoint: Path) -> Path:
-    """The config of a checkpoint: its namesake, else the only yaml beside it. Raises
-    `MissingWeights`.
+    """The config of a checkpoint: the yaml of the same name, else the only yaml beside it.
+
+    Raises `MissingWeights`.
     """
     found = sorted([*checkpoint.parent.glob("*.yaml"), *checkpoint.parent.glob("*.yml")])
     same = [path for path in found if path.stem == checkpoint.stem]
     if len(same or found) == 1:
         return (same or found)[0]
     raise MissingWeights(
-        f"{checkpoint}: no config lies beside it; put the yaml that it was published with there, named "
-        f"{checkpoint.stem}.yaml, or name it: separators.roformer.config=FILE"
+        f"{checkpoint}: no config lies beside it; put the yaml that it was published with there, "
+        f"named {checkpoint.stem}.yaml, or name it: separators.roformer.config=FILE"
     )

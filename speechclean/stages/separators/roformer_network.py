@@ -1,5 +1,6 @@
-"""A RoFormer as the engine wants a network: named sources, a training length, an answer as long as
-what it heard.
+"""A RoFormer as the engine takes a network.
+
+It has named sources and a training length, and its answer is as long as its input.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch.nn import functional
 from speechclean.networks.checkpoints import CheckpointError
 from speechclean.system.borrowed import ignored_warnings, unchanged_random_state
 
-from .engine import SPEECH_SOURCES
+from .network import SPEECH_SOURCES
 
 #: Of a config's `model`: what only training or speed depends on, and what the newer networks have
 #: at which value they are as the older ones.
@@ -31,9 +32,10 @@ WITHOUT_EFFECT = frozenset(
 NEUTRAL = {"mlp_expansion_factor": 4, "num_residual_streams": 1}
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain yaml and tuples, which these configs are full of; any other tag of Python's is
-    refused.
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML comes without types
+    """Plain yaml and tuples, which these configs are full of.
+
+    Any other of Python's tags is refused.
     """
 
 
@@ -45,11 +47,11 @@ _Loader.add_constructor(
 
 @dataclass(frozen=True)
 class RoformerConfig:
-    """What a checkpoint's yaml says: the network's arguments, what it separates, the samples it was
-    trained on at which rate.
+    """What a checkpoint's yaml says.
 
-    `targets` are the sources that the network answers for; where it is one, `rest` is what the
-    remainder is called.
+    That is the network's arguments, what it separates, and the length and rate of the sounds that
+    it was trained on. `targets` are the sources that the network answers for; where it is one,
+    `rest` is what the remainder is called.
     """
 
     path: Path
@@ -88,10 +90,10 @@ class RoformerConfig:
 
 
 class RoformerNetwork(nn.Module):
-    """`inner` is the package's network; sources, rate, channels and length are where the engine
-    looks for them.
+    """The package's network as `inner`, with the attributes that the engine reads.
 
-    Raises `CheckpointError` where the config asks for what the package's network does not have.
+    These are its sources, rate, channels and segment. Raises `CheckpointError` where the config
+    asks for what the package's network does not have.
     """
 
     use_train_segment = True
@@ -128,7 +130,8 @@ def _inner(config: RoformerConfig) -> Any:
     for key, value in config.model.items():
         if key not in known and key not in WITHOUT_EFFECT and value and value != NEUTRAL.get(key):
             raise CheckpointError(
-                f"{config.path}: asks for {key}={value}, which {cls.__name__} as it is installed does not have"
+                f"{config.path}: asks for {key}={value}, "
+                f"which {cls.__name__} as it is installed does not have"
             )
     arguments = {
         key: tuple(value) if isinstance(value, list) else value
@@ -141,7 +144,7 @@ def _inner(config: RoformerConfig) -> Any:
         # it talks about GPUs and windows
         with redirect_stdout(io.StringIO()), ignored_warnings(), unchanged_random_state():
             network = cls(**arguments)
-    except Exception as error:  # whatever a foreign config makes a foreign constructor raise
+    except Exception as error:  # any error of a foreign constructor
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(
             f"{config.path}: no {cls.__name__} can be made of it ({reason})"
@@ -161,8 +164,9 @@ def _class(config: RoformerConfig) -> Any:
 
 
 def _for_threads(network: nn.Module) -> None:
-    """Segments go through in threads: nothing may be written during a pass, and no global switch
-    touched.
+    """Make the network safe for threads, each of which takes a segment through it.
+
+    Nothing may be written during a pass, and no global switch touched.
     """
     for module in network.modules():
         # rotary angles, else remembered from the first pass

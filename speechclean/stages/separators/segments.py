@@ -1,12 +1,10 @@
-"""Shifts and segments: cut a waveform for a network that hears a few seconds at a time, and put its
-answers together.
+"""Shifts and segments: a waveform cut for a network that takes a few seconds, and put together.
 
 The scheme is that of demucs (`demucs.apply.apply_model`): each shift pads the waveform by half a
 second on both sides, starts at an offset inside the padding, and cuts segments every `(1 -
-overlap)` of their length; overlapping answers are averaged under
-a triangular weight. What differs: the offsets come from a hash and not from the global random
-generator, so that the samples depend neither on the batch nor on the order of files, and `shifts=4`
-contains the work of `shifts=2`.
+overlap)` of their length; overlapping answers are averaged under a triangular weight. What differs:
+the offsets come from a hash and not from the global random generator, so that the samples depend
+neither on the batch nor on the order of files, and `shifts=4` contains the work of `shifts=2`.
 """
 
 from __future__ import annotations
@@ -26,8 +24,9 @@ MAX_SHIFT_S = 0.5
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a waveform: samples `start` to `start + length`, where a negative start lies in
-    the padding before it.
+    """A stretch of a waveform: samples `start` to `start + length`.
+
+    A negative start lies in the padding before the waveform.
     """
 
     start: int
@@ -35,19 +34,22 @@ class Segment:
 
 
 class Fingerprint:
-    """sha256 of a waveform's samples, fed in stretches `[channels, samples]`: the identity that its
-    shift offsets hang on.
+    """The sha256 of a waveform's samples, fed in stretches `[channels, samples]`.
+
+    The shift offsets are derived from it.
     """
 
     def __init__(self) -> None:
         self._hashes: list[Any] = []
 
     def feed(self, waveform: Tensor) -> None:
+        """Add the next stretch."""
         self._hashes = self._hashes or [hashlib.sha256() for _ in waveform]
         for channel, samples in zip(self._hashes, waveform.contiguous().cpu(), strict=True):
             channel.update(samples.numpy().tobytes())
 
     def hexdigest(self) -> str:
+        """The fingerprint of everything that was fed."""
         # Channel by channel, so that it does not matter where the stretches end.
         return hashlib.sha256(b"".join(channel.digest() for channel in self._hashes)).hexdigest()
 
@@ -60,8 +62,9 @@ def fingerprint(waveform: Tensor) -> str:
 
 
 def shift_offset(seed: int, model: str, content: str, index: int, max_shift: int) -> int:
-    """The offset in 0..max_shift samples of one shift: a hash of seed, model, content of the input
-    and shift index.
+    """The offset of one shift, in 0..max_shift samples.
+
+    It is a hash of seed, model, content of the input and shift index.
 
     >>> shift_offset(0, "m", "c", 1, 100) == shift_offset(0, "m", "c", 1, 100)
     True
@@ -73,8 +76,9 @@ def shift_offset(seed: int, model: str, content: str, index: int, max_shift: int
 def plan(
     samples: int, offset: int | None, max_shift: int, segment: int, overlap: float
 ) -> list[Segment]:
-    """The segments of one shift (`offset=None`: no shift) over a waveform of `samples`; they cover
-    it from end to end.
+    """The segments of one shift over a waveform of `samples`, which they cover from end to end.
+
+    `offset=None` is a pass without a shift.
     """
     start = 0 if offset is None else offset - max_shift
     stride = max(1, int((1 - overlap) * segment))
@@ -85,11 +89,10 @@ def plan(
 
 
 def cut(waveform: Tensor, segment: Segment, length: int) -> Tensor:
-    """A segment with context on both sides up to `length` samples: real samples where there are
-    any, else zeros.
+    """A segment with context on both sides up to `length` samples, zeros beyond the waveform.
 
-    Shape: `[channels, samples]` -> `[channels, length]`; the segment begins `margin(segment,
-        length)` samples in.
+    Shape: `[channels, samples]` -> `[channels, length]`; the segment begins at sample
+    `margin(segment, length)`.
     """
     start = segment.start - margin(segment, length)
     end = start + length
@@ -100,8 +103,9 @@ def cut(waveform: Tensor, segment: Segment, length: int) -> Tensor:
 
 
 def margin(segment: Segment, length: int) -> int:
-    """How many samples of context precede a segment that is widened to `length` (demucs centres
-    it).
+    """How many samples of context precede a segment that is widened to `length`.
+
+    Demucs centres it.
     """
     return (length - segment.length) // 2
 
@@ -119,8 +123,9 @@ def triangle(length: int, device: torch.device | None = None) -> Tensor:
 
 
 class OverlapAdd:
-    """Gathers the answers of one shift: a weighted mean wherever segments overlap. Holds `[rows,
-    channels, samples]`.
+    """Gathers the answers of one shift: a weighted mean wherever segments overlap.
+
+    Shape: `[rows, channels, samples]`.
     """
 
     def __init__(self, shape: tuple[int, int, int], segment: int, device: torch.device) -> None:
@@ -129,8 +134,9 @@ class OverlapAdd:
         self._triangle = triangle(segment, device)
 
     def add(self, segment: Segment, answer: Tensor) -> None:
-        """Add an answer `[rows, channels, segment.length]`; what lies outside the waveform is
-        dropped.
+        """Add an answer `[rows, channels, segment.length]`.
+
+        Samples outside the waveform are dropped.
         """
         first, last = (
             max(segment.start, 0),
@@ -144,6 +150,7 @@ class OverlapAdd:
         self._weights[first:last] += weight
 
     def mean(self) -> Tensor:
+        """The weighted mean `[rows, channels, samples]` of all that was added."""
         return self._sum / self._weights
 
 

@@ -1,5 +1,6 @@
-"""Networks over sounds too long for memory: the same segments as in `engine.run`, gathered in a
-buffer that moves along.
+"""Networks over sounds too long for memory.
+
+The segments are those of `engine.run`; their answers are gathered in a buffer that moves along.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from speechclean.audio.stream import Forward, LongAudio, Moments
 from speechclean.system import parallel
 
 from . import segments
-from .engine import Network, Schedule
+from .network import Network
+from .schedule import Schedule
 
 
 def survey(
     sound: LongAudio, groups: Sequence[slice], sample_rate: int
 ) -> tuple[list[str], list[float], int]:
-    """What has to be known of a whole sound first, for each group of channels that is heard
-    together: fingerprints, standard deviations at a network's rate; and the samples at that
-        rate.
+    """Fingerprints, standard deviations and number of samples, the latter two at a network's rate.
+
+    All are needed before the first segment. The first two come one per group of channels that the
+    network is given together.
     """
     prints = [segments.Fingerprint() for _ in groups]
     moments = [Moments() for _ in groups]
@@ -44,8 +47,9 @@ def scaled(pieces: Iterator[Tensor], factor: float) -> Iterator[Tensor]:
 
 
 def mean_of_passes(passes: Sequence[Iterator[Tensor]], step: int) -> Iterator[Tensor]:
-    """The sum of streams `[..., samples]` of one length, in steps; they already carry their
-    shares.
+    """The sum of streams `[..., samples]` of one length, in steps of `step` samples.
+
+    The streams are already weighted by their shares in the mean.
     """
     readers = [Forward(one) for one in passes]
     for index in count():
@@ -58,8 +62,9 @@ def mean_of_passes(passes: Sequence[Iterator[Tensor]], step: int) -> Iterator[Te
 def one_pass(
     network: Network, source: Forward, samples: int, offset: int | None, schedule: Schedule
 ) -> Iterator[Tensor]:
-    """One shift of one network over `samples` of a source `[channels, samples]`; yields `[2,
-    channels, some]`, in order.
+    """One shift of one network over `samples` of a source `[channels, samples]`.
+
+    Yields speech and the sum of the other sources, `[2, channels, some]`, in order.
     """
     sums: Tensor | None = None
     done = 0
@@ -67,14 +72,14 @@ def one_pass(
         begin = segments.margin(segment, network.input_length(segment))
         weighted = answer[..., begin : begin + segment.length]
         triangle = segments.triangle(network.segment, weighted.device)[: segment.length]
-        # A last row carries the weights along with what they weigh.
+        # The last row holds the sum of the weights.
         both = torch.cat([triangle * weighted.flatten(0, 1), triangle[None]])[
             ..., max(0, -segment.start) :
         ]
         first = max(0, segment.start)
         if sums is None:
             sums = both.new_zeros(both.shape[0], 0)
-        # no later segment reaches back before this one
+        # No later segment reaches back before this one.
         if (final := min(first - done, sums.shape[-1])) > 0:
             yield _mean(sums[..., :final], weighted.shape[:-1])
             sums, done = sums[..., final:], done + final
@@ -89,11 +94,11 @@ def one_pass(
 def _answers(
     network: Network, source: Forward, samples: int, offset: int | None, schedule: Schedule
 ) -> Iterator[tuple[segments.Segment, Tensor]]:
-    """Each segment with the network's answer `[2, channels, its input's length]`, in order: batches
-    of segments of one length, on a CPU several at once.
+    """Each segment with the network's answer `[2, channels, its input's length]`, in order.
+
+    Segments of one length share batches; on a CPU several batches run at once.
     """
-    longest = int(segments.MAX_SHIFT_S * network.module.samplerate)
-    plan = segments.plan(samples, offset, longest, network.segment, schedule.overlap)
+    plan = schedule.plan(network, samples, offset)
 
     def batches() -> Iterator[tuple[Sequence[segments.Segment], Tensor]]:
         for length, same in groupby(plan, network.input_length):
@@ -111,9 +116,7 @@ def _answers(
 
 
 def _cut(source: Forward, segment: segments.Segment, length: int, samples: int) -> Tensor:
-    """`segments.cut` from a stream: the segment with context up to `length`, zeros where there is
-    no sound.
-    """
+    """`segments.cut` from a stream."""
     start = segment.start - segments.margin(segment, length)
     inside = source.read(max(0, start), min(start + length, samples))
     before = max(0, -start)

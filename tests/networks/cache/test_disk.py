@@ -1,5 +1,4 @@
-"""The store on the disk: exact, bounded, never torn, whoever writes into it and however they
-end."""
+"""The disk cache is exact, bounded and never torn, whoever writes into it and however they end."""
 
 from __future__ import annotations
 
@@ -122,7 +121,8 @@ cache = DiskCache(Path(sys.argv[1]), 10**9)
 print("ready", flush=True)
 index = 0
 while True:
-    cache.put("separator", {"input": index % 50}, torch.full((200_000,), float(index % 50)), Cost(1, 1.0))
+    value = float(index % 50)
+    cache.put("separator", {"input": index % 50}, torch.full((200_000,), value), Cost(1, 1.0))
     index += 1
 """
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -19,8 +20,8 @@ from speechclean.stages.types import Separation, Stems, Track
 from tests.conftest import noise, tone
 
 
-def separator(models: Path, name: str = "two", **knobs: object) -> DemucsSeparator:
-    return DemucsSeparator(name, str(models), device="cpu", **knobs)  # type: ignore[arg-type]
+def separator(models: Path, name: str = "two", **knobs: Any) -> DemucsSeparator:
+    return DemucsSeparator(name, str(models), device="cpu", **knobs)
 
 
 def answers(one: DemucsSeparator, cache: Cache, mixtures: Sequence[Audio]) -> list[Stems]:
@@ -57,9 +58,9 @@ MIXTURES = [
     "knobs", [{}, {"accompaniment": "stems"}, {"shifts": 0}], ids=["residual", "stems", "no shift"]
 )
 def test_the_same_bits_with_and_without(
-    models: Path, cache: DiskCache, knobs: dict[str, object]
+    models: Path, cache: DiskCache, knobs: dict[str, Any]
 ) -> None:
-    one = separator(models, **{"shifts": 2, **knobs})
+    one = separator(models, **({"shifts": 2} | knobs))
     plain = one(MIXTURES)
     assert same(answers(one, cache, MIXTURES), plain)
     second = fresh(cache)
@@ -108,7 +109,7 @@ def test_files_are_reused_one_by_one(models: Path, cache: DiskCache) -> None:
     ids=lambda knobs: next(iter(knobs)),
 )
 def test_whatever_changes_the_estimate_is_computed(
-    models: Path, cache: DiskCache, knobs: dict[str, object]
+    models: Path, cache: DiskCache, knobs: dict[str, Any]
 ) -> None:
     answers(separator(models), cache, MIXTURES[:1])
     changed = fresh(cache)
@@ -157,20 +158,43 @@ def test_another_wet_mix_needs_no_network(cache: DiskCache) -> None:
     assert second.tally.forwards == {"denoiser": 1}, "another input"
 
 
+@dataclass
 class Counting:
-    """A metric that counts its calls; `looks`: at the mask."""
+    """A metric that counts its calls."""
 
-    unit, higher_is_better = "", True
-    __dataclass_fields__: ClassVar[dict[str, object]] = {}
+    value: float | None = 1.0
+    calls: int = field(default=0, compare=False)
 
-    def __init__(self, value: float | None, looks: bool = False) -> None:
-        self.value, self.looks, self.calls = value, looks, 0
+    unit: ClassVar[str] = ""
+    higher_is_better: ClassVar[bool | None] = True
+    reads_mask: ClassVar[bool] = False
 
     def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
         self.calls += 1
-        if self.looks:
-            separation.mask.sum()
         return self.value
+
+
+class Undeclared(Counting):
+    """Says nothing of the mask."""
+
+    reads_mask: ClassVar[Any]
+
+
+del Counting.__dataclass_fields__["calls"]  # it is no knob
+
+
+class MaskReading(Counting):
+    reads_mask = True
+
+
+@dataclass
+class Weighted(Counting):
+    """A metric that loads a file."""
+
+    path: Path = Path()
+
+    def weight_files(self) -> dict[str, Path]:
+        return {"network": self.path}
 
 
 @pytest.mark.parametrize("value", [0.1, None, -100.0])
@@ -191,12 +215,45 @@ def test_a_mixture_is_measured_once(cache: DiskCache, value: float | None) -> No
 
 def test_a_metric_keeps_its_other_sides(cache: DiskCache) -> None:
     remembered = Remembered(Counting(1.0), cache)
-    assert (remembered.unit, remembered.higher_is_better, remembered.looks) == ("", True, False)
+    assert (remembered.unit, remembered.higher_is_better, remembered.value) == ("", True, 1.0)
     assert not hasattr(remembered, "load")
 
 
-def test_a_metric_that_looks_at_the_mask_is_measured_for_each(cache: DiskCache) -> None:
-    sound, metric, track = noise(0.1), Counting(1.0, looks=True), Track("a", Path("a.wav"))
-    for mask in (torch.ones(1, 5, 5), torch.zeros(1, 5, 5), torch.ones(1, 5, 5)):
-        Remembered(metric, cache)(Separation(sound, sound, mask).before(), track)
-    assert metric.calls == 2
+def measured(metric: Counting, cache: DiskCache, mask: float = 1.0) -> int:
+    """Measure one mixture; how often the metric has been called so far."""
+    sound = noise(0.1)
+    state = Separation(sound, sound, torch.full((1, 5, 5), mask)).before()
+    Remembered(metric, cache)(state, Track("a", Path("a.wav")))
+    return metric.calls
+
+
+@pytest.mark.parametrize("cls", [MaskReading, Undeclared])
+def test_a_metric_that_may_read_the_mask_is_measured_for_each(
+    cache: DiskCache, cls: type[Counting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if cls is Undeclared:
+        monkeypatch.delattr(Counting, "reads_mask")
+    metric = cls()
+    assert [measured(metric, cache, mask) for mask in (1.0, 0.0, 1.0)] == [1, 2, 2]
+
+
+def test_other_knobs_and_another_class_are_measured_again(cache: DiskCache) -> None:
+    measured(Counting(1.0), cache)
+    assert measured(Counting(1.0), cache) == 0
+    assert measured(Counting(2.0), cache) == 1
+    assert measured(Weighted(1.0, path=Path(__file__)), cache) == 1
+
+
+def test_weights_count_by_content(cache: DiskCache, tmp_path: Path) -> None:
+    path = tmp_path / "network.th"
+    path.write_bytes(b"one")
+    metric = Weighted(path=path)
+    assert measured(metric, cache) == 1
+    os.utime(path, (1, 1))
+    assert measured(metric, cache) == 1, "another time is no other content"
+    path.write_bytes(b"two")
+    os.utime(path, (2, 2))
+    assert measured(metric, cache) == 2
+    path.write_bytes(b"one")
+    os.utime(path, (3, 3))
+    assert measured(metric, cache) == 2

@@ -27,7 +27,7 @@ SHA = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture
 def publisher(monkeypatch: pytest.MonkeyPatch) -> Publisher:
-    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    monkeypatch.setattr("speechclean.networks.weights.fetch.time.sleep", lambda _: None)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     made = Publisher()
     made.files["/x.th"] = CONTENT
@@ -151,7 +151,8 @@ def test_killed_twenty_times(publisher: Publisher, url: str, tmp_path: Path) -> 
     table["m"]["files"][0]["sources"][0]["sha256"] = hashlib.sha256(content).hexdigest()  # type: ignore[index]
     (tmp_path / "table.yaml").write_text(yaml.safe_dump(table))
     code = (
-        "import sys; from pathlib import Path; from speechclean.networks.weights import fetch, registry; print(flush=True); "
+        "import sys; from pathlib import Path; "
+        "from speechclean.networks.weights import fetch, registry; print(flush=True); "
         "fetch.fetch(registry.models(Path(sys.argv[1]))['m'].files[0], Path(sys.argv[2]))"
     )
     folder, chance = tmp_path / "weights", random.Random(2)

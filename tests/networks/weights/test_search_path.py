@@ -12,7 +12,7 @@ from demucs.states import save_with_checksum
 
 from speechclean.networks import weights
 from speechclean.networks.checkpoints import CheckpointError
-from speechclean.networks.weights import MissingWeights
+from speechclean.networks.weights import MissingWeights, registry, search_path
 
 
 @pytest.fixture(autouse=True)
@@ -83,3 +83,15 @@ def test_embedded_weights_are_small_and_whole() -> None:
         assert yaml.safe_load((weights.EMBEDDED / f"{name}.yaml").read_text())["models"]
     assert weights.denoiser_file("embedded_denoiser").is_file()
     assert sum(path.stat().st_size for path in weights.EMBEDDED.iterdir()) <= 8 * 2**20
+
+
+def test_a_folder_of_ones_own_comes_first(tmp_path: Path) -> None:
+    """It is an argument: nothing in the process changes."""
+    usual = search_path.folders()
+    with pytest.raises(weights.MissingWeights, match=str(tmp_path)):
+        weights.denoiser_file("dns64", tmp_path)
+    name = registry.models()["dns64"].files[0].sources[0].name
+    (tmp_path / name).write_bytes(b"")
+    assert search_path.locate(registry.models()["dns64"].files[0], tmp_path) == tmp_path / name
+    assert search_path.folders(tmp_path) == [tmp_path, *usual]
+    assert search_path.folders() == usual

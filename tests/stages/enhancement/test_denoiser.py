@@ -122,13 +122,39 @@ def test_chunks_agree_with_the_whole(checkpoint: Path, monkeypatch: pytest.Monke
     assert level_db(denoiser(separation(audio)).speech.waveform - whole) < level_db(whole) - 90
 
 
+def test_channels_and_chunks_keep_their_places(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unlike channels share a batch, unlike chunks may run at once: each is answered as alone."""
+    monkeypatch.setattr("speechclean.stages.enhancement.denoiser.CHUNK_S", 1.1)
+    denoiser = Denoiser(str(checkpoint), wet=1.0, device="cpu")
+    waveform = noise(4.0, 16000, channels=3).waveform * torch.linspace(0.1, 3, 64000)
+    waveform *= torch.tensor([[0.1], [1.0], [0.3]])
+    alone = [_answers(denoiser, row[None]) for row in waveform]
+    together = _answers(denoiser, waveform)
+    for row, expected in zip(together, alone, strict=True):
+        assert level_db(row - expected[0]) < level_db(expected) - 90
+    torch.set_num_threads(3)
+    try:
+        assert torch.equal(_answers(denoiser, waveform), together)
+    finally:
+        torch.set_num_threads(1)
+
+
+def _answers(denoiser: Denoiser, waveform: torch.Tensor) -> torch.Tensor:
+    deviation = waveform.std(-1, correction=0)
+    source = Forward(iter([waveform]))
+    return torch.cat(list(denoiser._answers(source, waveform.shape[-1], deviation)), -1)
+
+
 def test_agrees_with_denoisers_own_forward(checkpoint: Path) -> None:
     denoiser, audio = Denoiser(str(checkpoint), wet=1.0, device="cpu"), noise(2.0, 16000)
     plain = checkpoints.build(checkpoints.read(checkpoint), checkpoint)
     assert plain.normalize
     with torch.no_grad():
         std = audio.waveform.std()
-        expected = plain(audio.waveform[:, None])[:, 0] * (plain.floor + std) / std
+        floor = float(plain.floor)  # type: ignore[arg-type]
+        expected = plain(audio.waveform[:, None])[:, 0] * (floor + std) / std
     answers = denoiser._answers(Forward(iter([audio.waveform])), audio.samples, std[None])
     assert (torch.cat(list(answers), -1) - expected).abs().max() < 1e-5
 

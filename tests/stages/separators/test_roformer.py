@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -86,7 +87,7 @@ def test_the_same_samples_whatever_the_batch(kind: str, tmp_path: Path) -> None:
     ],
 )
 def test_the_voice_is_found_among_the_stems(
-    fields: dict[str, object], sources: list[str], tmp_path: Path
+    fields: dict[str, Any], sources: list[str], tmp_path: Path
 ) -> None:
     path = write(tmp_path, "mel", **fields)
     separator = RoformerSeparator(

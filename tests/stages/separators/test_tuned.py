@@ -13,8 +13,9 @@ from torch import Tensor
 
 from speechclean.networks import checkpoints
 from speechclean.networks.weights import demucs_bag
-from speechclean.stages.separators import engine, tuned
+from speechclean.stages.separators import tuned
 from speechclean.stages.separators.demucs import DemucsSeparator
+from speechclean.stages.separators.network import Network
 from speechclean.stages.separators.precision import snr_db
 from speechclean.stages.separators.tuned.attention import Attention, DecayingAttention
 from speechclean.stages.separators.tuned.residual import Residual
@@ -134,7 +135,7 @@ def test_every_bag_answers_as_its_plain_networks_do(
     bag = demucs_bag(name, str(models))
     weights = torch.tensor(bag.weights or [[1.0, 1.0]] * len(bag.files))
     plain.__dict__["_networks"] = [
-        engine.Network(
+        Network(
             checkpoints.build(checkpoints.read(path), path),
             tuple(own.tolist()),
             2 * 24000,
@@ -154,7 +155,8 @@ class SmallMemory(torch.nn.Module):
 
     def __init__(self, holds: int) -> None:
         super().__init__()
-        self.holds, self.tried = holds, []
+        self.holds = holds
+        self.tried: list[int] = []
 
     def forward(self, heard: Tensor) -> Tensor:
         self.tried.append(len(heard))
@@ -164,11 +166,11 @@ class SmallMemory(torch.nn.Module):
 
 
 def test_a_batch_that_does_not_fit_goes_through_in_halves() -> None:
-    network = engine.Network(small := SmallMemory(holds=3), (1.0, 1.0), 100, "any")
+    network = Network(small := SmallMemory(holds=3), (1.0, 1.0), 100, "any")
     heard = torch.randn(10, 1, 100)
     for _ in range(2):
         assert torch.equal(network.answer(heard)[:, 0], heard)
     # what has failed once is not tried again
     assert small.tried == [10, 5, 2, 2, 1, 2, 2, 1, 2, 2, 2, 2, 2]
     with pytest.raises(torch.OutOfMemoryError):
-        engine.Network(SmallMemory(holds=0), (1.0, 1.0), 100, "any").answer(heard)
+        Network(SmallMemory(holds=0), (1.0, 1.0), 100, "any").answer(heard)

@@ -1,5 +1,4 @@
-"""What makes a loaded network of the demucs family faster without changing its answer:
-`tune(network)`.
+"""Make a loaded network of the demucs family faster without changing its answer.
 
 Each tweak swaps parts of the network's own tree for modules that compute the same thing with less
 memory traffic; demucs' classes stay as they are. Answers agree with the plain network's to
@@ -32,8 +31,9 @@ CPU_ONLY = frozenset({"residual"})
 
 
 def tune(network: Any, device: str = "cpu", without: frozenset[str] = frozenset()) -> None:
-    """Make a network of the demucs family faster, in place, for a type of device; `without` leaves
-    out tweaks by name.
+    """Make a network of the demucs family faster, in place, for a type of device.
+
+    `without` leaves out tweaks by name.
     """
     for name, tweak in TWEAKS.items():
         if name not in without and not (name in CPU_ONLY and device != "cpu"):

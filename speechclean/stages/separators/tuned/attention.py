@@ -31,7 +31,7 @@ def _tune_layer(layer: Any) -> None:
     attention = getattr(layer, name)
     if (
         isinstance(attention, nn.MultiheadAttention)
-        and attention._qkv_same_embed_dim
+        and attention._qkv_same_embed_dim  # noqa: SLF001  torch has no public name for it
         and attention.batch_first
     ):
         for scale, linear in ((layer.gamma_1, attention.out_proj), (layer.gamma_2, layer.linear2)):
@@ -45,9 +45,11 @@ def _tune_layer(layer: Any) -> None:
 
 
 class Attention(nn.Module):
-    """`nn.MultiheadAttention` without its fast path, which writes down the matrix of all weights:
-    2,688 x 2,688 for each of
-    eight heads in a segment of HTDemucs. Shape: `[batch, time, channels]`.
+    """`nn.MultiheadAttention` without its fast path, which writes the matrix of all weights.
+
+    In a segment of HTDemucs that is 2,688 x 2,688 for each of eight heads.
+
+    Shape: `[batch, time, channels]`.
     """
 
     def __init__(self, plain: nn.MultiheadAttention) -> None:
@@ -58,9 +60,7 @@ class Attention(nn.Module):
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, **options: Any
     ) -> tuple[Tensor, None]:
-        """Attend; `options` are those that the transformer's layers pass, of which none may mask
-        anything.
-        """
+        """Attend; `options` are what the transformer's layers pass, and may not mask anything."""
         assert key is value
         assert all(options.get(mask) is None for mask in ("attn_mask", "key_padding_mask"))
         width = query.shape[-1]
@@ -79,8 +79,9 @@ class Attention(nn.Module):
 
 
 class WholeNorm(nn.Module):
-    """`MyGroupNorm` of one group, without transposing there and back. Shape: `[batch, time,
-    channels]`.
+    """`MyGroupNorm` of one group, without transposing there and back.
+
+    Shape: `[batch, time, channels]`.
     """
 
     def __init__(self, plain: MyGroupNorm) -> None:
@@ -88,13 +89,15 @@ class WholeNorm(nn.Module):
         self.weight, self.bias, self.eps = plain.weight, plain.bias, plain.eps
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise over time and channels."""
         normal = functional.layer_norm(x, x.shape[1:], eps=self.eps)
         return torch.addcmul(self.bias, normal, self.weight)
 
 
 class DecayingAttention(nn.Module):
-    """`LocalState` of demucs: attention whose scores fall with the distance in time. Shape:
-    `[batch, channels, time]`.
+    """`LocalState` of demucs: attention whose scores fall with the distance in time.
+
+    Shape: `[batch, channels, time]`.
 
     Its four decays per head only ever act as their weighted sum, so the scores take one
     multiplication by |t - s| per head instead of a product over all pairs of frames for each decay.
@@ -108,6 +111,7 @@ class DecayingAttention(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
+        """The input plus what it attends to."""
         queries, keys, content = (
             part(x).unflatten(1, (self.heads, -1)) for part in (self.query, self.key, self.content)
         )

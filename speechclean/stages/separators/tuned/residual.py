@@ -1,5 +1,6 @@
-"""The residual branches of demucs' layers (DConv) as matrix products on `[batch, channels,
-time]`.
+"""The residual branches of demucs' layers (DConv) as matrix products.
+
+Shape: `[batch, channels, time]`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Residual(nn.Module):
         self.branches = nn.ModuleList(Branch(layer) for layer in plain.layers)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The input plus its branches, one after the other."""
         for branch in self.branches:
             x = branch(x).add_(x)
         return x
@@ -60,6 +62,7 @@ class Branch(nn.Module):
             self.scale = scale
 
     def forward(self, x: Tensor) -> Tensor:
+        """What the branch adds."""
         hidden = self.narrow(x)
         wide = torch.baddbmm(self.bias, self.weight.expand(len(x), -1, -1), hidden)
         answer = functional.glu(self.norm(wide), 1)

@@ -1,11 +1,9 @@
-"""STFT and inverse STFT of the demucs family, with the window and the overlap-add's envelope made
-once.
+"""STFT and inverse STFT of the demucs family; window and overlap-add's envelope are made once.
 
 A hybrid network pads so that its frames centre on multiples of the hop from hop / 2 on, and drops
-the two outer frames on each
-side: what is left are the frames of the padded waveform without any centring, so only those are
-    computed. In the inverse the
-hop is a quarter of the window: overlap-add is four shifted sums over whole blocks.
+the two outer frames on each side: what is left are the frames of the padded waveform without any
+centring, so only those are computed. In the inverse the hop is a quarter of the window: overlap-add
+is four shifted sums over whole blocks.
 """
 
 from __future__ import annotations
@@ -22,18 +20,22 @@ OVERLAPS = 4
 
 
 def tune_spectra(network: Any) -> None:
-    """Give a network its transforms; one that pads like the first MDX models (`hybrid_old`) keeps
-    its own.
+    """Give a network these transforms in place of its own.
+
+    One that pads like the first MDX models (`hybrid_old`) keeps its own.
     """
     if getattr(network, "hybrid_old", False) or network.hop_length * OVERLAPS != network.nfft:
         return
     spectra = Spectra(network.nfft, getattr(network, "hybrid", True))
-    network._spec, network._ispec = spectra.analyse, spectra.synthesise
+    # demucs has no public names for the two.
+    network._spec = spectra.analyse  # noqa: SLF001
+    network._ispec = spectra.synthesise  # noqa: SLF001
 
 
 class Spectra:
-    """Transforms of window `nfft`; `hybrid` networks pad by 3/2 hops, the others by half a window
-    (centred frames).
+    """Transforms of window `nfft`.
+
+    `hybrid` networks pad by 3/2 hops, the others by half a window (centred frames).
     """
 
     def __init__(self, nfft: int, hybrid: bool) -> None:
@@ -44,8 +46,9 @@ class Spectra:
         self._envelopes: dict[tuple[torch.device, int], Tensor] = {}
 
     def analyse(self, waveform: Tensor) -> Tensor:
-        """Spectrum without its highest bin: `[..., samples]` -> complex `[..., nfft / 2,
-        frames]`.
+        """The spectrum of a waveform, without its highest bin.
+
+        Shape: `[..., samples]` -> complex `[..., nfft / 2, frames]`.
         """
         *batch, samples = waveform.shape
         if self.hybrid:
@@ -65,8 +68,9 @@ class Spectra:
         return spectrum[:, :-1].view(*batch, self.nfft // 2, spectrum.shape[-1])
 
     def synthesise(self, spectrum: Tensor, length: int) -> Tensor:
-        """The waveform of a spectrum without its highest bin: complex `[..., nfft / 2, frames]` ->
-        `[..., length]`.
+        """The waveform of a spectrum without its highest bin.
+
+        Shape: complex `[..., nfft / 2, frames]` -> `[..., length]`.
         """
         frames = torch.fft.irfft(spectrum.transpose(-1, -2), n=self.nfft, norm="ortho")
         frames *= self._window(frames.device)
@@ -82,8 +86,9 @@ class Spectra:
         return self._windows[device]
 
     def _envelope(self, device: torch.device, frames: int) -> Tensor:
-        """Sum of the squared windows of all frames. Of a hybrid network's, two frames of silence on
-        each side count too.
+        """The sum of the squared windows of all frames.
+
+        In a hybrid network two frames of silence on each side count too.
         """
         key, known = (device, frames), self._envelopes
         if key not in known:

@@ -1,0 +1,67 @@
+"""How waveforms are passed through a network: shifts, overlap, batch size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import segments
+from .network import Network
+from .segments import Segment
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How waveforms are passed through a network.
+
+    shifts: passes at different offsets; 0 is one pass without a shift
+    overlap: of segments, as a share of their length
+    batch_size: segments in one forward pass, at most
+    seed: of the offsets
+    speech_only: nobody wants the sum of the other sources; a cached estimate has zeros there
+    """
+
+    shifts: int
+    overlap: float
+    batch_size: int
+    seed: int
+    speech_only: bool = False
+
+    def offsets(self, network: Network, content: str) -> list[int | None]:
+        """The offset of each pass over an input of this `content`, in samples.
+
+        `[None]` is one pass without a shift.
+        """
+        if not self.shifts:
+            return [None]
+        longest = longest_shift(network)
+        return [
+            segments.shift_offset(self.seed, network.signature, content, k, longest)
+            for k in range(self.shifts)
+        ]
+
+    def plan(self, network: Network, samples: int, offset: int | None) -> list[Segment]:
+        """The segments of one pass over a waveform of `samples`."""
+        return segments.plan(samples, offset, longest_shift(network), network.segment, self.overlap)
+
+
+def check_knobs(
+    shifts: int, overlap: float, segment_s: float | None, batch_size: int | None
+) -> None:
+    """Raise `ValueError` for a knob that no schedule can have."""
+    if shifts < 0:
+        raise ValueError(f"shifts={shifts} must be 0 or more")
+    if not 0 <= overlap < 1:
+        raise ValueError(f"overlap={overlap} must be at least 0 and below 1")
+    if segment_s is not None and segment_s < 1:
+        raise ValueError(
+            f"segment_s={segment_s} must be at least 1 second, or null for the network's own"
+        )
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(
+            f"batch_size={batch_size} must be 1 or more, or null for what suits the device"
+        )
+
+
+def longest_shift(network: Network) -> int:
+    """The largest offset of a shift, in samples at the network's rate."""
+    return int(segments.MAX_SHIFT_S * network.module.samplerate)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from speechclean.records.results import tables
+from speechclean.records import run_folder
 from speechclean.records.tracking import Records, TrackingError
 from speechclean.reproduction import equality, git_worktree, rerun
 from speechclean.reproduction.rerun import CannotReproduce, Plan, Reproduction
@@ -169,7 +169,7 @@ def _write(plan: Plan, outcome: Reproduction, folder: Path) -> Path:
         "differences": outcome.differences,
         "files": [_plain(dataclasses.asdict(file)) for file in outcome.files],
     }
-    tables.write_json(content, folder / "reproduction.json")
+    run_folder.write_json(content, folder / "reproduction.json")
     lines = [
         f"# Reproduction of {record.name}: {outcome.verdict}",
         "",
@@ -202,7 +202,7 @@ def _write(plan: Plan, outcome: Reproduction, folder: Path) -> Path:
             f"| {file.alias} | {' | '.join(_db(file.stages.get(stage)) for stage in stages)} |"
             for file in outcome.files
         ]
-    return tables.write_text("\n".join(lines) + "\n", folder / "reproduction.md")
+    return run_folder.write_text("\n".join(lines) + "\n", folder / "reproduction.md")
 
 
 def _cells(file: equality.FileVerdict) -> tuple[str, ...]:

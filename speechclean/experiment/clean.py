@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
@@ -244,29 +244,3 @@ def _run(
             continue
         subtype = probe(track.path).output_subtype
         yield Outcome(track, separation, subtype=subtype, seconds=share, marks=marker.marks())
-
-
-def measure(
-    metrics: Mapping[str, Any],
-    separation: Separation,
-    track: Track,
-    known: Mapping[str, float | None] | None = None,
-) -> dict[str, float | None]:
-    """`<metric>_mixture` and `<metric>_cleaned` for every metric; None where it does not apply or
-    fails, with a warning.
-
-    What is `known` is not measured again.
-    """
-    values: dict[str, float | None] = dict(known or {})
-    for name, metric in metrics.items():
-        for suffix, state in (("mixture", separation.before()), ("cleaned", separation)):
-            if f"{name}_{suffix}" in values:
-                continue
-            try:
-                values[f"{name}_{suffix}"] = metric(state, track)
-            except Exception as error:
-                log.warning(
-                    "%s: %s of the %s could not be measured (%s)", track.alias, name, suffix, error
-                )
-                values[f"{name}_{suffix}"] = None
-    return values

@@ -4,7 +4,6 @@ where the sound differs.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,9 @@ import yaml
 
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import AudioError, probe
+from speechclean.records import run_folder
 from speechclean.records.class_names import with_current
+from speechclean.records.file_result import FileResult
 from speechclean.records.fingerprint import Mark
 from speechclean.records.tracking import Record
 from speechclean.records.tracking.labels import flat
@@ -74,11 +75,16 @@ def configs(records: Sequence[Record]) -> dict[str, list[Any]]:
 
 def metrics(first: Record, second: Record) -> list[Paired]:
     """Each metric that both have, paired by the files' aliases."""
-    one, two = _rows(first), _rows(second)
-    names = dict.fromkeys(key for row in one.values() for key in row if key.endswith("_cleaned"))
+    one, two = _results(first), _results(second)
+    measured = (key for result in one.values() for key in result.measures)
+    names = dict.fromkeys(key for key in measured if key.endswith("_cleaned"))
     found = []
     for name in names:
-        pairs = [(one[alias].get(name), two[alias].get(name)) for alias in one if alias in two]
+        pairs = [
+            (one[alias].measures.get(name), two[alias].measures.get(name))
+            for alias in one
+            if alias in two
+        ]
         numbers = [(float(a), float(b)) for a, b in pairs if a is not None and b is not None]
         if numbers:
             found.append(paired(name.removesuffix("_cleaned"), numbers))
@@ -118,7 +124,7 @@ def sounds(first: Record, second: Record) -> Iterator[Apart]:
     -inf dB.
     """
     one, two = _marks(first), _marks(second)
-    for alias in _rows(first):
+    for alias in _results(first):
         before, after = one.get(alias, {}), two.get(alias, {})
         stages = {
             stage: after[stage].difference_db(mark)
@@ -128,7 +134,7 @@ def sounds(first: Record, second: Record) -> Iterator[Apart]:
         new = [stage for stage in [*before, *after] if (stage in before) != (stage in after)]
         stage = equality.parting(stages, same_machine=False) or next(iter(new), None)
         level, where = stages.get("output"), None
-        files = [record.artifact(f"cleaned/{alias}.wav") for record in (first, second)]
+        files = [record.artifact(f"{run_folder.CLEANED}/{alias}.wav") for record in (first, second)]
         if files[0] and files[1] and level != -math.inf:
             level, where = _loudest(files[0], files[1])
         if alias in two or files[1]:
@@ -166,19 +172,14 @@ def _loudest(first: Path, second: Path) -> tuple[float | None, float | None]:
 
 
 def _yaml(record: Record) -> Mapping[str, Any]:
-    path = record.artifact("config.yaml")
+    path = record.artifact(run_folder.CONFIG)
     return with_current(yaml.safe_load(path.read_text())) if path else record.params
 
 
-def _rows(record: Record) -> dict[str, dict[str, Any]]:
-    path = record.artifact("metrics.json")
-    return {row["alias"]: row for row in json.loads(path.read_text())["rows"]} if path else {}
+def _results(record: Record) -> dict[str, FileResult]:
+    path = record.artifact(run_folder.METRICS_JSON)
+    return run_folder.read_results(path) if path else {}
 
 
 def _marks(record: Record) -> dict[str, dict[str, Mark]]:
-    path = record.artifact("marks.json")
-    read = json.loads(path.read_text()) if path else {}
-    return {
-        alias: {stage: Mark.from_json(mark) for stage, mark in stages.items()}
-        for alias, stages in read.items()
-    }
+    return run_folder.read_fingerprints(record.artifact(run_folder.FINGERPRINTS))

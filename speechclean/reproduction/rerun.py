@@ -21,10 +21,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from speechclean.audio.waveform import AudioError
-from speechclean.experiment.recording import OUTPUT_STAGE, mark_of
-from speechclean.records import provenance
-from speechclean.records.fingerprint import Mark
-from speechclean.records.results import tables
+from speechclean.records import provenance, run_folder
+from speechclean.records.fingerprint import OUTPUT_STAGE, Mark, mark_of
 from speechclean.records.tracking import NOTE_TAG, Record, Records
 from speechclean.system.resources import PACKAGE
 
@@ -88,14 +86,14 @@ def plan(
             f"{record.name} ({record.id}) is {record.status}{f' ({record.failure})' if record.failure else ''} "
             "and cannot be reproduced; it lacks:\n" + "\n".join(f"- {each}" for each in missing)
         )
-    then = json.loads(_need(record, "provenance.json").read_text())
-    found = locate_inputs.locate(locate_inputs.read(_need(record, "inputs.csv")), root)
+    then = json.loads(_need(record, run_folder.PROVENANCE).read_text())
+    found = locate_inputs.locate(locate_inputs.read(_need(record, run_folder.INPUTS)), root)
     if found.missing:
         raise CannotReproduce(
             f"{record.name} ({record.id}) cannot be run again from here:\n"
             + "\n".join(f"- {each}" for each in found.missing)
         )
-    config = OmegaConf.load(_need(record, "config.yaml"))
+    config = OmegaConf.load(_need(record, run_folder.CONFIG))
     assert isinstance(config, DictConfig)
     knobs = rerun_config.change(config, changes)
     threads = threads or int(os.environ.get("OMP_NUM_THREADS") or then["cpu"]["threads"])
@@ -120,8 +118,10 @@ def run(
     """
     work = plan.folder / "reproduce"
     code = code or PACKAGE.parent
-    tables.write_text(plan.found.manifest(), work / "inputs.csv")
-    tables.write_text(rerun_config.primary(plan.cfg, plan.folder, code), work / "reproduced.yaml")
+    run_folder.write_text(plan.found.manifest(), work / run_folder.INPUTS)
+    run_folder.write_text(
+        rerun_config.primary(plan.cfg, plan.folder, code), work / "reproduced.yaml"
+    )
     environment = {**os.environ, "PYTHONPATH": str(code), "OMP_NUM_THREADS": str(plan.threads)}
     environment.pop("SPEECHCLEAN_PARENT_RUN", None)
     line = [
@@ -151,16 +151,24 @@ def run(
 
 def compare(plan: Plan, again: Record, tolerance_db: float = 60.0) -> Reproduction:
     """Hold a repetition in `plan.folder` against the run."""
-    now = json.loads((plan.folder / "provenance.json").read_text())
+    now = json.loads((plan.folder / run_folder.PROVENANCE).read_text())
     differences = environment_differences(plan.then, now)
     same_machine = not any(
         told.startswith(("cpu", "cuda", "platform", "package")) for told in differences
     )
     then_rows, now_rows = (
-        _rows(path) for path in (_need(plan.record, "metrics.json"), plan.folder / "metrics.json")
+        run_folder.read_results(path)
+        for path in (
+            _need(plan.record, run_folder.METRICS_JSON),
+            plan.folder / run_folder.METRICS_JSON,
+        )
     )
     then_marks, now_marks = (
-        _marks(path) for path in (plan.record.artifact("marks.json"), plan.folder / "marks.json")
+        run_folder.read_fingerprints(path)
+        for path in (
+            plan.record.artifact(run_folder.FINGERPRINTS),
+            plan.folder / run_folder.FINGERPRINTS,
+        )
     )
     files = []
     for row in plan.found.rows:
@@ -172,16 +180,18 @@ def compare(plan: Plan, again: Record, tolerance_db: float = 60.0) -> Reproducti
                     alias, DIFFERENT, note=f"no result {'of then' if one is None else 'now'}"
                 )
             )
-        elif "failed" in (one["status"], two["status"]):
-            same = one["status"] == two["status"]
-            note = f"failed {'then and now' if same else 'then' if one['status'] == 'failed' else 'now'}: "
+        elif one.failed or two.failed:
+            same = one.failed == two.failed
+            note = f"failed {'then and now' if same else 'then' if one.failed else 'now'}: "
             verdict = equality.BIT_EXACT if same else DIFFERENT
-            files.append(FileVerdict(alias, verdict, note=note + (two["reason"] or one["reason"])))
+            files.append(FileVerdict(alias, verdict, note=note + (two.reason or one.reason)))
         else:
             marks = (then_marks.get(alias, {}), now_marks.get(alias, {}))
             output = _output_difference(plan, alias, marks[0].get(OUTPUT_STAGE))
             files.append(
-                equality.judge(alias, *marks, output, (one, two), same_machine, tolerance_db)
+                equality.judge(
+                    alias, *marks, output, (one.measures, two.measures), same_machine, tolerance_db
+                )
             )
     differences += [told for told in plan.differences if told not in differences]
     return Reproduction(again.id, files, differences)
@@ -211,19 +221,19 @@ def _missing_record(record: Record) -> list[str]:
     """What a run did not leave behind and a reproduction needs."""
     there = record.artifacts()
     needed = {
-        "config.yaml": "its config",
-        "inputs.csv": "the table of its inputs",
-        "provenance.json": "code, versions and hashes",
-        "metrics.json": "its metrics, which are written at its end",
+        run_folder.CONFIG: "its config",
+        run_folder.INPUTS: "the table of its inputs",
+        run_folder.PROVENANCE: "code, versions and hashes",
+        run_folder.METRICS_JSON: "its metrics, which are written at its end",
     }
     missing = [f"{name}: {meaning}" for name, meaning in needed.items() if name not in there]
     if record.status != "FINISHED" and not missing:
         missing.append("its end: what it left may be a part; start it anew")
-    if record.status != "FINISHED" and "inputs.csv" in there:
-        wanted = [row["alias"] for row in locate_inputs.read(_need(record, "inputs.csv"))]
+    if record.status != "FINISHED" and run_folder.INPUTS in there:
+        wanted = [row["alias"] for row in locate_inputs.read(_need(record, run_folder.INPUTS))]
         kept = (
-            {Path(path).stem for path in record.artifacts("cleaned")}
-            if "cleaned" in there
+            {Path(path).stem for path in record.artifacts(run_folder.CLEANED)}
+            if run_folder.CLEANED in there
             else set()
         )
         lost = [alias for alias in wanted if alias not in kept]
@@ -237,10 +247,10 @@ def _output_difference(plan: Plan, alias: str, mark: Mark | None) -> equality.Di
     """Between the written files, if that of then is kept with the run or still lies where it was
     written.
     """
-    now = plan.folder / "cleaned" / f"{alias}.wav"
-    kept = plan.record.artifact(f"cleaned/{alias}.wav")
-    folder = OmegaConf.load(_need(plan.record, "config.yaml")).output.dir
-    there = Path(folder) / "cleaned" / f"{alias}.wav"
+    now = plan.folder / run_folder.CLEANED / f"{alias}.wav"
+    kept = plan.record.artifact(f"{run_folder.CLEANED}/{alias}.wav")
+    folder = OmegaConf.load(_need(plan.record, run_folder.CONFIG)).output.dir
+    there = Path(folder) / run_folder.CLEANED / f"{alias}.wav"
     try:
         if (
             kept is None
@@ -260,17 +270,3 @@ def _need(record: Record, path: str) -> Path:
     if found is None:
         raise CannotReproduce(f"{record.name} ({record.id}) keeps no {path}")
     return found
-
-
-def _rows(path: Path) -> dict[str, dict[str, Any]]:
-    return {row["alias"]: row for row in json.loads(path.read_text())["rows"]}
-
-
-def _marks(path: Path | None) -> dict[str, dict[str, Mark]]:
-    if path is None or not path.is_file():
-        return {}
-    read = json.loads(path.read_text())
-    return {
-        alias: {stage: Mark.from_json(mark) for stage, mark in stages.items()}
-        for alias, stages in read.items()
-    }

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from speechclean.experiment.config.preset import PromotionError, preset, promote
-from speechclean.records.results.tables import markdown, write_text
+from speechclean.records.results.summary_page import markdown
+from speechclean.records.run_folder import write_text
 from speechclean.records.tracking import NOTE_TAG, Record, Records, Run, TrackingError
 from speechclean.system.atomic_files import csv_text
 

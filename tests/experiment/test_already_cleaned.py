@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from speechclean.audio.waveform import Audio, AudioError, resample, save
-from speechclean.experiment.already_cleaned import finished, paired
+from speechclean.experiment.already_cleaned import paired, read_pairs
 from speechclean.stages.datasets import DatasetError
 from speechclean.stages.datasets.finished import Finished
 from tests.conftest import noise, tone
@@ -74,7 +74,7 @@ def test_one_bad_pair_does_not_take_the_rest_down(tmp_path):
     save(noise(0.3), tmp_path / "in" / "b.wav")
     save(noise(0.3), tmp_path / "out" / "a.wav")
     (tmp_path / "out" / "b.wav").write_text("no sound")
-    found = list(finished(Finished(str(tmp_path / "in"), str(tmp_path / "out")).tracks()))
+    found = list(read_pairs(Finished(str(tmp_path / "in"), str(tmp_path / "out")).tracks()))
     assert found[0].separation is not None
     assert "b.wav" in found[1].reason
     assert replace(found[1], reason="").separation is None

@@ -1,28 +1,27 @@
 """Batches: thousands of files by one machine or many, resumed where they stopped.
 
-The run is the same as any other; an executor hands its files to workers, and a ledger knows what is
-done.
+A batch is a run like any other, with another `Session`: workers clean its files, and a ledger knows
+what is done.
 
-    ray_executor     the executors: processes of this machine, actors of a Ray cluster
-    local_executor   the executors: processes of this machine, actors of a Ray cluster
-    dispatch         files to workers; what a dead worker held goes to another
-    delivery         zip or tar for whoever asked for it; `deliver` is the command that packs
-                     several batches
-    run              all of it in order
-    ledger           ledger.jsonl: read, appended, never rewritten
-    folder_lock      one process at a time in an output folder
-    worker_handle    a worker in a process of its own, on pipes; `process` is what runs there
-    interrupt        Ctrl-C once finishes what is at work, twice stops
-    progress         how far, how fast, how long
-    results          tables, summary and failed.csv of a batch
-    record           its one run in the tracking store
-    plan             which files are to be done, and in which order
-    worker_process   what runs in a worker's process
-    worker           files through the pipeline in threads: reading, models, measuring and writing
-                     side by side
-    task             Task (a file to be cleaned) and Entry (what became of it: a line of the ledger)
-    shared_lock      threads that share the cores, or one that has them for itself
-    disk_errors      is it this file, or does the folder take no more?
+session          a batch from its lock to its delivery
+ray_executor     actors of a Ray cluster
+local_executor   worker processes of this machine
+dispatch         tasks to workers; the tasks of a worker that died go to another
+delivery         zip or tar of the cleaned files
+ledger           ledger.jsonl: read, appended, never rewritten
+folder_lock      one process at a time in an output folder
+worker_handle    a worker process, as its parent sees it
+interrupt        Ctrl-C once finishes what is at work, twice stops
+progress         how far, how fast, how long
+reports          failed.csv, map.csv, inputs.csv and files.json
+record           a batch's runs in the tracking store
+plan             which files are to be cleaned, and in which order
+worker_process   the main function of a worker process
+worker           files through the pipeline in threads: reading, models, writing side by side
+task             what is sent to workers, and the ledger's entries that come back
+shared_lock      a lock that threads share, or one holds for itself
+memory_errors    is it want of memory?
+disk_errors      is it this file, or does the folder take no more?
 """
 
 from __future__ import annotations
@@ -36,25 +35,25 @@ class BatchError(RuntimeError):
     status = 1
 
 
-class OutputLost(BatchError):  # noqa: N818 (reads as what it says)
+class OutputLost(BatchError):
     """The output folder takes no more: the disk is full, or it was made read-only."""
 
     status = 4
 
 
-class Occupied(BatchError):  # noqa: N818
+class Occupied(BatchError):
     """Another process is at work in the output folder."""
 
     status = 5
 
 
-class WorkersLost(BatchError):  # noqa: N818
+class WorkersLost(BatchError):
     """Workers die as soon as they start."""
 
     status = 6
 
 
-class Interrupted(BatchError):  # noqa: N818
+class Interrupted(BatchError):
     """Stopped by Ctrl-C."""
 
     status = 130

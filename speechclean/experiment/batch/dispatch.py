@@ -12,10 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from speechclean.experiment.config.schema import ConfigError
+from speechclean.records.file_result import FileResult
 
 from . import WorkersLost
 from .interrupt import Stop
-from .task import FAILED, Entry, Input, Task
+from .task import Entry, Input, Task
 from .worker_handle import Event, Link, Setup
 
 log = logging.getLogger(__name__)
@@ -137,20 +138,5 @@ def _hand_out(hands: dict[int, _Hand], waiting: deque[Task], suspects: deque[Tas
 
 def _culprit(task: Task, how: str, setup: Setup) -> Entry:
     reason = f"{task.path}: {DEATHS} workers died while they had nothing but this file ({how})"
-    row = {"alias": task.alias, "path": task.path, "status": FAILED, "reason": reason}
-    unread = Input(None, None, None)
-    return Entry(
-        task.alias,
-        task.path,
-        FAILED,
-        reason,
-        task.output,
-        setup.signature,
-        setup.weights,
-        unread,
-        None,
-        None,
-        0.0,
-        "",
-        row,
-    )
+    result = FileResult.failure(task.alias, task.path, reason, task.output)
+    return Entry(result, setup.signature, setup.weights, Input(None, None, None))

@@ -13,11 +13,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from speechclean.records.run_folder import LOCK, OWNER
 from speechclean.system.atomic_files import json_object
 
 from . import Occupied
 
-NAME = ".lock"
 #: A killed process takes a moment until the kernel has closed its files: so long its lock is waited
 #: for, in seconds, when it is gone and when it can still be seen.
 GONE_S, SEEN_S = 10.0, 2.0
@@ -27,7 +27,7 @@ GONE_S, SEEN_S = 10.0, 2.0
 def held(folder: Path) -> Iterator[None]:
     """Hold the folder for the length of the block. Raises `Occupied`, with who is at work there."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock, owner = FileLock(folder / NAME), folder / ".owner"
+    lock, owner = FileLock(folder / LOCK), folder / OWNER
     began = time.monotonic()
     while True:
         try:

@@ -13,7 +13,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -27,29 +27,19 @@ from speechclean.audio.waveform import Audio
 from speechclean.experiment.clean import Batching, Outcome, read, screened, stream
 from speechclean.experiment.config.schema import Config, Experiment, bare, build
 from speechclean.experiment.load_networks import load
-from speechclean.experiment.outputs import Leaving, finish
-from speechclean.experiment.recording import mark_of
+from speechclean.experiment.outputs import OutputOptions, write_outputs
 from speechclean.records import provenance
+from speechclean.records.file_result import FileResult, Status
 from speechclean.system import parallel
 
+from . import memory_errors
 from .disk_errors import loss
 from .shared_lock import Gate
-from .task import CLEANED, FAILED, LOST, Entry, Input, Task
+from .task import Entry, Input, Task
 
 log = logging.getLogger(__name__)
 
 READERS = 2
-#: How reasons of failures for want of memory read: Python's, oneDNN's, torch's on a CPU and on a
-#: GPU.
-MEMORY_WORDS = (
-    "memoryerror",
-    "could not create a primitive",
-    "could not create a memory",
-    "can't allocate memory",
-    "out of memory",
-    "outofmemoryerror",
-    "cannot allocate memory",
-)
 
 
 @dataclass
@@ -83,9 +73,11 @@ class Worker:
         assert isinstance(cfg, DictConfig)
         self._experiment: Experiment = build(cfg)
         load(self._experiment)
-        self._signature, self._weights, self._marks = signature, weights, bool(cfg.output.marks)
+        self._signature, self._weights = signature, weights
         self._folder = folder.resolve()
-        self._leaving = Leaving(folder, cfg.output.ab_seconds, cfg.output.plots)
+        self._options = OutputOptions(
+            folder, cfg.output.ab_seconds, cfg.output.plots, fingerprint=bool(cfg.output.marks)
+        )
         self._batching = Batching(1, cfg.batch_seconds, cfg.stream_above_s, folder, marks=False)
         self._threads, self._gate = torch.get_num_threads(), Gate()
         self._pack = self._experiment.pipeline.device.type != "cpu" if pack is None else pack
@@ -160,7 +152,9 @@ class Worker:
             with self._gate.shared(), parallel.among(self._side_by_side):
                 outcomes = self._clean(jobs)
             for one, outcome in zip(jobs, outcomes, strict=True):
-                if _is_memory(outcome.reason):  # others took theirs beside it: once more by itself
+                if memory_errors.is_memory(
+                    outcome.reason
+                ):  # others took theirs beside it: once more by itself
                     log.warning("%s, trying it alone", outcome.reason)
                     self._alone(one)
                 else:
@@ -220,38 +214,44 @@ class Worker:
     def _finish(self, job: _Job, outcome: Outcome) -> None:
         """Finisher: outputs and the line of the ledger."""
         task, output = job.task, self._folder / job.task.output
-        status, reason, row = FAILED, outcome.reason, {}
-        digest = size = mark = None
+        digest = size = None
         try:
             _check_inside(output, self._folder)
-            row = finish(outcome, self._experiment, self._leaving, task.output)
-            status, reason = str(row["status"]), str(row["reason"])
-            if status == CLEANED:
+            result = write_outputs(outcome, self._experiment, self._options, task.output)
+            if result.cleaned:
                 digest, size = provenance.file_hash(output), output.stat().st_size
-                mark = mark_of(output).to_json() if self._marks else None
             else:
-                output.unlink(missing_ok=True)  # one of an earlier config or input is none of this
+                output.unlink(missing_ok=True)  # it may be that of an earlier config or input
                 if isinstance(job.sound, LongAudio) and (
-                    lost := loss(None, self._folder, 8 * task.weight)
-                ):
-                    status, reason = LOST, lost  # streams pass through the folder
+                    why := loss(None, self._folder, 8 * task.weight)
+                ):  # streams pass through the folder
+                    result = _lost(task, why)
         except Exception as error:
             reason = f"{task.path}: {type(error).__name__}: {error}"
-            if lost := loss(error, self._folder, 4 * task.weight):
-                status, reason = LOST, lost
+            if why := loss(error, self._folder, 4 * task.weight):
+                result = _lost(task, why)
             else:
                 log.exception("%s", task.path)
-        if status == FAILED:
-            reason = _plain(reason, task.path)
-            row = {"alias": task.alias, "path": task.path, "status": FAILED, "reason": reason}
+                result = FileResult.failure(task.alias, task.path, reason, task.output)
+        if result.failed:
+            result = replace(result, reason=memory_errors.plain(result.reason, task.path))
         entry = Entry(
-            task.alias, task.path, status, reason, task.output, self._signature, self._weights,
-            job.input or Input(None, None, None), digest, size, round(time.monotonic() - job.started, 3),
-            datetime.now(UTC).isoformat(timespec="seconds"), row, mark,
-        )  # fmt: skip
+            result,
+            self._signature,
+            self._weights,
+            job.input or Input(None, None, None),
+            digest,
+            size,
+            round(time.monotonic() - job.started, 3),
+            datetime.now(UTC).isoformat(timespec="seconds"),
+        )
         job.sound = None
         if not job.future.done():
             job.future.set_result(entry)
+
+
+def _lost(task: Task, why: str) -> FileResult:
+    return FileResult(task.alias, task.path, Status.LOST, why, output=task.output)
 
 
 def _own(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -269,17 +269,3 @@ def _check_inside(output: Path, folder: Path) -> None:
 
 def _seconds(job: _Job) -> float:
     return job.sound.seconds if isinstance(job.sound, Audio) else 0.0
-
-
-def _is_memory(reason: str) -> bool:
-    return any(word in reason.lower() for word in MEMORY_WORDS)
-
-
-def _plain(reason: str, path: str) -> str:
-    """A reason in one line; want of memory in plain words."""
-    line = " ".join(reason.split())
-    return (
-        f"{path}: not enough memory, even alone ({line.removeprefix(path + ': ')})"
-        if _is_memory(line)
-        else line
-    )

@@ -18,6 +18,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Protocol
 
+from speechclean.records.run_folder import worker_log
+
 from .task import Entry, Task
 
 #: How much of a dead worker's log is told.
@@ -75,7 +77,7 @@ class ProcessLink:
     ) -> None:
         self.number = number
         self._events = events
-        self._log = setup.folder / f"worker-{number}.log"
+        self._log = setup.folder / worker_log(number)
         with open(self._log, "ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from speechclean.records.class_names import current, with_current
 from speechclean.records.provenance import canonical
+from speechclean.records.run_folder import CONFIG
 from speechclean.records.tracking import Record
 from speechclean.system.atomic_files import written_whole
 
@@ -60,7 +61,7 @@ def promote(record: Record, name: str, overwrite: bool = False) -> Promotion:
 
 def preset(record: Record, name: str) -> tuple[str, list[str]]:
     """The text of a run's preset, and the keys that are new since. Raises `PromotionError`."""
-    artifact = record.artifact("config.yaml")
+    artifact = record.artifact(CONFIG)
     if artifact is None:
         raise PromotionError(f"{record.name} ({record.id}) keeps no config.yaml")
     config = with_current(yaml.safe_load(artifact.read_text()))

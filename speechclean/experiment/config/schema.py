@@ -17,13 +17,13 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
-from speechclean.experiment.outputs import LAYOUTS
 from speechclean.networks.cache import Cache, DiskCache, NoCache, default_dir
 from speechclean.networks.cache.metric_values import remembering
 from speechclean.networks.checkpoints import CheckpointError
 from speechclean.networks.weights import MissingWeights, prefer
 from speechclean.records.class_names import with_first
 from speechclean.records.results.verdict import Thresholds
+from speechclean.records.run_folder import LAYOUTS
 from speechclean.records.tracking import TrackingError
 from speechclean.stages.datasets import DatasetError, aliases
 from speechclean.stages.pipeline import Pipeline

@@ -16,9 +16,10 @@ from speechclean.experiment.batch import WorkersLost
 from speechclean.experiment.batch.dispatch import DEATHS, LOST_AT_START, LOST_AT_WORK, dispatch
 from speechclean.experiment.batch.interrupt import Stop, on_interrupt
 from speechclean.experiment.batch.shared_lock import Gate
-from speechclean.experiment.batch.task import CLEANED, FAILED, Entry, Task
+from speechclean.experiment.batch.task import Entry, Task
 from speechclean.experiment.batch.worker_handle import Event, Setup
 from speechclean.experiment.config.schema import ConfigError
+from speechclean.records.file_result import Status
 from tests.experiment.batch.conftest import entry
 
 SETUP = Setup({}, Path("out"), "s", "w")
@@ -32,15 +33,14 @@ class Scripted:
     """A worker that finishes what it is given, or dies of it."""
 
     def __init__(
-        self, number: int, events: queue.Queue[Event], kills: Callable[[Task], bool], log: list
+        self,
+        number: int,
+        events: queue.Queue[Event],
+        kills: Callable[[Task], bool],
+        log: list[tuple[int, Task]],
     ) -> None:
-        self.number, self.events, self.kills, self.log, self.gone = (
-            number,
-            events,
-            kills,
-            log,
-            False,
-        )
+        self.number, self.events, self.kills = number, events, kills
+        self.log, self.gone = log, False
         self.holds: list[Task] = []
         events.put(Event(number, ready=3))
 
@@ -61,8 +61,8 @@ class Scripted:
 
 def ended(
     kills: Callable[[Task], bool], workers: int = 2, stop: Stop | None = None
-) -> tuple[list[Entry], list]:
-    log: list = []
+) -> tuple[list[Entry], list[tuple[int, Task]]]:
+    log: list[tuple[int, Task]] = []
     found = dispatch(
         TASKS,
         SETUP,
@@ -82,16 +82,16 @@ def test_what_a_dead_worker_held_goes_to_another_alone() -> None:
     deaths = iter([True])
     entries, log = ended(lambda task: task.alias == "c" and next(deaths, False))
     assert Counter(one.alias for one in entries) == Counter("abcdefgh")
-    assert {one.status for one in entries} == {CLEANED}
+    assert {one.result.status for one in entries} == {Status.CLEANED}
     assert any(task.alone for _, task in log)
 
 
 def test_a_file_that_kills_every_worker_is_named_and_the_rest_finished() -> None:
     entries, log = ended(lambda task: task.alias == "d")
     assert Counter(one.alias for one in entries) == Counter("abcdefgh")
-    (bad,) = [one for one in entries if one.status == FAILED]
+    (bad,) = [one for one in entries if one.result.failed]
     assert bad.alias == "d"
-    assert "SIGKILL" in bad.reason
+    assert "SIGKILL" in bad.result.reason
     assert sum(task.alone and task.alias == "d" for _, task in log) == DEATHS
 
 
@@ -110,7 +110,7 @@ def test_workers_that_cannot_live_are_no_files_fault() -> None:
 def test_several_files_that_kill_workers_are_all_named() -> None:
     entries, _ = ended(lambda task: task.alias in "adfgh", workers=1)
     assert Counter(one.alias for one in entries) == Counter("abcdefgh")
-    assert {one.alias for one in entries if one.status == FAILED} == set("adfgh")
+    assert {one.alias for one in entries if one.result.failed} == set("adfgh")
 
 
 def test_a_config_that_a_worker_finds_wrong_is_the_configs_problem() -> None:
@@ -133,7 +133,7 @@ def test_a_worker_with_a_problem_ends_the_batch_by_its_words() -> None:
 
 
 def test_a_stop_finishes_what_is_at_work_and_begins_nothing() -> None:
-    stop, log = Stop(), []
+    stop, log = Stop(), list[tuple[int, Task]]()
     found = []
     for one in dispatch(
         TASKS, SETUP, lambda n, events: Scripted(n, events, lambda _: False, log), 1, stop
@@ -146,7 +146,9 @@ def test_a_stop_finishes_what_is_at_work_and_begins_nothing() -> None:
 
 
 def test_a_gate_lets_many_share_and_one_be_alone() -> None:
-    gate, inside, worst, lock = Gate(), [], [], threading.Lock()
+    gate, lock = Gate(), threading.Lock()
+    inside: list[bool] = []
+    worst: list[list[bool]] = []
 
     def enter(alone: bool) -> None:
         for _ in range(30):

@@ -12,8 +12,9 @@ import pytest
 from speechclean.audio.waveform import save
 from speechclean.experiment.batch import record
 from speechclean.experiment.batch.plan import Identity, Plan, plan
-from speechclean.experiment.batch.task import FAILED, Entry, Input
+from speechclean.experiment.batch.task import Entry, Input
 from speechclean.records import provenance
+from speechclean.records.file_result import FileResult, Status
 from speechclean.stages.types import Track
 from tests.conftest import noise
 from tests.experiment.batch.conftest import entry
@@ -92,7 +93,8 @@ def test_a_copy_of_the_inputs_is_the_same_data(tmp_path: Path) -> None:
 
 def test_failures_are_tried_again_on_request_or_when_their_input_changes(tmp_path: Path) -> None:
     tracks, entries = made(tmp_path, "a", "b", "c")
-    entries["a"] = replace(entries["a"], status=FAILED, reason="why")
+    failed = FileResult.failure("a", str(tracks[0].path), "why", "cleaned/a.wav")
+    entries["a"] = replace(entries["a"], result=failed)
     (tmp_path / "out/cleaned/a.wav").unlink()
     del entries["c"]
     assert todo(planned(tmp_path, tracks, entries)) == {"c"}
@@ -106,7 +108,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
     track = Track("p", tmp_path / "pipe.wav")
     known = entry(
-        "p", FAILED, path=str(track.path), input=Input(None, 0, 1), output="cleaned/p.wav"
+        "p", Status.FAILED, path=str(track.path), input=Input(None, 0, 1), output="cleaned/p.wav"
     )
     assert not planned(tmp_path, [track], {"p": known}).todo
     assert todo(planned(tmp_path, [track], {})) == {"p"}

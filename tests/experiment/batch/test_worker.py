@@ -13,10 +13,11 @@ from speechclean.audio.waveform import Audio, load, save
 from speechclean.experiment.batch import disk_errors, worker
 from speechclean.experiment.batch.local_executor import Local, _gpus
 from speechclean.experiment.batch.ray_executor import Cluster
-from speechclean.experiment.batch.task import CLEANED, FAILED, LOST, Entry, Task
+from speechclean.experiment.batch.task import Entry, Task
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.config.schema import build
 from speechclean.records import provenance
+from speechclean.records.file_result import Status
 from speechclean.system import parallel
 from tests.conftest import noise
 from tests.experiment.batch.conftest import SMALL
@@ -57,10 +58,10 @@ def test_the_same_samples_as_the_pipelines_however_many_threads(
         )
         for path, separation in zip(paths, expected, strict=True):
             written = save(separation.speech, tmp_path / "expected.wav")
-            assert entries[path.stem].status == CLEANED
+            assert entries[path.stem].result.status == Status.CLEANED
             assert entries[path.stem].output_sha256 == provenance.file_hash(written)
             assert entries[path.stem].input.sha256 == provenance.file_hash(path)
-            assert entries[path.stem].row["lufs_cleaned"] is not None
+            assert entries[path.stem].result.measures["lufs_cleaned"] is not None
 
 
 def test_large_and_streamed_files_come_out_the_same(config: dict[str, Any], tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_large_and_streamed_files_come_out_the_same(config: dict[str, Any], tmp_
     output = tmp_path / "out/cleaned/a.wav"
     before = load(output).waveform
     streamed = work({**config, "stream_above_s": 1.0}, [task(path)])["a"]
-    assert streamed.status == CLEANED
+    assert streamed.result.status == Status.CLEANED
     assert (load(output).waveform - before).abs().max() <= 1.01 / 32768
     assert not list((tmp_path / "out").glob(".streaming*"))
 
@@ -92,12 +93,14 @@ def test_whatever_is_wrong_with_a_file_is_its_own_failure(
     ]
     tasks += [Task("too_long", str(good), f"cleaned/{'x' * 300}.wav")]
     entries = work(config, tasks)
-    assert {alias for alias, one in entries.items() if one.status == CLEANED} == {"good"}
-    assert {one.status for one in entries.values()} == {CLEANED, FAILED}
-    assert "not a sound file" in entries["text"].reason
-    assert "no such file" in entries["missing"].reason
-    assert "leads out" in entries["leads_out"].reason
-    assert "leads out" in entries["up"].reason
+    assert {alias for alias, one in entries.items() if one.result.status == Status.CLEANED} == {
+        "good"
+    }
+    assert {one.result.status for one in entries.values()} == {Status.CLEANED, Status.FAILED}
+    assert "not a sound file" in entries["text"].result.reason
+    assert "no such file" in entries["missing"].result.reason
+    assert "leads out" in entries["leads_out"].result.reason
+    assert "leads out" in entries["up"].result.reason
     assert not list(elsewhere.iterdir())
     assert not (out / "cleaned/text.wav").exists(), (
         "what failed leaves no output of another config behind"
@@ -121,8 +124,12 @@ def test_want_of_memory_beside_others_is_tried_alone(
         for number, name in enumerate(("a", "b", "huge"))
     ]
     entries = work(config, [task(path) for path in paths])
-    assert [entries[name].status for name in ("a", "b", "huge")] == [CLEANED, CLEANED, FAILED]
-    assert "not enough memory, even alone" in entries["huge"].reason
+    assert [entries[name].result.status for name in ("a", "b", "huge")] == [
+        Status.CLEANED,
+        Status.CLEANED,
+        Status.FAILED,
+    ]
+    assert "not enough memory, even alone" in entries["huge"].result.reason
 
 
 def test_a_full_disk_is_no_files_fault(
@@ -133,10 +140,10 @@ def test_a_full_disk_is_no_files_fault(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(worker, "finish", full)
+    monkeypatch.setattr(worker, "write_outputs", full)
     entry = work(config, [task(path)])["a"]
-    assert entry.status == LOST
-    assert "No space left" in entry.reason
+    assert entry.result.status == Status.LOST
+    assert "No space left" in entry.result.reason
 
 
 def test_errors_of_one_file_are_told_from_those_of_the_folder(tmp_path: Path) -> None:
@@ -173,5 +180,5 @@ def test_each_gpu_has_a_worker(monkeypatch: Any) -> None:
 def test_silence_needs_no_models(config: dict[str, Any], tmp_path: Path) -> None:
     path = save(Audio(torch.zeros(1, 24000), 24000), tmp_path / "a.wav")
     entry = work(config, [task(path)])["a"]
-    assert entry.row["verdict"] == "passed through"
+    assert entry.result.verdict == "passed through"
     assert not load(tmp_path / "out/cleaned/a.wav").waveform.any()

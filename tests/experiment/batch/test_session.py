@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from speechclean.audio.waveform import save
-from speechclean.experiment.batch.run import _foreign, _sweep
+from speechclean.experiment.batch.session import outside, remove_leftovers
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.config.schema import ConfigError, batch_name, build
 from speechclean.stages.types import Track
@@ -22,7 +22,7 @@ def test_outputs_inside_the_data_set_are_not_cleaned_again(
 ) -> None:
     paths = [tmp_path / "a.wav", tmp_path / "out/cleaned/a.wav", tmp_path / "output.wav"]
     tracks = [Track(str(number), save(noise(0.1), path)) for number, path in enumerate(paths)]
-    assert [track.alias for track in _foreign(tracks, tmp_path / "out")] == ["0", "2"]
+    assert [track.alias for track in outside(tracks, tmp_path / "out")] == ["0", "2"]
     assert "1 files" in caplog.text
 
 
@@ -41,7 +41,7 @@ def test_leftovers_go_and_nothing_else(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
     (tmp_path / "cleaned/.writing-link").symlink_to(tmp_path / "elsewhere")
-    _sweep(tmp_path)
+    remove_leftovers(tmp_path)
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in gone)
     assert not (tmp_path / "cleaned/.writing-link").is_symlink()

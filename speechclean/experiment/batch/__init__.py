@@ -28,8 +28,10 @@ from __future__ import annotations
 
 
 class BatchError(RuntimeError):
-    """A batch that did not come to its end; everything finished is kept, and the same command
-    continues. `status` is the exit status of the process.
+    """A batch that did not come to its end.
+
+    Everything that was cleaned is kept, and the same command continues. `status` is the exit status
+    of the process.
     """
 
     status = 1

@@ -143,7 +143,7 @@ def _contents(files: Sequence[Delivered]) -> Iterator[tuple[str, bytes | Path]]:
     yield "checksums.sha256", "".join(f"{digest}  {name}\n" for digest, name in sums).encode()
     yield from tables.items()
     for folder, entry in cleaned:
-        yield entry.result.output, folder / entry.output
+        yield entry.result.output, folder / entry.result.output
 
 
 def _manifest(entries: Sequence[Entry]) -> bytes:

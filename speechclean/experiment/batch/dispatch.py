@@ -1,5 +1,6 @@
-"""Files to workers. What a dead worker held goes to another, and a file that kills workers is found
-and named.
+"""Tasks to workers.
+
+The tasks of a worker that died go to another, and a file that kills workers is found and named.
 """
 
 from __future__ import annotations
@@ -55,8 +56,7 @@ class _Hand:
 def dispatch(
     tasks: Sequence[Task], setup: Setup, start: Start, workers: int, stop: Stop
 ) -> Iterator[Entry | None]:
-    """An entry for each task as they end; None now and then in between, so that the caller can show
-    how time passes.
+    """An entry for each task, as they end; None now and then in between, to update progress.
 
     Once `stop` is asked for, what is at work is finished and nothing new begun. Raises
     `ConfigError` for what a worker finds wrong with its config before any file, `WorkersLost` when
@@ -121,8 +121,9 @@ def dispatch(
 
 
 def _hand_out(hands: dict[int, _Hand], waiting: deque[Task], suspects: deque[Task]) -> None:
-    """Give each worker what it has room for, in turn; suspects first, each to a worker that holds
-    nothing else.
+    """Give each worker what it has room for, in turn.
+
+    Suspects come first, each to a worker that holds nothing else.
     """
     gave = True
     while gave:

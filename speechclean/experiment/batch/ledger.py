@@ -36,7 +36,7 @@ class Ledger:
             self._file.write(b"\n")  # what comes next begins on a line of its own
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Write lines, which are on the disk when this returns. Raises `OSError` if there is no room."""
+        """Write lines and sync them to the disk. Raises `OSError` if there is no room."""
         if not entries:
             return
         written = "".join(entry.to_json() + "\n" for entry in entries).encode(

@@ -80,8 +80,8 @@ def plan(
         for t, done in zip(tracks, settled, strict=True)
         if done and t.alias in entries
     }
-    # Files of like length share a GPU's batches well, and at the end no core waits long for another.
-    # Streamed files come last: each takes all cores, and a kill costs the whole of it.
+    # Files of like length share a GPU's batches well, and at the end no core waits long for
+    # another. Streamed files come last: each takes all cores, and a kill costs the whole of it.
     return Plan(
         sorted(tasks, key=lambda task: (task.seconds > stream_above_s, -task.seconds, task.alias)),
         kept,

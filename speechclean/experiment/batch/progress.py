@@ -81,7 +81,7 @@ class Pace:
 
 @contextmanager
 def shown(pace: Pace, console: Console, interval_s: float) -> Iterator[Callable[[], None]]:
-    """Show progress; yields a function to be called often while a batch goes."""
+    """Show progress; yields a function to be called often."""
     if console.is_terminal:
         with Progress(
             BarColumn(20), TextColumn("{task.description}", markup=False), console=console

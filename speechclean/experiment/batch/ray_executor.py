@@ -1,8 +1,8 @@
-"""batch=ray: actors of a Ray cluster, one for each GPU. Inputs and the output folder must be seen
-by all of its machines.
+"""batch=ray: actors of a Ray cluster, one for each GPU.
 
-What fails is caught at its file, in the worker: to Ray no task ever fails but by the death of its
-actor, and then the dispatcher gives what that one held to another.
+All of its machines must see the inputs and the output folder. Errors are caught in the worker, file
+by file: to Ray a task fails only by the death of its actor, whose files the dispatcher then gives to
+another.
 """
 
 from __future__ import annotations
@@ -57,12 +57,11 @@ class Cluster:
         check_common(self.only, self.workers, self.interval_s)
 
     def check(self) -> None:
-        """Raise `ImportError` where Ray is not installed, `ConnectionError` where nobody answers at
-        the address.
-        """
+        """Raise `ImportError` without Ray, `ConnectionError` if no cluster is at the address."""
         if importlib.util.find_spec("ray") is None:
             raise ImportError(
-                "batch=ray: Ray is not installed; pip install -c constraints.txt '.[ray]', or use batch=local"
+                "batch=ray: Ray is not installed; pip install -c constraints.txt '.[ray]', "
+                "or use batch=local"
             )
         host, _, port = (self.address or "").rpartition("://")[2].rpartition(":")
         if host and port.isdigit():
@@ -70,7 +69,8 @@ class Cluster:
                 socket.create_connection((host, int(port)), CONNECT_S).close()
             except OSError as error:
                 raise ConnectionError(
-                    f"batch.address={self.address}: nobody answers there ({error}); start or name one"
+                    f"batch.address={self.address}: nobody answers there ({error}); "
+                    "start or name one"
                 ) from error
 
     def entries(self, tasks: Sequence[Task], setup: Setup, stop: Stop) -> Iterator[Entry | None]:
@@ -86,8 +86,9 @@ class Cluster:
                 ray.init(self.address, **quiet)
             except Exception as error:  # by the way of connecting, Ray raises one thing or another
                 raise WorkersLost(
-                    f"batch.address={self.address}: Ray cannot connect ({str(error).splitlines()[0]}); a cluster that asks "
-                    "for a token wants RAY_AUTH_MODE=token here too"
+                    f"batch.address={self.address}: Ray cannot connect "
+                    f"({str(error).splitlines()[0]}); a cluster that asks for a token wants "
+                    "RAY_AUTH_MODE=token here too"
                 ) from error
         else:
             cpus = max(torch.get_num_threads(), self.workers or 1)
@@ -136,6 +137,7 @@ class Actor:
         return self._wrong or self._worker.window
 
     def clean(self, task: Mapping[str, Any]) -> str:
+        """Clean one file; its entry as JSON."""
         return self._worker.submit(Task(**task)).result().to_json()
 
 
@@ -164,13 +166,16 @@ class ActorLink:
         Thread(target=self._listen, name=f"actor-{number}", daemon=True).start()
 
     def send(self, task: Task) -> None:
+        """Give it a file to clean."""
         with self._lock:
             self._refs[self._actor.clean.remote(dataclasses.asdict(task))] = False
 
     def close(self) -> None:
+        """End it; it holds nothing."""
         self.kill()  # called when nothing is held
 
     def kill(self) -> None:
+        """End it now."""
         import ray
 
         self._ended.set()
@@ -195,7 +200,7 @@ class ActorLink:
                     self._tell_death(error)
                     return
                 # the actor lives, but its own code failed: no file can do that
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 (its own code may raise anything)
                     self._events.put(Event(self.number, problem=f"{type(error).__name__}: {error}"))
                     return
                 if isinstance(answer, list):

@@ -56,9 +56,11 @@ class _Job:
 
 
 class Worker:
-    """A pipeline that takes files as they come. `config` is a run's resolved one; outputs go to
-    `folder`; `pack` puts files in
-    common passes, None: where that gains something, on a GPU.
+    """A pipeline that takes files as they come.
+
+    config: a run's resolved one; folder: where outputs go
+    signature, weights: hashes for the entries of the ledger
+    pack: whether files share forward passes; None: on a GPU, where that is faster
     """
 
     def __init__(
@@ -96,9 +98,7 @@ class Worker:
 
     @property
     def window(self) -> int:
-        """How many files a worker should hold for its threads to have work: at the models, read
-        ahead of them, behind them.
-        """
+        """How many files a worker should hold for all its threads to have work."""
         return 3 * self._side_by_side if not self._pack else 128
 
     def submit(self, task: Task) -> Future[Entry]:
@@ -133,7 +133,7 @@ class Worker:
             weight = job.sound.samples * job.sound.channels if job.sound else 0
             share = self._batching.batch_seconds / self._side_by_side
             job.large = job.task.alone or weight > share * 48000 or isinstance(job.sound, LongAudio)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is this file's failure)
             job.reason = f"{path}: {type(error).__name__}: {error}"
         if job.sound is None:
             self._finishers.submit(self._finish, job, Outcome(job.task.track(), reason=job.reason))
@@ -203,7 +203,7 @@ class Worker:
                         self._finish(job, outcome)
                 else:
                     self._finish(job, *self._clean([job]))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (as above)
                 self._finish(
                     job,
                     Outcome(

@@ -1,5 +1,6 @@
-"""A worker in a process of its own: a crash, or the kernel's choice when memory runs out, costs a
-worker and not the batch.
+"""A worker in a process of its own, as its parent sees it.
+
+So a crash, or the kernel's killing when memory runs out, costs a worker and not the batch.
 """
 
 from __future__ import annotations
@@ -28,9 +29,7 @@ TOLD_CHARACTERS = 400
 
 @dataclass(frozen=True)
 class Setup:
-    """What every worker is told: the run's resolved config, the output folder, and what its entries
-    are signed with.
-    """
+    """What every worker is given: resolved config, output folder, and hashes for its entries."""
 
     config: Mapping[str, Any]
     folder: Path
@@ -40,8 +39,13 @@ class Setup:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a worker said: it is `ready` for so many files, has an `entry`, finds its
-    config or weights `wrong`, has another `problem` at its start, or is `dead`, and why.
+    """A message of a worker, or its death.
+
+    ready: how many files it takes at once
+    entry: what became of a file
+    wrong: what is wrong with its config or weights
+    problem: what else keeps it from starting
+    dead: how it died
     """
 
     worker: int
@@ -55,7 +59,8 @@ class Event:
 class Link(Protocol):
     """A worker as the dispatcher sees it; what it says arrives in a queue of events."""
 
-    def send(self, task: Task) -> None: ...
+    def send(self, task: Task) -> None:
+        """Give it a file to clean."""
 
     def close(self) -> None:
         """Let it finish, and wait for it."""
@@ -78,7 +83,7 @@ class ProcessLink:
         self.number = number
         self._events = events
         self._log = setup.folder / worker_log(number)
-        with open(self._log, "ab") as log:
+        with self._log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "speechclean.experiment.batch.worker_process"],
@@ -98,18 +103,22 @@ class ProcessLink:
 
     @property
     def pid(self) -> int:
+        """The process's id."""
         return self._process.pid
 
     def send(self, task: Task) -> None:
+        """Give it a file to clean."""
         self._say({"task": dataclasses.asdict(task)})
 
     def close(self) -> None:
+        """Let it finish, for a minute at most."""
         self._say({"end": True})
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(60)
         self.kill()
 
     def kill(self) -> None:
+        """End it now."""
         self._process.kill()
         self._process.wait()
         with suppress(OSError):  # what was never sent is of no use any more
@@ -139,7 +148,7 @@ class ProcessLink:
             )
             return f"ended by {name}{hint}"
         try:
-            with open(self._log, "rb") as file:
+            with self._log.open("rb") as file:
                 file.seek(self._log_start)
                 last = file.read().decode(errors="replace").strip()[-TOLD_CHARACTERS:]
         except OSError:

@@ -30,12 +30,13 @@ def write_all(
 
     Raises `OSError` where they cannot be written.
     """
-    page = summary_page.summary_page(results, means, metrics, folder, config)
-    return [
+    written = [
         write_metrics_csv(results, folder),
         write_metrics_json(results, means, metrics, folder / METRICS_JSON),
-        write_text(page, folder / SUMMARY),
     ]
+    # The summary lists the files that are there.
+    page = summary_page.summary_page(results, means, metrics, folder, config)
+    return [*written, write_text(page, folder / SUMMARY)]
 
 
 def write_metrics_json(

@@ -12,4 +12,5 @@ measure           one file measured, judged and guarded
 config/           schema, command line and presets; a config's nodes become objects
 already_cleaned   files that another tool cleaned, as if a pipeline had
 clean             tracks through the pipeline; a bad file costs itself alone
+stage_clock       how long each stage takes
 """

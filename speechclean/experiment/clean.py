@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 from typing import Protocol
 
 from torch import Tensor
@@ -22,7 +18,8 @@ from speechclean.stages.pipeline import Pipeline
 from speechclean.stages.screening import NoScreening, untouched
 from speechclean.stages.streaming import LongSeparation, clean_long, untouched_long
 from speechclean.stages.types import Separation, Track
-from speechclean.system import parallel
+
+from .stage_clock import StageClock
 
 log = logging.getLogger(__name__)
 #: Length of the stretches in which a long file is screened, in seconds.
@@ -34,27 +31,6 @@ class Screening(Protocol):
 
     def finds_music(self, mixture: Audio) -> bool:
         """Whether there is music in a mixture."""
-
-
-@dataclass
-class StageClock:
-    """Seconds spent in each stage, by its name.
-
-    The runs of one stage add up; files that run side by side share the time.
-    """
-
-    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    _lock: Lock = field(default_factory=Lock, repr=False)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            passed = (time.perf_counter() - start) / parallel.beside()
-            with self._lock:
-                self.seconds[stage] += passed
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ class OrdinarySession:
                     yield result
                     progress.advance(task)
 
-    def counts(self, results: Sequence[FileResult]) -> Mapping[str, float]:
+    def counts(self, results: Sequence[FileResult]) -> Mapping[str, float]:  # noqa: ARG002
         """None besides the means' own."""
         return {}
 
@@ -160,11 +160,11 @@ class OrdinarySession:
         name, seed = self.config["name"], self.config["seed"]
         try:
             return [html_report.write_page(results, means, metrics, folder, name, seed)]
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (see above)
             log.warning("report.html could not be written (%s: %s)", type(error).__name__, error)
             return []
 
-    def record_end(self, run: Run, results: Sequence[FileResult]) -> None:
+    def record_end(self, run: Run, results: Sequence[FileResult]) -> None:  # noqa: ARG002
         """What was reused, A/B clips and pictures."""
         run.metrics(self.experiment.pipeline.cache.tally.metrics())
         for name in (CLIPS, PLOTS):

@@ -107,7 +107,7 @@ def measure(
                 continue
             try:
                 values[column] = metric(state, track)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (a metric's failure must not cost the file)
                 what = suffix.removeprefix("_")
                 log.warning(
                     "%s: %s of the %s could not be measured (%s)", track.alias, name, what, error

@@ -18,6 +18,7 @@ record           a batch's runs in the tracking store
 plan             which files are to be cleaned, and in which order
 worker_process   the main function of a worker process
 worker           files through the pipeline in threads: reading, models, writing side by side
+entry_writer     a file's outputs and its entry for the ledger
 task             what is sent to workers, and the ledger's entries that come back
 shared_lock      a lock that threads share, or one holds for itself
 memory_errors    is it want of memory?
@@ -37,25 +38,25 @@ class BatchError(RuntimeError):
     status = 1
 
 
-class OutputLost(BatchError):
+class OutputLost(BatchError):  # noqa: N818 (reads as what it says)
     """The output folder takes no more: the disk is full, or it was made read-only."""
 
     status = 4
 
 
-class Occupied(BatchError):
+class Occupied(BatchError):  # noqa: N818 (reads as what it says)
     """Another process is at work in the output folder."""
 
     status = 5
 
 
-class WorkersLost(BatchError):
+class WorkersLost(BatchError):  # noqa: N818 (reads as what it says)
     """Workers die as soon as they start."""
 
     status = 6
 
 
-class Interrupted(BatchError):
+class Interrupted(BatchError):  # noqa: N818 (reads as what it says)
     """Stopped by Ctrl-C."""
 
     status = 130

@@ -18,7 +18,7 @@ from .worker_handle import Event, Link, ProcessLink, Setup
 
 
 @dataclass(frozen=True)
-class Local:
+class LocalWorkers:
     """The executor on this machine.
 
     out: the batch's folder; the same folder continues the same batch

@@ -69,7 +69,7 @@ class Pace:
         return (self.kept + self._done) / max(self.files, 1)
 
     def line(self) -> str:
-        """Such as `12 of 90 files, 1.4 of 9.2 h of sound, 26 × real time, 22 min left, 3 failed`."""
+        """`12 of 90 files, 1.4 of 9.2 h of sound, 26 × real time, 22 min left, 3 failed`."""
         hours = (self.kept_seconds + self._done_seconds) / 3600, self.seconds / 3600
         left = "" if self.left_s is None else f", {_spoken(self.left_s)} left"
         return (

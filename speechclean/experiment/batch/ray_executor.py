@@ -1,8 +1,8 @@
 """batch=ray: actors of a Ray cluster, one for each GPU.
 
 All of its machines must see the inputs and the output folder. Errors are caught in the worker, file
-by file: to Ray a task fails only by the death of its actor, whose files the dispatcher then gives to
-another.
+by file: to Ray a task fails only by the death of its actor, whose files the dispatcher then gives
+to another.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ WAIT_S, CONNECT_S = 0.2, 5.0
 
 
 @dataclass(frozen=True)
-class Cluster:
+class RayActors:
     """The executor on Ray.
 
     address: of a running cluster, `ray://head:10001` or `auto`; None starts one in this machine,
         for the length of the batch
     workers: actors; None: one for each GPU of the cluster, or one for each of its machines
-    out, only, force, interval_s: as in `Local`
+    out, only, force, interval_s: as in `LocalWorkers`
     """
 
     out: str

@@ -128,7 +128,7 @@ class BatchSession:
     def write_reports(
         self,
         results: Sequence[FileResult],
-        means: Mapping[str, float],
+        means: Mapping[str, float],  # noqa: ARG002 (the interface's)
     ) -> Sequence[Path]:
         """failed.csv, inputs.csv and files.json."""
         return reports.write_reports(self.tracks, self.ledger.entries, results, self.setup.folder)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Gate:
+class SharedLock:
     """A lock that many threads hold `shared` at a time, or one holds `alone`.
 
     A thread that wants it alone waits for those that share it, and later ones wait for it.

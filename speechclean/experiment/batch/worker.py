@@ -13,8 +13,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -27,14 +26,13 @@ from speechclean.audio.waveform import Audio
 from speechclean.experiment.clean import Batching, Outcome, read, screened, stream
 from speechclean.experiment.config.schema import Config, Experiment, bare, build
 from speechclean.experiment.load_networks import load
-from speechclean.experiment.outputs import OutputOptions, write_outputs
+from speechclean.experiment.outputs import OutputOptions
 from speechclean.records import provenance
-from speechclean.records.file_result import FileResult, Status
 from speechclean.system import parallel
 
 from . import memory_errors
-from .disk_errors import loss
-from .shared_lock import Gate
+from .entry_writer import EntryWriter
+from .shared_lock import SharedLock
 from .task import Entry, Input, Task
 
 log = logging.getLogger(__name__)
@@ -75,13 +73,12 @@ class Worker:
         assert isinstance(cfg, DictConfig)
         self._experiment: Experiment = build(cfg)
         load(self._experiment)
-        self._signature, self._weights = signature, weights
-        self._folder = folder.resolve()
-        self._options = OutputOptions(
+        options = OutputOptions(
             folder, cfg.output.ab_seconds, cfg.output.plots, fingerprint=bool(cfg.output.marks)
         )
+        self._writer = EntryWriter(self._experiment, options, signature, weights)
         self._batching = Batching(1, cfg.batch_seconds, cfg.stream_above_s, folder, marks=False)
-        self._threads, self._gate = torch.get_num_threads(), Gate()
+        self._threads, self._gate = torch.get_num_threads(), SharedLock()
         self._pack = self._experiment.pipeline.device.type != "cpu" if pack is None else pack
         self._side_by_side = 1 if self._pack else parallel.at_once()
         self._read: queue.Queue[_Job | None] = queue.Queue()
@@ -213,58 +210,16 @@ class Worker:
 
     def _finish(self, job: _Job, outcome: Outcome) -> None:
         """Finisher: outputs and the line of the ledger."""
-        task, output = job.task, self._folder / job.task.output
-        digest = size = None
-        try:
-            _check_inside(output, self._folder)
-            result = write_outputs(outcome, self._experiment, self._options, task.output)
-            if result.cleaned:
-                digest, size = provenance.file_hash(output), output.stat().st_size
-            else:
-                output.unlink(missing_ok=True)  # it may be that of an earlier config or input
-                if isinstance(job.sound, LongAudio) and (
-                    why := loss(None, self._folder, 8 * task.weight)
-                ):  # streams pass through the folder
-                    result = _lost(task, why)
-        except Exception as error:
-            reason = f"{task.path}: {type(error).__name__}: {error}"
-            if why := loss(error, self._folder, 4 * task.weight):
-                result = _lost(task, why)
-            else:
-                log.exception("%s", task.path)
-                result = FileResult.failure(task.alias, task.path, reason, task.output)
-        if result.failed:
-            result = replace(result, reason=memory_errors.plain(result.reason, task.path))
-        entry = Entry(
-            result,
-            self._signature,
-            self._weights,
-            job.input or Input(None, None, None),
-            digest,
-            size,
-            round(time.monotonic() - job.started, 3),
-            datetime.now(UTC).isoformat(timespec="seconds"),
-        )
+        streamed = isinstance(job.sound, LongAudio)
+        entry = self._writer.write(job.task, outcome, job.input, job.started, streamed)
         job.sound = None
         if not job.future.done():
             job.future.set_result(entry)
 
 
-def _lost(task: Task, why: str) -> FileResult:
-    return FileResult(task.alias, task.path, Status.LOST, why, output=task.output)
-
-
 def _own(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """What of a run's config a worker needs: no data set, no store, no executor."""
     return bare(config) | {"output": {**config["output"], "dir": str(folder)}}
-
-
-def _check_inside(output: Path, folder: Path) -> None:
-    """Raise `ValueError` if a link on the way leads out of the folder."""
-    if not output.parent.resolve().is_relative_to(folder):
-        raise ValueError(
-            f"{output.parent} is a link that leads out of the output folder; remove it"
-        )
 
 
 def _seconds(job: _Job) -> float:

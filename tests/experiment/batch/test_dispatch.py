@@ -15,7 +15,7 @@ import pytest
 from speechclean.experiment.batch import WorkersLost
 from speechclean.experiment.batch.dispatch import DEATHS, LOST_AT_START, LOST_AT_WORK, dispatch
 from speechclean.experiment.batch.interrupt import Stop, on_interrupt
-from speechclean.experiment.batch.shared_lock import Gate
+from speechclean.experiment.batch.shared_lock import SharedLock
 from speechclean.experiment.batch.task import Entry, Task
 from speechclean.experiment.batch.worker_handle import Event, Setup
 from speechclean.experiment.config.schema import ConfigError
@@ -146,7 +146,7 @@ def test_a_stop_finishes_what_is_at_work_and_begins_nothing() -> None:
 
 
 def test_a_gate_lets_many_share_and_one_be_alone() -> None:
-    gate, lock = Gate(), threading.Lock()
+    gate, lock = SharedLock(), threading.Lock()
     inside: list[bool] = []
     worst: list[list[bool]] = []
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from speechclean.audio.waveform import Audio, load, save
-from speechclean.experiment.batch import disk_errors, worker
-from speechclean.experiment.batch.local_executor import Local, _gpus
-from speechclean.experiment.batch.ray_executor import Cluster
+from speechclean.experiment import clean
+from speechclean.experiment.batch import disk_errors, entry_writer, worker
+from speechclean.experiment.batch.local_executor import LocalWorkers, _gpus
+from speechclean.experiment.batch.ray_executor import RayActors
 from speechclean.experiment.batch.task import Entry, Task
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.config.schema import build
@@ -111,7 +112,7 @@ def test_whatever_is_wrong_with_a_file_is_its_own_failure(
 def test_want_of_memory_beside_others_is_tried_alone(
     config: dict[str, Any], tmp_path: Path, monkeypatch: Any
 ) -> None:
-    real = worker.screened
+    real = clean.screened
 
     def hungry(batch: Any, *rest: Any) -> Any:
         if parallel.beside() > 1 or batch[0][0].alias == "huge":
@@ -140,7 +141,7 @@ def test_a_full_disk_is_no_files_fault(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(worker, "write_outputs", full)
+    monkeypatch.setattr(entry_writer, "write_outputs", full)
     entry = work(config, [task(path)])["a"]
     assert entry.result.status == Status.LOST
     assert "No space left" in entry.result.reason
@@ -156,18 +157,18 @@ def test_errors_of_one_file_are_told_from_those_of_the_folder(tmp_path: Path) ->
 def test_executors_refuse_what_they_cannot_do(monkeypatch: Any) -> None:
     for wrong in ({"only": "bad"}, {"workers": 0}, {"interval_s": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            Local("out", **wrong)
+            LocalWorkers("out", **wrong)
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            Cluster("out", **wrong)
+            RayActors("out", **wrong)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(ImportError, match=r"pip install .*\[ray\]"):
-        Cluster("out").check()
+        RayActors("out").check()
 
 
 def test_a_cluster_that_is_not_there_is_said_at_once() -> None:
     pytest.importorskip("ray")
     with pytest.raises(ConnectionError, match="nobody answers"):
-        Cluster("out", address="ray://127.0.0.1:1").check()
+        RayActors("out", address="ray://127.0.0.1:1").check()
 
 
 def test_each_gpu_has_a_worker(monkeypatch: Any) -> None:

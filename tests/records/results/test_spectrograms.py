@@ -3,6 +3,7 @@ without a trace left behind."""
 
 import math
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -64,7 +65,7 @@ def test_a_tone_stands_at_its_frequency_its_level_and_its_time(drawn, tmp_path):
     ("rate", "seconds", "channels"),
     [(8000, 0.5, 1), (22050, 0.001, 2), (48000, 3.0, 2), (96000, 0.1, 1), (16000, 0.2, 8)],
 )
-def test_any_sound_can_be_drawn(tmp_path, rate, seconds, channels):
+def test_any_sound_can_be_drawn(tmp_path: Path, rate: int, seconds: float, channels: int) -> None:
     path = write_spectrograms(
         sound(rate, seconds, channels), tmp_path / "new" / "x.png", "日本 $a$ \\frac_{x"
     )
@@ -89,7 +90,7 @@ def test_an_hour_takes_no_more_columns_than_a_minute(drawn, tmp_path):
     assert drawn["mixture"].shape == (spectrograms.ROWS, spectrograms.COLUMNS)
 
 
-def test_pyplot_is_left_alone(tmp_path):
+def test_pyplot_is_left_alone(tmp_path: Path) -> None:
     before = sys.modules.get("matplotlib.pyplot")
     write_spectrograms(sound(), tmp_path / "x.png", "x")
     assert sys.modules.get("matplotlib.pyplot") is before

@@ -28,7 +28,12 @@ def test_pairs_by_relative_path_whatever_the_extension(tmp_path: Path) -> None:
         save(noise(0.1), tmp_path / place)
     tracks = Finished(str(tmp_path / "in"), str(tmp_path / "out"), str(tmp_path / "ref")).tracks()
     assert [
-        (track.alias, track.cleaned_path.name, track.reference_path is not None) for track in tracks
+        (
+            track.alias,
+            track.cleaned_path and track.cleaned_path.name,
+            track.reference_path is not None,
+        )
+        for track in tracks
     ] == [
         ("a", "a.flac", True),
         ("deep__b", "b.wav", False),

@@ -24,7 +24,8 @@ NOW = Identity("s", "w")
 
 def made(tmp_path: Path, *names: str) -> tuple[list[Track], dict[str, Entry]]:
     """Inputs with outputs, and the ledger that fits them."""
-    tracks, entries = [], {}
+    tracks: list[Track] = []
+    entries: dict[str, Entry] = {}
     for name in names:
         path, output = tmp_path / "in" / f"{name}.wav", tmp_path / "out" / "cleaned" / f"{name}.wav"
         save(noise(0.1, seed=len(tracks)), path)
@@ -80,7 +81,8 @@ def test_what_differs_is_done_again(tmp_path: Path, change: str) -> None:
     elif change == "force":
         more = {"force": True}
     else:
-        entries["a"] = replace(entries["a"], **{change: "other"})
+        fields: dict[str, Any] = {change: "other"}
+        entries["a"] = replace(entries["a"], **fields)
     expected = {"a", "b"} if change in ("layout", "force") else {"a"}
     assert todo(planned(tmp_path, tracks, entries, **more)) == expected
 
@@ -115,7 +117,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_longest_first_and_streams_last(tmp_path: Path) -> None:
-    tracks = []
+    tracks: list[Track] = []
     for name, seconds in (("short", 0.1), ("stream", 3.0), ("middle", 0.5), ("long", 1.0)):
         save(noise(seconds), tmp_path / f"{name}.wav")
         tracks.append(Track(name, tmp_path / f"{name}.wav"))

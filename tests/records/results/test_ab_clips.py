@@ -21,26 +21,34 @@ RATE = 16000
 LSB = 1 / 32768
 
 
-def tone(seconds, hz=440.0, amplitude=0.1, rate=RATE, channels=1):
+def tone(
+    seconds: float,
+    hz: float = 440.0,
+    amplitude: float = 0.1,
+    rate: int = RATE,
+    channels: int = 1,
+) -> torch.Tensor:
     t = torch.arange(round(seconds * rate)) / rate
     return (amplitude * torch.sin(2 * math.pi * hz * t)).expand(channels, -1).clone()
 
 
-def separation(speech, music, gain=1.0, rate=RATE):
+def separation(
+    speech: torch.Tensor, music: torch.Tensor, gain: float = 1.0, rate: int = RATE
+) -> Separation:
     mixture = speech + music
     return Separation(
         Audio(mixture, rate), Audio(speech * gain, rate), torch.ones(mixture.shape[0], 3, 3), gain
     )
 
 
-def music_at(second, seconds=20.0, length=4.0):
+def music_at(second: float, seconds: float = 20.0, length: float = 4.0) -> torch.Tensor:
     music = torch.zeros(1, round(seconds * RATE))
     start = round(second * RATE)
     music[:, start : start + round(length * RATE)] = tone(length, 900.0, 0.3)
     return music
 
 
-def written(paths):
+def written(paths: list[Path]) -> dict[str, torch.Tensor]:
     return {path.stem.rpartition("_")[2]: load(path).waveform for path in paths}
 
 
@@ -134,7 +142,7 @@ def test_what_flac_cannot_hold_is_brought_into_its_limits(
 
 
 @pytest.mark.parametrize("samples", [1, 2, 61, 1600])
-def test_very_short_sounds_are_kept_whole(tmp_path, samples):
+def test_very_short_sounds_are_kept_whole(tmp_path: Path, samples: int) -> None:
     speech = tone(0.2)[:, :samples]
     for path in write_snippets(separation(speech, speech), "x", tmp_path):
         assert soundfile.info(path).frames == samples

@@ -15,7 +15,13 @@ from speechclean.records.results.spectrograms import RANGE_DB, write_spectrogram
 from speechclean.stages.types import Separation
 
 
-def sound(rate=16000, seconds=1.0, channels=1, hz=1000.0, gain=1.0):
+def sound(
+    rate: int = 16000,
+    seconds: float = 1.0,
+    channels: int = 1,
+    hz: float = 1000.0,
+    gain: float = 1.0,
+) -> Separation:
     t = torch.arange(round(rate * seconds)) / rate
     speech = (0.5 * torch.sin(2 * math.pi * hz * t)).expand(channels, -1).clone()
     mixture = speech.clone()
@@ -28,24 +34,26 @@ def sound(rate=16000, seconds=1.0, channels=1, hz=1000.0, gain=1.0):
 
 
 @pytest.fixture
-def drawn(monkeypatch):
+def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
     """What is handed to the drawing: panels in dB by name, and the mask."""
-    caught = {}
+    caught: dict[str, torch.Tensor] = {}
 
-    def draw(panels, mask, *_):
+    def draw(panels: dict[str, torch.Tensor], mask: torch.Tensor, *_: object) -> None:
         caught.update(panels, mask=mask)
 
     monkeypatch.setattr(spectrograms, "_draw", draw)
     return caught
 
 
-def hz_of_row(row, rate):
+def hz_of_row(row: int, rate: int) -> float:
     return float(
         spectrograms._hz(torch.tensor(row / (spectrograms.ROWS - 1) * spectrograms._mel(rate / 2)))
     )
 
 
-def test_a_tone_stands_at_its_frequency_its_level_and_its_time(drawn, tmp_path):
+def test_a_tone_stands_at_its_frequency_its_level_and_its_time(
+    drawn: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
     write_spectrograms(sound(gain=3.0), tmp_path / "x.png", "x")
     mixture, cleaned, residual, mask = drawn.values()
     middle = mixture.shape[1] // 2
@@ -78,14 +86,16 @@ def test_any_sound_can_be_drawn(tmp_path: Path, rate: int, seconds: float, chann
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("samples", [0, 1, 8000])
-def test_silence_and_next_to_nothing_can_be_drawn(tmp_path, samples):
+def test_silence_and_next_to_nothing_can_be_drawn(tmp_path: Path, samples: int) -> None:
     silence = Audio(torch.zeros(1, samples), 16000)
     write_spectrograms(
         Separation(silence, silence, torch.zeros(1, 3, 1)), tmp_path / "x.png", "silence"
     )
 
 
-def test_an_hour_takes_no_more_columns_than_a_minute(drawn, tmp_path):
+def test_an_hour_takes_no_more_columns_than_a_minute(
+    drawn: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
     write_spectrograms(sound(8000, 900), tmp_path / "x.png", "x")
     assert drawn["mixture"].shape == (spectrograms.ROWS, spectrograms.COLUMNS)
 

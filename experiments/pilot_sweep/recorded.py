@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from speechclean.records.results.tables import markdown
+from speechclean.records.results.summary_page import markdown
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

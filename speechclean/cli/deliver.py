@@ -8,7 +8,8 @@ from pathlib import Path
 
 from speechclean.experiment.batch import BatchError, folder_lock
 from speechclean.experiment.batch.delivery import Delivered, Tar, Zip
-from speechclean.experiment.batch.ledger import NAME, Ledger
+from speechclean.experiment.batch.ledger import Ledger
+from speechclean.records.run_folder import LEDGER
 
 from .arguments import CommandLine, UsageError, fail, positive_count, quiet_on_closed_pipe
 
@@ -43,7 +44,7 @@ def main() -> None:
     parser.reject_misspelled(str(path) for path in given.folders if not path.exists())
     try:
         entries = [one for folder in given.folders for one in _entries(folder)]
-        for output, number in Counter(entry.output for _, entry in entries).items():
+        for output, number in Counter(entry.result.output for _, entry in entries).items():
             if number > 1:
                 raise UsageError(f"{output} is in {number} of these folders; deliver them apart")
         delivery = (
@@ -61,8 +62,8 @@ def main() -> None:
 
 def _entries(folder: Path) -> list[Delivered]:
     """What a batch's ledger says, unless another process is at work in its folder."""
-    if not (folder / NAME).is_file():
-        raise UsageError(f"{folder}: no batch's folder, it has no {NAME}")
+    if not (folder / LEDGER).is_file():
+        raise UsageError(f"{folder}: no batch's folder, it has no {LEDGER}")
     with folder_lock.held(folder), Ledger(folder) as ledger:
         return [(folder, entry) for entry in ledger.entries.values()]
 

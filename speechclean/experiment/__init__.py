@@ -1,13 +1,17 @@
 """A run from its config to its files.
 
-run               `run_experiment(cfg)`: all of it in order
+run               `run_experiment(cfg)`: all of it in order, for runs, batches, trials, evaluations
+run_params        the values that runs are compared by
 serving           a run's pipeline on its own: bytes of a sound in, bytes of the cleaned one out
-batch/            thousands of files by one machine or many: ledger, executors, deliveries
+batch/            files cleaned by workers, thousands of them, resumed where they stopped
+in_process        files cleaned in this process
+executor          what a run needs of whatever cleans its files
 load_networks     networks loaded before any audio is read
+outputs           one file's outputs: sound, clips, pictures, result
+measure           one file measured, judged and guarded
 config/           schema, command line and presets; a config's nodes become objects
-recording         what it takes to run it again
-outputs           one file measured, judged, guarded and written
 already_cleaned   files that another tool cleaned, as if a pipeline had
 process           what a process sets for itself that does nothing but this work
-clean             tracks through the pipeline, one bad file never taking the rest down
+clean             tracks through the pipeline; a bad file costs itself alone
+stage_clock       how long each stage takes
 """

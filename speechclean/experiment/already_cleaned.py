@@ -1,6 +1,4 @@
-"""What some tool has already made of a mixture, as if a pipeline had: so that it can be judged like
-our own.
-"""
+"""Files that another tool cleaned, as outcomes like a pipeline's, so that they can be judged."""
 
 from __future__ import annotations
 
@@ -21,12 +19,13 @@ log = logging.getLogger(__name__)
 TOLERANCE_S = 0.1
 
 
-def finished(tracks: Sequence[Track]) -> Iterator[Outcome]:
-    """An outcome per track, from its two files; one that cannot be read or does not fit carries the
-    reason.
+def read_pairs(tracks: Sequence[Track]) -> Iterator[Outcome]:
+    """An outcome per track, from its mixture and its cleaned file.
+
+    One whose files cannot be read, or do not fit one another, carries the reason.
     """
     for track in tracks:
-        track = replace(track)  # its reference, once read, is let go with this copy
+        track = replace(track)  # its reference, once read, is freed with this copy
         try:
             assert track.cleaned_path is not None
             yield Outcome(track, paired(load(track.path), load(track.cleaned_path)))
@@ -40,8 +39,9 @@ def finished(tracks: Sequence[Track]) -> Iterator[Outcome]:
 
 
 def paired(mixture: Audio, cleaned: Audio) -> Separation:
-    """A separation from a mixture and what became of it. Raises `AudioError` if their lengths
-    differ by more than 0.1 s.
+    """A separation from a mixture and what became of it.
+
+    Raises `AudioError` if their lengths differ by more than 0.1 s.
 
     The cleaned sound is brought to the mixture's rate and length; if one of the two is mono, both
     are judged in mono. `gain` is the factor between the voice in the two, by least squares (the
@@ -50,7 +50,8 @@ def paired(mixture: Audio, cleaned: Audio) -> Separation:
     """
     if abs(mixture.seconds - cleaned.seconds) > TOLERANCE_S:
         raise AudioError(
-            f"the cleaned file lasts {cleaned.seconds:.3f} s and the mixture {mixture.seconds:.3f} s; they must be aligned"
+            f"the cleaned file lasts {cleaned.seconds:.3f} s and the mixture "
+            f"{mixture.seconds:.3f} s; they must be aligned"
         )
     if mixture.channels != cleaned.channels:
         mixture, cleaned = mixture.mono(), cleaned.mono()

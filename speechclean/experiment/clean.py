@@ -1,17 +1,13 @@
-"""From tracks to finished files, one bad file never taking the rest down."""
+"""Tracks through the pipeline; a bad file costs itself alone."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
@@ -24,43 +20,24 @@ from speechclean.stages.pipeline import Pipeline
 from speechclean.stages.screening import NoScreening, untouched
 from speechclean.stages.streaming import clean_long
 from speechclean.stages.types import Separation, Track
-from speechclean.system import parallel
+
+from .stage_clock import StageClock
 
 log = logging.getLogger(__name__)
-#: What of a long file is screened at once, in seconds.
+#: Length of the stretches in which a long file is screened, in seconds.
 SCREENED_S = 60.0
 
 
 class Screening(Protocol):
     """Says whether a mixture holds music."""
 
-    def finds_music(self, mixture: Audio) -> bool: ...
-
-
-@dataclass
-class StageClock:
-    """Seconds spent in each stage, by its name; a stage that runs again adds up, files that run
-    side by side share the time.
-    """
-
-    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    _lock: Lock = field(default_factory=Lock, repr=False)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            passed = (time.perf_counter() - start) / parallel.beside()
-            with self._lock:
-                self.seconds[stage] += passed
+    def finds_music(self, mixture: Audio) -> bool:
+        """Whether there is music in a mixture."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one track: a separation, in memory or on the disk, or the reason why there is
-    none.
+    """What the pipeline made of one track: a separation, in memory or on the disk, or a reason.
 
     `seconds` per stage is the file's share, by duration, of the batch that it was in. `subtype` is
     that of the output. `marks` of what passed each stage begin with the decoded `input`; a streamed
@@ -80,10 +57,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Batching:
-    """How files share forward passes, cores and memory: at most `files` of them or `batch_seconds`
-    of sound at once, and
-    those above `stream_above_s` seconds through the disk, by way of `scratch`. `marks`: note what
-    passes each stage.
+    """How files share forward passes, cores and memory.
+
+    files, batch_seconds: how many files, or seconds of sound, are in one batch
+    stream_above_s: longer files, in seconds, pass through the disk, in the folder `scratch`
+    marks: whether fingerprints of what each stage made are taken
     """
 
     files: int
@@ -99,13 +77,14 @@ def clean(
     batching: Batching,
     screening: Screening | None = None,
 ) -> Iterator[Outcome]:
-    """Outcomes in the order of the tracks, batch by batch. What `screening` finds no music in
-    passes through.
+    """Outcomes in the order of the tracks, batch by batch.
+
+    Files in which `screening` finds no music pass through.
     """
     screening = screening or NoScreening()
     batch: list[tuple[Track, Audio]] = []
     for track in tracks:
-        track = replace(track)  # its reference, once read, is let go with this copy
+        track = replace(track)  # its reference, once read, is freed with this copy
         audio, reason = read(track.path, batching.stream_above_s)
         if isinstance(audio, Audio):
             batch.append((track, audio))
@@ -139,8 +118,9 @@ def screened(
 
 
 def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool:
-    """Whether there is music; where that cannot be told, a file is cleaned. Digital silence holds
-    none, whatever the screening: models would only make it of itself, at the price of hours.
+    """Whether there is music; a file that cannot be screened is cleaned.
+
+    Digital silence holds none, whatever the screening: models would take hours to return it.
     """
     try:
         if isinstance(sound, Audio):
@@ -155,7 +135,7 @@ def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool
         return any(
             screening.finds_music(Audio(stretch, sound.sample_rate)) for stretch in stretches
         )
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (screening is a saving, not a condition)
         log.warning("%s: could not be screened, so it is cleaned (%s)", track.alias, error)
         return True
 
@@ -176,6 +156,7 @@ def read(path: Path, stream_above_s: float) -> tuple[Audio | LongAudio | None, s
 def stream(
     track: Track, sound: LongAudio, pipeline: Pipeline, batching: Batching, screening: Screening
 ) -> Iterator[Outcome]:
+    """The outcome of a long file, through the disk; what it holds is gone after the next step."""
     clock, marker = StageClock(), Marker()
     music = _music(track, sound, screening)
     with TemporaryDirectory(dir=batching.scratch, prefix=".streaming-") as folder:
@@ -208,8 +189,9 @@ def stream(
 def _run(
     batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool
 ) -> Iterator[Outcome]:
-    """The outcomes of one batch; if it fails as a whole, each file by itself, so that only the bad
-    one is lost.
+    """The outcomes of one batch.
+
+    If it fails as a whole, each file goes by itself, so that only the bad one is lost.
     """
     if not batch:
         return
@@ -246,29 +228,3 @@ def _run(
             continue
         subtype = probe(track.path).output_subtype
         yield Outcome(track, separation, subtype=subtype, seconds=share, marks=marker.marks())
-
-
-def measure(
-    metrics: Mapping[str, Any],
-    separation: Separation,
-    track: Track,
-    known: Mapping[str, float | None] | None = None,
-) -> dict[str, float | None]:
-    """`<metric>_mixture` and `<metric>_cleaned` for every metric; None where it does not apply or
-    fails, with a warning.
-
-    What is `known` is not measured again.
-    """
-    values: dict[str, float | None] = dict(known or {})
-    for name, metric in metrics.items():
-        for suffix, state in (("mixture", separation.before()), ("cleaned", separation)):
-            if f"{name}_{suffix}" in values:
-                continue
-            try:
-                values[f"{name}_{suffix}"] = metric(state, track)
-            except Exception as error:
-                log.warning(
-                    "%s: %s of the %s could not be measured (%s)", track.alias, name, suffix, error
-                )
-                values[f"{name}_{suffix}"] = None
-    return values

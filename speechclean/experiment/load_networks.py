@@ -1,5 +1,6 @@
-"""Networks are loaded before any audio is read: what is no checkpoint is the config's problem, not
-that of every file.
+"""Networks are loaded before any audio is read.
+
+A file that is not a checkpoint is then an error in the config, and not one of every input.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ def load(experiment: Experiment) -> None:
 
 
 def _loads(experiment: Experiment) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What loads each stage's network, by the stage's key. To know its rate, a separator or a
-    denoiser has to load it.
+    """The key of each stage with a network, and a function that loads it.
+
+    A separator or a denoiser has to load its network to tell its sample rate.
     """
     for name, separator in experiment.pipeline.separators.items():
         yield f"separators.{name}", partial(getattr, separator, "sample_rate")

@@ -1,136 +1,122 @@
-"""From an outcome to files and a row: judged, guarded, measured, written."""
+"""One file's outputs: the cleaned sound, A/B clips and pictures, and its `FileResult`."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 from speechclean.audio.sound_files import save, save_chunks
-from speechclean.audio.stream import LongAudio
-from speechclean.audio.waveform import Audio
-from speechclean.records.results import ab_clips, spectrograms, verdict
-from speechclean.stages.types import Separation, Track
+from speechclean.records.file_result import FileResult, Status
+from speechclean.records.fingerprint import OUTPUT_STAGE, Mark, mark_of
+from speechclean.records.results import ab_clips, spectrograms
+from speechclean.records.run_folder import CLIPS, PLOTS
+from speechclean.stages.types import Separation
 
-from .clean import Outcome, measure
+from .clean import Outcome
+from .measure import Assessment, Criteria, assess, assess_streamed
 
 log = logging.getLogger(__name__)
 
-#: How outputs lie in a run's folder: all in one, under their aliases, or in folders like the
-#: inputs'.
-LAYOUTS = ("flat", "tree")
-
-
-class Judging(Protocol):
-    """What a config says of measuring, judging and guarding."""
-
-    @property
-    def metrics(self) -> Mapping[str, Any]: ...
-
-    @property
-    def verdict(self) -> Any: ...
-
-    @property
-    def guard(self) -> Any: ...
-
 
 @dataclass(frozen=True)
-class Leaving:
-    """What a file leaves in `folder`: the `cleaned` sound, snippets of `ab_seconds` (0: none),
-    `plots`.
+class OutputOptions:
+    """What a file leaves in `folder`.
+
+    ab_seconds: length of its A/B clips; 0 for none
+    plots: whether there are spectrograms
+    cleaned: whether the cleaned sound is written
+    fingerprint: whether a cleaned file has its fingerprint taken even if its stages had not
     """
 
     folder: Path
     ab_seconds: float = 0.0
     plots: bool = False
     cleaned: bool = True
+    fingerprint: bool = False
 
 
-def cleaned_path(track: Track, layout: str) -> str:
-    """Where a track's cleaned file lies in a run's folder."""
-    place = track.relative if layout == "tree" and track.relative else track.alias
-    return f"cleaned/{place}.wav"
+def write_outputs(
+    outcome: Outcome, criteria: Criteria, options: OutputOptions, output: str
+) -> FileResult:
+    """Measure one file, and write its outputs: the cleaned sound to `output` in the folder.
 
-
-def finish(outcome: Outcome, judging: Judging, leaving: Leaving, output: str) -> dict[str, Any]:
-    """Write one file's outputs, the cleaned sound to `output` in the folder, and measure it; its
-    row. What cannot be written raises `OSError`.
+    Raises `OSError` for what cannot be written.
     """
-    track, shown, folder = outcome.track, outcome.separation, leaving.folder
-    row: dict[str, Any] = {
-        "alias": track.alias,
-        "path": str(track.path),
-        "status": "failed",
-        "reason": outcome.reason,
-    }
-    path = folder / output
+    track = outcome.track
     if outcome.separation is not None:
-        sound: Audio | LongAudio = outcome.separation.mixture
-        shown, measures = judged(outcome, outcome.separation, judging)
-        if track.cleaned_path is None and leaving.cleaned:
-            save(shown.speech, path, outcome.subtype)
+        kept, assessment = assess(outcome, outcome.separation, criteria)
+        if track.cleaned_path is None and options.cleaned:
+            save(kept.speech, options.folder / output, outcome.subtype)
+        _write_views(kept, track.alias, options)
+        shape = kept.mixture.samples, kept.mixture.sample_rate, kept.mixture.channels
     elif outcome.long is not None:
+        assessment = assess_streamed(outcome, criteria)
+        if options.cleaned:
+            save_streamed(outcome, options.folder / output)
+        if options.ab_seconds or options.plots:
+            excerpt = outcome.long.excerpt(max(options.ab_seconds, 1.0))
+            _write_views(excerpt, track.alias, options)
         sound = outcome.long.mixture
-        if leaving.cleaned:
-            save_chunks(
-                outcome.long.cleaned(),
-                path,
-                sound.sample_rate,
-                sound.channels,
-                outcome.subtype,
-                sound.samples,
-            )
-        # What needs the whole sound in memory is not measured; loudness and peak were on the way.
-        measures = {
-            f"{name}_{state}": None for name in judging.metrics for state in ("mixture", "cleaned")
-        }
-        measures |= {name: level for name, level in outcome.long.levels.items() if name in measures}
-        measures |= {"verdict": verdict.PASSED if outcome.untouched else verdict.NOT_JUDGED}
-        if leaving.ab_seconds or leaving.plots:
-            shown = outcome.long.excerpt(max(leaving.ab_seconds, 1.0))
+        shape = sound.samples, sound.sample_rate, sound.channels
     else:
         log.error("%s", outcome.reason)
-        return row
-    if shown is not None and leaving.ab_seconds:
-        ab_clips.write_snippets(shown, track.alias, folder / "ab", leaving.ab_seconds)
-    if shown is not None and leaving.plots:
-        spectrograms.write_spectrograms(shown, folder / "plots" / f"{track.alias}.png", track.alias)
-    row |= {"status": "cleaned", "reason": "", "seconds": sound.samples / sound.sample_rate}
-    row |= {"sample_rate": sound.sample_rate, "channels": sound.channels} | measures
-    return row | {f"{stage}_s": seconds for stage, seconds in outcome.seconds.items()}
+        return FileResult.failure(track.alias, str(track.path), outcome.reason, output)
+    return _result(outcome, assessment, shape, options, output)
 
 
-def judged(
-    outcome: Outcome, found: Separation, judging: Judging
-) -> tuple[Separation, dict[str, Any]]:
-    """What is kept of a separation; its measures, its verdict, and the share of cleaned speech in
-    it.
-    """
-    track, metrics = outcome.track, judging.metrics
-    first = measure(metrics, found, track)
-    if outcome.untouched:
-        return found, first | {"verdict": verdict.PASSED, "wet": 0.0}
-    if track.cleaned_path is not None:
-        return found, first | {"verdict": judging.verdict.judge(first, metrics)}
-    before = {name: value for name, value in first.items() if name.endswith("_mixture")}
-    last = (found, first)
+def save_streamed(outcome: Outcome, path: Path) -> None:
+    """Write the cleaned sound of a long outcome, in flat memory."""
+    assert outcome.long is not None
+    mixture = outcome.long.mixture
+    save_chunks(
+        outcome.long.cleaned(),
+        path,
+        mixture.sample_rate,
+        mixture.channels,
+        outcome.subtype,
+        mixture.samples,
+    )
 
-    def harms(candidate: Separation) -> bool:
-        nonlocal last
-        if candidate is not last[0]:
-            last = (candidate, measure(metrics, candidate, track, before))
-        return verdict.is_harm(judging.verdict.judge(last[1], metrics))
 
-    kept, wet = judging.guard(found, harms)
-    measures = last[1] if kept is last[0] else measure(metrics, kept, track, before)
-    word = judging.verdict.judge(measures, metrics) if wet else verdict.PASSED
-    if wet < 1:
-        log.warning(
-            "%s: %s; %.0f %% of it is mixture now",
-            track.alias,
-            judging.verdict.judge(first, metrics),
-            100 * (1 - wet),
-        )
-    return kept, measures | {"verdict": word, "wet": wet}
+def _result(
+    outcome: Outcome,
+    assessment: Assessment,
+    shape: tuple[int, int, int],
+    options: OutputOptions,
+    output: str,
+) -> FileResult:
+    """The result of a cleaned file of so many samples, sample rate and channels."""
+    samples, sample_rate, channels = shape
+    return FileResult(
+        outcome.track.alias,
+        str(outcome.track.path),
+        Status.CLEANED,
+        "",
+        samples / sample_rate,
+        sample_rate,
+        channels,
+        assessment.measures,
+        assessment.verdict,
+        assessment.wet,
+        outcome.seconds,
+        output,
+        _fingerprints(outcome, options, options.folder / output),
+    )
+
+
+def _fingerprints(outcome: Outcome, options: OutputOptions, path: Path) -> dict[str, Mark]:
+    """Those of the stages, then that of the written file."""
+    if not (outcome.marks or options.fingerprint) or not path.is_file():
+        return {}
+    return {**outcome.marks, OUTPUT_STAGE: mark_of(path)}
+
+
+def _write_views(separation: Separation, alias: str, options: OutputOptions) -> None:
+    """A/B clips and spectrograms."""
+    if options.ab_seconds:
+        folder = options.folder / CLIPS
+        ab_clips.write_snippets(separation, alias, folder, options.ab_seconds)
+    if options.plots:
+        path = options.folder / PLOTS / f"{alias}.png"
+        spectrograms.write_spectrograms(separation, path, alias)

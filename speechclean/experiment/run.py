@@ -1,73 +1,49 @@
-"""A run: dataset x pipeline x metrics -> files and tracking. Reads as a table of contents."""
+"""A run, from its config to its files and its record.
+
+Reads as a table of contents. An ordinary run, a batch, a trial of a sweep and an evaluation are all
+this; what differs between them is in their `Session`.
+"""
 
 from __future__ import annotations
 
-import logging
 import random
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
-from speechclean.experiment.batch.run import run_batch
+from speechclean.experiment.batch.session import BatchSession
 from speechclean.experiment.config.assemble import Experiment
-from speechclean.experiment.config.build import build
-from speechclean.experiment.config.instantiate import MANY, ONE
-from speechclean.networks.cache import NoCache
-from speechclean.records.results import html_report, tables, verdict
-from speechclean.records.results.summary import Row
+from speechclean.experiment.config.prepare import prepare
+from speechclean.experiment.config.validate import validate
+from speechclean.records.file_result import FileResult
+from speechclean.records.results import tables, terminal_table, verdict
+from speechclean.records.results.summary import means_of
+from speechclean.records.run_folder import SUMMARY
+from speechclean.records.run_record import RunRecord, timings
 from speechclean.records.tracking import NOTE_TAG, Run
-from speechclean.records.tracking.model import saved_model
-from speechclean.stages.types import Track
-from speechclean.system import parallel
 
 from . import serving
-from .already_cleaned import finished
-from .clean import Batching, Outcome, clean
+from .executor import Session
+from .in_process import OrdinarySession
 from .load_networks import load
-from .outputs import Leaving, cleaned_path, finish
-from .recording import Recording, timings
-
-log = logging.getLogger(__name__)
-#: Keys that differ between stages of one run only by interpolation from the root: logged once,
-#: there.
-SHARED = (
-    "_target_",
-    "shifts",
-    "overlap",
-    "seed",
-    "device",
-    "batch_size",
-    "precision",
-    "eps",
-    "uri",
-)
+from .run_params import run_params
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to: means over files, a row per file, the aliases of those that failed, what
-    was reused.
+    """What a run came to.
 
-    `stopped`: a sweep lost interest after some of the files.
+    means: over the files; failed: aliases of the files that failed; reuse: how much was reused
+    stopped: whether a sweep ended it after some of the files
     """
 
     means: Mapping[str, float]
-    rows: list[dict[str, Any]]
+    results: list[FileResult]
     failed: list[str]
     reuse: Mapping[str, float]
     stopped: bool = False
@@ -75,12 +51,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a sweep wants of a run that is one of its trials.
+    """What a sweep wants of a run that is one of its trials; such a run prints nothing.
 
     order: seed of the order in which the files are cleaned, the same in all trials
-    after_file: told of each file's own means, {} if it failed; True ends the run early
-    scored: what the means (times and costs among them) are worth, and the tags that go with it,
-        recorded with the run; whatever it raises fails the run
+    after_file: called with each file's own means ({} if it failed); True ends the run early
+    scored: called with the means (times and costs among them) and whether the run was ended early;
+        returns metrics and tags to record with the run. Whatever it raises fails the run.
     """
 
     order: int
@@ -94,237 +70,129 @@ def run_experiment(
     trial: Trial | None = None,
     sweeping: bool = False,
 ) -> Result:
-    """Clean, measure and record everything that a config says, under `tags`. Raises `ConfigError`
-    before any work.
+    """Clean, measure and record everything that a config says.
 
-    A file that cannot be cleaned becomes a row with its reason; the others are finished. A `trial`
-    is silent.
+    tags: recorded with the run; sweeping: whether the run is one of several with other knobs
+
+    A file that cannot be cleaned becomes a result with its reason; the others are finished. Raises
+    `ConfigError` before any work, `BatchError` for a batch that did not come to its end.
     """
-    console = Console(quiet=trial is not None)
-    experiment = build(cfg, sweeping or trial is not None)
+    experiment = _prepared(cfg, sweeping or trial is not None)
     if trial is not None:
-        experiment = replace(experiment, tracks=_shuffled(experiment.tracks, trial.order))
-    folder = Path(cfg.output.dir)
-    files_at_once = _files_at_once(experiment.pipeline.device)
-    batching = Batching(
-        files_at_once, cfg.batch_seconds, cfg.stream_above_s, folder, cfg.output.marks
-    )
-    leaving = Leaving(folder, cfg.output.ab_seconds, cfg.output.plots, cfg.output.cleaned)
-    resolved: Any = OmegaConf.to_container(cfg, resolve=True)
-    resolved["cache"]["enabled"] = None  # whoever runs this again wants it computed
-    if experiment.batch is not None:
-        return _batch(cfg, resolved, experiment, tags, console)
-    load(experiment)
-    tally, stopped = experiment.pipeline.cache.tally, False
-    with experiment.tracking.run(cfg.name, tags) as run:
-        run.params(_params(cfg, experiment))
-        recording = Recording(run, folder, experiment.tracking.outputs_mib, cfg.output.layout)
-        recording.begin(resolved, experiment.tracks, experiment.weights)
-        rows: list[dict[str, Any]] = []
+        experiment = _shuffled(experiment, trial.order)
+    console = Console(quiet=trial is not None)
+    config, folder = _resolved(cfg), Path(cfg.output.dir)
+    metrics, tally = experiment.metrics, experiment.pipeline.cache.tally
+    with (
+        _session(experiment, config, console) as session,
+        experiment.tracking.run(cfg.name, tags) as run,
+    ):
+        run.params(run_params(cfg, len(session.tracks)))
+        record = RunRecord(run, folder, experiment.tracking.outputs_mib)
+        session.begin(record)
+        found = dict(session.earlier)
         try:
-            for outcome, row in _with_progress(
-                _rows(experiment, batching, leaving, cfg.output.layout), experiment, console
-            ):
-                rows.append(row)
-                if outcome.long is not None and not isinstance(experiment.pipeline.cache, NoCache):
-                    log.warning(
-                        "%s: too long to be reused, it is computed in every run (stream_above_s)",
-                        outcome.track.alias,
-                    )
-                # dozens of trials are compared by their means; metrics.csv has the files
-                if trial is None:
-                    run.metrics(_numbers(rows[-1]), step=len(rows) - 1)
-                recording.output(outcome, rows[-1])
-                if trial is not None and (
-                    stopped := trial.after_file(tables.means(rows[-1:], experiment.metrics))
-                ):
-                    break
-        finally:  # an interrupted run still says what it did
-            means = tables.means(rows, experiment.metrics)
-            files = tables.write_all(rows, means, experiment.metrics, folder, resolved)
-            if cfg.output.report:
-                files += _page(rows, means, experiment, cfg, folder)
-            files += recording.end(rows)
-        run.metrics(
-            means
-            | {
-                f"files_{word.replace(' ', '_')}": float(n)
-                for word, n in verdict.counts(rows).items()
-            }
-        )
-        run.metrics(tally.metrics())
-        if trial is not None:
-            score, named = trial.scored({**means, **_costs(rows, tally.saved_s)}, stopped)
-            run.metrics(score)
-            run.tags(named)
-        run.tags({NOTE_TAG: (folder / "summary.md").read_text()})
-        for path in files:
-            run.file(path)
-        for name in ("ab", "plots"):
-            if (folder / name).is_dir():
-                run.folder(folder / name, name)
-        if experiment.tracking.log_model:
-            _log_model(run, resolved, experiment.weights)
-    tables.print_table(console, rows, means, experiment.metrics, folder, run.id)
-    if tally.found and (told := tally.told()):
-        console.print(told, highlight=False)
-    failed = [row["alias"] for row in rows if row["status"] == "failed"]
-    return Result(means, rows, failed, tally.metrics(), stopped)
+            stopped = _collect(session, experiment, record, found, trial)
+        except BaseException:
+            with suppress(OSError):  # an interrupted run still says what it did
+                _write(session, experiment, record, found, config)
+            raise
+        with session.concluding():
+            means, results, files = _write(session, experiment, record, found, config)
+            run.metrics({**means, **verdict.count_metrics(results)})
+            if trial is not None:
+                _record_score(run, trial, {**means, **_costs(results, tally.saved_s)}, stopped)
+            run.tags({NOTE_TAG: (folder / SUMMARY).read_text()})
+            for path in files:
+                run.file(path)
+            session.record_end(run, results)
+            if experiment.tracking.log_model:
+                serving.log_model(run, config, experiment.weights)
+        terminal_table.print_table(console, results, means, metrics, folder, run.id)
+        session.close()
+    failed = [result.alias for result in results if result.failed]
+    return Result(means, results, failed, tally.metrics(), stopped)
 
 
-def _shuffled(tracks: Sequence[Track], seed: int) -> list[Track]:
-    """The same order in every trial, and none that a folder's names would give: the first few stand
-    for all.
+def _prepared(cfg: DictConfig, sweeping: bool) -> Experiment:
+    """The experiment of a config, its networks loaded and its folders and store made."""
+    experiment = validate(cfg, sweeping)
+    if experiment.batch is None:  # a batch's workers load the networks, each its own
+        load(experiment)  # before anything is written: what is no checkpoint is the config's error
+    prepare(experiment, Path(cfg.output.dir))
+    return experiment
+
+
+def _resolved(cfg: DictConfig) -> dict[str, Any]:
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    config["cache"]["enabled"] = None  # whoever runs this again wants it computed
+    return {str(key): value for key, value in config.items()}
+
+
+def _session(
+    experiment: Experiment, config: Mapping[str, Any], console: Console
+) -> AbstractContextManager[Session]:
+    kind = OrdinarySession if experiment.batch is None else BatchSession
+    return kind.opened(experiment, config, console)
+
+
+def _shuffled(experiment: Experiment, seed: int) -> Experiment:
+    """The same order in every trial, and not that of the names: the first few stand for all."""
+    tracks = sorted(experiment.tracks, key=lambda track: track.alias)
+    return replace(experiment, tracks=random.Random(seed).sample(tracks, len(tracks)))
+
+
+def _collect(
+    session: Session,
+    experiment: Experiment,
+    record: RunRecord,
+    found: dict[str, FileResult],
+    trial: Trial | None,
+) -> bool:
+    """Put results into `found` as they come; whether the trial was ended early."""
+    for number, result in enumerate(session.results()):
+        found[result.alias] = result
+        if not session.by_file:
+            continue
+        # Dozens of trials are compared by their means; metrics.csv has the files.
+        if trial is None:
+            numbers = {f"file.{name}": value for name, value in result.numbers().items()}
+            record.run.metrics(numbers, step=number)
+        record.output(result)
+        if trial is not None and trial.after_file(means_of([result], experiment.metrics)):
+            return True
+    return False
+
+
+def _write(
+    session: Session,
+    experiment: Experiment,
+    record: RunRecord,
+    found: Mapping[str, FileResult],
+    config: Mapping[str, Any],
+) -> tuple[dict[str, float], list[FileResult], list[Path]]:
+    """Means, results in the order of the tracks, and the files that were written of them."""
+    tracks, metrics = session.tracks, experiment.metrics
+    results = [found[track.alias] for track in tracks if track.alias in found]
+    means = {**means_of(results, metrics), **session.counts(results)}
+    files = tables.write_all(results, means, metrics, record.folder, config)
+    files += session.write_reports(results, means)
+    return means, results, files + record.end(results)
+
+
+def _record_score(run: Run, trial: Trial, means: Mapping[str, float], stopped: bool) -> None:
+    score, tags = trial.scored(means, stopped)
+    run.metrics(score)
+    run.tags(tags)
+
+
+def _costs(results: Sequence[FileResult], saved_s: float) -> dict[str, float]:
+    """Times, and what cleaning a second of audio takes where nothing can be reused.
+
+    saved_s: seconds that computing what was reused would have taken
     """
-    return random.Random(seed).sample(sorted(tracks, key=lambda track: track.alias), len(tracks))
-
-
-def _costs(rows: Sequence[Row], saved_s: float) -> dict[str, float]:
-    """Times, and what cleaning a second of audio takes where nothing can be reused: what was reused
-    counts at its price.
-    """
-    times = timings(rows)
+    times = timings(results)
     if not times.get("time.audio_s"):
         return times
-    return times | {
-        "cost_per_audio_second": (times["time.total_s"] + saved_s) / times["time.audio_s"]
-    }
-
-
-def _batch(
-    cfg: DictConfig,
-    resolved: Mapping[str, Any],
-    experiment: Experiment,
-    tags: Mapping[str, str] | None,
-    console: Console,
-) -> Result:
-    """The same by an executor, file by file into a ledger (`batches`)."""
-
-    def log_model(run: Run) -> None:
-        if experiment.tracking.log_model:
-            _log_model(run, resolved, experiment.weights)
-
-    rows, means = run_batch(
-        resolved, experiment, _params(cfg, experiment), tags, console, log_model
-    )
-    return Result(means, rows, [row["alias"] for row in rows if row["status"] == "failed"], {})
-
-
-def _page(
-    rows: list[dict[str, Any]],
-    means: Mapping[str, float],
-    experiment: Experiment,
-    cfg: DictConfig,
-    folder: Path,
-) -> list[Path]:
-    """report.html; a run's numbers and sounds are there without it, so that it may fail alone."""
-    try:
-        return [html_report.write_page(rows, means, experiment.metrics, folder, cfg.name, cfg.seed)]
-    except Exception as error:
-        log.warning("report.html could not be written (%s: %s)", type(error).__name__, error)
-        return []
-
-
-def _outcomes(experiment: Experiment, batching: Batching) -> Iterator[Outcome]:
-    """What becomes of the tracks: files that are already cleaned are only read."""
-    if any(track.cleaned_path for track in experiment.tracks):
-        return finished(experiment.tracks)
-    return clean(experiment.tracks, experiment.pipeline, batching, experiment.screening)
-
-
-def _rows(
-    experiment: Experiment, batching: Batching, leaving: Leaving, layout: str
-) -> Iterator[tuple[Outcome, dict[str, Any]]]:
-    """Outcomes with their rows, in order; several are measured and written side by side, on one
-    thread each.
-    """
-
-    def work(item: tuple[Outcome, dict[str, Any] | None]) -> dict[str, Any]:
-        outcome, row = item
-        return row or _finish(outcome, experiment, leaving, layout)
-
-    def items() -> Iterator[tuple[Outcome, dict[str, Any] | None]]:
-        for outcome in _outcomes(experiment, batching):
-            # A long separation is gone when the next outcome is asked for.
-            yield (
-                outcome,
-                _finish(outcome, experiment, leaving, layout) if outcome.long is not None else None,
-            )
-
-    for (outcome, _), row in parallel.ordered(work, items()):
-        yield outcome, row
-
-
-def _finish(
-    outcome: Outcome, experiment: Experiment, leaving: Leaving, layout: str
-) -> dict[str, Any]:
-    """`finish`, a file whose outputs cannot be written being one that failed."""
-    try:
-        return finish(outcome, experiment, leaving, cleaned_path(outcome.track, layout))
-    except OSError as error:
-        track, reason = (
-            outcome.track,
-            f"{outcome.track.path}: its outputs cannot be written ({error})",
-        )
-        return {"alias": track.alias, "path": str(track.path), "status": "failed", "reason": reason}
-
-
-def _with_progress(
-    rows: Iterator[tuple[Outcome, dict[str, Any]]], experiment: Experiment, console: Console
-) -> Iterator[tuple[Outcome, dict[str, Any]]]:
-    columns = (TextColumn("cleaning"), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
-    with Progress(
-        *columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console
-    ) as progress:
-        task = progress.add_task("cleaning", total=len(experiment.tracks))
-        for row in rows:
-            yield row
-            progress.advance(task)
-
-
-def _files_at_once(device: torch.device) -> int:
-    """Enough files for every core to have work until the last one; a GPU takes as many as
-    `batch_seconds` allows.
-    """
-    return 4 * parallel.at_once() if device.type == "cpu" else sys.maxsize
-
-
-def _log_model(run: Run, resolved: Mapping[str, Any], weights: Mapping[str, Path]) -> None:
-    """The pipeline as a model that can be served, below `model/` of the run."""
-    with TemporaryDirectory() as scratch:
-        packed = Path(scratch) / "pipeline"
-        packed.mkdir()
-        serving.pack(resolved, weights, packed)
-        with saved_model(packed) as model:
-            run.folder(model, "model")
-
-
-def _params(cfg: DictConfig, experiment: Experiment) -> dict[str, object]:
-    """The some thirty values that runs are compared by; the whole config is an artifact."""
-    own = ("shifts", "overlap", "seed", "device", "batch_size", "precision")
-    params: dict[str, object] = {key: cfg[key] for key in own}
-    params["files"] = len(experiment.tracks)
-    for group in ONE:
-        if group == "verdict":  # a dozen thresholds, which the config's own file tells
-            continue
-        params[group] = cfg[group]["_target_"].rsplit(".", 1)[1]
-        params |= {
-            f"{group}.{key}": value for key, value in cfg[group].items() if key not in SHARED
-        }
-    for group in MANY:
-        params[group] = ", ".join(cfg[group])
-    for group in ("separators", "postprocess"):
-        for name, node in cfg[group].items():
-            params |= {
-                f"{group}.{name}.{key}": value
-                for key, value in node.items()
-                if key not in (*SHARED, "name")
-            }
-    return params
-
-
-def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
-    """What of a row is a measurement, under the name of the file's own metrics."""
-    return {
-        f"file.{key}": float(value) for key, value in row.items() if isinstance(value, int | float)
-    }
+    cost = (times["time.total_s"] + saved_s) / times["time.audio_s"]
+    return times | {"cost_per_audio_second": cost}

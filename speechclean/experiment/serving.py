@@ -1,5 +1,6 @@
-"""A run's pipeline on its own: the bytes of a sound file in, the bytes of the cleaned wav out, as
-the run would write them.
+"""A run's pipeline on its own: the bytes of a sound file in, the bytes of the cleaned wav out.
+
+They are the bytes that the run would write.
 """
 
 from __future__ import annotations
@@ -13,28 +14,33 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from speechclean.audio.sound_files import save, save_chunks
+from speechclean.audio.sound_files import save
 from speechclean.audio.waveform import AudioError
 from speechclean.experiment.config.schema import Config, bare
 from speechclean.experiment.config.validate import validate
 from speechclean.networks.weights import EMBEDDED
+from speechclean.records.run_folder import CONFIG
+from speechclean.records.tracking import Run
+from speechclean.records.tracking.model import saved_model
 from speechclean.stages.types import Track
 
 from .clean import Batching, clean
 from .load_networks import load
+from .outputs import save_streamed
 
 #: Stands in a portable config for the folder that its weights travel in.
 WEIGHTS = "@weights@"
 
 
 class Cleaner:
-    """A pipeline made from a folder that `pack` filled. Raises `ConfigError` if anything is missing
-    in it.
+    """A pipeline made from a folder that `pack` filled.
+
+    Raises `ConfigError` if anything is missing in the folder.
     """
 
     def __init__(self, folder: Path) -> None:
         weights = folder / "weights"
-        config = yaml.safe_load((folder / "config.yaml").read_text().replace(WEIGHTS, str(weights)))
+        config = yaml.safe_load((folder / CONFIG).read_text().replace(WEIGHTS, str(weights)))
         if weights.is_dir():
             config["weights"] = {"dir": str(weights)}
         cfg = OmegaConf.merge(OmegaConf.structured(Config), config)
@@ -46,7 +52,7 @@ class Cleaner:
         self._limits = (float(cfg.batch_seconds), float(cfg.stream_above_s))
 
     def __call__(self, sound: bytes) -> bytes:
-        """Clean one file (wav, flac, ogg, mp3). Raises `AudioError` for what cannot be cleaned."""
+        """Clean one file (wav, flac, ogg, mp3). Raises `AudioError` if it cannot be cleaned."""
         with tempfile.TemporaryDirectory() as scratch:
             path, cleaned = Path(scratch) / "input", Path(scratch) / "cleaned.wav"
             path.write_bytes(sound)
@@ -56,22 +62,16 @@ class Cleaner:
                 if outcome.separation is not None:
                     save(outcome.separation.speech, cleaned, outcome.subtype)
                 elif outcome.long is not None:
-                    mixture = outcome.long.mixture
-                    shape = (
-                        mixture.sample_rate,
-                        mixture.channels,
-                        outcome.subtype,
-                        mixture.samples,
-                    )
-                    save_chunks(outcome.long.cleaned(), cleaned, *shape)
+                    save_streamed(outcome, cleaned)
                 else:
                     raise AudioError(outcome.reason.replace(str(path), "the sound"))
             return cleaned.read_bytes()
 
 
 def pack(config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -> None:
-    """Put a run's resolved config and its weights, but those that ship with the package, into a
-    folder that can travel.
+    """Fill a folder that can travel with a run's resolved config and its weights.
+
+    Weights that ship with the package are left out.
     """
     own = {key: value for key, value in bare(config).items() if key != "output"} | {
         "metrics": {},
@@ -84,15 +84,23 @@ def pack(config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -
     for path in weights.values():
         if not path.is_relative_to(EMBEDDED):
             _copy(path, folder)
-    (folder / "config.yaml").write_text(
+    (folder / CONFIG).write_text(
         yaml.safe_dump(own, sort_keys=False, allow_unicode=True), encoding="utf-8"
     )
 
 
+def log_model(run: Run, config: Mapping[str, Any], weights: Mapping[str, Path]) -> None:
+    """Record the pipeline as a model that can be served, in the folder `model` of the run."""
+    with tempfile.TemporaryDirectory() as scratch:
+        packed = Path(scratch) / "pipeline"
+        packed.mkdir()
+        pack(config, weights, packed)
+        with saved_model(packed) as model:
+            run.folder(model, "model")
+
+
 def _portable(node: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """A stage's node for any machine: its device left open, folders and files of its own as those
-    that travel along.
-    """
+    """A stage's node for any machine: device open, files and folders those that travel along."""
     made = dict(node) | ({"device": "auto"} if "device" in node else {})
     # a folder of networks; its definition has to lie beside their files
     for key in ("repo", "path"):

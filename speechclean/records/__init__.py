@@ -1,6 +1,9 @@
 """What a run leaves behind.
 
-results/      rows, summaries, verdicts, tables, pages, pictures and A/B clips
+run_record    what it takes to run it again: written to the run's folder and to the tracking store
+results/      summaries, verdicts, tables, pages, pictures and A/B clips of a run's results
+run_folder    the files in a run's folder: names, readers and writers
+file_result   what became of one input file
 tracking/     runs in MLflow, recorded and read again: the only package that imports it
 provenance    code, versions, hashes; the signature of a config
 checkout      the git checkout that the package runs from

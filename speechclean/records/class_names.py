@@ -16,10 +16,10 @@ _PACKAGE = "speechclean."
 #: The name under which each class was first recorded, and today's where that is another one; both
 #: without the name of the package.
 MOVED: Mapping[str, str] = {
-    "batches.cluster.Cluster": "experiment.batch.ray_executor.Cluster",
+    "batches.cluster.Cluster": "experiment.batch.ray_executor.RayActors",
     "batches.delivery.Tar": "experiment.batch.delivery.Tar",
     "batches.delivery.Zip": "experiment.batch.delivery.Zip",
-    "batches.local.Local": "experiment.batch.local_executor.Local",
+    "batches.local.Local": "experiment.batch.local_executor.LocalWorkers",
     "datasets.finished.Finished": "stages.datasets.finished.Finished",
     "datasets.folder.Folder": "stages.datasets.folder.Folder",
     "datasets.manifest.Manifest": "stages.datasets.manifest.Manifest",

@@ -16,14 +16,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from speechclean.audio.stream import LongAudio
+
 BUCKETS = 16
 #: Samples that share one draw of signs.
 _BLOCK = 1 << 16
+#: The stage behind the last one: the samples of the written file.
+OUTPUT_STAGE = "output"
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,14 @@ class Marker:
     def marks(self) -> dict[str, Mark]:
         """By stage, in the order in which the stages were first fed."""
         return {stage: _mark(channels) for stage, channels in self._stages.items()}
+
+
+def mark_of(path: Path) -> Mark:
+    """The fingerprint of a sound file's samples. Raises `AudioError` if it cannot be read."""
+    marker = Marker()
+    for chunk in LongAudio.of(path).chunks():
+        marker.feed(OUTPUT_STAGE, chunk)
+    return marker.marks()[OUTPUT_STAGE]
 
 
 class _Channel:

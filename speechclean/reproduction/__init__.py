@@ -11,5 +11,4 @@ git_worktree        the exact code of then
 comparison_report   the comparison of two or more runs as tables
 comparison          what tells two or more runs apart
 equality            verdicts on files, and the first stage at which two runs differ
-artifacts           the tables that a recorded run keeps, read
 """

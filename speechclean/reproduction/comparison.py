@@ -18,12 +18,13 @@ import yaml
 from speechclean.audio.sound_files import probe
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import AudioError
+from speechclean.records import run_folder
 from speechclean.records.class_names import with_current
+from speechclean.records.file_result import FileResult
 from speechclean.records.tracking import Record
 from speechclean.records.tracking.labels import flat
 
 from . import equality
-from .artifacts import read_marks, read_rows
 
 #: Parts of a config that every run has its own of.
 OWN = ("name", "output.dir", "tracking.")
@@ -80,11 +81,16 @@ def config_differences(records: Sequence[Record]) -> dict[str, list[Any]]:
 
 def metric_changes(first: Record, second: Record) -> list[PairedMetric]:
     """Each metric that both runs have, paired by the files' aliases."""
-    one, two = (read_rows(run.artifact("metrics.json")) for run in (first, second))
-    names = dict.fromkeys(key for row in one.values() for key in row if key.endswith("_cleaned"))
+    one, two = _results(first), _results(second)
+    measured = (key for result in one.values() for key in result.measures)
+    names = dict.fromkeys(key for key in measured if key.endswith("_cleaned"))
     found = []
     for name in names:
-        pairs = [(one[alias].get(name), two[alias].get(name)) for alias in one if alias in two]
+        pairs = [
+            (one[alias].measures.get(name), two[alias].measures.get(name))
+            for alias in one
+            if alias in two
+        ]
         numbers = [(float(a), float(b)) for a, b in pairs if a is not None and b is not None]
         if numbers:
             found.append(paired(name.removesuffix("_cleaned"), numbers))
@@ -122,9 +128,12 @@ def paired(metric: str, pairs: Sequence[tuple[float, float]]) -> PairedMetric:
 
 def sound_differences(first: Record, second: Record) -> Iterator[SoundDifference]:
     """File by file, where the sound of two runs differs; files of which too little is kept, not."""
-    marks = [read_marks(run.artifact("marks.json")) for run in (first, second)]
-    in_second = read_rows(second.artifact("metrics.json"))
-    for alias in read_rows(first.artifact("metrics.json")):
+    marks = [
+        run_folder.read_fingerprints(run.artifact(run_folder.FINGERPRINTS))
+        for run in (first, second)
+    ]
+    in_second = _results(second)
+    for alias in _results(first):
         before, after = (each.get(alias, {}) for each in marks)
         stages = {
             stage: after[stage].difference_db(mark)
@@ -135,7 +144,7 @@ def sound_differences(first: Record, second: Record) -> Iterator[SoundDifference
         stage = equality.first_unlike_stage(stages, same_machine=False)
         stage = stage or next(iter(only_one), None)
         level, where = stages.get("output"), None
-        files = [record.artifact(f"cleaned/{alias}.wav") for record in (first, second)]
+        files = [record.artifact(f"{run_folder.CLEANED}/{alias}.wav") for record in (first, second)]
         if files[0] and files[1] and level != -math.inf:
             level, where = _loudest(files[0], files[1])
         if alias in in_second or files[1]:
@@ -169,5 +178,10 @@ def _loudest(first: Path, second: Path) -> tuple[float | None, float | None]:
 
 
 def _config(record: Record) -> Mapping[str, Any]:
-    path = record.artifact("config.yaml")
+    path = record.artifact(run_folder.CONFIG)
     return with_current(yaml.safe_load(path.read_text())) if path else record.params
+
+
+def _results(record: Record) -> dict[str, FileResult]:
+    path = record.artifact(run_folder.METRICS_JSON)
+    return run_folder.read_results(path) if path else {}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from speechclean.records import provenance
+from speechclean.records import provenance, run_folder
 from speechclean.records.tracking import Record
 from speechclean.system.resources import PACKAGE
 
@@ -47,7 +47,7 @@ def checkout(record: Record, origin: Mapping[str, Any], folder: Path) -> list[st
         why="no worktree could be made",
     )
     if git.get("dirty"):
-        patch = record.artifact("code.patch")
+        patch = record.artifact(run_folder.PATCH)
         if patch is None:
             raise CheckoutError(
                 f"{record.name} ran with changes to {git['commit'][:10]} that were not kept: "
@@ -61,9 +61,9 @@ def checkout(record: Record, origin: Mapping[str, Any], folder: Path) -> list[st
             str(patch),
             why="the run's code.patch does not apply",
         )
-    environment = record.artifact("environment.txt")
+    environment = record.artifact(run_folder.ENVIRONMENT)
     if environment is not None:
-        (folder / "environment.txt").write_bytes(environment.read_bytes())
+        (folder / run_folder.ENVIRONMENT).write_bytes(environment.read_bytes())
     if provenance.code_sha256(folder / "speechclean") != origin["code"]["sha256"]:
         return ["code: the worktree's sources are not those of then (files that git ignores?)"]
     return []

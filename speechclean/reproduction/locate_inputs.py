@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from speechclean.experiment.recording import INPUT_COLUMNS
 from speechclean.records.provenance import file_hash
+from speechclean.records.run_folder import MANIFEST_COLUMNS, read_inputs
 from speechclean.stages.datasets.manifest import PILOT
-from speechclean.system.atomic_files import csv_rows, csv_text
+from speechclean.system.atomic_files import csv_text
 
 Row = dict[str, str]
 
@@ -32,7 +32,7 @@ class LocatedInputs:
 
     def manifest(self) -> str:
         """The rows as a table that `dataset=manifest` reads."""
-        columns = INPUT_COLUMNS[:4]
+        columns = MANIFEST_COLUMNS
         return csv_text(
             columns, [{column: row.get(column) for column in columns} for row in self.rows]
         )
@@ -40,7 +40,7 @@ class LocatedInputs:
 
 def read(table: Path) -> list[Row]:
     """The rows of a run's inputs.csv."""
-    return csv_rows(table)
+    return read_inputs(table)
 
 
 def locate(rows: Sequence[Row], root: Path | None) -> LocatedInputs:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
 from speechclean.audio.waveform import AudioError
-from speechclean.experiment.recording import OUTPUT_STAGE, mark_of
-from speechclean.records.fingerprint import Mark
+from speechclean.records import run_folder
+from speechclean.records.file_result import FileResult
+from speechclean.records.fingerprint import OUTPUT_STAGE, Mark, mark_of
 from speechclean.records.tracking import NOTE_TAG, Record, Records
 
 from . import equality
-from .artifacts import read_marks, read_rows
 from .differences import environment_differences
 from .equality import BIT_EXACT, DIFFERENT, FileVerdict
 from .plan import Plan, needed_artifact
@@ -51,27 +49,27 @@ def compare(plan: Plan, again: Record, tolerance_db: float = 60.0) -> Outcome:
 
     tolerance_db: how far below the sound a difference may lie and still be tolerable.
     """
-    now = json.loads((plan.folder / "provenance.json").read_text())
+    now = json.loads((plan.folder / run_folder.PROVENANCE).read_text())
     differences = environment_differences(plan.then, now)
     same_machine = not any(each.startswith(MACHINE) for each in differences)
-    rows_then = read_rows(needed_artifact(plan.record, "metrics.json"))
-    rows_now = read_rows(plan.folder / "metrics.json")
-    marks_then = read_marks(plan.record.artifact("marks.json"))
-    marks_now = read_marks(plan.folder / "marks.json")
+    metrics_then = needed_artifact(plan.record, run_folder.METRICS_JSON)
+    results_then = run_folder.read_results(metrics_then)
+    results_now = run_folder.read_results(plan.folder / run_folder.METRICS_JSON)
+    marks_then = run_folder.read_fingerprints(plan.record.artifact(run_folder.FINGERPRINTS))
+    marks_now = run_folder.read_fingerprints(plan.folder / run_folder.FINGERPRINTS)
     files = []
     for alias in (row["alias"] for row in plan.inputs.rows):
-        one, two = rows_then.get(alias), rows_now.get(alias)
+        one, two = results_then.get(alias), results_now.get(alias)
         if one is None or two is None:
             which = "of then" if one is None else "now"
             files.append(FileVerdict(alias, DIFFERENT, note=f"no result {which}"))
-        elif "failed" in (one["status"], two["status"]):
+        elif one.failed or two.failed:
             files.append(_verdict_on_failure(alias, one, two))
         else:
             marks = (marks_then.get(alias, {}), marks_now.get(alias, {}))
             output = _output_difference(plan, alias, marks[0].get(OUTPUT_STAGE))
-            files.append(
-                equality.judge(alias, *marks, output, (one, two), same_machine, tolerance_db)
-            )
+            numbers = (one.measures, two.measures)
+            files.append(equality.judge(alias, *marks, output, numbers, same_machine, tolerance_db))
     differences += [each for each in plan.differences if each not in differences]
     return Outcome(again.id, files, differences)
 
@@ -92,12 +90,12 @@ def tag_both_runs(plan: Plan, outcome: Outcome, records: Records, page: Path) ->
     records.tag(record.id, {REPRODUCED_TAG: ", ".join([*known, again]), NOTE_TAG: note})
 
 
-def _verdict_on_failure(alias: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> FileVerdict:
+def _verdict_on_failure(alias: str, then: FileResult, now: FileResult) -> FileVerdict:
     """The verdict on a file that failed in one of the runs, or in both."""
-    reason = now["reason"] or then["reason"]
-    if then["status"] == now["status"]:
+    reason = now.reason or then.reason
+    if then.status == now.status:
         return FileVerdict(alias, BIT_EXACT, note=f"failed then and now: {reason}")
-    when = "then" if then["status"] == "failed" else "now"
+    when = "then" if then.failed else "now"
     return FileVerdict(alias, DIFFERENT, note=f"failed {when}: {reason}")
 
 
@@ -106,10 +104,10 @@ def _output_difference(plan: Plan, alias: str, mark: Mark | None) -> equality.Di
 
     It is kept with the run, or still lies, unchanged, where it was written.
     """
-    now = plan.folder / "cleaned" / f"{alias}.wav"
-    then = plan.record.artifact(f"cleaned/{alias}.wav")
-    folder = OmegaConf.load(needed_artifact(plan.record, "config.yaml")).output.dir
-    left = Path(folder) / "cleaned" / f"{alias}.wav"
+    now = plan.folder / run_folder.CLEANED / f"{alias}.wav"
+    then = plan.record.artifact(f"{run_folder.CLEANED}/{alias}.wav")
+    folder = OmegaConf.load(needed_artifact(plan.record, run_folder.CONFIG)).output.dir
+    left = Path(folder) / run_folder.CLEANED / f"{alias}.wav"
     try:
         if then is None and mark is not None and left.is_file() and left != now:
             then = left if mark_of(left) == mark else None

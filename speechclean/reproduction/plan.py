@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from speechclean.records import provenance
+from speechclean.records import provenance, run_folder
 from speechclean.records.tracking import Record, Records
 
 from . import locate_inputs, rerun_config
@@ -20,10 +20,10 @@ from .rerun_config import ReproductionError
 
 #: What a reproduction needs of a run, and what each file tells.
 NEEDED = {
-    "config.yaml": "its config",
-    "inputs.csv": "the table of its inputs",
-    "provenance.json": "code, versions and hashes",
-    "metrics.json": "its metrics, which are written at its end",
+    run_folder.CONFIG: "its config",
+    run_folder.INPUTS: "the table of its inputs",
+    run_folder.PROVENANCE: "code, versions and hashes",
+    run_folder.METRICS_JSON: "its metrics, which are written at its end",
 }
 
 
@@ -72,15 +72,15 @@ def make_plan(
             f"{record.name} ({record.id}) is {record.status}{because} "
             "and cannot be reproduced; it lacks:\n" + "\n".join(f"- {each}" for each in missing)
         )
-    then = json.loads(needed_artifact(record, "provenance.json").read_text())
-    rows = locate_inputs.read(needed_artifact(record, "inputs.csv"))
+    then = json.loads(needed_artifact(record, run_folder.PROVENANCE).read_text())
+    rows = locate_inputs.read(needed_artifact(record, run_folder.INPUTS))
     inputs = locate_inputs.locate(rows, inputs_root)
     if inputs.missing:
         raise ReproductionError(
             f"{record.name} ({record.id}) cannot be run again from here:\n"
             + "\n".join(f"- {each}" for each in inputs.missing)
         )
-    config = OmegaConf.load(needed_artifact(record, "config.yaml"))
+    config = OmegaConf.load(needed_artifact(record, run_folder.CONFIG))
     assert isinstance(config, DictConfig)
     changed = rerun_config.apply_changes(config, changes)
     threads = threads or int(os.environ.get("OMP_NUM_THREADS") or then["cpu"]["threads"])
@@ -113,13 +113,13 @@ def _missing_from(record: Record) -> list[str]:
         return missing
     if not missing:
         missing.append("its end: what it left may be a part; start it anew")
-    if "inputs.csv" in kept:
+    if run_folder.INPUTS in kept:
         missing += _missing_cleaned_files(record)
     return missing
 
 
 def _missing_cleaned_files(record: Record) -> list[str]:
-    rows = locate_inputs.read(needed_artifact(record, "inputs.csv"))
+    rows = locate_inputs.read(needed_artifact(record, run_folder.INPUTS))
     cleaned = record.artifacts("cleaned") if "cleaned" in record.artifacts() else set()
     kept = {Path(path).stem for path in cleaned}
     lost = [row["alias"] for row in rows if row["alias"] not in kept]

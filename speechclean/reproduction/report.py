@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from speechclean.records.results import tables
+from speechclean.records import run_folder
+from speechclean.records.results import summary_page
 
 from .equality import BIT_EXACT, DIFFERENT, ONE_LSB, TOLERABLE, FileVerdict
 from .outcome import MACHINE, Outcome
@@ -64,8 +65,8 @@ def write(plan: Plan, outcome: Outcome) -> Path:
         "differences": outcome.differences,
         "files": [_without_infinities(dataclasses.asdict(file)) for file in outcome.files],
     }
-    tables.write_json(content, plan.folder / "reproduction.json")
-    return tables.write_text(_markdown(plan, outcome), plan.folder / "reproduction.md")
+    run_folder.write_json(content, plan.folder / "reproduction.json")
+    return run_folder.write_text(_markdown(plan, outcome), plan.folder / "reproduction.md")
 
 
 def _markdown(plan: Plan, outcome: Outcome) -> str:
@@ -80,7 +81,7 @@ def _markdown(plan: Plan, outcome: Outcome) -> str:
         "",
         "## Files",
         "",
-        *tables.markdown(COLUMNS, [_cells(file) for file in outcome.files]),
+        *summary_page.markdown(COLUMNS, [_cells(file) for file in outcome.files]),
     ]
     stages = dict.fromkeys(stage for file in outcome.files for stage in file.stages)
     if stages:
@@ -89,7 +90,7 @@ def _markdown(plan: Plan, outcome: Outcome) -> str:
             for file in outcome.files
         ]
         lines += ["", "## Stage by stage, in dB relative to what passed", ""]
-        lines += tables.markdown(["file", *stages], body)
+        lines += summary_page.markdown(["file", *stages], body)
     return "\n".join(lines) + "\n"
 
 

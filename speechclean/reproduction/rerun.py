@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from speechclean.records.results import tables
+from speechclean.records import run_folder
 from speechclean.records.tracking import Record, Records
 from speechclean.system.resources import PACKAGE
 
@@ -30,9 +30,9 @@ def run(
     """
     work = plan.folder / "reproduce"
     code = code or PACKAGE.parent
-    tables.write_text(plan.inputs.manifest(), work / "inputs.csv")
+    run_folder.write_text(plan.inputs.manifest(), work / run_folder.INPUTS)
     config = rerun_config.primary_config(plan.cfg, plan.folder, code)
-    tables.write_text(config, work / "reproduced.yaml")
+    run_folder.write_text(config, work / "reproduced.yaml")
     environment = {**os.environ, "PYTHONPATH": str(code), "OMP_NUM_THREADS": str(plan.threads)}
     environment.pop("SPEECHCLEAN_PARENT_RUN", None)
     own_config = ["--config-dir", str(work), "--config-name", "reproduced"]

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from speechclean.records import class_names
+from speechclean.records.run_folder import INPUTS
 from speechclean.records.tracking import Record, Records
 from speechclean.records.tracking.labels import flat, text
 
@@ -61,7 +62,7 @@ def redirect(config: DictConfig, record: Record, records: Records, folder: Path)
     None of it touches the sound.
     """
     OmegaConf.set_struct(config, False)
-    manifest = str(folder / "reproduce" / "inputs.csv")
+    manifest = str(folder / "reproduce" / INPUTS)
     config.dataset = {"_target_": MANIFEST, "path": manifest}
     known = config.tracking if "experiment" in config.tracking else {"_target_": TRACKER}
     config.tracking = {**known, "uri": records.store.uri, "experiment": record.experiment}

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from speechclean.experiment.config.errors import PromotionError
 from speechclean.experiment.config.preset import preset, promote
-from speechclean.records.results.tables import write_text
+from speechclean.records.run_folder import write_text
 from speechclean.records.tracking import NOTE_TAG, Run
 
 from . import tables

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from speechclean.records.results.tables import markdown
+from speechclean.records.results.summary_page import markdown
 from speechclean.system.atomic_files import csv_text
 
 from .objective import Goals

@@ -23,11 +23,11 @@ from speechclean.experiment import serving
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
 from speechclean.records.tracking.model import _package, _requirements
-from speechclean.reproduction.report import write
 from tests.conftest import noise
 from tests.integration.conftest import SMALL, environment
 from tests.records.test_identity import resolved
 from tests.support.paths import ROOT
+from tests.support.roformer_files import write
 from tests.support.servers import free_port
 
 

@@ -238,8 +238,8 @@ def batch(place: Path) -> Path:
     folder = place / "batch"
     for entry in entries():
         if entry.output_size:
-            (folder / entry.output).parent.mkdir(parents=True, exist_ok=True)
-            (folder / entry.output).write_bytes(bytes(entry.output_size))
+            (folder / entry.result.output).parent.mkdir(parents=True, exist_ok=True)
+            (folder / entry.result.output).write_bytes(bytes(entry.output_size))
     for name in ("ledger.jsonl", "batch.json"):
         shutil.copyfile(RUNS["batch"] / name, folder / name)
     return folder
@@ -252,7 +252,7 @@ def test_a_recorded_batch_has_nothing_left_to_do(
     result = run_experiment(of_batch(place))
     assert "3 files: 3 done before (1 of them failed), 0 to clean" in capsys.readouterr().out
     assert result.failed == ["none"]
-    assert {row["alias"] for row in result.rows} == {"a", "b", "none"}
+    assert {one.alias for one in result.results} == {"a", "b", "none"}
     then = json.loads(before.pop(batch / "batch.json"))
     assert {path: path.read_bytes() for path in before} == before, (
         "neither the ledger nor an output is touched"

@@ -19,9 +19,10 @@ import torch
 from speechclean.audio.loudness import integrated_lufs
 from speechclean.audio.sound_files import load, save
 from speechclean.audio.waveform import Audio
+from speechclean.records.file_result import FileResult
 from speechclean.records.results import html_report
 from speechclean.records.results.ab_clips import write_snippets
-from speechclean.records.results.summary import means
+from speechclean.records.results.summary import means_of
 from speechclean.stages.types import Separation
 from tests.conftest import noise, tone
 
@@ -91,7 +92,9 @@ def written(folder: Path, count: int, clips: int) -> Path:
     for n in range(clips):
         write_snippets(separated(n), made[n]["alias"].replace("/", "_"), folder / "ab", 4.0)
     made[2]["alias"] = made[2]["alias"].replace("/", "_")
-    return html_report.write_page(made, means(made, METRICS), METRICS, folder, "trial", 7)
+    results = [FileResult.from_row(row) for row in made]
+    means = means_of(results, METRICS)
+    return html_report.write_page(results, means, METRICS, folder, "trial", 7)
 
 
 @pytest.fixture(scope="module")
@@ -380,7 +383,9 @@ def test_sounds_of_many_files_stay_within_their_bounds(
             target = tmp_path / "ab" / f"{row['alias']}_{name}.flac"
             if not target.exists():
                 target.symlink_to(tmp_path / "ab" / f"{order[0]['alias']}_{name}.flac")
-    path = html_report.write_page(made, means(made, METRICS), METRICS, tmp_path, "many", 0)
+    results = [FileResult.from_row(row) for row in made]
+    means = means_of(results, METRICS)
+    path = html_report.write_page(results, means, METRICS, tmp_path, "many", 0)
     assert path.stat().st_size < 700_000 * 4 / 3 + 200_000
     browser.get(path.as_uri())
     assert (

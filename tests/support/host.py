@@ -209,10 +209,11 @@ def use(folder: Path) -> None:
         if "__main__" not in module.name and "by_module" not in module.name:
             importlib.import_module(module.name)
     from speechclean.audio.sound_files import save
-    from speechclean.experiment.clean import Batching, clean, measure
+    from speechclean.experiment.clean import Batching, clean
     from speechclean.experiment.config.build import build
     from speechclean.experiment.config.compose import composed
     from speechclean.experiment.load_networks import load
+    from speechclean.experiment.measure import measure
     from speechclean.stages.datasets.manifest import Pilot
     from speechclean.stages.metrics.music_presence import architecture
     from speechclean.stages.types import Track

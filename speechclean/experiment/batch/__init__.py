@@ -1,38 +1,40 @@
 """Batches: thousands of files by one machine or many, resumed where they stopped.
 
-The run is the same as any other; an executor hands its files to workers, and a ledger knows what is
-done.
+A batch is a run like any other, with another `Session`: workers clean its files, and a ledger knows
+what is done.
 
-    ray_executor     the executor on actors of a Ray cluster
-    local_executor   the executor on worker processes of this machine
-    dispatch         files to workers; what a dead worker held goes to another
-    delivery         zip or tar for whoever asked for it; `deliver` is the command that packs
-                     several batches
-    run              all of it in order
-    ledger           ledger.jsonl: read, appended, never rewritten
-    folder_lock      one process at a time in an output folder
-    worker_handle    a worker in a process of its own, on pipes; `process` is what runs there
-    interrupt        Ctrl-C once finishes what is at work, twice stops
-    progress         how far, how fast, how long
-    results          tables, summary and failed.csv of a batch
-    record           its one run in the tracking store
-    plan             which files are to be done, and in which order
-    worker_process   what runs in a worker's process
-    worker           files through the pipeline in threads: reading, models, measuring and writing
-                     side by side
-    shared_lock      threads that share the cores, or one that has them for itself
-    disk_errors      is it this file, or does the folder take no more?
-    jobs             a task on its way through a worker's threads, and the one entry that it ends with
-    task             Task (a file to be cleaned) and Entry (what became of it: a line of the ledger)
-    pulse            signs of life: that a worker's process computes, not merely that it is there
+session          a batch from its lock to its delivery
+ray_executor     actors of a Ray cluster
+local_executor   worker processes of this machine
+dispatch         tasks to workers; the tasks of a worker that died go to another
+delivery         zip or tar of the cleaned files
+ledger           ledger.jsonl: read, appended, never rewritten
+folder_lock      one process at a time in an output folder
+worker_handle    a worker process, as its parent sees it
+interrupt        Ctrl-C once finishes what is at work, twice stops
+progress         how far, how fast, how long
+reports          failed.csv, map.csv, inputs.csv and files.json
+record           a batch's runs in the tracking store
+plan             which files are to be cleaned, and in which order
+worker_process   the main function of a worker process
+worker           files through the pipeline in threads: reading, models, writing side by side
+entry_writer     a file's outputs and its entry for the ledger
+shared_lock      a lock that threads share, or one holds for itself
+memory_errors    is it want of memory?
+jobs             a task on its way through a worker, and the one entry that it ends with
+pulse            signs of life: that a worker's process computes, not merely that it is there
+task             what is sent to workers, and the ledger's entries that come back
+disk_errors      is it this file, or does the folder take no more?
 """
 
 from __future__ import annotations
 
 
 class BatchError(RuntimeError):
-    """A batch that did not come to its end; everything finished is kept, and the same command
-    continues. `status` is the exit status of the process.
+    """A batch that did not come to its end.
+
+    Everything that was cleaned is kept, and the same command continues. `status` is the exit status
+    of the process.
     """
 
     status = 1
@@ -44,19 +46,19 @@ class OutputLost(BatchError):  # noqa: N818 (reads as what it says)
     status = 4
 
 
-class Occupied(BatchError):  # noqa: N818
+class Occupied(BatchError):  # noqa: N818 (reads as what it says)
     """Another process is at work in the output folder."""
 
     status = 5
 
 
-class WorkersLost(BatchError):  # noqa: N818
+class WorkersLost(BatchError):  # noqa: N818 (reads as what it says)
     """Workers die as soon as they start."""
 
     status = 6
 
 
-class Interrupted(BatchError):  # noqa: N818
+class Interrupted(BatchError):  # noqa: N818 (reads as what it says)
     """Stopped by Ctrl-C."""
 
     status = 130

@@ -1,5 +1,4 @@
-"""A batch as archives for whoever asked for it: the cleaned files, manifest.csv, metrics.csv and
-checksums.sha256.
+"""A batch in archives: the cleaned files, manifest.csv, metrics.csv and checksums.sha256.
 
 The same content gives the same bytes: names in order, dates and owners fixed, nothing in it of
 paths, times or machines. `sha256sum -c checksums.sha256` checks what was unpacked.
@@ -17,9 +16,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from speechclean.records.run_folder import (
+    DELIVERY_FOLDER,
+    DELIVERY_ZIP,
+    METRICS_CSV,
+)
 from speechclean.system.atomic_files import csv_text, written_whole
 
-from .task import CLEANED, Entry
+from .task import Entry
 
 #: 1 January 1980, the earliest date that a zip can hold; the seconds of it for tar.
 ZIP_DATE, TAR_SECONDS = (1980, 1, 1, 0, 0, 0), 315532800
@@ -40,8 +44,9 @@ MANIFEST = (
 
 @dataclass(frozen=True)
 class Zip:
-    """One zip, stored without compression: sound gains nothing by it, and its bytes would hang on a
-    version of zlib.
+    """One zip, stored without compression.
+
+    Sound gains nothing by it, and the bytes of the archive would depend on the version of zlib.
 
     path: None is `delivery.zip` in the batch's folder
     """
@@ -50,7 +55,7 @@ class Zip:
 
     def pack(self, files: Sequence[Delivered]) -> list[Path]:
         """The archive. Raises `OSError` where there is no room."""
-        target = Path(self.path) if self.path else files[0][0] / "delivery.zip"
+        target = Path(self.path) if self.path else files[0][0] / DELIVERY_ZIP
         with written_whole(target) as temporary:
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
                 for name, content in _contents(files):
@@ -62,7 +67,7 @@ class Zip:
                         if isinstance(content, bytes):
                             place.write(content)
                         else:
-                            with open(content, "rb") as source:
+                            with content.open("rb") as source:
                                 while chunk := source.read(2**20):
                                     place.write(chunk)
             _sync(temporary)
@@ -71,8 +76,9 @@ class Zip:
 
 @dataclass(frozen=True)
 class Tar:
-    """Shards of at most `shard_mib` (a larger file has one for itself), each with the tables of its
-    own files.
+    """Shards of at most `shard_mib` MiB, each with the tables of its own files.
+
+    A file that is larger gets a shard for itself.
 
     path: a folder; None is `delivery` in the batch's folder. Shards are called `00000.tar` and so
         on.
@@ -86,10 +92,11 @@ class Tar:
             raise ValueError(f"shard_mib={self.shard_mib} must be 1 or more")
 
     def pack(self, files: Sequence[Delivered]) -> list[Path]:
-        """The shards; those of an earlier and longer delivery are removed. Raises `OSError` where
-        there is no room.
+        """The shards; those of an earlier, longer delivery are removed.
+
+        Raises `OSError` where there is no room.
         """
-        target = Path(self.path) if self.path else files[0][0] / "delivery"
+        target = Path(self.path) if self.path else files[0][0] / DELIVERY_FOLDER
         written = []
         for number, some in enumerate(_shards(files, self.shard_mib * 2**20)):
             with written_whole(target / f"{number:05d}.tar") as temporary:
@@ -102,7 +109,7 @@ class Tar:
                             archive.addfile(info, io.BytesIO(content))
                         else:
                             info.size = content.stat().st_size
-                            with open(content, "rb") as source:
+                            with content.open("rb") as source:
                                 archive.addfile(info, source)
                 _sync(temporary)
             written.append(target / f"{number:05d}.tar")
@@ -115,7 +122,7 @@ class Tar:
 def _shards(files: Sequence[Delivered], most: int) -> Iterator[list[Delivered]]:
     shard: list[Delivered] = []
     size = 0
-    for folder, entry in sorted(files, key=lambda one: one[1].output):
+    for folder, entry in sorted(files, key=lambda one: one[1].result.output):
         if shard and size + (entry.output_size or 0) > most:
             yield shard
             shard, size = [], 0
@@ -127,16 +134,16 @@ def _shards(files: Sequence[Delivered], most: int) -> Iterator[list[Delivered]]:
 
 def _contents(files: Sequence[Delivered]) -> Iterator[tuple[str, bytes | Path]]:
     """Names and contents in order: tables, their checksums, the cleaned files."""
-    files = sorted(files, key=lambda one: (one[1].output, one[1].alias))
+    files = sorted(files, key=lambda one: (one[1].result.output, one[1].alias))
     entries = [entry for _, entry in files]
-    cleaned = [(folder, entry) for folder, entry in files if entry.status == CLEANED]
-    tables = {"manifest.csv": _manifest(entries), "metrics.csv": _metrics(entries)}
+    cleaned = [(folder, entry) for folder, entry in files if entry.result.cleaned]
+    tables = {"manifest.csv": _manifest(entries), METRICS_CSV: _metrics(entries)}
     sums = [(sha256(content).hexdigest(), name) for name, content in tables.items()]
-    sums += [(str(entry.output_sha256), entry.output) for _, entry in cleaned]
+    sums += [(str(entry.output_sha256), entry.result.output) for _, entry in cleaned]
     yield "checksums.sha256", "".join(f"{digest}  {name}\n" for digest, name in sums).encode()
     yield from tables.items()
     for folder, entry in cleaned:
-        yield entry.output, folder / entry.output
+        yield entry.result.output, folder / entry.result.output
 
 
 def _manifest(entries: Sequence[Entry]) -> bytes:
@@ -144,15 +151,17 @@ def _manifest(entries: Sequence[Entry]) -> bytes:
     for entry in entries:
         row: dict[str, Any] = {
             "alias": entry.alias,
-            "status": entry.status,
+            "status": str(entry.result.status),
             "sha256_of_input": entry.input.sha256,
         }
-        if entry.status == CLEANED:
-            row |= {"file": entry.output, "sha256": entry.output_sha256}
-            row |= {key: entry.row.get(key) for key in ("seconds", "sample_rate", "channels")}
+        if entry.result.cleaned:
+            row |= {"file": entry.result.output, "sha256": entry.output_sha256}
+            row |= {
+                key: getattr(entry.result, key) for key in ("seconds", "sample_rate", "channels")
+            }
         else:
-            folder, name = os.path.split(entry.path)
-            row["reason"] = entry.reason.replace(entry.path, name).replace(folder, "")
+            folder, name = os.path.split(entry.result.path)
+            row["reason"] = entry.result.reason.replace(entry.result.path, name).replace(folder, "")
         rows.append(row)
     return _table(MANIFEST, rows)
 
@@ -160,7 +169,8 @@ def _manifest(entries: Sequence[Entry]) -> bytes:
 def _metrics(entries: Sequence[Entry]) -> bytes:
     """Rows of metrics.csv without paths and timings."""
     rows = [
-        {key: value for key, value in entry.row.items() if _is_measure(key)} for entry in entries
+        {key: value for key, value in entry.result.row().items() if _is_measure(key)}
+        for entry in entries
     ]
     columns = ["alias", *sorted({key for row in rows for key in row if key != "alias"})]
     return _table(columns, rows)
@@ -175,5 +185,5 @@ def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _sync(path: Path) -> None:
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         os.fsync(file.fileno())

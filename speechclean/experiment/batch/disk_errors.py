@@ -1,4 +1,4 @@
-"""Is it this file, or does the folder take no more?"""
+"""Whether an error is one file's, or the output folder takes no more files."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ SLACK = 2**20
 
 
 def loss(error: Exception | None, folder: Path, needed: int) -> str:
-    """Why a folder takes no more, after an `error` at a file that needs so many bytes in it; empty
-    if it still does.
+    """Why a folder takes no more files; empty if it does.
 
-    By trying: libsndfile and numpy keep the number of a failed write to themselves.
+    error: what went wrong at a file that needs so many bytes in the folder
+
+    Found out by writing: libsndfile and numpy do not pass on the number of a failed write's error.
     """
     number = error.errno if isinstance(error, OSError) and error.errno in FULL else _tried(folder)
     if not number:
@@ -38,7 +39,7 @@ def loss(error: Exception | None, folder: Path, needed: int) -> str:
 
 
 def _tried(folder: Path) -> int:
-    """The number of the error that writing here gives; 0 for none."""
+    """The number of the error that writing here raises; 0 for none."""
     probe = folder / f".probe-{os.getpid()}"
     try:
         probe.write_bytes(b"\0" * 2**16)

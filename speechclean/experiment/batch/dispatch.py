@@ -1,7 +1,7 @@
-"""Files to workers. What a dead worker held goes to another, and a file that kills workers is found
-and named.
+"""Tasks to workers.
 
-A worker that stands still is as good as dead: it is ended, and its files go to another too.
+The tasks of a worker that died go to another, and a file that kills workers is found and named. A
+worker that stands still is as good as dead: it is ended, and its tasks go to another too.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from speechclean.experiment.config.errors import ConfigError
+from speechclean.records.file_result import FileResult
 
 from . import WorkersLost
 from .interrupt import Stop
-from .task import FAILED, Entry, Input, Task
+from .task import Entry, Input, Task
 from .worker_handle import Event, Inbox, Link, Setup
 
 log = logging.getLogger(__name__)
@@ -94,8 +95,7 @@ def dispatch(
     stop: Stop,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Entry | None]:
-    """An entry for each task as they end; None now and then in between, so that the caller can show
-    how time passes.
+    """An entry for each task, as they end; None now and then in between, to update progress.
 
     Once `stop` is asked for, what is at work is finished and nothing new begun. Raises
     `ConfigError` for what a worker finds wrong with its config before any file, `WorkersLost` when
@@ -216,20 +216,5 @@ class _Crew:
 
 def _culprit(task: Task, how: str, setup: Setup) -> Entry:
     reason = f"{task.path}: {DEATHS} workers died while they had nothing but this file ({how})"
-    row = {"alias": task.alias, "path": task.path, "status": FAILED, "reason": reason}
-    unread = Input(None, None, None)
-    return Entry(
-        task.alias,
-        task.path,
-        FAILED,
-        reason,
-        task.output,
-        setup.signature,
-        setup.weights,
-        unread,
-        None,
-        None,
-        0.0,
-        "",
-        row,
-    )
+    result = FileResult.failure(task.alias, task.path, reason, task.output)
+    return Entry(result, setup.signature, setup.weights, Input(None, None, None))

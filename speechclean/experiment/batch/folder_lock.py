@@ -13,13 +13,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from speechclean.records.run_folder import LOCK, OWNER
 from speechclean.system.atomic_files import json_object
 
 from . import Occupied
 
-NAME = ".lock"
-#: A killed process takes a moment until the kernel has closed its files: so long its lock is waited
-#: for, in seconds, when it is gone and when it can still be seen.
+#: How long, in seconds, a lock is waited for whose owner is gone, and one whose owner is alive: the
+#: kernel takes a moment to close the files of a killed process.
 GONE_S, SEEN_S = 10.0, 2.0
 
 
@@ -27,7 +27,7 @@ GONE_S, SEEN_S = 10.0, 2.0
 def held(folder: Path) -> Iterator[None]:
     """Hold the folder for the length of the block. Raises `Occupied`, with who is at work there."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock, owner = FileLock(folder / NAME), folder / ".owner"
+    lock, owner = FileLock(folder / LOCK), folder / OWNER
     began = time.monotonic()
     while True:
         try:
@@ -37,8 +37,8 @@ def held(folder: Path) -> Iterator[None]:
             who = json_object(owner)
             if time.monotonic() - began > (SEEN_S if _lives(who) else GONE_S):
                 raise Occupied(
-                    f"{folder}: another process is at work there{_shown(who)}. Wait for its end, or give this one a folder of "
-                    "its own with batch.out=..."
+                    f"{folder}: another process is at work there{_shown(who)}. Wait for its end, "
+                    "or give this one a folder of its own with batch.out=..."
                 ) from None
             time.sleep(0.1)
     try:
@@ -51,9 +51,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def _lives(who: dict[str, Any]) -> bool:
-    """Whether the owner can be seen; one on another machine lives, as far as can be told from
-    here.
-    """
+    """Whether the owner is alive; one on another machine counts as alive."""
     if not who:
         return False
     if who.get("host") != socket.gethostname():

@@ -20,8 +20,9 @@ class Stop:
 
 @contextmanager
 def on_interrupt() -> Iterator[Stop]:
-    """Within it a first SIGINT asks, a second raises `KeyboardInterrupt`. Outside of the main
-    thread nothing asks.
+    """Within it a first SIGINT asks for the end, a second raises `KeyboardInterrupt`.
+
+    Outside of the main thread, signals are left alone.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():

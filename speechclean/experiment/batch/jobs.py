@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
 
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio
 
-from .task import FAILED, Entry, Input, Task
-
-#: How reasons of failures for want of memory read: Python's, oneDNN's, torch's on a CPU and on a
-#: GPU.
-MEMORY_WORDS = (
-    "memoryerror",
-    "could not create a primitive",
-    "could not create a memory",
-    "can't allocate memory",
-    "out of memory",
-    "outofmemoryerror",
-    "cannot allocate memory",
-)
+from .task import Entry, Input, Task
 
 
 @dataclass
@@ -59,38 +44,6 @@ class Job:
             self.future.set_result(entry)
 
 
-@dataclass(frozen=True)
-class Signed:
-    """Makes entries, signed with what a worker was told: `signature` of its config, `weights` of
-    the models' files.
-    """
-
-    signature: str
-    weights: str
-
-    def entry(
-        self,
-        job: Job,
-        status: str,
-        reason: str,
-        row: Mapping[str, Any],
-        output: tuple[str | None, int | None] = (None, None),
-        mark: Mapping[str, Any] | None = None,
-    ) -> Entry:
-        """What became of a job; `output` is the sha256 and the size of the cleaned file. A failure
-        has a row of its own.
-        """
-        task = job.task
-        if status == FAILED:
-            reason = plain(reason, task.path)
-            row = {"alias": task.alias, "path": task.path, "status": FAILED, "reason": reason}
-        return Entry(
-            task.alias, task.path, status, reason, task.output, self.signature, self.weights,
-            job.input or Input(None, None, None), *output, round(time.monotonic() - job.started, 3),
-            datetime.now(UTC).isoformat(timespec="seconds"), row, mark,
-        )  # fmt: skip
-
-
 def named(path: object, error: BaseException) -> str:
     """A reason that names the file and the error.
 
@@ -98,18 +51,3 @@ def named(path: object, error: BaseException) -> str:
     'a.wav: ValueError: too loud'
     """
     return f"{path}: {type(error).__name__}: {error}"
-
-
-def is_memory(reason: str) -> bool:
-    """Whether a file failed for want of memory."""
-    return any(word in reason.lower() for word in MEMORY_WORDS)
-
-
-def plain(reason: str, path: str) -> str:
-    """A reason in one line; want of memory in plain words."""
-    line = " ".join(reason.split())
-    return (
-        f"{path}: not enough memory, even alone ({line.removeprefix(path + ': ')})"
-        if is_memory(line)
-        else line
-    )

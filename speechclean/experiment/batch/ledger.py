@@ -1,8 +1,8 @@
 """ledger.jsonl: a line for each file that came to an end, appended and synced, never rewritten.
 
-An output is in its place before its line is written. So after a crash or a power cut a line may be
-missing, and its file is cleaned again to the same bytes; a line without its file does not count
-either (`plan` looks). A torn last line is skipped.
+A cleaned file is in its place before its line is written. So after a crash or a power cut a line
+may be missing, and the file is cleaned again, to the same bytes; a line whose file is missing does
+not count (see `plan`). A torn last line is skipped.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from speechclean.records.run_folder import LEDGER
+
 from .task import Entry
 
 log = logging.getLogger(__name__)
-NAME = "ledger.jsonl"
 
 
 class Ledger:
-    """What is known of a batch: `entries` by alias, the last line of each counting. One process at
-    a time (`lock`).
+    """What is known of a batch: `entries` by alias, the last line of each counting.
+
+    Only the process that holds the folder's lock may open it.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / NAME
+        self.path = folder / LEDGER
         self.entries: dict[str, Entry] = {}
         torn = self._read()
-        self._file = open(self.path, "ab", buffering=0)
+        self._file = self.path.open("ab", buffering=0)
         if torn:
             self._file.write(b"\n")  # what comes next begins on a line of its own
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Write lines; they are on the disk when this returns. Raises `OSError` where there is no
-        room for them.
-        """
+        """Write lines and sync them to the disk. Raises `OSError` if there is no room."""
         if not entries:
             return
         written = "".join(entry.to_json() + "\n" for entry in entries).encode(
@@ -48,7 +48,7 @@ class Ledger:
         self.entries |= {entry.alias: entry for entry in entries}
 
     def _read(self) -> bool:
-        """Take in what is there; whether the last line has no end."""
+        """Read what is there; whether the last line has no end."""
         if not self.path.is_file():
             return False
         content, skipped = self.path.read_bytes(), 0

@@ -17,7 +17,7 @@ from .worker_handle import Inbox, Link, ProcessLink, Setup
 
 
 @dataclass(frozen=True)
-class Local:
+class LocalWorkers:
     """The executor on this machine.
 
     out: the batch's folder; the same folder continues the same batch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,24 +11,21 @@ from typing import Any
 
 from speechclean.audio.sound_files import probe
 from speechclean.audio.waveform import AudioError
-from speechclean.experiment.outputs import cleaned_path
 from speechclean.records import provenance
+from speechclean.records.run_folder import cleaned_path
 from speechclean.stages.types import Track
 
-from .task import CLEANED, FAILED, Entry, Task
+from .task import Entry, Task
 
 #: Which files `batch.only` may name.
 ONLY = ("all", "failed")
-#: Headers are read, and inputs hashed where it has to be, by so many threads at once: they wait for
-#: the disk.
+#: Threads that read headers and hash inputs, most of the time waiting for the disk.
 READERS = 8
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What an output depends on besides its input: the `signature` of the config, one over the
-    `weights`' contents.
-    """
+    """What an output depends on besides its input: hashes of the config and of the weights."""
 
     signature: str
     weights: str
@@ -37,7 +33,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Plan:
-    """`todo` in the order of work, and what is `kept` from before, by alias."""
+    """The tasks to be done, in the order of work, and the entries kept from before, by alias."""
 
     todo: list[Task]
     kept: Mapping[str, Entry]
@@ -52,12 +48,14 @@ def plan(
     only: str,
     force: bool,
 ) -> Plan:
-    """What is finished by the same config, weights and input, and still there, is kept; so is what
-    failed by the same.
+    """Keep what was cleaned, or failed, by the same config and weights from the same input.
 
-    output: the config's node; stream_above_s: longer files come last
-    only: `failed` does those again that failed, and leaves what has not been done undone; force:
-        everything anew.
+    A cleaned file must still be there. The rest is to be done.
+
+    output: the config's node
+    stream_above_s: files longer than this many seconds come last
+    only: `failed` cleans those again that failed, and no others
+    force: whether everything is cleaned anew
     """
     outputs = {track.alias: cleaned_path(track, output["layout"]) for track in tracks}
     folder = Path(output["dir"])
@@ -65,7 +63,7 @@ def plan(
     def holds(track: Track) -> bool:
         entry = entries.get(track.alias)
         if only == "failed":
-            return entry is None or entry.status != FAILED
+            return entry is None or not entry.result.failed
         if (
             force
             or entry is None
@@ -83,9 +81,8 @@ def plan(
         for t, done in zip(tracks, settled, strict=True)
         if done and t.alias in entries
     }
-    # Files of like length share a GPU's batches well, and at the end no core waits long for another
-    # one. What streams comes
-    # last: it takes all cores, and a kill costs the whole of it.
+    # Files of like length share a GPU's batches well, and at the end no core waits long for
+    # another. Streamed files come last: each takes all cores, and a kill costs the whole of it.
     return Plan(
         sorted(tasks, key=lambda task: (task.seconds > stream_above_s, -task.seconds, task.alias)),
         kept,
@@ -93,18 +90,20 @@ def plan(
 
 
 def _is_there(entry: Entry, folder: Path, output: str) -> bool:
-    """Whether a finished file's output lies where it belongs, in its full size."""
-    if entry.status != CLEANED:
+    """Whether a cleaned file is where it belongs, in its full size."""
+    if not entry.result.cleaned:
         return True
     try:
-        return entry.output == output and os.stat(folder / output).st_size == entry.output_size
+        size = (folder / output).stat().st_size
+        return entry.result.output == output and size == entry.output_size
     except OSError:
         return False
 
 
 def _same_input(path: Path, entry: Entry) -> bool:
-    """By size and time where they are those of then, else by content: a copy of the data set is the
-    same data set.
+    """Whether an input is unchanged: by size and time, or else by content.
+
+    So a copy of the data set is the same data set.
     """
     try:
         now = path.stat()
@@ -118,7 +117,7 @@ def _same_input(path: Path, entry: Entry) -> bool:
 
 
 def _task(track: Track, output: str) -> Task:
-    """A task, with what the header says of its length; a bad header is the worker's to tell of."""
+    """A task, with the length by its header; a bad header is for the worker to report."""
     try:
         info = probe(track.path)
         seconds, weight = info.samples / info.sample_rate, info.samples * info.channels

@@ -1,5 +1,6 @@
-"""How far a batch is, how fast it goes and when it will end: a live line in a terminal, a plain one
-now and then elsewhere.
+"""How far a batch is, how fast it goes and when it will end.
+
+A live line in a terminal, a plain line now and then elsewhere.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from .task import FAILED, Entry
+from .task import Entry
 
 
 @dataclass
 class Pace:
-    """Counts of a batch: files and seconds of sound in all, and so many that were `kept` from
-    before. The speed is that of now alone, by a clock that no one sets.
+    """Counts of a batch: files and seconds of sound, in all and `kept` from before.
+
+    The speed is that of this session, by a monotonic clock.
     """
 
     files: int
@@ -35,14 +37,15 @@ class Pace:
         self._began = self.clock()
 
     def add(self, entry: Entry, seconds: float) -> None:
-        """A file came to its end; `seconds` as they were planned. Time counts from the first one's
-        beginning: until then, workers only start.
+        """Count a file that came to its end, of so many planned `seconds` of sound.
+
+        Time counts from the beginning of the first one: until then, workers only start.
         """
         if not self._done:
             self._began = max(self._began, self.clock() - entry.took_s)
         self._done += 1
         self._done_seconds += seconds
-        self.failed += entry.status == FAILED
+        self.failed += entry.result.failed
 
     @property
     def speed(self) -> float:
@@ -60,24 +63,25 @@ class Pace:
 
     @property
     def share(self) -> float:
-        """How much is done, 0 to 1: of the sound where its length is known."""
+        """How much is done, 0 to 1, of the sound, or of the files if its length is unknown."""
         if self.seconds > 0:
             return (self.kept_seconds + self._done_seconds) / self.seconds
         return (self.kept + self._done) / max(self.files, 1)
 
     def line(self) -> str:
-        """`1,234 of 10,000 files, 1.4 of 11.2 h of sound, 26 × real time, 22 min left, 3 failed`"""
+        """`12 of 90 files, 1.4 of 9.2 h of sound, 26 × real time, 22 min left, 3 failed`."""
         hours = (self.kept_seconds + self._done_seconds) / 3600, self.seconds / 3600
         left = "" if self.left_s is None else f", {_spoken(self.left_s)} left"
         return (
-            f"{self.kept + self._done:,} of {self.files:,} files, {hours[0]:.2f} of {hours[1]:.2f} h of sound, "
+            f"{self.kept + self._done:,} of {self.files:,} files, "
+            f"{hours[0]:.2f} of {hours[1]:.2f} h of sound, "
             f"{self.speed:.1f} × real time{left}, {self.failed} failed"
         )
 
 
 @contextmanager
 def shown(pace: Pace, console: Console, interval_s: float) -> Iterator[Callable[[], None]]:
-    """Yields what is to be called often while a batch goes."""
+    """Show progress; yields a function to be called often."""
     if console.is_terminal:
         with Progress(
             BarColumn(20), TextColumn("{task.description}", markup=False), console=console
@@ -97,7 +101,9 @@ def shown(pace: Pace, console: Console, interval_s: float) -> Iterator[Callable[
 
 
 def _spoken(seconds: float) -> str:
-    """>>> _spoken(42), _spoken(1300), _spoken(9000)
+    """A duration for people.
+
+    >>> _spoken(42), _spoken(1300), _spoken(9000)
     ('42 s', '22 min', '2.5 h')
     """
     if seconds < 90:

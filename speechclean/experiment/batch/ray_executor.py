@@ -1,8 +1,8 @@
-"""batch=ray: actors of a Ray cluster, one for each GPU. Inputs and the output folder must be seen
-by all of its machines.
+"""batch=ray: actors of a Ray cluster, one for each GPU.
 
-What fails is caught at its file, in the worker: to Ray no task ever fails but by the death of its
-actor, and then the dispatcher gives what that one held to another.
+All of its machines must see the inputs and the output folder. Errors are caught in the worker, file
+by file: to Ray a task fails only by the death of its actor, whose files the dispatcher then gives
+to another.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ WAIT_S, CONNECT_S = 0.2, 5.0
 
 
 @dataclass(frozen=True)
-class Cluster:
+class RayActors:
     """The executor on Ray.
 
     address: of a running cluster, `ray://head:10001` or `auto`; None starts one in this machine,
         for the length of the batch
     workers: actors; None: one for each GPU of the cluster, or one for each of its machines
-    out, only, force, interval_s: as in `Local`
+    out, only, force, interval_s: as in `LocalWorkers`
     """
 
     out: str
@@ -57,12 +57,11 @@ class Cluster:
         check_common(self.only, self.workers, self.interval_s)
 
     def check(self) -> None:
-        """Raise `ImportError` where Ray is not installed, `ConnectionError` where nobody answers at
-        the address.
-        """
+        """Raise `ImportError` without Ray, `ConnectionError` if no cluster is at the address."""
         if importlib.util.find_spec("ray") is None:
             raise ImportError(
-                "batch=ray: Ray is not installed; pip install -c constraints.txt '.[ray]', or use batch=local"
+                "batch=ray: Ray is not installed; pip install -c constraints.txt '.[ray]', "
+                "or use batch=local"
             )
         host, _, port = (self.address or "").rpartition("://")[2].rpartition(":")
         if host and port.isdigit():
@@ -70,7 +69,8 @@ class Cluster:
                 socket.create_connection((host, int(port)), CONNECT_S).close()
             except OSError as error:
                 raise ConnectionError(
-                    f"batch.address={self.address}: nobody answers there ({error}); start or name one"
+                    f"batch.address={self.address}: nobody answers there ({error}); "
+                    "start or name one"
                 ) from error
 
     def entries(self, tasks: Sequence[Task], setup: Setup, stop: Stop) -> Iterator[Entry | None]:
@@ -83,8 +83,9 @@ class Cluster:
                 ray.init(self.address, **quiet)
             except Exception as error:  # by the way of connecting, Ray raises one thing or another
                 raise WorkersLost(
-                    f"batch.address={self.address}: Ray cannot connect ({str(error).splitlines()[0]}); a cluster that asks "
-                    "for a token wants RAY_AUTH_MODE=token here too"
+                    f"batch.address={self.address}: Ray cannot connect "
+                    f"({str(error).splitlines()[0]}); a cluster that asks for a token wants "
+                    "RAY_AUTH_MODE=token here too"
                 ) from error
         else:
             cpus = max(torch.get_num_threads(), self.workers or 1)
@@ -138,6 +139,7 @@ class Actor:
         return self._pulse()
 
     def clean(self, task: Mapping[str, Any]) -> str:
+        """Clean one file; its entry as JSON."""
         return self._worker.submit(Task(**task)).result().to_json()
 
 
@@ -167,13 +169,16 @@ class ActorLink:
         Thread(target=self._listen, name=f"actor-{number}", daemon=True).start()
 
     def send(self, task: Task) -> None:
+        """Give it a file to clean."""
         with self._lock:
             self._refs[self._actor.clean.remote(dataclasses.asdict(task))] = "entry"
 
     def close(self) -> None:
+        """End it; it holds nothing."""
         self.kill()  # called when nothing is held
 
     def kill(self) -> None:
+        """End it now."""
         import ray
 
         self._ended.set()

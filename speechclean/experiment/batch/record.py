@@ -1,6 +1,4 @@
-"""A batch's one run in the tracking store: aggregates, distributions, worst files, failures, and
-one table of all files.
-"""
+"""A batch in the tracking store: one run per session, with distributions instead of each file."""
 
 from __future__ import annotations
 
@@ -10,30 +8,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from speechclean.experiment.recording import Recording, timings
-from speechclean.records import provenance
+from speechclean.records import provenance, run_folder
 from speechclean.records.class_names import with_first
-from speechclean.records.results import histograms, tables, verdict
+from speechclean.records.file_result import FileResult
+from speechclean.records.results import histograms
 from speechclean.records.results.summary import worst
-from speechclean.records.tracking import NOTE_TAG, Run
-from speechclean.system.atomic_files import csv_rows, csv_text, json_object
+from speechclean.records.tracking import Run
+from speechclean.system.atomic_files import json_object
 
 from .plan import Identity
 
 #: The tag under which MLflow looks for tables, and the tags by which the sessions of one batch are
 #: found.
 TABLES_TAG, BATCH_TAG, CONTINUES_TAG = "mlflow.loggedArtifacts", "batch", "batch.continues"
-#: Which batch a folder holds, and its last run.
-NAME = "batch.json"
 #: So many of the files that gained least are named with the run.
 WORST = 20
 
 
 def identity(config: Mapping[str, Any], weights: Mapping[str, Path]) -> Identity:
-    """By what a file is known to be finished: all that changes its samples, and what its row says
-    beside them.
+    """What a file must have been cleaned by to count as done.
 
-    The place of the output counts by being looked for there (`plan`).
+    All that changes its samples, and what its result says beside them. Where the output belongs
+    counts too: `plan` looks for it there.
     """
     listening = with_first({key: config[key] for key in provenance.LISTENING})
     both = json.dumps(
@@ -43,47 +39,33 @@ def identity(config: Mapping[str, Any], weights: Mapping[str, Path]) -> Identity
     return Identity(provenance.digest([both])[:32], provenance.digest(hashes)[:32])
 
 
-def begin(run: Run, config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -> None:
-    """What is known before any work."""
-    Recording(run, folder, 0).origin(config, {}, weights)
-    before = json_object(folder / NAME)
+def link_sessions(run: Run, folder: Path) -> None:
+    """Tag a run with its batch and with the run of the session before; batch.json holds both."""
+    before = json_object(folder / run_folder.BATCH)
     batch = before.get("batch") or uuid.uuid4().hex
     run.tags({BATCH_TAG: batch} | ({CONTINUES_TAG: before["run"]} if before.get("run") else {}))
-    tables.write_json({"batch": batch, "run": run.id}, folder / NAME)
+    run_folder.write_json({"batch": batch, "run": run.id}, folder / run_folder.BATCH)
 
 
-def end(
-    run: Run,
-    rows: Sequence[Mapping[str, Any]],
-    means: Mapping[str, float],
-    metrics: Mapping[str, Any],
-    files: Sequence[Path],
-    folder: Path,
+def record_end(
+    run: Run, results: Sequence[FileResult], metrics: Mapping[str, Any], folder: Path
 ) -> None:
-    """What came of it, of all its sessions."""
-    counted = {
-        f"files_{word.replace(' ', '_')}": float(number)
-        for word, number in verdict.counts(rows).items()
-    }
-    run.metrics({**means, **counted, **histograms.percentiles(rows, metrics), **timings(rows)})
-    name, least = worst(rows, metrics, WORST)
+    """Record distributions, the worst files and the inputs, over all sessions of the batch."""
+    run.metrics(histograms.percentiles(results, metrics))
+    name, least = worst(results, metrics, WORST)
     if least:
-        listed = [{"alias": row["alias"], "path": row["path"], "gain": gain} for row, gain in least]
-        run.file(
-            tables.write_text(csv_text(("alias", "path", "gain"), listed), folder / "worst.csv")
-        )
+        rows = [{"alias": one.alias, "path": one.path, "gain": gain} for one, gain in least]
+        columns = ("alias", "path", "gain")
+        run.file(run_folder.write_table(columns, rows, folder / run_folder.WORST))
         run.tags({"worst_by": name})
-    if picture := histograms.write_histograms(rows, metrics, folder / "histograms.png"):
+    path = folder / run_folder.HISTOGRAMS
+    if picture := histograms.write_histograms(results, metrics, path):
         run.file(picture)
-    for path in files:
-        run.file(path)
-    known = [{"path": "files.json", "type": "table"}]
-    run.tags({TABLES_TAG: json.dumps(known), NOTE_TAG: (folder / "summary.md").read_text()})
-    hashes = [str(row.get("sha256")) for row in csv_rows(folder / "inputs.csv")]
-    profile = {"files": len(hashes), "seconds": sum(row.get("seconds") or 0 for row in rows)}
+    run.tags({TABLES_TAG: json.dumps([{"path": run_folder.FILES_TABLE, "type": "table"}])})
+    inputs = run_folder.read_inputs(folder / run_folder.INPUTS)
     run.dataset(
         "batch",
-        provenance.digest(hashes),
-        json.dumps({"manifest": "inputs.csv"}),
-        json.dumps(profile),
+        provenance.digest([str(row.get("sha256")) for row in inputs]),
+        json.dumps({"manifest": run_folder.INPUTS}),
+        json.dumps({"files": len(inputs), "seconds": sum(one.seconds or 0 for one in results)}),
     )

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Gate:
-    """Many pass `shared` at a time; who passes `alone` waits until they have left, and holds back
-    those who come later.
+class SharedLock:
+    """A lock that many threads hold `shared` at a time, or one holds `alone`.
+
+    A thread that wants it alone waits for those that share it, and later ones wait for it.
     """
 
     def __init__(self) -> None:
@@ -18,6 +19,7 @@ class Gate:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
+        """Hold the lock together with others."""
         with self._changed:
             self._changed.wait_for(lambda: not self._taken and not self._waiting)
             self._inside += 1
@@ -30,6 +32,7 @@ class Gate:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
+        """Hold the lock alone."""
         with self._changed:
             self._waiting += 1
             try:

@@ -1,27 +1,27 @@
-"""What goes to a worker and what comes back, both as JSON."""
+"""What is sent to a worker and what comes back, both as JSON."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from speechclean.records.file_result import FileResult, Status
+from speechclean.records.fingerprint import OUTPUT_STAGE, Mark
 from speechclean.stages.types import Track
-
-#: What became of a file. The last is no end: its output could not be written, and it is to be done
-#: again.
-CLEANED, FAILED, LOST = "cleaned", "failed", "lost"
 
 
 @dataclass(frozen=True)
 class Task:
-    """A file to be cleaned. `output` is below the batch's folder. `seconds` of sound are as its
-    header says, 0 where it says nothing; `weight` is what of it lies in memory, in samples of all
-    channels; `alone`: nothing else is at work beside it.
+    """A file to be cleaned.
+
+    output: where the cleaned file belongs, relative to the batch's folder
+    seconds: its length by its header; 0 if that cannot be read
+    weight: its length in memory, in samples of all channels
+    alone: whether the worker cleans nothing else beside it
     """
 
     alias: str
@@ -44,7 +44,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Input:
-    """An input as it was when it was read: content and what a look at the folder tells of it."""
+    """An input file as it was when it was read: its contents, size and time of modification."""
 
     sha256: str | None
     size: int | None
@@ -53,19 +53,14 @@ class Input:
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one file: a line of the ledger.
+    """A line of the ledger: what became of one file, and what it was cleaned by.
 
-    `signature` is of the config that it was cleaned by, `weights` of the models' files. `row` is
-    its line in metrics.csv,
-    `took_s` the time from its reading to its writing, `finished` a date for people: nothing is
-    decided by it. `mark` is the output's (`marks`), where marks are asked for.
+    `signature` is of the config, `weights` of the contents of the models' files, `input` of the
+    file that was read. `took_s` is the time from reading it to writing its output, `finished` a
+    date for people, by which nothing is decided.
     """
 
-    alias: str
-    path: str
-    status: str
-    reason: str
-    output: str
+    result: FileResult
     signature: str
     weights: str
     input: Input
@@ -73,28 +68,57 @@ class Entry:
     output_size: int | None = None
     took_s: float = 0.0
     finished: str = ""
-    row: Mapping[str, Any] = field(default_factory=dict)
-    mark: Mapping[str, Any] | None = None
+
+    @property
+    def alias(self) -> str:
+        """The file's alias."""
+        return self.result.alias
 
     def to_json(self) -> str:
-        """One line, without its end. Numbers that are none become null."""
+        """One line, without its end. Infinity and NaN become null."""
+        mark = self.result.fingerprints.get(OUTPUT_STAGE)
+        content = {
+            "alias": self.result.alias,
+            "path": self.result.path,
+            "status": str(self.result.status),
+            "reason": self.result.reason,
+            "output": self.result.output,
+            "signature": self.signature,
+            "weights": self.weights,
+            "input": dataclasses.asdict(self.input),
+            "output_sha256": self.output_sha256,
+            "output_size": self.output_size,
+            "took_s": self.took_s,
+            "finished": self.finished,
+            "row": self.result.row() if self.result.status != Status.LOST else {},
+            "mark": mark.to_json() if mark else None,
+        }
         return json.dumps(
-            _finite(dataclasses.asdict(self)),
-            ensure_ascii=False,
-            allow_nan=False,
-            separators=(",", ":"),
+            _finite(content), ensure_ascii=False, allow_nan=False, separators=(",", ":")
         )
 
     @classmethod
     def from_json(cls, line: str) -> Entry:
-        """Raises `ValueError` for anything but a whole entry."""
+        """An entry from its line. Raises `ValueError` for anything but a whole one."""
         content = json.loads(line)
         try:
-            known = {item.name for item in dataclasses.fields(cls)}
-            content = {key: value for key, value in content.items() if key in known}
-            return cls(**{**content, "input": Input(**content["input"])})
+            head = {key: content[key] for key in ("alias", "path", "status", "reason")}
+            mark = content.get("mark")
+            result = dataclasses.replace(
+                FileResult.from_row({**head, **content.get("row", {})}),
+                output=content["output"],
+                fingerprints={OUTPUT_STAGE: Mark.from_json(mark)} if mark else {},
+            )
+            rest = ("output_sha256", "output_size", "took_s", "finished")
+            return cls(
+                result,
+                content["signature"],
+                content["weights"],
+                Input(**content["input"]),
+                **{key: content[key] for key in rest if key in content},
+            )
         except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"no entry of a ledger ({error})") from error
+            raise ValueError(f"not an entry of a ledger ({error})") from error
 
 
 def _finite(value: Any) -> Any:

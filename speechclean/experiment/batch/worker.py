@@ -29,15 +29,15 @@ from speechclean.experiment.config.assemble import Experiment
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.schema import Config, bare
 from speechclean.experiment.load_networks import load
-from speechclean.experiment.outputs import Leaving, finish
-from speechclean.experiment.recording import mark_of
+from speechclean.experiment.outputs import OutputOptions
 from speechclean.records import provenance
 from speechclean.system import parallel
 
-from .disk_errors import loss
-from .jobs import Job, Signed, is_memory, named
-from .shared_lock import Gate
-from .task import CLEANED, FAILED, LOST, Entry, Input, Task
+from .entry_writer import EntryWriter
+from .jobs import Job, named
+from .memory_errors import is_memory
+from .shared_lock import SharedLock
+from .task import Entry, Input, Task
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +45,11 @@ READERS = 2
 
 
 class Worker:
-    """A pipeline that takes files as they come. `config` is a run's resolved one; outputs go to
-    `folder`; `pack` puts files in
-    common passes, None: where that gains something, on a GPU.
+    """A pipeline that takes files as they come.
+
+    config: a run's resolved one; folder: where outputs go
+    signature, weights: hashes for the entries of the ledger
+    pack: whether files share forward passes; None: on a GPU, where that is faster
     """
 
     def __init__(
@@ -62,11 +64,12 @@ class Worker:
         assert isinstance(cfg, DictConfig)
         self._experiment: Experiment = build(cfg)
         load(self._experiment)
-        self._signed, self._marks = Signed(signature, weights), bool(cfg.output.marks)
-        self._folder = folder.resolve()
-        self._leaving = Leaving(folder, cfg.output.ab_seconds, cfg.output.plots)
+        options = OutputOptions(
+            folder, cfg.output.ab_seconds, cfg.output.plots, fingerprint=bool(cfg.output.marks)
+        )
+        self._writer = EntryWriter(self._experiment, options, signature, weights)
         self._batching = Batching(1, cfg.batch_seconds, cfg.stream_above_s, folder, marks=False)
-        self._threads, self._gate = torch.get_num_threads(), Gate()
+        self._threads, self._gate = torch.get_num_threads(), SharedLock()
         self._pack = self._experiment.pipeline.device.type != "cpu" if pack is None else pack
         self._side_by_side = 1 if self._pack else parallel.at_once()
         self._read: queue.Queue[Job | None] = queue.Queue()
@@ -86,9 +89,7 @@ class Worker:
 
     @property
     def window(self) -> int:
-        """How many files a worker should hold for its threads to have work: at the models, read
-        ahead of them, behind them.
-        """
+        """How many files a worker should hold for all its threads to have work."""
         return 3 * self._side_by_side if not self._pack else 128
 
     def submit(self, task: Task) -> Future[Entry]:
@@ -236,38 +237,14 @@ class Worker:
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         """Finisher: outputs and the line of the ledger."""
+        streamed = isinstance(job.sound, LongAudio)
         try:
-            entry = self._written(job, outcome)
-            entry.to_json()  # one that cannot be told would be waited for
-        except BaseException as error:
+            entry = self._writer.write(job.task, outcome, job.input, job.started, streamed)
+            entry.to_json()  # an entry that cannot be sent would be waited for
+        except BaseException as error:  # noqa: BLE001 (whatever it is, the future needs an entry)
             self._fail(job, error)
         else:
             job.settle(entry)
-
-    def _written(self, job: Job, outcome: Outcome) -> Entry:
-        task, output = job.task, self._folder / job.task.output
-        status, reason, row, mark = FAILED, outcome.reason, {}, None
-        file: tuple[str | None, int | None] = None, None
-        try:
-            _check_inside(output, self._folder)
-            row = finish(outcome, self._experiment, self._leaving, task.output)
-            status, reason = str(row["status"]), str(row["reason"])
-            if status == CLEANED:
-                file = provenance.file_hash(output), output.stat().st_size
-                mark = mark_of(output).to_json() if self._marks else None
-            else:
-                output.unlink(missing_ok=True)  # one of an earlier config or input is none of this
-                if isinstance(job.sound, LongAudio) and (
-                    lost := loss(None, self._folder, 8 * task.weight)
-                ):
-                    status, reason = LOST, lost  # streams pass through the folder
-        except Exception as error:
-            reason = named(task.path, error)
-            if lost := loss(error, self._folder, 4 * task.weight):
-                status, reason = LOST, lost
-            else:
-                log.exception("%s", task.path)
-        return self._signed.entry(job, status, reason, row, file, mark)
 
     def _fail(self, job: Job, why: BaseException | str) -> None:
         """The entry of a file that no other can be had of; nothing where it has one."""
@@ -275,17 +252,9 @@ class Worker:
             return
         reason = f"{job.task.path}: {why}" if isinstance(why, str) else named(job.task.path, why)
         log.error("%s", reason, exc_info=None if isinstance(why, str) else why)
-        job.settle(self._signed.entry(job, FAILED, reason, {}))
+        job.settle(self._writer.failed(job.task, reason, job.input, job.started))
 
 
 def _own(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """What of a run's config a worker needs: no data set, no store, no executor."""
     return bare(config) | {"output": {**config["output"], "dir": str(folder)}}
-
-
-def _check_inside(output: Path, folder: Path) -> None:
-    """Raise `ValueError` if a link on the way leads out of the folder."""
-    if not output.parent.resolve().is_relative_to(folder):
-        raise ValueError(
-            f"{output.parent} is a link that leads out of the output folder; remove it"
-        )

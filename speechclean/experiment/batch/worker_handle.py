@@ -1,5 +1,6 @@
-"""A worker in a process of its own: a crash, or the kernel's choice when memory runs out, costs a
-worker and not the batch.
+"""A worker in a process of its own, as its parent sees it.
+
+So a crash, or the kernel's killing when memory runs out, costs a worker and not the batch.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Protocol
 
+from speechclean.records.run_folder import worker_log
+
 from .task import Entry, Task
 
 log = logging.getLogger(__name__)
@@ -32,9 +35,7 @@ CLOSE_S, KILL_S = 60.0, 10.0
 
 @dataclass(frozen=True)
 class Setup:
-    """What every worker is told: the run's resolved config, the output folder, and what its entries
-    are signed with.
-    """
+    """What every worker is given: resolved config, output folder, and hashes for its entries."""
 
     config: Mapping[str, Any]
     folder: Path
@@ -44,9 +45,14 @@ class Setup:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a worker said: it is `ready` for so many files, has an `entry`, is `alive` and
-    at work, finds its config or weights `wrong`, has another `problem` at its start, or is `dead`,
-    and why.
+    """A message of a worker, or its death.
+
+    ready: how many files it takes at once
+    entry: what became of a file
+    alive: whether it has been at work since its last message of this kind
+    wrong: what is wrong with its config or weights
+    problem: what else keeps it from starting
+    dead: how it died
     """
 
     worker: int
@@ -76,7 +82,8 @@ class Link(Protocol):
     ever, whatever it does.
     """
 
-    def send(self, task: Task) -> None: ...
+    def send(self, task: Task) -> None:
+        """Give it a file to clean."""
 
     def close(self) -> None:
         """Let it finish, and wait for it a while."""
@@ -98,9 +105,9 @@ class ProcessLink:
     ) -> None:
         self.number = number
         self._events = events
-        self._log = setup.folder / f"worker-{number}.log"
+        self._log = setup.folder / worker_log(number)
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        with open(self._log, "ab") as log:
+        with self._log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "speechclean.experiment.batch.worker_process"],
@@ -121,18 +128,22 @@ class ProcessLink:
 
     @property
     def pid(self) -> int:
+        """The process's id."""
         return self._process.pid
 
     def send(self, task: Task) -> None:
+        """Give it a file to clean."""
         self._say({"task": dataclasses.asdict(task)})
 
     def close(self) -> None:
+        """Let it finish, for a minute at most."""
         self._say({"end": True})
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(CLOSE_S)
         self.kill()
 
     def kill(self) -> None:
+        """End it now."""
         self._process.kill()
         self._outbox.put(None)
         try:
@@ -183,7 +194,7 @@ class ProcessLink:
             )
             return f"ended by {name}{hint}"
         try:
-            with open(self._log, "rb") as file:
+            with self._log.open("rb") as file:
                 file.seek(self._log_start)
                 last = file.read().decode(errors="replace").strip()[-TOLD_CHARACTERS:]
         except OSError:

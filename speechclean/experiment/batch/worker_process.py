@@ -1,9 +1,9 @@
-"""`python -m speechclean.experiment.batch.worker_process`: a worker at the other end of two pipes,
-a line of JSON for each message.
+"""`python -m speechclean.experiment.batch.worker_process`: the main function of a worker process.
 
-In: the set-up, then tasks, then `{"end": true}`. Out: `{"ready": window}`, or `{"wrong": problems}`
-of the config, or `{"problem": words}`; then an entry for each task; and at any time `{"alive":
-true}` (`pulse`). It dies with its parent: nobody writes into a folder whose lock is gone.
+Messages are lines of JSON on two pipes. In: the set-up, then tasks, then `{"end": true}`. Out:
+`{"ready": window}`, or `{"wrong": problems}` of the config, or `{"problem": words}`; then an entry
+for each task; and at any time `{"alive": true}` (`pulse`). The process dies with its parent, so that nothing is written into a folder whose lock
+is gone.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
+    """Read the set-up, then clean what is sent until the end."""
     answers = _own_channel()
     # Ctrl-C in a terminal reaches all of its processes: the parent decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from speechclean.records.class_names import with_current
+from speechclean.records.run_folder import CONFIG
 from speechclean.records.tracking import Record
 from speechclean.system.atomic_files import written_whole
 from speechclean.system.resources import conf_dir
@@ -57,7 +58,7 @@ def promote(record: Record, name: str, overwrite: bool = False) -> Promotion:
 
 def preset(record: Record, name: str) -> tuple[str, list[str]]:
     """The text of a run's preset, and the keys that are new since. Raises `PromotionError`."""
-    artifact = record.artifact("config.yaml")
+    artifact = record.artifact(CONFIG)
     if artifact is None:
         raise PromotionError(f"{record.name} ({record.id}) keeps no config.yaml")
     config = with_current(yaml.safe_load(artifact.read_text()))

@@ -14,11 +14,11 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from speechclean.experiment.outputs import LAYOUTS
 from speechclean.networks.cache import Cache, DiskCache, NoCache, default_dir
 from speechclean.networks.checkpoints import CheckpointError
 from speechclean.networks.weights import MissingWeights, preferring
 from speechclean.records.results.verdict import Thresholds
+from speechclean.records.run_folder import LAYOUTS
 from speechclean.records.tracking import TrackingError
 from speechclean.stages.datasets import DatasetError
 from speechclean.stages.types import Track

@@ -1,10 +1,12 @@
-"""What a run's rows come to, for people and for other programs.
+"""A run's results, for people and for other programs.
 
-html_report    report.html: one file that says what a run came to and lets it be heard
-histograms     distributions of metrics
-spectrograms   mixture, cleaned, residual and mask as pictures
-ab_clips       the same seconds of mixture, cleaned and residual
-tables         metrics.csv, metrics.json, summary.md, the table in the terminal
-verdict        improved, unchanged or harmed
-summary        means, and which files stand out
+html_report      report.html: the results and sounds of a run on one page
+histograms       distributions of metrics
+spectrograms     mixture, cleaned, residual and mask as pictures
+ab_clips         the same seconds of mixture, cleaned and residual
+terminal_table   the results in the terminal
+tables           metrics.csv, metrics.json, summary.md
+summary_page     the text of summary.md
+verdict          improved, unchanged or harmed
+summary          means, and which files stand out
 """

@@ -1,12 +1,10 @@
-"""Snippets to compare by ear: the same seconds of mixture, cleaned and residual, so that only the
-cleaning differs.
+"""A/B clips, to compare by ear: the same seconds of mixture, cleaned and residual.
 
 A fair comparison needs the *voice* at one level in both, or the louder one sounds better. The voice
 in `cleaned` has the level it had in the mixture once the gain of loudness management is taken out;
-matching the loudness of the whole files instead
-would lift the cleaned voice by as much as the music weighed. Residual is what was removed, at its
-true level: where it is silent, nothing was. So cleaned + residual = mixture in the snippets too, up
-to the rounding of 16 bits.
+matching the loudness of the whole files instead would raise the cleaned voice by as much as the
+music weighed. Residual is what was removed, at its true level: where it is silent, nothing was
+removed. So cleaned + residual = mixture in the clips too, up to the rounding of 16 bits.
 
 One gain for all three brings the mixture's peak to -3 dBFS, less where another of the three would
 pass -1 dBFS.
@@ -26,9 +24,9 @@ from speechclean.stages.types import Separation
 #: Linear peaks: the mixture's, and the highest that any snippet may reach (its reconstruction
 #: between samples is higher).
 MIXTURE_PEAK, HIGHEST_PEAK = 10 ** (-3 / 20), 10 ** (-1 / 20)
-#: Cutting into a sound clicks; 10 ms of fade do not.
+#: Length of the fades, without which a cut clicks.
 FADE_S = 0.01
-#: Above this rate nothing is heard, and neither flac nor every browser takes every rate above it.
+#: Nobody hears more than this rate holds, and neither flac nor every browser takes higher ones.
 HIGHEST_RATE = 48000
 #: What flac can hold.
 MOST_CHANNELS = 8
@@ -37,10 +35,10 @@ MOST_CHANNELS = 8
 def write_snippets(
     separation: Separation, alias: str, folder: Path, seconds: float = 8.0
 ) -> list[Path]:
-    """Write `<alias>_{mixture,cleaned,residual}.flac` (16 bit) of the `seconds` with most music;
-    all of a shorter file.
+    """Write `<alias>_{mixture,cleaned,residual}.flac` (16 bit) of the `seconds` with most music.
 
-    More than 8 channels are mixed down to one, rates above 48 kHz brought down to that.
+    A shorter file is written whole. More than 8 channels are mixed down to one, rates above 48 kHz
+    brought down to that.
     """
     start, stop = most_music(separation.residual, seconds)
     mixture = separation.mixture.waveform[:, start:stop]
@@ -58,8 +56,7 @@ def write_snippets(
 
 
 def most_music(residual: Audio, seconds: float) -> tuple[int, int]:
-    """First and last sample (excluded) of the window of `seconds` that holds most of the residual's
-    energy.
+    """First and last sample (excluded) of the `seconds` with most of the residual's energy.
 
     Windows start at half seconds, so that runs which differ a little show the same stretch of a
     file.

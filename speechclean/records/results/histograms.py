@@ -8,19 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
+from speechclean.records.file_result import FileResult
 from speechclean.system.atomic_files import written_whole
 
-from .summary import Metric, Row, pair_of
+from .summary import Metric
 
 BINS = 40
 
 
-def write_histograms(rows: Sequence[Row], metrics: Mapping[str, Metric], path: Path) -> Path | None:
+def write_histograms(
+    results: Sequence[FileResult], metrics: Mapping[str, Metric], path: Path
+) -> Path | None:
     """A png; None where no metric has a value both before and after."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    found = {name: pairs for name in metrics if (pairs := finite_pairs(rows, name))}
+    found = {name: pairs for name in metrics if (pairs := finite_pairs(results, name))}
     if not found:
         return None
     figure = Figure(figsize=(9, 2.2 * len(found)), layout="constrained")
@@ -43,13 +46,14 @@ def write_histograms(rows: Sequence[Row], metrics: Mapping[str, Metric], path: P
     return path
 
 
-def percentiles(rows: Sequence[Row], metrics: Mapping[str, Metric]) -> dict[str, float]:
-    """The 5th, 50th and 95th percentile of each metric after cleaning and of its change,
-    `<metric>_<what>.p05` and so on.
+def percentiles(results: Sequence[FileResult], metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """The 5th, 50th and 95th percentile of each metric after cleaning and of its change.
+
+    Named `<metric>_cleaned.p05`, `<metric>_change.p95` and so on.
     """
     found: dict[str, float] = {}
     for name in metrics:
-        if pairs := finite_pairs(rows, name):
+        if pairs := finite_pairs(results, name):
             values = np.array(pairs)
             for what, column in (
                 ("cleaned", values[:, 1]),
@@ -63,7 +67,7 @@ def percentiles(rows: Sequence[Row], metrics: Mapping[str, Metric]) -> dict[str,
     return found
 
 
-def finite_pairs(rows: Sequence[Row], name: str) -> list[tuple[float, float]]:
-    """A metric's values before and after, of the rows that have both."""
-    pairs = (pair_of(row, name) for row in rows)
+def finite_pairs(results: Sequence[FileResult], name: str) -> list[tuple[float, float]]:
+    """A metric's values before and after, of the files where both are finite."""
+    pairs = (result.pair(name) for result in results)
     return [pair for pair in pairs if pair and all(map(math.isfinite, pair))]

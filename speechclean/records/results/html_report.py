@@ -1,6 +1,7 @@
-"""report.html: one file that says what a run came to and lets it be heard. No other file, no
-network: it plays from a mail attachment and in MLflow's sandboxed viewer. The page itself is in
-    `assets/report/`.
+"""report.html: a run's results and sounds on one page.
+
+It needs no other file and no network, so that it plays from a mail attachment and in MLflow's
+sandboxed viewer. The page itself is in `assets/report/`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import Any
 from speechclean.audio.loudness import integrated_lufs
 from speechclean.audio.sound_files import as_mp3, load
 from speechclean.audio.waveform import Audio
-from speechclean.system.atomic_files import written_whole
+from speechclean.records.file_result import FileResult
+from speechclean.records.run_folder import CLIPS, REPORT, write_text
 from speechclean.system.resources import asset
 
 from . import spectrograms, verdict
-from .summary import Metric, Row, failures, improvement, lines, pair_of, ranked
+from .summary import Metric, failures, improvement, lines, ranked
 
 ASSETS = asset("report")
 SOUNDS = ("mixture", "cleaned", "residual")
@@ -35,18 +37,19 @@ HIGHEST_PEAK = 0.97
 
 
 def write_page(
-    rows: Sequence[Row],
+    results: Sequence[FileResult],
     means: Mapping[str, float],
     metrics: Mapping[str, Metric],
     folder: Path,
     name: str,
     seed: int,
 ) -> Path:
-    """Write `folder/report.html`, with the snippets of `folder/ab` for the worst, the middle and
-    the best files.
+    """Write report.html, with the A/B clips of the worst, the middle and the best files.
+
+    name, seed: the run's, shown on the page
     """
-    by, clips = _clips(rows, metrics, folder / "ab")
-    done = len(rows) - len(failures(rows))
+    by, clips = _clips(results, metrics, folder / CLIPS)
+    done = len(results) - len(failures(results))
     table = [
         {
             "name": line.name,
@@ -56,17 +59,18 @@ def write_page(
             "files": line.files,
         }
         | {"gain": improvement(line.mixture, line.cleaned, line.metric), "better": line.better}
-        for line in lines(rows, means, metrics)
+        for line in lines(results, means, metrics)
     ]
     data = {
         "name": name,
         "seed": seed,
-        "title": f"{name}: {done} of {len(rows)} files finished",
-        "how": f"The files that gained least, most and in the middle, by {by}; the stretch of each with most music."
+        "title": f"{name}: {done} of {len(results)} files finished",
+        "how": f"The files that gained least, most and in the middle, by {by}; "
+        "the stretch of each with most music."
         if by
         else "",
-        "verdicts": verdict.counts(rows)
-        | ({"failed": len(rows) - done} if done < len(rows) else {}),
+        "verdicts": verdict.counts(results)
+        | ({"failed": len(results) - done} if done < len(results) else {}),
         "means": table,
         "metrics": [
             {
@@ -75,9 +79,9 @@ def write_page(
                 "higher": line.metric.higher_is_better,
                 "better": line.better,
             }
-            for line in lines(rows, means, metrics)
+            for line in lines(results, means, metrics)
         ],
-        "rows": [_row(row, metrics) for row in rows],
+        "rows": [_row(result, metrics) for result in results],
         "clips": clips,
     }
     parts = {key: (ASSETS / f"page.{key}").read_text(encoding="utf-8") for key in ("css", "js")}
@@ -90,30 +94,24 @@ def write_page(
         lambda place: parts[place[1]],
         (ASSETS / "page.html").read_text(encoding="utf-8"),
     )
-    with written_whole(folder / "report.html") as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
-    return folder / "report.html"
+    return write_text(page, folder / REPORT)
 
 
-def _row(row: Row, metrics: Mapping[str, Metric]) -> dict[str, Any]:
-    failed = row["status"] == "failed"
-    judged = f"failed: {row['reason']}" if failed else str(row.get("verdict") or verdict.NOT_JUDGED)
-    values = {name: pair for name in metrics if (pair := pair_of(row, name))}
+def _row(result: FileResult, metrics: Mapping[str, Metric]) -> dict[str, Any]:
+    shown = f"failed: {result.reason}" if result.failed else result.verdict or verdict.NOT_JUDGED
     return {
-        "alias": row["alias"],
-        "verdict": judged,
-        "seconds": row.get("seconds"),
-        "values": values,
+        "alias": result.alias,
+        "verdict": shown,
+        "seconds": result.seconds,
+        "values": {name: pair for name in metrics if (pair := result.pair(name))},
     }
 
 
 def _clips(
-    rows: Sequence[Row], metrics: Mapping[str, Metric], folder: Path
+    results: Sequence[FileResult], metrics: Mapping[str, Metric], folder: Path
 ) -> tuple[str, list[dict[str, Any]]]:
-    """What can be heard, the worst first, as long as it fits; and the metric that they are ranked
-    by.
-    """
-    by, order = ranked([row for row in rows if _there(folder, row)], metrics)
+    """The metric that files are ranked by, and the clips that fit on the page, the worst first."""
+    by, order = ranked([result for result in results if _has_clips(folder, result)], metrics)
     unit = f" {metrics[by].unit}".rstrip() if by else ""
     picks: dict[str, tuple[int, str]] = {}
     middle = max(0, (len(order) - OF_EACH) // 2)
@@ -126,12 +124,12 @@ def _clips(
     for why, places in groups:
         for place in places:
             if 0 <= place < len(order):
-                row, gain = order[place]
-                picks[row["alias"]] = (place, f"{why}, {gain:+.2f}{unit}" if by else "")
+                result, gain = order[place]
+                picks[result.alias] = (place, f"{why}, {gain:+.2f}{unit}" if by else "")
     if len(order) <= 3 * OF_EACH:  # then all of them, by rank
         picks = {
-            row["alias"]: (n, f"{n + 1} of {len(order)}" + (f", {gain:+.2f}{unit}" if by else ""))
-            for n, (row, gain) in enumerate(order)
+            result.alias: (n, f"{n + 1} of {len(order)}" + (f", {gain:+.2f}{unit}" if by else ""))
+            for n, (result, gain) in enumerate(order)
         }
     clips: list[dict[str, Any]] = []
     used = 0
@@ -144,22 +142,23 @@ def _clips(
     return by, clips
 
 
-def _there(folder: Path, row: Row) -> bool:
-    return all((folder / f"{row['alias']}_{name}.flac").is_file() for name in SOUNDS)
+def _has_clips(folder: Path, result: FileResult) -> bool:
+    return all((folder / f"{result.alias}_{name}.flac").is_file() for name in SOUNDS)
 
 
 def _clip(alias: str, why: str, folder: Path) -> tuple[dict[str, Any], int]:
-    """One file's three sounds, with their pictures, and the bytes that they take.
+    """One file's three sounds with their pictures, and the number of bytes that they take.
 
-    `matched` is the linear gain under which mixture and cleaned have one loudness (LUFS); the
-    residual follows the mixture.
+    `matched` is the linear gain at which mixture and cleaned are equally loud (LUFS); the residual
+    gets the mixture's.
     """
     sounds = {name: load(folder / f"{alias}_{name}.flac") for name in SOUNDS}
     loudness = {name: integrated_lufs(sound) for name, sound in sounds.items()}
     gains = dict.fromkeys(SOUNDS, 1.0)
-    if loudness["mixture"] is not None and loudness["cleaned"] is not None:
-        # What is next to silent is not blown up to a mixture's level.
-        gains["cleaned"] = 10 ** (min(30.0, loudness["mixture"] - loudness["cleaned"]) / 20)
+    before, after = loudness["mixture"], loudness["cleaned"]
+    if before is not None and after is not None:
+        # A sound that is next to silent is not amplified to the mixture's level.
+        gains["cleaned"] = 10 ** (min(30.0, before - after) / 20)
     peak = max(
         gains[name] * float(sound.waveform.abs().max())
         for name, sound in sounds.items()
@@ -177,6 +176,6 @@ def _clip(alias: str, why: str, folder: Path) -> tuple[dict[str, Any], int]:
 
 
 def _peaks(sound: Audio) -> list[int]:
-    """The waveform's outline: peaks of equal stretches, in percent of full scale."""
+    """The waveform's outline: peaks of `PEAKS` equal stretches, in percent of full scale."""
     pieces = sound.waveform.abs().amax(0).tensor_split(min(PEAKS, max(1, sound.samples)))
     return [min(100, round(100 * float(piece.max()))) if len(piece) else 0 for piece in pieces]

@@ -1,5 +1,4 @@
-"""Spectrograms of a separation: mixture, cleaned, residual and the mask, one above the other on one
-time axis.
+"""Spectrograms of a separation: mixture, cleaned, residual and the mask, on one time axis.
 
 Drawn through matplotlib's Figure objects, never pyplot: nothing is kept between plots and no
 display is asked for.
@@ -82,8 +81,9 @@ def _levels(audio: Audio) -> Tensor:
 
 
 def _spectra(audio: Audio) -> Tensor:
-    """Spectra of windows spread evenly over the sound, so that an hour is drawn as fast as a
-    minute.
+    """Spectra of windows spread evenly over the sound.
+
+    Their number is bounded, so that an hour is drawn as fast as a minute.
 
     Shape: complex `[channels, columns, freqs]`; a full-scale sine reads 1/4 in power.
     """
@@ -105,8 +105,9 @@ def _columns(frames: int) -> Tensor:
 
 
 def _mel_rows(bins: Tensor, sample_rate: int) -> Tensor:
-    """Means of bins over overlapping triangles, evenly spaced in mel. Shape: `[freqs, frames]` ->
-    `[ROWS, frames]`.
+    """Means of bins over overlapping triangles, evenly spaced in mel.
+
+    Shape: `[freqs, frames]` -> `[ROWS, frames]`.
     """
     return _triangles(bins.shape[0], sample_rate) @ bins.detach().float().cpu()
 

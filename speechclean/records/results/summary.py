@@ -1,34 +1,32 @@
-"""Scores of a run: means over the files, and which files stand out. Pure functions on rows.
-
-A row describes one input: `alias, path, status ("cleaned" | "failed"), reason, seconds,
-sample_rate, channels`, then `<metric>_mixture` and `<metric>_cleaned` for each metric, and
-`<stage>_s` for each stage; what has no value is None or not there.
-"""
+"""Means over a run's files, and which files stand out. Pure functions of results."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-Row = Mapping[str, Any]
+from speechclean.records.file_result import FileResult
 
 
 class Metric(Protocol):
     """What a report needs to know of a metric."""
 
     @property
-    def unit(self) -> str: ...
+    def unit(self) -> str:
+        """The unit; empty for a pure number."""
 
     @property
-    def higher_is_better(self) -> bool | None: ...
+    def higher_is_better(self) -> bool | None:
+        """None for a metric that is neither good nor bad."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One metric's means, in its unit, over the `files` where it could be measured both before and
-    after.
+    """One metric's means, in its unit.
+
+    files: how many files the means are over, those where it could be measured before and after
     """
 
     name: str
@@ -39,20 +37,21 @@ class Line:
 
     @property
     def better(self) -> str:
-        """Which way is better."""
+        """An arrow for the direction that is better."""
         return {True: "↑", False: "↓", None: ""}[self.metric.higher_is_better]
 
 
-def means(rows: Iterable[Row], metrics: Mapping[str, Metric]) -> dict[str, float]:
-    """Means over the files that have both values: `<metric>_mixture`, `<metric>_cleaned` and their
-    difference. That is `<metric>_improvement`, positive for the better whichever way the metric
-    goes, or `<metric>_change` for a metric that is neither good nor bad. Then `files_cleaned` and
-    `files_failed`.
+def means_of(results: Iterable[FileResult], metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """Means over the files that have both values, and the numbers of files.
+
+    `<metric>_mixture`, `<metric>_cleaned` and their difference: `<metric>_improvement`, positive
+    for the better whichever way the metric goes, or `<metric>_change` for a metric that is neither
+    good nor bad. Then `files_cleaned` and `files_failed`.
     """
-    rows = list(rows)
+    results = list(results)
     values: dict[str, float] = {}
     for name, metric in metrics.items():
-        pairs = [pair for row in rows if (pair := pair_of(row, name))]
+        pairs = [pair for result in results if (pair := result.pair(name))]
         if pairs:
             mixture, cleaned = (
                 math.fsum(column) / len(pairs) for column in zip(*pairs, strict=True)
@@ -62,68 +61,63 @@ def means(rows: Iterable[Row], metrics: Mapping[str, Metric]) -> dict[str, float
             values[f"{name}_change" if gain is None else f"{name}_improvement"] = (
                 cleaned - mixture if gain is None else gain
             )
-    failed = len(failures(rows))
-    return {**values, "files_cleaned": float(len(rows) - failed), "files_failed": float(failed)}
+    failed = len(failures(results))
+    return {**values, "files_cleaned": float(len(results) - failed), "files_failed": float(failed)}
 
 
 def lines(
-    rows: Iterable[Row], means: Mapping[str, float], metrics: Mapping[str, Metric]
+    results: Iterable[FileResult], means: Mapping[str, float], metrics: Mapping[str, Metric]
 ) -> list[Line]:
-    """What a table of the means says, a line for each metric that has one, in the config's
-    order.
-    """
-    rows = list(rows)
+    """A line of a table for each metric that has means, in the config's order."""
+    results = list(results)
     found = []
     for name, metric in metrics.items():
         if f"{name}_mixture" in means:
-            files = sum(pair_of(row, name) is not None for row in rows)
+            files = sum(result.pair(name) is not None for result in results)
             found.append(
                 Line(name, metric, means[f"{name}_mixture"], means[f"{name}_cleaned"], files)
             )
     return found
 
 
-def failures(rows: Iterable[Row]) -> list[Row]:
-    """The rows of the files that could not be cleaned."""
-    return [row for row in rows if row["status"] == "failed"]
+def failures(results: Iterable[FileResult]) -> list[FileResult]:
+    """The results of the files that could not be cleaned."""
+    return [result for result in results if result.failed]
 
 
 def worst(
-    rows: Iterable[Row], metrics: Mapping[str, Metric], number: int = 5
-) -> tuple[str, list[tuple[Row, float]]]:
-    """The files that gained least, with their gain, by the first metric of the config that has a
-    better and a value.
+    results: Iterable[FileResult], metrics: Mapping[str, Metric], number: int = 5
+) -> tuple[str, list[tuple[FileResult, float]]]:
+    """The metric that files are ranked by, and the files that gained least by it, with their gain.
+
+    Empty if no metric can rank files.
     """
-    name, order = ranked(rows, metrics)
+    name, order = ranked(results, metrics)
     return name, order[:number] if name else []
 
 
 def ranked(
-    rows: Iterable[Row], metrics: Mapping[str, Metric]
-) -> tuple[str, list[tuple[Row, float]]]:
-    """The metric that files are ranked by, the first of the config that has a better and a value,
-    and the files that it applies to with their gain, least first. Without such a metric its name is
-    empty and all files come as they are.
+    results: Iterable[FileResult], metrics: Mapping[str, Metric]
+) -> tuple[str, list[tuple[FileResult, float]]]:
+    """The metric that files are ranked by, and the files it applies to, the least gain first.
+
+    It is the first metric of the config that has a value and a direction that is better. Without
+    one, the name is empty and all files come in their own order.
     """
-    rows = list(rows)
+    results = list(results)
     for name, metric in metrics.items():
-        pairs = [(row, pair) for row in rows if (pair := pair_of(row, name))]
         gains = [
-            (row, gain) for row, pair in pairs if (gain := improvement(*pair, metric)) is not None
+            (result, gain)
+            for result in results
+            if (pair := result.pair(name)) and (gain := improvement(*pair, metric)) is not None
         ]
         if gains:
             return name, sorted(gains, key=lambda entry: entry[1])
-    return "", [(row, 0.0) for row in rows]
-
-
-def pair_of(row: Row, name: str) -> tuple[float, float] | None:
-    """A row's values of one metric before and after, if it has both."""
-    mixture, cleaned = row.get(f"{name}_mixture"), row.get(f"{name}_cleaned")
-    return None if mixture is None or cleaned is None else (float(mixture), float(cleaned))
+    return "", [(result, 0.0) for result in results]
 
 
 def improvement(mixture: float, cleaned: float, metric: Metric) -> float | None:
-    """The change, positive for the better; None where there is no better."""
+    """The change, positive for the better; None for a metric that is neither good nor bad."""
     if metric.higher_is_better is None:
         return None
     return cleaned - mixture if metric.higher_is_better else mixture - cleaned

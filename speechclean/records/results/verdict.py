@@ -1,6 +1,4 @@
-"""Was a file improved, left as it was, or harmed? A verdict from its metrics before and after, with
-reasons. Pure functions on rows.
-"""
+"""Was a file improved, left as it was, or harmed? A verdict from its metrics, with the reasons."""
 
 from __future__ import annotations
 
@@ -8,7 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .summary import Metric, Row, improvement
+from speechclean.records.file_result import AFTER, BEFORE, FileResult
+
+from .summary import Metric, improvement
 
 #: The words that a verdict begins with, in the order of a summary.
 IMPROVED, UNCHANGED, HARMED, NOT_JUDGED, PASSED = (
@@ -23,8 +23,7 @@ WORDS = (IMPROVED, UNCHANGED, HARMED, NOT_JUDGED, PASSED)
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Changes that count, by metric and in its unit; metrics that a run does not measure are not
-    asked.
+    """Changes that count, by metric and in its unit; metrics that a run does not measure do not.
 
     harm: a change for the worse by more than this is harm; for a level, which is neither good nor
         bad, a change either way
@@ -42,19 +41,21 @@ class Thresholds:
                         f"{side}.{name}={least} must be 0 or more, in the metric's unit"
                     )
 
-    def judge(self, row: Row, metrics: Mapping[str, Metric]) -> str:
-        """`improved`, `unchanged` or `harmed: ESTOI -0.07, WER +0.12`; `not judged` where no metric
-        named here has a value.
+    def judge(self, measures: Mapping[str, float | None], metrics: Mapping[str, Metric]) -> str:
+        """The verdict: `improved`, `unchanged`, `harmed: ESTOI -0.07, WER +0.12` or `not judged`.
 
-        Harm outweighs gain. What could be measured in the mixture and no longer can (a voice that
-        was muted) is harm.
+        measures: `<metric>_mixture` and `<metric>_cleaned` by name; if no metric that has a
+            threshold was measured, the file is not judged
+
+        Harm outweighs gain. A metric that could be measured in the mixture and cannot any more (of
+        a voice that was muted) is harm.
         """
-        reasons, asked, better = [], False, False
+        reasons, judged, better = [], False, False
         for name in metrics.keys() & (self.harm.keys() | self.gain.keys()):
-            before, after = row.get(f"{name}_mixture"), row.get(f"{name}_cleaned")
+            before, after = measures.get(f"{name}{BEFORE}"), measures.get(f"{name}{AFTER}")
             if before is None:
                 continue
-            asked = True
+            judged = True
             if after is None:
                 reasons += [f"{_shown(name)} gone"] if name in self.harm else []
                 continue
@@ -68,7 +69,7 @@ class Thresholds:
                 better = True
         if reasons:
             return f"{HARMED}: {', '.join(sorted(reasons))}"
-        return NOT_JUDGED if not asked else IMPROVED if better else UNCHANGED
+        return NOT_JUDGED if not judged else IMPROVED if better else UNCHANGED
 
 
 def word(verdict: str) -> str:
@@ -80,18 +81,22 @@ def word(verdict: str) -> str:
     return verdict.partition(":")[0]
 
 
-def counts(rows: Iterable[Row]) -> dict[str, int]:
-    """How many files got which verdict, those with none left out."""
-    found = [word(row["verdict"]) for row in rows if row.get("verdict")]
+def counts(results: Iterable[FileResult]) -> dict[str, int]:
+    """How many files got which verdict; files and verdicts without any are left out."""
+    found = [word(result.verdict) for result in results if result.verdict]
     return {name: found.count(name) for name in WORDS if name in found}
 
 
-def harmed(rows: Iterable[Row]) -> list[Row]:
-    """The rows of the files that were harmed, those with most reasons first."""
-    return sorted(
-        (row for row in rows if is_harm(row.get("verdict") or "")),
-        key=lambda row: -row["verdict"].count(","),
-    )
+def count_metrics(results: Iterable[FileResult]) -> dict[str, float]:
+    """`counts` as metrics of a run: `files_improved` and so on."""
+    counted = counts(results).items()
+    return {f"files_{name.replace(' ', '_')}": float(number) for name, number in counted}
+
+
+def harmed(results: Iterable[FileResult]) -> list[tuple[FileResult, str]]:
+    """The files that were harmed, with their verdicts, those with most reasons first."""
+    found = [(one, one.verdict) for one in results if one.verdict and is_harm(one.verdict)]
+    return sorted(found, key=lambda pair: -pair[1].count(","))
 
 
 def is_harm(verdict: str) -> bool:

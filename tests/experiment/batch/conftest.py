@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
-from speechclean.experiment.batch.task import CLEANED, Entry, Input
+from speechclean.experiment.batch.task import Entry, Input
 from speechclean.experiment.config.compose import composed
+from speechclean.records.file_result import FileResult, Status
 
 SMALL = [
     "separators=[embedded_hdemucs_q]",
@@ -20,21 +22,25 @@ SMALL = [
 ]
 
 
-def entry(alias: str, status: str = CLEANED, **other: Any) -> Entry:
-    """A line of a ledger."""
-    row = {
-        "alias": alias,
+def entry(alias: str, status: Status = Status.CLEANED, **other: Any) -> Entry:
+    """A line of a ledger; `other` are fields of it or of its result."""
+    cleaned = status == Status.CLEANED
+    fields: dict[str, Any] = {
         "path": f"/in/{alias}.wav",
-        "status": status,
-        "reason": other.get("reason", ""),
-        "seconds": 1.0,
+        "seconds": 1.0 if cleaned else None,
+        "output": f"cleaned/{alias}.wav",
     }
+    own = {field.name for field in dataclasses.fields(FileResult)}
+    fields |= {key: value for key, value in other.items() if key in own}
     values: dict[str, Any] = {
-        "alias": alias, "path": f"/in/{alias}.wav", "status": status, "reason": "", "output": f"cleaned/{alias}.wav",
-        "signature": "s", "weights": "w", "input": Input("0" * 64, 4, 5), "output_sha256": "1" * 64, "output_size": 4,
-        "row": row,
-    }  # fmt: skip
-    return Entry(**{**values, **other})
+        "signature": "s",
+        "weights": "w",
+        "input": Input("0" * 64, 4, 5),
+        "output_sha256": "1" * 64,
+        "output_size": 4,
+    }
+    values |= {key: value for key, value in other.items() if key not in own}
+    return Entry(FileResult(alias=alias, status=status, **fields), **values)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pytest
 from speechclean.cli import deliver
 from speechclean.experiment.batch.delivery import Delivered, Tar, Zip
 from speechclean.experiment.batch.ledger import Ledger
-from speechclean.experiment.batch.task import FAILED
+from speechclean.records.file_result import Status
 from tests.experiment.batch.conftest import entry
 
 
@@ -32,20 +32,15 @@ def batch(folder: Path, mtime: int = 1) -> list[Delivered]:
         path.write_bytes(bytes([number]) * 700_000)
         os.utime(path, (mtime, mtime))
         digest = sha256(path.read_bytes()).hexdigest()
-        row = {
-            "alias": name,
-            "path": f"{folder}/in/{name}",
-            "status": "cleaned",
-            "lufs_cleaned": -20.5,
-            "fusion_s": mtime / 7,
-        }
         entries.append(
             entry(
                 name,
                 output=f"cleaned/{name}.wav",
                 output_sha256=digest,
                 output_size=700_000,
-                row=row,
+                path=f"{folder}/in/{name}",
+                measures={"lufs_cleaned": -20.5},
+                stage_seconds={"fusion": mtime / 7},
                 took_s=float(mtime),
             )
         )
@@ -53,10 +48,9 @@ def batch(folder: Path, mtime: int = 1) -> list[Delivered]:
     entries.append(
         entry(
             "bad",
-            FAILED,
+            Status.FAILED,
             path=f"{folder}/in/bad.wav",
             reason=reason,
-            row={"alias": "bad", "status": "failed"},
         )
     )
     return [(folder, one) for one in entries]
@@ -119,7 +113,10 @@ def test_shards_hold_each_file_once_with_the_tables_of_their_own(tmp_path: Path)
 
 def test_what_was_damaged_since_is_not_delivered(tmp_path: Path) -> None:
     entries = batch(tmp_path)
-    entries[0] = (tmp_path, replace(entries[0][1], output="cleaned/gone.wav"))
+    entries[0] = (
+        tmp_path,
+        replace(entries[0][1], result=replace(entries[0][1].result, output="cleaned/gone.wav")),
+    )
     with pytest.raises(OSError, match="gone"):
         Zip().pack(entries)
     assert not list(tmp_path.rglob("*.zip"))

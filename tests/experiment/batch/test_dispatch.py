@@ -25,10 +25,11 @@ from speechclean.experiment.batch.dispatch import (
 )
 from speechclean.experiment.batch.interrupt import Stop, on_interrupt
 from speechclean.experiment.batch.pulse import BEAT_S, Pulse
-from speechclean.experiment.batch.shared_lock import Gate
-from speechclean.experiment.batch.task import CLEANED, FAILED, Entry, Task
+from speechclean.experiment.batch.shared_lock import SharedLock
+from speechclean.experiment.batch.task import Entry, Task
 from speechclean.experiment.batch.worker_handle import Event, Inbox, ProcessLink, Setup
 from speechclean.experiment.config.errors import ConfigError
+from speechclean.records.file_result import Status
 from tests.experiment.batch.conftest import entry
 
 SETUP = Setup({}, Path("out"), "s", "w")
@@ -42,15 +43,14 @@ class Scripted:
     """A worker that finishes what it is given, or dies of it."""
 
     def __init__(
-        self, number: int, events: Inbox, kills: Callable[[Task], bool], log: list
+        self,
+        number: int,
+        events: Inbox,
+        kills: Callable[[Task], bool],
+        log: list[tuple[int, Task]],
     ) -> None:
-        self.number, self.events, self.kills, self.log, self.gone = (
-            number,
-            events,
-            kills,
-            log,
-            False,
-        )
+        self.number, self.events, self.kills = number, events, kills
+        self.log, self.gone = log, False
         self.holds: list[Task] = []
         events.put(Event(number, ready=3))
 
@@ -71,8 +71,8 @@ class Scripted:
 
 def ended(
     kills: Callable[[Task], bool], workers: int = 2, stop: Stop | None = None
-) -> tuple[list[Entry], list]:
-    log: list = []
+) -> tuple[list[Entry], list[tuple[int, Task]]]:
+    log: list[tuple[int, Task]] = []
     found = dispatch(
         TASKS,
         SETUP,
@@ -92,16 +92,16 @@ def test_what_a_dead_worker_held_goes_to_another_alone() -> None:
     deaths = iter([True])
     entries, log = ended(lambda task: task.alias == "c" and next(deaths, False))
     assert Counter(one.alias for one in entries) == Counter("abcdefgh")
-    assert {one.status for one in entries} == {CLEANED}
+    assert {one.result.status for one in entries} == {Status.CLEANED}
     assert any(task.alone for _, task in log)
 
 
 def test_a_file_that_kills_every_worker_is_named_and_the_rest_finished() -> None:
     entries, log = ended(lambda task: task.alias == "d")
     assert Counter(one.alias for one in entries) == Counter("abcdefgh")
-    (bad,) = [one for one in entries if one.status == FAILED]
+    (bad,) = [one for one in entries if one.result.failed]
     assert bad.alias == "d"
-    assert "SIGKILL" in bad.reason
+    assert "SIGKILL" in bad.result.reason
     assert sum(task.alone and task.alias == "d" for _, task in log) == DEATHS
 
 
@@ -120,7 +120,7 @@ def test_workers_that_cannot_live_are_no_files_fault() -> None:
 def test_several_files_that_kill_workers_are_all_named() -> None:
     entries, _ = ended(lambda task: task.alias in "adfgh", workers=1)
     assert Counter(one.alias for one in entries) == Counter("abcdefgh")
-    assert {one.alias for one in entries if one.status == FAILED} == set("adfgh")
+    assert {one.alias for one in entries if one.result.failed} == set("adfgh")
 
 
 def test_a_config_that_a_worker_finds_wrong_is_the_configs_problem() -> None:
@@ -143,7 +143,7 @@ def test_a_worker_with_a_problem_ends_the_batch_by_its_words() -> None:
 
 
 def test_a_stop_finishes_what_is_at_work_and_begins_nothing() -> None:
-    stop, log = Stop(), []
+    stop, log = Stop(), list[tuple[int, Task]]()
     found = []
     for one in dispatch(
         TASKS, SETUP, lambda n, events: Scripted(n, events, lambda _: False, log), 1, stop
@@ -248,7 +248,7 @@ def test_a_worker_that_stands_still_is_ended_and_its_file_goes_to_another(
         TASKS[:3], 1.0, lambda task: task.alias == "b" and next(once, False), workers=2
     )
     assert Counter(one.alias for one in entries) == Counter("abc")
-    assert {one.status for one in entries} == {CLEANED}
+    assert {one.result.status for one in entries} == {Status.CLEANED}
     assert sum(what == "killed" for _, what in log) == 1, (
         "what it said after its end ends nobody else"
     )
@@ -264,17 +264,17 @@ def test_a_worker_that_stands_still_is_ended_and_its_file_goes_to_another(
 def test_a_file_at_which_every_worker_stands_still_is_named_and_the_rest_finished() -> None:
     entries, _ = watched(TASKS[:3], 1.0, lambda task: task.alias == "b")
     assert Counter(one.alias for one in entries) == Counter("abc")
-    (bad,) = [one for one in entries if one.status == FAILED]
+    (bad,) = [one for one in entries if one.result.status == Status.FAILED]
     assert bad.alias == "b"
-    assert f"{DEATHS} workers died" in bad.reason
-    assert "standing still" in bad.reason
+    assert f"{DEATHS} workers died" in bad.result.reason
+    assert "standing still" in bad.result.reason
 
 
 @pytest.mark.usefixtures("looks")
 def test_a_slow_worker_is_no_hung_one() -> None:
     """An hour for a second of sound, with signs of life all along."""
     entries, log = watched(TASKS[:2], 3600.0, lambda _: False)
-    assert [one.status for one in entries] == [CLEANED, CLEANED]
+    assert [one.result.status for one in entries] == [Status.CLEANED, Status.CLEANED]
     assert not any(what == "killed" for _, what in log)
 
 
@@ -293,8 +293,8 @@ def test_the_more_sound_a_worker_holds_the_longer_it_may_be_silent(
 def test_work_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ENDLESS_S", 900.0)
     entries, _ = watched(TASKS[:1], 1e9, lambda _: False)
-    assert [one.status for one in entries] == [FAILED]
-    assert "work without an end" in entries[0].reason
+    assert [one.result.status for one in entries] == [Status.FAILED]
+    assert "work without an end" in entries[0].result.reason
 
 
 @pytest.mark.usefixtures("looks")
@@ -356,7 +356,9 @@ def test_a_process_that_reads_nothing_holds_nobody_up(
 
 
 def test_a_gate_lets_many_share_and_one_be_alone() -> None:
-    gate, inside, worst, lock = Gate(), [], [], threading.Lock()
+    gate, lock = SharedLock(), threading.Lock()
+    inside: list[bool] = []
+    worst: list[list[bool]] = []
 
     def enter(alone: bool) -> None:
         for _ in range(30):

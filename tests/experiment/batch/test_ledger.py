@@ -4,6 +4,7 @@ twice."""
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,19 +14,20 @@ import pytest
 
 from speechclean.experiment.batch import Occupied, folder_lock
 from speechclean.experiment.batch.ledger import Ledger
-from speechclean.experiment.batch.task import FAILED, Entry
+from speechclean.experiment.batch.task import Entry
+from speechclean.records.file_result import Status
 from tests.experiment.batch.conftest import entry
 
 
 def test_what_is_appended_is_read_again_the_last_line_counting(tmp_path: Path) -> None:
     with Ledger(tmp_path) as ledger:
-        ledger.append([entry("a"), entry("b", FAILED, reason="why\nso")])
+        ledger.append([entry("a"), entry("b", Status.FAILED, reason="why\nso")])
         ledger.append([entry("a", took_s=2.5)])
         assert ledger.entries["a"].took_s == 2.5
     with Ledger(tmp_path) as again:
         assert again.entries == {
             "a": entry("a", took_s=2.5),
-            "b": entry("b", FAILED, reason="why\nso"),
+            "b": entry("b", Status.FAILED, reason="why\nso"),
         }
     assert len(ledger.path.read_bytes().splitlines()) == 3
 
@@ -64,20 +66,20 @@ def test_lines_of_others_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_names_that_are_no_unicode_and_numbers_that_are_none(tmp_path: Path) -> None:
-    odd = entry("a", path=os.fsdecode(b"/in/\xff.wav"), row={"lufs_cleaned": float("-inf")})
+    odd = entry("a", path=os.fsdecode(b"/in/\xff.wav"), measures={"lufs_cleaned": -math.inf})
     with Ledger(tmp_path) as ledger:
         ledger.append([odd])
     with Ledger(tmp_path) as again:
-        assert again.entries["a"].path == odd.path
-        assert again.entries["a"].row["lufs_cleaned"] is None
-    assert Entry.from_json(odd.to_json()).path == odd.path
+        assert again.entries["a"].result.path == odd.result.path
+        assert again.entries["a"].result.measures["lufs_cleaned"] is None
+    assert Entry.from_json(odd.to_json()).result.path == odd.result.path
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
-    other = (
-        "import sys\nfrom pathlib import Path\nfrom speechclean.experiment.batch import folder_lock\n"
-        "with folder_lock.held(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
-    )
+    other = "import sys\nfrom pathlib import Path\n"
+    other += "from speechclean.experiment.batch import folder_lock\n"
+    other += "with folder_lock.held(Path(sys.argv[1])):\n"
+    other += "    print('in', flush=True); sys.stdin.read()"
     process = subprocess.Popen(
         [sys.executable, "-c", other, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -96,3 +98,25 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     with folder_lock.held(tmp_path):  # at once: its death is seen
         pass
     process.wait()
+
+
+def test_a_line_of_the_first_version_is_understood_and_written_the_same() -> None:
+    """With the columns and names that ledgers have had since batches began."""
+    mark = {"shape": [1, 4], "sha256": "2" * 64, "energy": 0.5, "sketch": "AAAAAA=="}
+    line = {
+        "alias": "a", "path": "/in/a.wav", "status": "cleaned", "reason": "",
+        "output": "cleaned/a.wav", "signature": "s", "weights": "w",
+        "input": {"sha256": "0", "size": 4, "mtime_ns": 5},
+        "output_sha256": "1", "output_size": 6, "took_s": 1.5, "finished": "2026-11-01",
+        "row": {
+            "alias": "a", "path": "/in/a.wav", "status": "cleaned", "reason": "",
+            "seconds": 1.0, "sample_rate": 16000, "channels": 1,
+            "lufs_mixture": -20.0, "lufs_cleaned": None,
+            "verdict": "improved", "wet": 1.0, "separators.x_s": 0.25,
+        },
+        "mark": mark,
+    }  # fmt: skip
+    read = Entry.from_json(json.dumps(line))
+    assert read.result.stage_seconds == {"separators.x": 0.25}
+    assert read.result.fingerprints["output"].to_json() == mark
+    assert read.to_json() == json.dumps(line, separators=(",", ":"))

@@ -12,8 +12,9 @@ import pytest
 from speechclean.audio.sound_files import save
 from speechclean.experiment.batch import record
 from speechclean.experiment.batch.plan import Identity, Plan, plan
-from speechclean.experiment.batch.task import FAILED, Entry, Input
+from speechclean.experiment.batch.task import Entry, Input
 from speechclean.records import provenance
+from speechclean.records.file_result import FileResult, Status
 from speechclean.stages.types import Track
 from tests.conftest import noise
 from tests.experiment.batch.conftest import entry
@@ -23,7 +24,8 @@ NOW = Identity("s", "w")
 
 def made(tmp_path: Path, *names: str) -> tuple[list[Track], dict[str, Entry]]:
     """Inputs with outputs, and the ledger that fits them."""
-    tracks, entries = [], {}
+    tracks: list[Track] = []
+    entries: dict[str, Entry] = {}
     for name in names:
         path, output = tmp_path / "in" / f"{name}.wav", tmp_path / "out" / "cleaned" / f"{name}.wav"
         save(noise(0.1, seed=len(tracks)), path)
@@ -79,7 +81,8 @@ def test_what_differs_is_done_again(tmp_path: Path, change: str) -> None:
     elif change == "force":
         more = {"force": True}
     else:
-        entries["a"] = replace(entries["a"], **{change: "other"})
+        fields: dict[str, Any] = {change: "other"}
+        entries["a"] = replace(entries["a"], **fields)
     expected = {"a", "b"} if change in ("layout", "force") else {"a"}
     assert todo(planned(tmp_path, tracks, entries, **more)) == expected
 
@@ -92,7 +95,8 @@ def test_a_copy_of_the_inputs_is_the_same_data(tmp_path: Path) -> None:
 
 def test_failures_are_tried_again_on_request_or_when_their_input_changes(tmp_path: Path) -> None:
     tracks, entries = made(tmp_path, "a", "b", "c")
-    entries["a"] = replace(entries["a"], status=FAILED, reason="why")
+    failed = FileResult.failure("a", str(tracks[0].path), "why", "cleaned/a.wav")
+    entries["a"] = replace(entries["a"], result=failed)
     (tmp_path / "out/cleaned/a.wav").unlink()
     del entries["c"]
     assert todo(planned(tmp_path, tracks, entries)) == {"c"}
@@ -106,14 +110,14 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
     track = Track("p", tmp_path / "pipe.wav")
     known = entry(
-        "p", FAILED, path=str(track.path), input=Input(None, 0, 1), output="cleaned/p.wav"
+        "p", Status.FAILED, path=str(track.path), input=Input(None, 0, 1), output="cleaned/p.wav"
     )
     assert not planned(tmp_path, [track], {"p": known}).todo
     assert todo(planned(tmp_path, [track], {})) == {"p"}
 
 
 def test_longest_first_and_streams_last(tmp_path: Path) -> None:
-    tracks = []
+    tracks: list[Track] = []
     for name, seconds in (("short", 0.1), ("stream", 3.0), ("middle", 0.5), ("long", 1.0)):
         save(noise(seconds), tmp_path / f"{name}.wav")
         tracks.append(Track(name, tmp_path / f"{name}.wav"))

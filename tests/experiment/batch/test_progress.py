@@ -8,7 +8,7 @@ import time
 from rich.console import Console
 
 from speechclean.experiment.batch.progress import Pace, shown
-from speechclean.experiment.batch.task import FAILED
+from speechclean.records.file_result import Status
 from tests.experiment.batch.conftest import entry
 
 
@@ -18,7 +18,7 @@ def test_the_time_left_follows_from_the_sound_left() -> None:
     assert pace.left_s is None
     now[0] = 170.0  # a minute until the workers had started
     pace.add(entry("a", took_s=10.0), 300.0)
-    pace.add(entry("b", FAILED), 0.0)
+    pace.add(entry("b", Status.FAILED), 0.0)
     assert pace.speed == 30.0
     assert pace.left_s == 500 / 30
     assert pace.share == 0.5
@@ -32,7 +32,7 @@ def test_nothing_but_unreadable_files_still_come_to_an_end() -> None:
     now = [0.0]
     pace = Pace(4, 0.0, clock=lambda: now[0])
     now[0] = 2.0
-    pace.add(entry("a", FAILED, took_s=2.0), 0.0)
+    pace.add(entry("a", Status.FAILED, took_s=2.0), 0.0)
     assert pace.left_s == 6.0
     assert pace.share == 0.25
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import threading
 from collections.abc import Callable, Iterator
@@ -13,14 +14,16 @@ import torch
 
 from speechclean.audio.sound_files import load, save
 from speechclean.audio.waveform import Audio
-from speechclean.experiment.batch import disk_errors, worker
-from speechclean.experiment.batch.local_executor import Local, _gpus
-from speechclean.experiment.batch.ray_executor import Cluster
-from speechclean.experiment.batch.task import CLEANED, FAILED, LOST, Entry, Task
+from speechclean.experiment import clean
+from speechclean.experiment.batch import disk_errors, entry_writer, worker
+from speechclean.experiment.batch.local_executor import LocalWorkers, _gpus
+from speechclean.experiment.batch.ray_executor import RayActors
+from speechclean.experiment.batch.task import Entry, Task
 from speechclean.experiment.clean import Outcome
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
 from speechclean.records import provenance
+from speechclean.records.file_result import Status
 from speechclean.system import parallel
 from tests.conftest import noise
 from tests.experiment.batch.conftest import SMALL
@@ -61,10 +64,10 @@ def test_the_same_samples_as_the_pipelines_however_many_threads(
         )
         for path, separation in zip(paths, expected, strict=True):
             written = save(separation.speech, tmp_path / "expected.wav")
-            assert entries[path.stem].status == CLEANED
+            assert entries[path.stem].result.status == Status.CLEANED
             assert entries[path.stem].output_sha256 == provenance.file_hash(written)
             assert entries[path.stem].input.sha256 == provenance.file_hash(path)
-            assert entries[path.stem].row["lufs_cleaned"] is not None
+            assert entries[path.stem].result.measures["lufs_cleaned"] is not None
 
 
 def test_large_and_streamed_files_come_out_the_same(config: dict[str, Any], tmp_path: Path) -> None:
@@ -75,7 +78,7 @@ def test_large_and_streamed_files_come_out_the_same(config: dict[str, Any], tmp_
     output = tmp_path / "out/cleaned/a.wav"
     before = load(output).waveform
     streamed = work({**config, "stream_above_s": 1.0}, [task(path)])["a"]
-    assert streamed.status == CLEANED
+    assert streamed.result.status == Status.CLEANED
     assert (load(output).waveform - before).abs().max() <= 1.01 / 32768
     assert not list((tmp_path / "out").glob(".streaming*"))
 
@@ -96,12 +99,14 @@ def test_whatever_is_wrong_with_a_file_is_its_own_failure(
     ]
     tasks += [Task("too_long", str(good), f"cleaned/{'x' * 300}.wav")]
     entries = work(config, tasks)
-    assert {alias for alias, one in entries.items() if one.status == CLEANED} == {"good"}
-    assert {one.status for one in entries.values()} == {CLEANED, FAILED}
-    assert "not a sound file" in entries["text"].reason
-    assert "no such file" in entries["missing"].reason
-    assert "leads out" in entries["leads_out"].reason
-    assert "leads out" in entries["up"].reason
+    assert {alias for alias, one in entries.items() if one.result.status == Status.CLEANED} == {
+        "good"
+    }
+    assert {one.result.status for one in entries.values()} == {Status.CLEANED, Status.FAILED}
+    assert "not a sound file" in entries["text"].result.reason
+    assert "no such file" in entries["missing"].result.reason
+    assert "leads out" in entries["leads_out"].result.reason
+    assert "leads out" in entries["up"].result.reason
     assert not list(elsewhere.iterdir())
     assert not (out / "cleaned/text.wav").exists(), (
         "what failed leaves no output of another config behind"
@@ -126,7 +131,9 @@ def passes(
     monkeypatch.setattr(
         made,
         "_finish",
-        lambda job, outcome: job.settle(made._signed.entry(job, FAILED, outcome.reason, {})),
+        lambda job, outcome: job.settle(
+            made._writer.failed(job.task, outcome.reason, job.input, job.started)
+        ),
     )
     return seen, going
 
@@ -191,7 +198,8 @@ class Broken:
     "plant",
     [
         pytest.param(
-            lambda patch, _: patch.setattr(worker, "finish", exits), id="a finisher that exits"
+            lambda patch, _: patch.setattr(entry_writer, "write_outputs", exits),
+            id="a finisher that exits",
         ),
         pytest.param(
             lambda patch, _: patch.setattr(worker, "screened", exits), id="models that exit"
@@ -204,7 +212,7 @@ class Broken:
             id="models without an answer",
         ),
         pytest.param(
-            lambda patch, _: patch.setattr(worker, "loss", exits),
+            lambda patch, _: patch.setattr(entry_writer, "loss", exits),
             id="a failure whose telling fails",
         ),
         pytest.param(
@@ -232,8 +240,8 @@ def test_whatever_fails_in_a_worker_every_file_has_its_entry(
     # before its end: nobody would close a batch's
     entries = [made.submit(task(path)).result(60) for path in paths]
     made.close()
-    assert {one.status for one in entries} <= {CLEANED, FAILED}
-    assert all(one.reason for one in entries if one.status == FAILED)
+    assert {one.result.status for one in entries} <= {Status.CLEANED, Status.FAILED}
+    assert all(one.result.reason for one in entries if one.result.status == Status.FAILED)
     for thread in made._models:
         assert not thread.is_alive()
     with pytest.raises(RuntimeError):
@@ -244,11 +252,14 @@ def test_a_row_that_cannot_be_told_is_its_files_failure(
     config: dict[str, Any], tmp_path: Path, monkeypatch: Any
 ) -> None:
     """Its entry could not be sent, and would be waited for."""
-    real = worker.finish
-    monkeypatch.setattr(worker, "finish", lambda *told: real(*told) | {"odd": object()})
+    real = entry_writer.write_outputs
+    odd: Any = {"odd_cleaned": object()}
+    monkeypatch.setattr(
+        entry_writer, "write_outputs", lambda *told: dataclasses.replace(real(*told), measures=odd)
+    )
     (entry,) = work(config, [task(save(noise(0.2), tmp_path / "a.wav"))]).values()
-    assert entry.status == FAILED
-    assert "not JSON serializable" in entry.reason
+    assert entry.result.status == Status.FAILED
+    assert "not JSON serializable" in entry.result.reason
 
 
 def test_a_stream_without_an_outcome_is_a_failure(
@@ -257,7 +268,7 @@ def test_a_stream_without_an_outcome_is_a_failure(
     monkeypatch.setattr(worker, "stream", lambda *_: iter(()))
     path = save(noise(2.0, 16000), tmp_path / "a.wav")
     made = worker.Worker({**config, "stream_above_s": 1.0}, Path(config["output"]["dir"]), "s", "w")
-    assert made.submit(task(path)).result(60).status == FAILED
+    assert made.submit(task(path)).result(60).result.status == Status.FAILED
     made.close()
 
 
@@ -269,8 +280,8 @@ def test_a_closing_worker_answers_for_models_that_died(
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     paths = [save(noise(0.2, seed=number), tmp_path / f"{number}.wav") for number in range(3)]
     entries = work(config, [task(path) for path in paths])
-    assert {one.status for one in entries.values()} == {FAILED}
-    assert all("the worker ended before" in one.reason for one in entries.values())
+    assert {one.result.status for one in entries.values()} == {Status.FAILED}
+    assert all("the worker ended before" in one.result.reason for one in entries.values())
 
 
 def test_an_interrupted_close_leaves_no_future_open(
@@ -286,7 +297,7 @@ def test_an_interrupted_close_leaves_no_future_open(
     monkeypatch.setattr(made._readers, "shutdown", interrupted)
     with pytest.raises(KeyboardInterrupt):
         made.close()
-    assert future.result(0).status == FAILED
+    assert future.result(0).result.status == Status.FAILED
     going.set()
     monkeypatch.undo()
     made.close()
@@ -295,7 +306,7 @@ def test_an_interrupted_close_leaves_no_future_open(
 def test_want_of_memory_beside_others_is_tried_alone(
     config: dict[str, Any], tmp_path: Path, monkeypatch: Any
 ) -> None:
-    real = worker.screened
+    real = clean.screened
 
     def hungry(batch: Any, *rest: Any) -> Any:
         if parallel.beside() > 1 or batch[0][0].alias == "huge":
@@ -308,8 +319,12 @@ def test_want_of_memory_beside_others_is_tried_alone(
         for number, name in enumerate(("a", "b", "huge"))
     ]
     entries = work(config, [task(path) for path in paths])
-    assert [entries[name].status for name in ("a", "b", "huge")] == [CLEANED, CLEANED, FAILED]
-    assert "not enough memory, even alone" in entries["huge"].reason
+    assert [entries[name].result.status for name in ("a", "b", "huge")] == [
+        Status.CLEANED,
+        Status.CLEANED,
+        Status.FAILED,
+    ]
+    assert "not enough memory, even alone" in entries["huge"].result.reason
 
 
 def test_a_full_disk_is_no_files_fault(
@@ -320,10 +335,10 @@ def test_a_full_disk_is_no_files_fault(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(worker, "finish", full)
+    monkeypatch.setattr(entry_writer, "write_outputs", full)
     entry = work(config, [task(path)])["a"]
-    assert entry.status == LOST
-    assert "No space left" in entry.reason
+    assert entry.result.status == Status.LOST
+    assert "No space left" in entry.result.reason
 
 
 def test_errors_of_one_file_are_told_from_those_of_the_folder(tmp_path: Path) -> None:
@@ -336,18 +351,18 @@ def test_errors_of_one_file_are_told_from_those_of_the_folder(tmp_path: Path) ->
 def test_executors_refuse_what_they_cannot_do(monkeypatch: Any) -> None:
     for wrong in ({"only": "bad"}, {"workers": 0}, {"interval_s": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            Local("out", **wrong)
+            LocalWorkers("out", **wrong)
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            Cluster("out", **wrong)
+            RayActors("out", **wrong)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(ImportError, match=r"pip install .*\[ray\]"):
-        Cluster("out").check()
+        RayActors("out").check()
 
 
 def test_a_cluster_that_is_not_there_is_said_at_once() -> None:
     pytest.importorskip("ray")
     with pytest.raises(ConnectionError, match="nobody answers"):
-        Cluster("out", address="ray://127.0.0.1:1").check()
+        RayActors("out", address="ray://127.0.0.1:1").check()
 
 
 def test_each_gpu_has_a_worker(monkeypatch: Any) -> None:
@@ -360,5 +375,5 @@ def test_each_gpu_has_a_worker(monkeypatch: Any) -> None:
 def test_silence_needs_no_models(config: dict[str, Any], tmp_path: Path) -> None:
     path = save(Audio(torch.zeros(1, 24000), 24000), tmp_path / "a.wav")
     entry = work(config, [task(path)])["a"]
-    assert entry.row["verdict"] == "passed through"
+    assert entry.result.verdict == "passed through"
     assert not load(tmp_path / "out/cleaned/a.wav").waveform.any()

@@ -6,11 +6,16 @@ import io
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from speechclean.records.results import tables
+from speechclean.records import run_folder
+from speechclean.records.file_result import HEAD, FileResult
+from speechclean.records.results import tables, terminal_table
+from speechclean.records.results.summary import means_of
+from speechclean.records.results.summary_page import summary_page
 
 
 @dataclass
@@ -27,12 +32,15 @@ METRICS = {
 }
 
 
-def row(alias, status="cleaned", reason="", **values):
-    return {"alias": alias, "path": f"in/{alias}.wav", "status": status, "reason": reason, **values}
+def result(
+    alias: str, status: str = "cleaned", reason: str = "", **values: float | None
+) -> FileResult:
+    head = {"alias": alias, "path": f"in/{alias}.wav", "status": status, "reason": reason}
+    return FileResult.from_row({**head, **values})
 
 
-ROWS = [
-    row(
+RESULTS = [
+    result(
         "one",
         si_sdr_mixture=2.0,
         si_sdr_cleaned=8.0,
@@ -41,7 +49,7 @@ ROWS = [
         lufs_mixture=-20.0,
         lufs_cleaned=-23.0,
     ),
-    row(
+    result(
         "zwölf|[b]",
         si_sdr_mixture=0.0,
         si_sdr_cleaned=2.0,
@@ -49,7 +57,7 @@ ROWS = [
         wer_cleaned=None,
         demucs_s=1.25,
     ),
-    row(
+    result(
         "half",
         si_sdr_mixture=50.0,
         si_sdr_cleaned=None,
@@ -57,12 +65,12 @@ ROWS = [
         wer_cleaned=1.0,
         lufs_mixture=-1.0,
     ),
-    row("bad", "failed", "in/bad.wav: the file is empty\n(0 bytes) [red]"),
+    result("bad", "failed", "in/bad.wav: the file is empty\n(0 bytes) [red]"),
 ]
-MEANS = tables.means(ROWS, METRICS)
+MEANS = means_of(RESULTS, METRICS)
 
 
-def test_means_are_over_files_with_both_values_and_improvement_is_positive_for_the_better():
+def test_means_are_over_files_with_both_values_and_improvement_is_positive_for_the_better() -> None:
     assert MEANS == {
         "si_sdr_mixture": 1.0,
         "si_sdr_cleaned": 5.0,
@@ -78,59 +86,62 @@ def test_means_are_over_files_with_both_values_and_improvement_is_positive_for_t
     }
 
 
-def test_no_files_and_no_metrics_are_no_error(tmp_path):
-    assert tables.means([], METRICS) == {"files_cleaned": 0.0, "files_failed": 0.0}
-    for path in tables.write_all([], tables.means([], METRICS), METRICS, tmp_path):
+def test_no_files_and_no_metrics_are_no_error(tmp_path: Path) -> None:
+    assert means_of([], METRICS) == {"files_cleaned": 0.0, "files_failed": 0.0}
+    for path in tables.write_all([], means_of([], METRICS), METRICS, tmp_path):
         assert path.stat().st_size
-    tables.print_table(Console(quiet=True), [], tables.means([], {}), {}, tmp_path)
+    terminal_table.print_table(Console(quiet=True), [], means_of([], {}), {}, tmp_path)
 
 
-def test_csv_keeps_every_name_and_number_and_leaves_cells_empty(tmp_path):
-    path = tables.write_metrics_csv(
-        [*ROWS, row("π, \"'", third=1 / 3)], tmp_path / "new folder" / "metrics.csv"
+def test_csv_keeps_every_name_and_number_and_leaves_cells_empty(tmp_path: Path) -> None:
+    path = run_folder.write_metrics_csv(
+        [*RESULTS, result("π, \"'", third_cleaned=1 / 3)], tmp_path / "new folder"
     )
     with path.open(newline="", encoding="utf-8") as file:
         back = list(csv.DictReader(file))
     assert [line["alias"] for line in back] == ["one", "zwölf|[b]", "half", "bad", "π, \"'"]
-    assert list(back[0])[:7] == list(tables.HEAD)
+    assert list(back[0])[:7] == list(HEAD)
     assert back[1]["wer_cleaned"] == ""
     assert float(back[1]["demucs_s"]) == 1.25
-    assert back[3]["reason"] == ROWS[3]["reason"]
-    assert float(back[4]["third"]) == 1 / 3
+    assert back[3]["reason"] == RESULTS[3].reason
+    assert float(back[4]["third_cleaned"]) == 1 / 3
 
 
-def test_json_says_how_many_files_each_mean_rests_on(tmp_path):
-    path = tables.write_metrics_json(ROWS, MEANS, METRICS, tmp_path / "metrics.json")
+def test_json_says_how_many_files_each_mean_rests_on(tmp_path: Path) -> None:
+    path = tables.write_metrics_json(RESULTS, MEANS, METRICS, tmp_path / "metrics.json")
     found = json.loads(path.read_text())
     assert found["means"] == MEANS
     assert found["files"] == {"si_sdr": 2, "wer": 1, "lufs": 1}
     assert found["units"]["lufs"] == "LUFS"
-    assert found["rows"] == ROWS
+    assert found["rows"] == [one.row() for one in RESULTS]
+    assert list(run_folder.read_results(path).values()) == RESULTS
 
 
-def test_what_is_no_number_is_not_written(tmp_path):
+def test_what_is_no_number_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     path.write_text("before")
     with pytest.raises(ValueError, match="not JSON compliant"):
-        tables.write_json({"a": float("nan")}, path)
+        run_folder.write_json({"a": float("nan")}, path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    path = tables.write_text("old", tmp_path / "summary.md")
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = run_folder.write_text("old", tmp_path / "summary.md")
 
-    def full(*_):
+    def full(*_: object) -> None:
         raise OSError("no space left")
 
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(OSError, match="no space"):
-        tables.write_text("new", path)
+        run_folder.write_text("new", path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_summary_tells_means_worst_files_failures_and_config(tmp_path):
+def test_summary_tells_means_worst_files_failures_and_config(tmp_path: Path) -> None:
     config = {
         "name": "pilot",
         "separators": {"a": {"_target_": "x.A"}, "b": {}},
@@ -138,7 +149,7 @@ def test_summary_tells_means_worst_files_failures_and_config(tmp_path):
         "postprocess": {},
         "tracking": {"uri": "postgresql://me:secret@host/db"},
     }
-    text = tables.write_summary(ROWS, MEANS, METRICS, tmp_path / "summary.md", config).read_text()
+    text = summary_page(RESULTS, MEANS, METRICS, tmp_path, config)
     assert "# 3 of 4 files cleaned" in text
     assert "| si_sdr | dB | 1.00 | 5.00 | +4.00 | ↑ | 2 |" in text
     assert "| wer |  | 0.50 | 0.25 | -0.25 | ↓ | 1 |" in text
@@ -151,12 +162,12 @@ def test_summary_tells_means_worst_files_failures_and_config(tmp_path):
     assert "secret" not in text
 
 
-def test_the_terminal_shows_one_table_then_failures_then_where_to_look(tmp_path):
+def test_the_terminal_shows_one_table_then_failures_then_where_to_look(tmp_path: Path) -> None:
     (tmp_path / "cleaned").mkdir()
     console = Console(width=100, record=True, file=io.StringIO())
-    tables.print_table(
+    terminal_table.print_table(
         console,
-        [*ROWS, row("x", "failed", "in/\udcff.wav: why")],
+        [*RESULTS, result("x", "failed", "in/\udcff.wav: why")],
         MEANS,
         METRICS,
         tmp_path,

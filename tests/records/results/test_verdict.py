@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from speechclean.records.file_result import FileResult, Status
 from speechclean.records.results import verdict
 from speechclean.records.results.verdict import Thresholds
 
@@ -45,16 +46,16 @@ RULES = Thresholds(
         ({}, "not judged"),
     ],
 )
-def test_words(values, expected):
-    row = {
+def test_words(values: dict[str, tuple[float | None, float | None]], expected: str) -> None:
+    measures = {
         f"{name}_{state}": value
         for name, pair in values.items()
         for state, value in zip(("mixture", "cleaned"), pair, strict=True)
     }
-    assert RULES.judge(row, METRICS) == expected
+    assert RULES.judge(measures, METRICS) == expected
 
 
-def test_counts_and_worst_first():
+def test_counts_and_worst_first() -> None:
     said = [
         "improved",
         "harmed: WER +0.1",
@@ -64,19 +65,21 @@ def test_counts_and_worst_first():
         "passed through",
         "",
     ]
-    rows = [{"alias": str(n), "verdict": words} for n, words in enumerate(said)] + [
-        {"alias": "failed"}
+    results = [
+        FileResult(str(number), "", Status.CLEANED, verdict=words)
+        for number, words in enumerate(said)
     ]
-    assert verdict.counts(rows) == {
+    results.append(FileResult.failure("failed", "", "why"))
+    assert verdict.counts(results) == {
         "improved": 2,
         "harmed": 2,
         "not judged": 1,
         "passed through": 1,
     }
-    assert [row["alias"] for row in verdict.harmed(rows)] == ["2", "1"]
+    assert [result.alias for result, _ in verdict.harmed(results)] == ["2", "1"]
 
 
 @pytest.mark.parametrize("bad", [{"harm": {"wer": -1.0}}, {"gain": {"wer": float("nan")}}])
-def test_bad_arguments(bad):
+def test_bad_arguments(bad: dict[str, dict[str, float]]) -> None:
     with pytest.raises(ValueError, match="must be 0 or more"):
         Thresholds(**bad)

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,11 +15,11 @@ from omegaconf import OmegaConf
 from rich.console import Console
 
 from speechclean.audio.sound_files import save
-from speechclean.experiment.batch import Interrupted, run
+from speechclean.experiment.batch import Interrupted
 from speechclean.experiment.batch.interrupt import Stop
 from speechclean.experiment.batch.ledger import Ledger
 from speechclean.experiment.batch.plan import Plan
-from speechclean.experiment.batch.run import _foreign, _sweep
+from speechclean.experiment.batch.session import BatchSession, outside, remove_leftovers
 from speechclean.experiment.batch.task import Entry, Task
 from speechclean.experiment.batch.worker_handle import Setup
 from speechclean.experiment.config.build import build
@@ -35,7 +36,7 @@ def test_outputs_inside_the_data_set_are_not_cleaned_again(
 ) -> None:
     paths = [tmp_path / "a.wav", tmp_path / "out/cleaned/a.wav", tmp_path / "output.wav"]
     tracks = [Track(str(number), save(noise(0.1), path)) for number, path in enumerate(paths)]
-    assert [track.alias for track in _foreign(tracks, tmp_path / "out")] == ["0", "2"]
+    assert [track.alias for track in outside(tracks, tmp_path / "out")] == ["0", "2"]
     assert "1 files" in caplog.text
 
 
@@ -54,7 +55,7 @@ def test_leftovers_go_and_nothing_else(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
     (tmp_path / "cleaned/.writing-link").symlink_to(tmp_path / "elsewhere")
-    _sweep(tmp_path)
+    remove_leftovers(tmp_path)
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in gone)
     assert not (tmp_path / "cleaned/.writing-link").is_symlink()
@@ -91,7 +92,10 @@ def test_what_killed_workers_left_is_gone_with_the_batch(
 
             monkeypatch.setattr(ledger, "append", append)
         with pytest.raises(Interrupted) if interrupted else nullcontext():
-            run._work(Plan(tasks, {}), setup, ledger, executor, Console(file=io.StringIO()))
+            experiment: Any = SimpleNamespace(batch=executor)
+            console = Console(file=io.StringIO())
+            session = BatchSession(experiment, {}, [], ledger, Plan(tasks, {}), setup, console)
+            list(session.results())
     assert executor.ended, "its workers are gone by then"
     assert not list((tmp_path / "cleaned").iterdir())
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

@@ -193,7 +193,7 @@ def test_loaded_back_it_gives_what_the_run_wrote(logged: tuple[Path, Path], tmp_
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
-@pytest.mark.parametrize("manager", ["local", "uv"])
+@pytest.mark.parametrize("manager", ["local", pytest.param("uv", marks=pytest.mark.services)])
 def test_served_it_answers_what_the_run_wrote(
     manager: str, logged: tuple[Path, Path], tmp_path: Path
 ) -> None:

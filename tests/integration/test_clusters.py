@@ -45,6 +45,7 @@ def _started(folder: Path, settings: dict[str, str], *arguments: str) -> subproc
     )
 
 
+@pytest.mark.services
 def test_shards_on_slurm_one_of_them_put_back_into_the_queue(
     cluster: dict[str, str], tmp_path: Path
 ) -> None:

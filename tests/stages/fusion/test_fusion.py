@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from hydra.utils import get_class
+from omegaconf import OmegaConf
 
 from speechclean.audio.waveform import Audio, resample
+from speechclean.stages import fusion
 from speechclean.stages.fusion.base import MaskFusion
 from speechclean.stages.fusion.geometric_mask import GeometricMask
 from speechclean.stages.fusion.max_mask import MaxMask
@@ -16,14 +21,9 @@ from speechclean.stages.types import Stems
 from tests.conftest import level_db, noise, tone
 from tests.support.paths import ROOT
 
-RULES = [
-    MaxMask(),
-    MeanMask(),
-    MedianMask(),
-    MinMask(),
-    GeometricMask(),
-    MeanMask(weights={"a": 3.0}),
-]
+CHOICES = sorted((ROOT / "conf" / "fusion").glob("*.yaml"))
+RULES = [get_class(OmegaConf.load(path)._target_)() for path in CHOICES]
+RULES.append(MeanMask(weights={"a": 3.0}))
 
 
 def stems(seed: int, like: Audio, rate: int = 24000) -> Stems:
@@ -136,7 +136,7 @@ def test_bad_arguments(build: object, message: str) -> None:
 
 
 def test_every_rule_has_a_config_of_its_name() -> None:
-    conf = ROOT / "conf" / "fusion"
-    assert {type(rule).__module__.rsplit(".", 1)[1] for rule in RULES} == {
-        path.stem for path in conf.glob("*.yaml")
-    }
+    modules = {path.stem for path in Path(fusion.__file__).parent.glob("*.py")}
+    assert modules - {"__init__", "base"} == {path.stem for path in CHOICES}
+    for rule, path in zip(RULES, CHOICES, strict=False):
+        assert type(rule).__module__ == f"{fusion.__name__}.{path.stem}"

@@ -23,6 +23,7 @@ FAMILY = {
     "mdx_extra": (None, "residual"),
     "mdx_extra_q": (None, "residual"),
 }
+CHOICES = sorted(path.stem for path in (ROOT / "conf" / "separators").glob("*.yaml"))
 
 
 def node(name: str) -> list[tuple[str, Any]]:
@@ -47,11 +48,15 @@ def test_the_family_composes_to_the_same_keys_in_the_same_order(name: str) -> No
     ]
 
 
-def test_every_choice_is_of_the_family_or_has_keys_of_its_own() -> None:
-    names = {path.stem for path in (ROOT / "conf" / "separators").glob("*.yaml")}
-    assert names == {*FAMILY, "local", "roformer"}
-    for name in ("local", "roformer"):
-        assert [key for key, _ in node(name)][-len(SHARED) :][0] in ("batch_size", "seed")
+def test_every_choice_of_that_class_is_of_the_family() -> None:
+    assert {name for name in CHOICES if dict(node(name))["_target_"] == DEMUCS} == set(FAMILY)
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_what_all_separators_share_is_taken_from_the_root(name: str) -> None:
+    knobs = dict(node(name))
+    for key in {"shifts", "overlap", *SHARED} & set(knobs):
+        assert knobs[key] == f"${{{key}}}", key
 
 
 def test_several_choices_do_not_mix() -> None:

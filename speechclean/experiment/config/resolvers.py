@@ -21,13 +21,15 @@ def batch_name(dataset: Mapping[str, Any], number: int | None = None) -> str:
     >>> folder = "speechclean.stages.datasets.folder.Folder"
     >>> batch_name({"_target_": folder, "pattern": "my/tts/*.wav", "shard": None})
     'my_tts_.wav-59fdbb27'
+    >>> batch_name({"_target_": "speechclean.stages.datasets.manifest.Pilot", "shard": "0/3"})
+    'speechclean.datasets.manifest.Pilot-eec7beda-shard-0-of-3'
     """
     section = OmegaConf.create(dict(dataset)) if not isinstance(dataset, DictConfig) else dataset
     # A missing value is reported by `validate`.
     known = (key for key in section if not OmegaConf.is_missing(section, key))
-    own = {str(key): section[key] for key in known if section[key] is not None}
+    own = with_first({str(key): section[key] for key in known if section[key] is not None})
     shard = own.pop("shard", None)
-    written = json.dumps(with_first(own), sort_keys=True, default=str)
+    written = json.dumps(own, sort_keys=True, default=str)
     shown = aliases.safe(
         str(own.get("pattern") or own.get("path") or own.get("_target_")).replace("*", "")
     )[-40:].strip("._-")

@@ -68,7 +68,9 @@ class Worker:
             folder, cfg.output.ab_seconds, cfg.output.plots, fingerprint=bool(cfg.output.marks)
         )
         self._writer = EntryWriter(self._experiment, options, signature, weights)
-        self._batching = Batching(1, cfg.batch_seconds, cfg.stream_above_s, folder, marks=False)
+        self._batching = Batching(
+            1, cfg.batch_seconds, cfg.stream_above_s, folder, fingerprints=False
+        )
         self._threads, self._gate = torch.get_num_threads(), SharedLock()
         self._pack = self._experiment.pipeline.device.type != "cpu" if pack is None else pack
         self._side_by_side = 1 if self._pack else parallel.at_once()

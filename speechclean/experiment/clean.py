@@ -14,7 +14,7 @@ from torch import Tensor
 from speechclean.audio.sound_files import load, probe
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio, AudioError
-from speechclean.records.fingerprint import Mark, Marker
+from speechclean.records.fingerprint import Fingerprint, Fingerprinter
 from speechclean.stages.long_separation import LongSeparation, untouched_long
 from speechclean.stages.pipeline import Pipeline
 from speechclean.stages.screening import NoScreening, untouched
@@ -40,7 +40,7 @@ class Outcome:
     """What the pipeline made of one track: a separation, in memory or on the disk, or a reason.
 
     `seconds` per stage is the file's share, by duration, of the batch that it was in. `subtype` is
-    that of the output. `marks` of what passed each stage begin with the decoded `input`; a streamed
+    that of the output. `fingerprints` of what passed each stage begin with the decoded `input`; a
     file's loudness, a gain on writing, has none. A `long` separation is gone when the next outcome
     is asked for.
     """
@@ -51,7 +51,7 @@ class Outcome:
     reason: str = ""
     subtype: str = "PCM_16"
     seconds: Mapping[str, float] = field(default_factory=dict)
-    marks: Mapping[str, Mark] = field(default_factory=dict)
+    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
     untouched: bool = False  #: no music was found in it
 
 
@@ -61,14 +61,14 @@ class Batching:
 
     files, batch_seconds: how many files, or seconds of sound, are in one batch
     stream_above_s: longer files, in seconds, pass through the disk, in the folder `scratch`
-    marks: whether fingerprints of what each stage made are taken
+    fingerprints: whether fingerprints of what each stage made are taken
     """
 
     files: int
     batch_seconds: float
     stream_above_s: float
     scratch: Path
-    marks: bool = False
+    fingerprints: bool = False
 
 
 def clean(
@@ -93,21 +93,26 @@ def clean(
                 and sum(audio.seconds for _, audio in batch) < batching.batch_seconds
             ):
                 continue
-        yield from screened(batch, pipeline, batching.marks, screening)
+        yield from screened(batch, pipeline, batching.fingerprints, screening)
         batch = []
         if isinstance(audio, LongAudio):
             yield from stream(track, audio, pipeline, batching, screening)
         elif audio is None:
             yield Outcome(track, reason=reason)
-    yield from screened(batch, pipeline, batching.marks, screening)
+    yield from screened(batch, pipeline, batching.fingerprints, screening)
 
 
 def screened(
-    batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool, screening: Screening
+    batch: Sequence[tuple[Track, Audio]],
+    pipeline: Pipeline,
+    fingerprints: bool,
+    screening: Screening,
 ) -> Iterator[Outcome]:
     """The outcomes of one batch, in its order; only those with music meet the pipeline."""
     music = [_music(track, audio, screening) for track, audio in batch]
-    cleaned = _run([one for one, found in zip(batch, music, strict=True) if found], pipeline, marks)
+    cleaned = _run(
+        [one for one, found in zip(batch, music, strict=True) if found], pipeline, fingerprints
+    )
     for (track, audio), found in zip(batch, music, strict=True):
         if found:
             yield next(cleaned)
@@ -157,16 +162,16 @@ def stream(
     track: Track, sound: LongAudio, pipeline: Pipeline, batching: Batching, screening: Screening
 ) -> Iterator[Outcome]:
     """The outcome of a long file, through the disk; what it holds is gone after the next step."""
-    clock, marker = StageClock(), Marker()
+    clock, fingerprinter = StageClock(), Fingerprinter()
     music = _music(track, sound, screening)
     with TemporaryDirectory(dir=batching.scratch, prefix=".streaming-") as folder:
         try:
             if not music:
                 cleaned = untouched_long(sound)
-            elif batching.marks:
+            elif batching.fingerprints:
                 for chunk in sound.chunks():
-                    marker.feed("input", chunk)
-                cleaned = clean_long(pipeline, sound, Path(folder), clock, marker.feed)
+                    fingerprinter.feed("input", chunk)
+                cleaned = clean_long(pipeline, sound, Path(folder), clock, fingerprinter.feed)
             else:
                 cleaned = clean_long(pipeline, sound, Path(folder), clock)
         except AudioError as error:
@@ -175,19 +180,19 @@ def stream(
             log.exception("%s", track.path)
             yield Outcome(track, reason=f"{track.path}: {type(error).__name__}: {error}")
         else:
-            subtype, marks = probe(track.path).output_subtype, marker.marks()
+            subtype, fingerprints = probe(track.path).output_subtype, fingerprinter.fingerprints()
             yield Outcome(
                 track,
                 long=cleaned,
                 subtype=subtype,
                 seconds=clock.seconds,
-                marks=marks,
+                fingerprints=fingerprints,
                 untouched=not music,
             )
 
 
 def _run(
-    batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, marks: bool
+    batch: Sequence[tuple[Track, Audio]], pipeline: Pipeline, fingerprints: bool
 ) -> Iterator[Outcome]:
     """The outcomes of one batch.
 
@@ -195,12 +200,12 @@ def _run(
     """
     if not batch:
         return
-    clock, markers = StageClock(), [Marker() for _ in batch]
+    clock, fingerprinters = StageClock(), [Fingerprinter() for _ in batch]
 
     def watch(index: int, stage: str, waveform: Tensor) -> None:
-        if marks:
+        if fingerprints:
             with clock("marks"):
-                markers[index].feed(stage, waveform)
+                fingerprinters[index].feed(stage, waveform)
 
     try:
         for index, (_, audio) in enumerate(batch):
@@ -210,7 +215,7 @@ def _run(
         if len(batch) > 1:
             log.warning("a batch of %d files failed (%s), going on one by one", len(batch), error)
             for one in batch:
-                yield from _run([one], pipeline, marks)
+                yield from _run([one], pipeline, fingerprints)
         else:
             log.exception("%s", batch[0][0].path)
             yield Outcome(
@@ -218,7 +223,9 @@ def _run(
             )
         return
     total = sum(audio.seconds for _, audio in batch)
-    for (track, audio), separation, marker in zip(batch, separations, markers, strict=True):
+    for (track, audio), separation, fingerprinter in zip(
+        batch, separations, fingerprinters, strict=True
+    ):
         share = {stage: seconds * audio.seconds / total for stage, seconds in clock.seconds.items()}
         if not separation.speech.waveform.isfinite().all():
             yield Outcome(
@@ -227,4 +234,10 @@ def _run(
             )
             continue
         subtype = probe(track.path).output_subtype
-        yield Outcome(track, separation, subtype=subtype, seconds=share, marks=marker.marks())
+        yield Outcome(
+            track,
+            separation,
+            subtype=subtype,
+            seconds=share,
+            fingerprints=fingerprinter.fingerprints(),
+        )

@@ -1,11 +1,14 @@
 """What a run needs of whatever cleans its files.
 
-An `Executor` turns tracks into results. A `Session` adds what an ordinary run and a batch do
-differently before, during and after that; `run` is the same for both.
+An `Executor` turns tracks into results: `in_process.InProcess` in this process, and
+`batch.ledger_executor.LedgerExecutor` by a pool of workers, which are processes of this machine or
+actors of a Ray cluster. A `Session` adds what an ordinary run and a batch do differently before,
+during and after that; `run` is the same for both.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,10 +21,15 @@ from speechclean.stages.types import Track
 
 
 class Executor(Protocol):
-    """Cleans files: in this process, by worker processes, or by actors of a Ray cluster."""
+    """Cleans files, in whatever process."""
 
+    @abstractmethod
     def results(self, tracks: Sequence[Track]) -> Iterator[FileResult | None]:
-        """A result for each track, as they end; None now and then, while none has ended."""
+        """A result for each track that is to be cleaned, as they end.
+
+        None now and then means: still at work. Files that cannot be cleaned have a result too,
+        which says why.
+        """
 
 
 class Session(Protocol):

@@ -33,13 +33,14 @@ from speechclean.system import parallel
 
 from .already_cleaned import read_pairs
 from .clean import Batching, Outcome, clean
+from .executor import Executor
 from .outputs import OutputOptions, write_outputs
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class InProcess:
+class InProcess(Executor):
     """The executor of an ordinary run: batches of files through the pipeline, in order.
 
     The files of a batch are measured and written side by side, each on a thread of its own. Files

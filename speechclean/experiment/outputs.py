@@ -8,7 +8,7 @@ from pathlib import Path
 
 from speechclean.audio.sound_files import save, save_chunks
 from speechclean.records.file_result import FileResult, Status
-from speechclean.records.fingerprint import OUTPUT_STAGE, Mark, mark_of
+from speechclean.records.fingerprint import OUTPUT_STAGE, Fingerprint, fingerprint_of
 from speechclean.records.results import ab_clips, spectrograms
 from speechclean.records.run_folder import CLIPS, PLOTS
 from speechclean.stages.types import Separation
@@ -105,11 +105,11 @@ def _result(
     )
 
 
-def _fingerprints(outcome: Outcome, options: OutputOptions, path: Path) -> dict[str, Mark]:
+def _fingerprints(outcome: Outcome, options: OutputOptions, path: Path) -> dict[str, Fingerprint]:
     """Those of the stages, then that of the written file."""
-    if not (outcome.marks or options.fingerprint) or not path.is_file():
+    if not (outcome.fingerprints or options.fingerprint) or not path.is_file():
         return {}
-    return {**outcome.marks, OUTPUT_STAGE: mark_of(path)}
+    return {**outcome.fingerprints, OUTPUT_STAGE: fingerprint_of(path)}
 
 
 def _write_views(separation: Separation, alias: str, options: OutputOptions) -> None:

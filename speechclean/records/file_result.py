@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-from speechclean.records.fingerprint import Mark
+from speechclean.records.fingerprint import Fingerprint
 
 #: How the columns of metrics and of stage timings end.
 BEFORE, AFTER, TIMING = "_mixture", "_cleaned", "_s"
@@ -50,7 +50,7 @@ class FileResult:
     wet: float | None = None
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     output: str = ""
-    fingerprints: Mapping[str, Mark] = field(default_factory=dict, repr=False)
+    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict, repr=False)
 
     @classmethod
     def failure(cls, alias: str, path: str, reason: str, output: str = "") -> Self:

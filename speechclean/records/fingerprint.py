@@ -1,11 +1,11 @@
 """Fingerprints of what passed each stage: enough to compare two runs later, without the sound.
 
-They tell whether the sound was the same and, if not, by how much it differed. A fingerprint, called
-a mark here as in the files of a run, is the sha256 of the samples, their energy, and a sketch: the
-samples, each times a pseudo-random sign, summed into 16 buckets (Charikar, Chen & Farach-Colton,
-"Finding Frequent Items in Data Streams", ICALP 2002). The sketch is linear and keeps energies on
-average, so the energy of the difference of two sketches estimates that of the difference of two
-sounds, to about 1.5 dB, from a hundred bytes.
+They tell whether the sound was the same and, if not, by how much it differed. A fingerprint (the
+files of a run call it a mark) is the sha256 of the samples, their energy, and a sketch: samples,
+each times a pseudo-random sign, summed into 16 buckets (Charikar, Chen & Farach-Colton, "Finding
+Frequent Items in Data Streams", ICALP 2002). The sketch is linear and keeps energies on average, so
+the energy of the difference of two sketches estimates that of the difference of two sounds, to
+about 1.5 dB, from a hundred bytes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OUTPUT_STAGE = "output"
 
 
 @dataclass(frozen=True)
-class Mark:
+class Fingerprint:
     """What is remembered of a waveform: its shape, sha256, energy (sum of squares) and sketch."""
 
     shape: tuple[int, int]
@@ -41,7 +41,7 @@ class Mark:
     sketch: tuple[float, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The mark as JSON takes it; the sketch as base64 of float32."""
+        """The fingerprint as JSON takes it; the sketch as base64 of float32."""
         packed = base64.b64encode(np.asarray(self.sketch, "<f4").tobytes()).decode()
         return {
             "shape": list(self.shape),
@@ -51,14 +51,14 @@ class Mark:
         }
 
     @classmethod
-    def from_json(cls, read: Mapping[str, Any]) -> Mark:
-        """The mark that `to_json` wrote."""
+    def from_json(cls, read: Mapping[str, Any]) -> Fingerprint:
+        """The fingerprint that `to_json` wrote."""
         sketch = np.frombuffer(base64.b64decode(read["sketch"]), "<f4")
         return cls(
             tuple(read["shape"]), read["sha256"], float(read["energy"]), tuple(map(float, sketch))
         )
 
-    def difference_db(self, other: Mark) -> float:
+    def difference_db(self, other: Fingerprint) -> float:
         """Estimated energy of the difference, relative to the louder of the two, in dB.
 
         -inf for the same samples, 0 or more for unlike ones. Below about -130 dB the sketch's own
@@ -73,8 +73,11 @@ class Mark:
         return 10 * math.log10(max(apart / loudest, 1e-15))
 
 
-class Marker:
-    """Marks of one file, fed stage by stage in stretches `[channels, samples]` of any length."""
+class Fingerprinter:
+    """Takes the fingerprints of one file, fed stage by stage.
+
+    What is fed are stretches `[channels, samples]` of any length.
+    """
 
     def __init__(self) -> None:
         self._stages: dict[str, list[_Channel]] = {}
@@ -86,17 +89,17 @@ class Marker:
         for channel, samples in zip(channels, rows, strict=True):
             channel.feed(samples)
 
-    def marks(self) -> dict[str, Mark]:
+    def fingerprints(self) -> dict[str, Fingerprint]:
         """By stage, in the order in which the stages were first fed."""
-        return {stage: _mark(channels) for stage, channels in self._stages.items()}
+        return {stage: _fingerprint(channels) for stage, channels in self._stages.items()}
 
 
-def mark_of(path: Path) -> Mark:
+def fingerprint_of(path: Path) -> Fingerprint:
     """The fingerprint of a sound file's samples. Raises `AudioError` if it cannot be read."""
-    marker = Marker()
+    fingerprinter = Fingerprinter()
     for chunk in LongAudio.of(path).chunks():
-        marker.feed(OUTPUT_STAGE, chunk)
-    return marker.marks()[OUTPUT_STAGE]
+        fingerprinter.feed(OUTPUT_STAGE, chunk)
+    return fingerprinter.fingerprints()[OUTPUT_STAGE]
 
 
 class _Channel:
@@ -121,12 +124,12 @@ class _Channel:
             done += len(part)
 
 
-def _mark(channels: list[_Channel]) -> Mark:
+def _fingerprint(channels: list[_Channel]) -> Fingerprint:
     # Channel by channel, so that it does not matter where the stretches end.
     digest = hashlib.sha256(b"".join(channel.hash.digest() for channel in channels)).hexdigest()
     sketch = np.sum([channel.sketch for channel in channels], 0)
     shape = (len(channels), channels[0].samples if channels else 0)
-    return Mark(
+    return Fingerprint(
         shape, digest, sum(channel.energy for channel in channels), tuple(map(float, sketch))
     )
 

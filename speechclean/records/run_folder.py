@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from speechclean.records.file_result import HEAD, FileResult
-from speechclean.records.fingerprint import Mark
+from speechclean.records.fingerprint import Fingerprint
 from speechclean.stages.types import Track
 from speechclean.system.atomic_files import csv_rows, csv_text, written_whole
 
@@ -120,19 +120,19 @@ def read_results(metrics_json: Path) -> dict[str, FileResult]:
 def write_fingerprints(results: Iterable[FileResult], folder: Path) -> list[Path]:
     """marks.json: fingerprints by alias and stage; no file if there are none."""
     found = {
-        result.alias: {stage: mark.to_json() for stage, mark in result.fingerprints.items()}
+        result.alias: {stage: one.to_json() for stage, one in result.fingerprints.items()}
         for result in results
         if result.fingerprints
     }
     return [write_json(found, folder / FINGERPRINTS)] if found else []
 
 
-def read_fingerprints(marks_json: Path | None) -> dict[str, dict[str, Mark]]:
+def read_fingerprints(marks_json: Path | None) -> dict[str, dict[str, Fingerprint]]:
     """Fingerprints by alias and stage; {} if there is no such file."""
     if marks_json is None or not marks_json.is_file():
         return {}
     return {
-        alias: {stage: Mark.from_json(mark) for stage, mark in stages.items()}
+        alias: {stage: Fingerprint.from_json(one) for stage, one in stages.items()}
         for alias, stages in json.loads(marks_json.read_text()).items()
     }
 

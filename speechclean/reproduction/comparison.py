@@ -128,16 +128,16 @@ def paired(metric: str, pairs: Sequence[tuple[float, float]]) -> PairedMetric:
 
 def sound_differences(first: Record, second: Record) -> Iterator[SoundDifference]:
     """File by file, where the sound of two runs differs; files of which too little is kept, not."""
-    marks = [
+    fingerprints = [
         run_folder.read_fingerprints(run.artifact(run_folder.FINGERPRINTS))
         for run in (first, second)
     ]
     in_second = _results(second)
     for alias in _results(first):
-        before, after = (each.get(alias, {}) for each in marks)
+        before, after = (each.get(alias, {}) for each in fingerprints)
         stages = {
-            stage: after[stage].difference_db(mark)
-            for stage, mark in before.items()
+            stage: after[stage].difference_db(fingerprint)
+            for stage, fingerprint in before.items()
             if stage in after
         }
         only_one = [stage for stage in [*before, *after] if (stage in before) != (stage in after)]

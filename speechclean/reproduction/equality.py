@@ -14,7 +14,7 @@ from typing import Any
 
 from speechclean.audio.sound_files import probe
 from speechclean.audio.stream import LongAudio
-from speechclean.records.fingerprint import Mark
+from speechclean.records.fingerprint import Fingerprint
 
 #: From the best to the worst; an overall verdict is the worst of its files'.
 VERDICTS = ("bit-exact", "within 1 LSB", "within tolerance", "different")
@@ -99,8 +99,8 @@ def difference(then: Path, now: Path) -> Difference | None:
 
 def judge(
     alias: str,
-    then: Mapping[str, Mark],
-    now: Mapping[str, Mark],
+    then: Mapping[str, Fingerprint],
+    now: Mapping[str, Fingerprint],
     output: Difference | None,
     numbers: tuple[Mapping[str, Any], Mapping[str, Any]],
     same_machine: bool,
@@ -112,7 +112,7 @@ def judge(
     hash differs from the first sum on; there it is the first stage that differs by more than
     rounding.
 
-    then, now: the file's marks by stage
+    then, now: the file's fingerprints by stage
     output: the difference of the written files if both are at hand
     numbers: the metrics of both
     tolerance_db: how far below the sound a difference is tolerable

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from speechclean.audio.waveform import AudioError
 from speechclean.records import run_folder
 from speechclean.records.file_result import FileResult
-from speechclean.records.fingerprint import OUTPUT_STAGE, Mark, mark_of
+from speechclean.records.fingerprint import OUTPUT_STAGE, Fingerprint, fingerprint_of
 from speechclean.records.tracking import NOTE_TAG, Record, Records
 
 from . import equality
@@ -55,8 +55,8 @@ def compare(plan: Plan, again: Record, tolerance_db: float = 60.0) -> Outcome:
     metrics_then = needed_artifact(plan.record, run_folder.METRICS_JSON)
     results_then = run_folder.read_results(metrics_then)
     results_now = run_folder.read_results(plan.folder / run_folder.METRICS_JSON)
-    marks_then = run_folder.read_fingerprints(plan.record.artifact(run_folder.FINGERPRINTS))
-    marks_now = run_folder.read_fingerprints(plan.folder / run_folder.FINGERPRINTS)
+    fingerprints_then = run_folder.read_fingerprints(plan.record.artifact(run_folder.FINGERPRINTS))
+    fingerprints_now = run_folder.read_fingerprints(plan.folder / run_folder.FINGERPRINTS)
     files = []
     for alias in (row["alias"] for row in plan.inputs.rows):
         one, two = results_then.get(alias), results_now.get(alias)
@@ -66,10 +66,12 @@ def compare(plan: Plan, again: Record, tolerance_db: float = 60.0) -> Outcome:
         elif one.failed or two.failed:
             files.append(_verdict_on_failure(alias, one, two))
         else:
-            marks = (marks_then.get(alias, {}), marks_now.get(alias, {}))
-            output = _output_difference(plan, alias, marks[0].get(OUTPUT_STAGE))
+            fingerprints = (fingerprints_then.get(alias, {}), fingerprints_now.get(alias, {}))
+            output = _output_difference(plan, alias, fingerprints[0].get(OUTPUT_STAGE))
             numbers = (one.measures, two.measures)
-            files.append(equality.judge(alias, *marks, output, numbers, same_machine, tolerance_db))
+            files.append(
+                equality.judge(alias, *fingerprints, output, numbers, same_machine, tolerance_db)
+            )
     differences += [each for each in plan.differences if each not in differences]
     return Outcome(again.id, files, differences)
 
@@ -99,7 +101,9 @@ def _verdict_on_failure(alias: str, then: FileResult, now: FileResult) -> FileVe
     return FileVerdict(alias, DIFFERENT, note=f"failed {when}: {reason}")
 
 
-def _output_difference(plan: Plan, alias: str, mark: Mark | None) -> equality.Difference | None:
+def _output_difference(
+    plan: Plan, alias: str, fingerprint: Fingerprint | None
+) -> equality.Difference | None:
     """Between the written files; None where that of then is not to be had.
 
     It is kept with the run, or still lies, unchanged, where it was written.
@@ -109,8 +113,8 @@ def _output_difference(plan: Plan, alias: str, mark: Mark | None) -> equality.Di
     folder = OmegaConf.load(needed_artifact(plan.record, run_folder.CONFIG)).output.dir
     left = Path(folder) / run_folder.CLEANED / f"{alias}.wav"
     try:
-        if then is None and mark is not None and left.is_file() and left != now:
-            then = left if mark_of(left) == mark else None
+        if then is None and fingerprint is not None and left.is_file() and left != now:
+            then = left if fingerprint_of(left) == fingerprint else None
         return equality.difference(then, now) if then is not None else None
     except AudioError:
         return None

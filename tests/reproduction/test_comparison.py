@@ -15,7 +15,7 @@ from scipy import stats
 
 from speechclean.audio.sound_files import save
 from speechclean.audio.waveform import Audio
-from speechclean.records.fingerprint import Marker
+from speechclean.records.fingerprint import Fingerprinter
 from speechclean.records.tracking import Record
 from speechclean.reproduction import comparison
 from tests.conftest import noise
@@ -48,16 +48,19 @@ def run(folder: Path, config: dict[str, Any], values: list[float], changed: floa
         for index, value in enumerate(values)
     ]
     (folder / "metrics.json").write_text(json.dumps({"rows": rows}))
-    marks = {}
+    fingerprints = {}
     for index in range(len(values)):
         sound = (noise(3.0, seed=index).waveform * 32768).round() / 32768
-        marker = Marker()
-        marker.feed("fusion", sound)
+        fingerprinter = Fingerprinter()
+        fingerprinter.feed("fusion", sound)
         sound[:, 24000:48000] += changed * (index == 0)
-        marker.feed("output", sound)
+        fingerprinter.feed("output", sound)
         save(Audio(sound, 24000), folder / f"cleaned/f{index}.wav", "PCM_24")
-        marks[f"f{index}"] = {stage: mark.to_json() for stage, mark in marker.marks().items()}
-    (folder / "marks.json").write_text(json.dumps(marks))
+        fingerprints[f"f{index}"] = {
+            stage: fingerprint.to_json()
+            for stage, fingerprint in fingerprinter.fingerprints().items()
+        }
+    (folder / "marks.json").write_text(json.dumps(fingerprints))
     return Record(folder.name, folder.name, "FINISHED", "e", "1", 0, {}, {}, {}, Folder(folder))
 
 

@@ -11,16 +11,16 @@ import torch
 
 from speechclean.audio.sound_files import save
 from speechclean.audio.waveform import Audio
-from speechclean.records.fingerprint import Mark, Marker
+from speechclean.records.fingerprint import Fingerprint, Fingerprinter
 from speechclean.reproduction import equality
 from tests.conftest import noise
 
 
-def marks(**stages: torch.Tensor) -> dict[str, Mark]:
-    marker = Marker()
+def fingerprints(**stages: torch.Tensor) -> dict[str, Fingerprint]:
+    fingerprinter = Fingerprinter()
     for stage, waveform in stages.items():
-        marker.feed(stage, waveform)
-    return marker.marks()
+        fingerprinter.feed(stage, waveform)
+    return fingerprinter.fingerprints()
 
 
 def judged(
@@ -36,8 +36,8 @@ def judged(
         for index, each in enumerate((sound, sound + change))
     ]
     output = equality.difference(*files)
-    one = marks(input=sound, fusion=sound, loudness=sound)
-    two = marks(input=sound, fusion=sound + change * 1e-3, loudness=sound + change)
+    one = fingerprints(input=sound, fusion=sound, loudness=sound)
+    two = fingerprints(input=sound, fusion=sound + change * 1e-3, loudness=sound + change)
     return equality.judge("a", one, two, output, numbers, same_machine, 60.0)
 
 
@@ -91,7 +91,7 @@ def test_the_same_sound_measured_otherwise_is_told_by_the_metric(tmp_path: Path)
 
 def test_without_the_file_its_mark_is_judged() -> None:
     sound = noise(1.0).waveform
-    same, near, far = (marks(output=sound * gain) for gain in (1, 1 + 1e-4, 2))
+    same, near, far = (fingerprints(output=sound * gain) for gain in (1, 1 + 1e-4, 2))
     assert equality.judge("a", same, same, None, ({}, {}), True, 60.0).verdict == "bit-exact"
     found = equality.judge("a", same, near, None, ({}, {}), True, 60.0)
     assert (found.verdict, "estimated" in found.note) == ("within tolerance", True)

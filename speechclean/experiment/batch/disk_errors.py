@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 #: A folder that takes nothing more: a quota is reached, it was made read-only, the medium is gone.
-LOSSES = (
+FOLDER_ERRORS = (
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EROFS,
@@ -24,7 +24,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 SLACK = 2**20
 
 
-def loss(error: Exception | None, folder: Path, needed: int) -> str:
+def folder_error(error: Exception | None, folder: Path, needed: int) -> str:
     """Why a folder takes no more files; empty if it does.
 
     error: what went wrong at a file that needs so many bytes in the folder
@@ -35,7 +35,7 @@ def loss(error: Exception | None, folder: Path, needed: int) -> str:
     if not number:
         with suppress(OSError):
             number = errno.ENOSPC if shutil.disk_usage(folder).free < needed + SLACK else 0
-    return f"{folder} takes no more: {os.strerror(number)}" if number in LOSSES else ""
+    return f"{folder} takes no more: {os.strerror(number)}" if number in FOLDER_ERRORS else ""
 
 
 def _tried(folder: Path) -> int:

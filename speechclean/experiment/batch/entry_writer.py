@@ -15,7 +15,7 @@ from speechclean.records import provenance
 from speechclean.records.file_result import FileResult, Status
 
 from . import memory_errors
-from .disk_errors import loss
+from .disk_errors import folder_error
 from .task import Entry, Input, Task
 
 log = logging.getLogger(__name__)
@@ -85,13 +85,13 @@ class EntryWriter:
         except Exception as error:  # noqa: BLE001 (whatever it is, it is this file's failure)
             return self._failure(task, error)
         # Streams pass through the folder.
-        if streamed and (why := loss(None, folder, 8 * task.weight)):
+        if streamed and (why := folder_error(None, folder, 8 * task.weight)):
             return FileResult(task.alias, task.path, Status.LOST, why, output=task.output)
         return replace(result, reason=memory_errors.plain(result.reason, task.path))
 
     def _failure(self, task: Task, error: Exception) -> FileResult:
         """The failure of the file, or the loss of the folder."""
-        if why := loss(error, self.options.folder, 4 * task.weight):
+        if why := folder_error(error, self.options.folder, 4 * task.weight):
             return FileResult(task.alias, task.path, Status.LOST, why, output=task.output)
         log.error("%s", task.path, exc_info=error)
         reason = f"{task.path}: {type(error).__name__}: {error}"

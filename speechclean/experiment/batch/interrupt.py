@@ -19,14 +19,13 @@ class Stop:
 
 
 @contextmanager
-def on_interrupt() -> Iterator[Stop]:
-    """Within it a first SIGINT asks for the end, a second raises `KeyboardInterrupt`.
+def on_interrupt(stop: Stop) -> Iterator[None]:
+    """Within it a first SIGINT asks for the stop, a second raises `KeyboardInterrupt`.
 
     Outside of the main thread, signals are left alone.
     """
-    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield stop
+        yield
         return
     before = signal.getsignal(signal.SIGINT)
 
@@ -42,6 +41,6 @@ def on_interrupt() -> Iterator[Stop]:
 
     signal.signal(signal.SIGINT, ask)
     try:
-        yield stop
+        yield
     finally:
         signal.signal(signal.SIGINT, before)

@@ -15,8 +15,11 @@ from .task import Entry, Input, Task
 
 @dataclass
 class Job:
-    """A task, what has been read of it, and the future that waits for its entry. `large`: it goes
-    through the models alone.
+    """A task, what has been read of it, and the future of its entry.
+
+    started: by the monotonic clock; input, sound: None until they are read
+    reason: why there is no sound
+    large: whether the models take nothing beside it
     """
 
     task: Task
@@ -44,10 +47,10 @@ class Job:
             self.future.set_result(entry)
 
 
-def named(path: object, error: BaseException) -> str:
+def with_path(path: object, error: BaseException) -> str:
     """A reason that names the file and the error.
 
-    >>> named("a.wav", ValueError("too loud"))
+    >>> with_path("a.wav", ValueError("too loud"))
     'a.wav: ValueError: too loud'
     """
     return f"{path}: {type(error).__name__}: {error}"

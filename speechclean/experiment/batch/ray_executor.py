@@ -1,8 +1,8 @@
 """batch=ray: actors of a Ray cluster, one for each GPU.
 
 All of its machines must see the inputs and the output folder. Errors are caught in the worker, file
-by file: to Ray a task fails only by the death of its actor, whose files the dispatcher then gives
-to another.
+by file: to Ray a task fails only by the death of its actor, whose files the dispatcher then retries
+with another.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import importlib.util
 import logging
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
@@ -22,12 +23,10 @@ from typing import Any
 import torch
 
 from . import WorkersLost
-from .dispatch import dispatch
-from .interrupt import Stop
-from .local_executor import check_common
-from .pulse import BEAT_S, Pulse
+from .heartbeat import HEARTBEAT_S, Heartbeat
 from .task import Entry, Task
-from .worker_handle import Event, Inbox, Link, Setup
+from .worker_handle import Event, Inbox, Setup, WorkerHandle
+from .worker_pool import OpenPool, WorkerPool
 
 #: Calls that an actor takes at once: more than any worker's window.
 CONCURRENCY = 256
@@ -37,24 +36,15 @@ WAIT_S, CONNECT_S = 0.2, 5.0
 
 
 @dataclass(frozen=True)
-class RayActors:
-    """The executor on Ray.
+class RayActors(WorkerPool):
+    """Actors of a Ray cluster.
 
     address: of a running cluster, `ray://head:10001` or `auto`; None starts one in this machine,
         for the length of the batch
     workers: actors; None: one for each GPU of the cluster, or one for each of its machines
-    out, only, force, interval_s: as in `LocalWorkers`
     """
 
-    out: str
-    only: str = "all"
-    force: bool = False
-    workers: int | None = None
-    interval_s: float = 30.0
     address: str | None = None
-
-    def __post_init__(self) -> None:
-        check_common(self.only, self.workers, self.interval_s)
 
     def check(self) -> None:
         """Raise `ImportError` without Ray, `ConnectionError` if no cluster is at the address."""
@@ -73,15 +63,37 @@ class RayActors:
                     "start or name one"
                 ) from error
 
-    def entries(self, tasks: Sequence[Task], setup: Setup, stop: Stop) -> Iterator[Entry | None]:
-        """See `dispatch`."""
+    @contextmanager
+    def opened(self, setup: Setup) -> Iterator[OpenPool]:
+        """The pool, while this process is connected to the cluster.
+
+        Raises `WorkersLost` if Ray cannot connect.
+        """
+        import ray
+
+        self._connect()
+        try:
+            resources = ray.cluster_resources()
+            gpus = 0 if setup.config["device"] == "cpu" else int(resources.get("GPU", 0))
+            count = self.workers or gpus or max(1, sum(bool(node["Alive"]) for node in ray.nodes()))
+            share = max(1, int(resources.get("CPU", 1)) // count)
+            options = {"num_gpus": 1, "num_cpus": 1} if gpus else {"num_cpus": share}
+
+            def start(number: int, events: Inbox) -> WorkerHandle:
+                return ActorHandle(number, setup, events, None if gpus else share, options)
+
+            yield OpenPool(count, start)
+        finally:
+            ray.shutdown()
+
+    def _connect(self) -> None:
         import ray
 
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self.address:
             try:
                 ray.init(self.address, **quiet)
-            except Exception as error:  # by the way of connecting, Ray raises one thing or another
+            except Exception as error:  # Ray's errors depend on the way of connecting
                 raise WorkersLost(
                     f"batch.address={self.address}: Ray cannot connect "
                     f"({str(error).splitlines()[0]}); a cluster that asks for a token wants "
@@ -96,19 +108,6 @@ class RayActors:
                 object_store_memory=OBJECT_STORE,
                 **quiet,
             )
-        try:
-            resources = ray.cluster_resources()
-            gpus = 0 if setup.config["device"] == "cpu" else int(resources.get("GPU", 0))
-            count = self.workers or gpus or max(1, sum(bool(node["Alive"]) for node in ray.nodes()))
-            share = max(1, int(resources.get("CPU", 1)) // count)
-            options = {"num_gpus": 1, "num_cpus": 1} if gpus else {"num_cpus": share}
-
-            def start(number: int, events: Inbox) -> Link:
-                return ActorLink(number, setup, events, None if gpus else share, options)
-
-            yield from dispatch(tasks, setup, start, count, stop)
-        finally:
-            ray.shutdown()
 
 
 class Actor:
@@ -121,30 +120,30 @@ class Actor:
         from .worker import Worker
 
         set_up_process(threads)
-        self._wrong: list[str] = []
-        self._pulse = Pulse()
+        self._problems: list[str] = []
+        self._heartbeat = Heartbeat()
         try:
             self._worker = Worker(
                 setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"]
             )
         except ConfigError as error:  # Ray would wrap it in the actor's death
-            self._wrong = list(error.problems)
+            self._problems = list(error.problems)
 
     def window(self) -> int | list[str]:
         """How many files it takes, or what is wrong with its config."""
-        return self._wrong or self._worker.window
+        return self._problems or self._worker.window
 
     def alive(self) -> bool:
         """Whether it has been at work since it was last asked."""
-        return self._pulse()
+        return self._heartbeat()
 
     def clean(self, task: Mapping[str, Any]) -> str:
         """Clean one file; its entry as JSON."""
         return self._worker.submit(Task(**task)).result().to_json()
 
 
-class ActorLink:
-    """An actor as the dispatcher sees it; one thread waits for all that it holds."""
+class ActorHandle:
+    """An actor as the dispatcher sees it; one thread waits for all of its answers."""
 
     def __init__(
         self,
@@ -157,16 +156,16 @@ class ActorLink:
         import ray
 
         self.number, self._events, self._ended = number, events, Flag()
-        told = dataclasses.asdict(setup) | {"folder": str(setup.folder.absolute())}
+        settings = dataclasses.asdict(setup) | {"folder": str(setup.folder.absolute())}
         actor: Any = ray.remote(Actor)
         made = actor.options(
             max_concurrency=CONCURRENCY, max_restarts=0, max_task_retries=0, **options
         )
-        self._actor = made.remote(told, threads)
+        self._actor = made.remote(settings, threads)
         self._lock = Lock()
         self._refs: dict[Any, str] = {self._actor.window.remote(): "window"}
-        self._next_look = time.monotonic() + BEAT_S
-        Thread(target=self._listen, name=f"actor-{number}", daemon=True).start()
+        self._next_heartbeat = time.monotonic() + HEARTBEAT_S
+        Thread(target=self._receive_all, name=f"actor-{number}", daemon=True).start()
 
     def send(self, task: Task) -> None:
         """Give it a file to clean."""
@@ -174,34 +173,35 @@ class ActorLink:
             self._refs[self._actor.clean.remote(dataclasses.asdict(task))] = "entry"
 
     def close(self) -> None:
-        """End it; it holds nothing."""
-        self.kill()  # called when nothing is held
+        """End the actor, which has nothing in flight."""
+        self.kill()
 
     def kill(self) -> None:
-        """End it now."""
+        """End the actor now."""
         import ray
 
         self._ended.set()
         ray.kill(self._actor)
 
-    def _listen(self) -> None:
+    def _receive_all(self) -> None:
+        """Turn answers into events until the actor's end."""
         import ray
 
         try:
             while not self._ended.is_set():
-                self._hear()
+                self._receive()
         except ray.exceptions.RayActorError as error:
-            self._tell_death(error)
-        except Exception as error:  # the actor lives, but its own code failed: no file can do that
-            self._tell(Event(self.number, problem=f"{type(error).__name__}: {error}"))
+            self._put_death(error)
+        except Exception as error:  # noqa: BLE001 (code of the actor itself: no file can do that)
+            self._put(Event(self.number, start_problem=f"{type(error).__name__}: {error}"))
 
-    def _hear(self) -> None:
-        """Pass on what is said, if anything is said soon."""
+    def _receive(self) -> None:
+        """Turn an answer into an event, if one comes soon."""
         import ray
 
         with self._lock:
-            if time.monotonic() >= self._next_look:
-                self._look()
+            if time.monotonic() >= self._next_heartbeat:
+                self._ask_for_heartbeat()
             refs = list(self._refs)
         if not refs:
             self._ended.wait(WAIT_S / 10)
@@ -212,33 +212,34 @@ class ActorLink:
                 kind = self._refs.pop(ref)
             answer = ray.get(ref)
             if isinstance(answer, list):
-                self._tell(Event(self.number, wrong=answer))
+                self._put(Event(self.number, config_problems=answer))
             elif kind == "window":
-                self._tell(Event(self.number, ready=answer))
-            elif kind == "pulse":
-                self._tell(Event(self.number, alive=answer))
+                self._put(Event(self.number, ready=answer))
+            elif kind == "heartbeat":
+                self._put(Event(self.number, alive=answer))
             else:
-                self._tell(Event(self.number, entry=Entry.from_json(answer)))
+                self._put(Event(self.number, entry=Entry.from_json(answer)))
 
-    def _look(self) -> None:
-        """Ask for a sign of life, if no question is open. Before its start an actor waits for its
-        turn in a busy cluster, hours
-        maybe: Ray itself tells if it will never come.
+    def _ask_for_heartbeat(self) -> None:
+        """Ask the actor whether it is at work, unless an answer is still awaited.
+
+        An actor that has not started waits for its turn in a busy cluster, for hours maybe, which
+        counts as a heartbeat: Ray itself reports an actor that can never start.
         """
-        self._next_look = time.monotonic() + BEAT_S
+        self._next_heartbeat = time.monotonic() + HEARTBEAT_S
         kinds = set(self._refs.values())
         if "window" in kinds:
-            self._tell(Event(self.number, alive=True))
-        elif "pulse" not in kinds:
-            self._refs[self._actor.alive.remote()] = "pulse"
+            self._put(Event(self.number, alive=True))
+        elif "heartbeat" not in kinds:
+            self._refs[self._actor.alive.remote()] = "heartbeat"
 
-    def _tell(self, event: Event) -> None:
+    def _put(self, event: Event) -> None:
         if not self._ended.is_set():
             self._events.put(event)
 
-    def _tell_death(self, error: Exception) -> None:
+    def _put_death(self, error: Exception) -> None:
         cause = str(error).strip().splitlines()
         if "creation task" in str(error) or "__init__" in str(error):
-            self._tell(Event(self.number, problem=cause[-1]))
+            self._put(Event(self.number, start_problem=cause[-1]))
         else:
-            self._tell(Event(self.number, dead=f"its actor's death ({cause[0]})"))
+            self._put(Event(self.number, death=f"its actor's death ({cause[0]})"))

@@ -1,37 +1,33 @@
-"""A batch: a run whose files are cleaned by workers, one by one into a ledger."""
+"""A batch as a run: its folder locked, its ledger open, its progress shown, its end reported."""
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from speechclean.experiment.config.assemble import Experiment
-from speechclean.records.file_result import FileResult, Status
-from speechclean.records.run_folder import CLEANED, CLIPS, DELIVERY_FOLDER, PLOTS
+from speechclean.records.file_result import FileResult
 from speechclean.records.run_record import RunRecord
 from speechclean.records.tracking import Run
 from speechclean.stages.types import Track
 
 from . import Interrupted, OutputLost, folder_lock, progress, record, reports
-from .disk_errors import LOSSES
-from .interrupt import Stop, on_interrupt
+from .disk_errors import FOLDER_ERRORS
+from .interrupt import on_interrupt
 from .ledger import Ledger
+from .ledger_executor import LedgerExecutor
+from .leftovers import remove_leftovers
 from .plan import Plan, plan
+from .task import Entry
 from .worker_handle import Setup
 
 log = logging.getLogger(__name__)
-#: What a killed process leaves of files that it was writing.
-LEFTOVERS = (".writing-", ".streaming-", ".probe-")
-#: Where in its folder a batch writes, besides the folder itself.
-PLACES = (CLEANED, CLIPS, PLOTS, DELIVERY_FOLDER)
 CONTINUE = "The same command continues."
 
 
@@ -39,20 +35,18 @@ CONTINUE = "The same command continues."
 class BatchSession:
     """A batch in its folder, locked, with its ledger open.
 
-    Only the batch as a whole is recorded in the tracking store, not each of its files. `lost` says
-    why the folder took no more files; `stop.asked` that the user asked for the end.
+    Only the batch as a whole is recorded in the tracking store, not each of its files.
+
+    config: the resolved one; kept: the entries of earlier sessions that still count, by alias
     """
 
     experiment: Experiment
     config: Mapping[str, Any]
     tracks: Sequence[Track]
-    ledger: Ledger
-    plan: Plan
-    setup: Setup
+    kept: Mapping[str, Entry]
+    executor: LedgerExecutor
     console: Console
     by_file: bool = False
-    lost: str = ""
-    stop: Stop = field(default_factory=Stop)
 
     @classmethod
     @contextmanager
@@ -60,7 +54,7 @@ class BatchSession:
         cls, experiment: Experiment, config: Mapping[str, Any], console: Console
     ) -> Iterator[BatchSession]:
         """A batch that is planned. `config` is the resolved one. Raises `Occupied`."""
-        folder, options = Path(config["output"]["dir"]), experiment.batch
+        folder, pool = Path(config["output"]["dir"]), experiment.batch
         tracks = outside(experiment.tracks, folder)
         with folder_lock.held(folder), Ledger(folder) as ledger:
             remove_leftovers(folder)
@@ -71,14 +65,20 @@ class BatchSession:
                 identity,
                 config["output"],
                 config["stream_above_s"],
-                options.only,
-                options.force,
+                pool.only,
+                pool.force,
             )
             reports.write_map(tracks, config["output"]["layout"], folder)
             console.print(_greeting(planned, tracks), highlight=False)
             own = {key: value for key, value in config.items() if key not in ("batch", "delivery")}
             setup = Setup(own, folder, identity.signature, identity.weights)
-            yield cls(experiment, config, tracks, ledger, planned, setup, console)
+            executor = LedgerExecutor(pool, setup, planned.todo, ledger)
+            yield cls(experiment, config, tracks, planned.kept, executor, console)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The batch's ledger."""
+        return self.executor.ledger
 
     @property
     def earlier(self) -> Mapping[str, FileResult]:
@@ -88,45 +88,32 @@ class BatchSession:
     def begin(self, run_record: RunRecord) -> None:
         """Record everything but the inputs, which the workers read."""
         run_record.begin(self.config, {}, self.experiment.weights)
-        record.link_sessions(run_record.run, self.setup.folder)
+        record.link_sessions(run_record.run, self._folder)
 
     def results(self) -> Iterator[FileResult]:
-        """Clean what is to be cleaned, into the ledger. Raises `Interrupted` if stopped at once.
+        """Results as they come, in the ledger already, while progress is shown.
 
-        Once the folder takes no more files, or the end is asked for, what is at work is finished
-        and nothing new begun.
+        Raises `Interrupted` if stopped at once. Once the folder takes no more files, or the end is
+        asked for, what is at work is finished and nothing new begun.
         """
-        if not self.plan.todo:
+        tasks = self.executor.tasks
+        if not tasks:
             return
-        executor, pace = self.experiment.batch, self._pace()
-        seconds = {task.alias: task.seconds for task in self.plan.todo}
+        pace, seconds = self._pace(), {task.alias: task.seconds for task in tasks}
         try:
             with (
-                on_interrupt() as self.stop,
+                on_interrupt(self.executor.stop),
                 # Its workers are gone before anything else is done.
-                closing(executor.entries(self.plan.todo, self.setup, self.stop)) as entries,
-                progress.shown(pace, self.console, executor.interval_s) as tick,
+                closing(self.executor.results(self.tracks)) as results,
+                progress.shown(pace, self.console, self.executor.pool.interval_s) as tick,
             ):
-                for entry in entries:
+                for result in results:
                     tick()
-                    if entry is None or self.lost:
-                        continue
-                    if entry.result.status == Status.LOST:
-                        self._lose(entry.result.reason)
-                        continue
-                    try:
-                        self.ledger.append([entry])
-                    except OSError as error:
-                        why = error.strerror or error
-                        self._lose(f"{self.setup.folder} takes no more: {why}")
-                        continue
-                    pace.add(entry, seconds[entry.alias])
-                    yield entry.result
+                    if result is not None:
+                        pace.add(self.ledger.entries[result.alias], seconds[result.alias])
+                        yield result
         except KeyboardInterrupt:
             raise Interrupted(f"stopped at once. {CONTINUE}") from None
-        finally:
-            # Workers may have been killed; their successors know nothing of what they were writing.
-            remove_leftovers(self.setup.folder)
         print(pace.line(), file=self.console.file, flush=True)
 
     def counts(self, results: Sequence[FileResult]) -> Mapping[str, float]:
@@ -139,41 +126,43 @@ class BatchSession:
         means: Mapping[str, float],  # noqa: ARG002 (the interface's)
     ) -> Sequence[Path]:
         """failed.csv, inputs.csv and files.json."""
-        return reports.write_reports(self.tracks, self.ledger.entries, results, self.setup.folder)
+        return reports.write_reports(self.tracks, self.ledger.entries, results, self._folder)
 
     def record_end(self, run: Run, results: Sequence[FileResult]) -> None:
         """Distributions, the worst files and the inputs."""
-        record.record_end(run, results, self.experiment.metrics, self.setup.folder)
+        record.record_end(run, results, self.experiment.metrics, self._folder)
 
     @contextmanager
     def concluding(self) -> Iterator[None]:
         """Deliver what was made. Raises `OutputLost` if the folder takes no more files."""
+        lost = self.executor.lost
         try:
             yield
-            if self.experiment.delivery is not None and not self.lost:
+            if self.experiment.delivery is not None and not lost:
                 self._deliver()
         except OSError as error:
-            if not self.lost and error.errno not in LOSSES:
+            if not lost and error.errno not in FOLDER_ERRORS:
                 raise
-            self.lost = self.lost or f"{self.setup.folder} takes no more: {error.strerror}"
-        if self.lost:
-            raise OutputLost(f"{self.lost}. {len(self.ledger.entries)} files are done. {CONTINUE}")
+            lost = lost or f"{self._folder} takes no more: {error.strerror}"
+        if lost:
+            raise OutputLost(f"{lost}. {len(self.ledger.entries)} files are done. {CONTINUE}")
 
     def close(self) -> None:
         """Raise `Interrupted` if the user asked for the end."""
-        if self.stop.asked:
+        if self.executor.stop.asked:
             left = sum(track.alias not in self.ledger.entries for track in self.tracks)
             raise Interrupted(f"stopped with {left} of {len(self.tracks)} files to go. {CONTINUE}")
 
-    def _lose(self, why: str) -> None:
-        self.lost, self.stop.asked = why, True
+    @property
+    def _folder(self) -> Path:
+        return self.executor.setup.folder
 
     def _pace(self) -> progress.Pace:
-        kept = [entry.result for entry in self.plan.kept.values()]
+        kept = [entry.result for entry in self.kept.values()]
         kept_seconds = sum(float(result.seconds or 0) for result in kept)
         return progress.Pace(
-            len(self.plan.todo) + len(kept),
-            sum(task.seconds for task in self.plan.todo) + kept_seconds,
+            len(self.executor.tasks) + len(kept),
+            sum(task.seconds for task in self.executor.tasks) + kept_seconds,
             len(kept),
             kept_seconds,
             sum(result.failed for result in kept),
@@ -181,7 +170,7 @@ class BatchSession:
 
     def _deliver(self) -> None:
         """Pack what was made, once every file has come to an end."""
-        entries, folder = self.ledger.entries, self.setup.folder
+        entries, folder = self.ledger.entries, self._folder
         if any(track.alias not in entries for track in self.tracks):
             log.warning("not every file has come to an end: nothing is packed yet")
             return
@@ -201,25 +190,6 @@ def outside(tracks: Sequence[Track], folder: Path) -> list[Track]:
             folder,
         )
     return kept
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left half-written, in the places where a batch writes.
-
-    Only the holder of the folder's lock may, and only while no worker is at work.
-    """
-    found = [*folder.iterdir()] if folder.is_dir() else []
-    for place in PLACES:
-        for root, folders, files in os.walk(folder / place):
-            found += (Path(root, name) for name in [*folders, *files])
-    for path in found:
-        if not path.name.startswith(LEFTOVERS):
-            continue
-        with suppress(OSError):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
 
 
 def _greeting(planned: Plan, tracks: Sequence[Track]) -> str:

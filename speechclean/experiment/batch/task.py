@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from speechclean.records.file_result import FileResult, Status
-from speechclean.records.fingerprint import OUTPUT_STAGE, Mark
+from speechclean.records.fingerprint import OUTPUT_STAGE, Fingerprint
 from speechclean.stages.types import Track
 
 
@@ -76,7 +76,7 @@ class Entry:
 
     def to_json(self) -> str:
         """One line, without its end. Infinity and NaN become null."""
-        mark = self.result.fingerprints.get(OUTPUT_STAGE)
+        fingerprint = self.result.fingerprints.get(OUTPUT_STAGE)
         content = {
             "alias": self.result.alias,
             "path": self.result.path,
@@ -91,7 +91,7 @@ class Entry:
             "took_s": self.took_s,
             "finished": self.finished,
             "row": self.result.row() if self.result.status != Status.LOST else {},
-            "mark": mark.to_json() if mark else None,
+            "mark": fingerprint.to_json() if fingerprint else None,
         }
         return json.dumps(
             _finite(content), ensure_ascii=False, allow_nan=False, separators=(",", ":")
@@ -103,11 +103,13 @@ class Entry:
         content = json.loads(line)
         try:
             head = {key: content[key] for key in ("alias", "path", "status", "reason")}
-            mark = content.get("mark")
+            fingerprint = content.get("mark")
             result = dataclasses.replace(
                 FileResult.from_row({**head, **content.get("row", {})}),
                 output=content["output"],
-                fingerprints={OUTPUT_STAGE: Mark.from_json(mark)} if mark else {},
+                fingerprints=(
+                    {OUTPUT_STAGE: Fingerprint.from_json(fingerprint)} if fingerprint else {}
+                ),
             )
             rest = ("output_sha256", "output_size", "took_s", "finished")
             return cls(

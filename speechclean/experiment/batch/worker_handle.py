@@ -13,7 +13,7 @@ import queue
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +26,12 @@ from .task import Entry, Task
 
 log = logging.getLogger(__name__)
 
-#: How much of a dead worker's log is told.
-TOLD_CHARACTERS = 400
-#: Seconds that a worker has for its end once nothing is left to do, and a killed one, which may
-#: hang on a dead disk.
-CLOSE_S, KILL_S = 60.0, 10.0
+#: How much of the end of a dead worker's log is searched for its last line, in characters.
+LOG_TAIL = 400
+#: Seconds that a worker has to end once nothing is left to do.
+CLOSE_S = 60.0
+#: Seconds that a killed one has: it may hang on a dead disk.
+KILL_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -49,50 +50,58 @@ class Event:
 
     ready: how many files it takes at once
     entry: what became of a file
-    alive: whether it has been at work since its last message of this kind
-    wrong: what is wrong with its config or weights
-    problem: what else keeps it from starting
-    dead: how it died
+    config_problems: what is wrong with its config or weights
+    start_problem: what else keeps it from starting
+    death: how it died
+    alive: a heartbeat: whether it has been at work since the one before
     """
 
     worker: int
     ready: int = 0
     entry: Entry | None = None
-    wrong: Sequence[str] = ()
-    problem: str = ""
-    dead: str = ""
+    config_problems: Sequence[str] = ()
+    start_problem: str = ""
+    death: str = ""
     alive: bool = False
 
 
 class Inbox:
-    """Where one worker's events arrive, among those of all: what a dead one left behind is not
-    taken for its successor's.
+    """Where one worker's events arrive, in a queue that all workers share.
+
+    A worker and its successor have different inboxes, so that events of the one are not taken for
+    the other's.
     """
 
-    def __init__(self, common: queue.Queue[tuple[Inbox, Event]]) -> None:
-        self._common = common
+    def __init__(self, shared: queue.Queue[tuple[Inbox, Event]]) -> None:
+        self._shared = shared
 
     def put(self, event: Event) -> None:
-        """From whatever thread."""
-        self._common.put((self, event))
+        """Add an event; any thread may."""
+        self._shared.put((self, event))
 
 
-class Link(Protocol):
-    """A worker as the dispatcher sees it; what it says arrives in an inbox. Nothing here waits for
-    ever, whatever it does.
+class WorkerHandle(Protocol):
+    """A worker as the dispatcher sees it.
+
+    The worker's events go to the inbox that it was started with. No method waits forever, whatever
+    the worker does.
     """
 
     def send(self, task: Task) -> None:
         """Give it a file to clean."""
 
     def close(self) -> None:
-        """Let it finish, and wait for it a while."""
+        """Let the worker finish, and wait for it a while."""
 
     def kill(self) -> None:
-        """End it now."""
+        """End the worker now."""
 
 
-class ProcessLink:
+#: Starts the worker of a number (0 and up); its events go to the inbox.
+StartWorker = Callable[[int, Inbox], WorkerHandle]
+
+
+class ProcessHandle:
     """A worker process; its log is `worker-<number>.log` in the folder."""
 
     def __init__(
@@ -117,13 +126,13 @@ class ProcessLink:
                 env={**os.environ, **environment},
                 start_new_session=True,  # Ctrl-C is for the parent
             )
-        told = dataclasses.asdict(setup) | {
+        first_message = dataclasses.asdict(setup) | {
             "folder": str(setup.folder),
             "threads": threads,
             "parent": os.getpid(),
         }
-        self._say(told)
-        for work in (self._listen, self._speak):
+        self._send(first_message)
+        for work in (self._receive_all, self._send_all):
             Thread(target=work, name=f"worker-{number}", daemon=True).start()
 
     @property
@@ -133,11 +142,11 @@ class ProcessLink:
 
     def send(self, task: Task) -> None:
         """Give it a file to clean."""
-        self._say({"task": dataclasses.asdict(task)})
+        self._send({"task": dataclasses.asdict(task)})
 
     def close(self) -> None:
         """Let it finish, for a minute at most."""
-        self._say({"end": True})
+        self._send({"end": True})
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(CLOSE_S)
         self.kill()
@@ -155,38 +164,45 @@ class ProcessLink:
                 self.pid,
             )
 
-    def _say(self, message: Mapping[str, Any]) -> None:
+    def _send(self, message: Mapping[str, Any]) -> None:
         self._outbox.put(json.dumps(message).encode() + b"\n")
 
-    def _speak(self) -> None:
-        """A worker that does not read fills its pipe; only this thread waits for it."""
+    def _send_all(self) -> None:
+        """Send from a thread of its own: a worker that does not read fills its pipe."""
         stdin = self._process.stdin
         assert stdin
-        with suppress(OSError):  # of its death the listener tells
+        with suppress(OSError):  # its death is for the receiving thread to report
             while (line := self._outbox.get()) is not None:
                 stdin.write(line)
                 stdin.flush()
-        with suppress(OSError):  # what was never sent is of no use any more
+        with suppress(OSError):  # what could not be sent is of no use any more
             stdin.close()
 
-    def _listen(self) -> None:
+    def _receive_all(self) -> None:
+        """Turn messages into events until the worker's end, which is the last event."""
         assert self._process.stdout
         try:
             for line in self._process.stdout:
                 with suppress(ValueError):  # torn by its death
                     message = json.loads(line)
                     entry = Entry.from_json(message["entry"]) if "entry" in message else None
-                    wrong, problem = message.get("wrong", ()), message.get("problem", "")
-                    ready, alive = message.get("ready", 0), message.get("alive", False)
-                    self._events.put(Event(self.number, ready, entry, wrong, problem, alive=alive))
-            how = self._why(self._process.wait())
-        except Exception as error:  # without this thread nobody would hear of it again
+                    event = Event(
+                        self.number,
+                        message.get("ready", 0),
+                        entry,
+                        message.get("config_problems", ()),
+                        message.get("start_problem", ""),
+                        alive=message.get("alive", False),
+                    )
+                    self._events.put(event)
+            how = self._death(self._process.wait())
+        except Exception as error:  # without this thread nobody would hear of the worker again
             log.exception("worker %d", self.number)
             how = f"what it said ({type(error).__name__}: {error})"
-        self._events.put(Event(self.number, dead=how))
+        self._events.put(Event(self.number, death=how))
 
-    def _why(self, status: int) -> str:
-        """How it ended: a signal by its name, else the end of its log."""
+    def _death(self, status: int) -> str:
+        """How the worker ended: a signal by its name, else the end of its log."""
         if status < 0:
             name = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
             hint = (
@@ -196,7 +212,7 @@ class ProcessLink:
         try:
             with self._log.open("rb") as file:
                 file.seek(self._log_start)
-                last = file.read().decode(errors="replace").strip()[-TOLD_CHARACTERS:]
+                last = file.read().decode(errors="replace").strip()[-LOG_TAIL:]
         except OSError:
             last = ""
         return f"exit status {status}{': ' + last.splitlines()[-1] if last else ''}"

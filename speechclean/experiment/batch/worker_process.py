@@ -1,9 +1,9 @@
 """`python -m speechclean.experiment.batch.worker_process`: the main function of a worker process.
 
 Messages are lines of JSON on two pipes. In: the set-up, then tasks, then `{"end": true}`. Out:
-`{"ready": window}`, or `{"wrong": problems}` of the config, or `{"problem": words}`; then an entry
-for each task; and at any time `{"alive": true}` (`pulse`). The process dies with its parent, so that nothing is written into a folder whose lock
-is gone.
+`{"ready": window}`, or `{"config_problems": [...]}`, or `{"start_problem": reason}`; then an entry
+for each task; and at any time `{"alive": true}` (`heartbeat`). The process dies with its parent, so
+that nothing is written into a folder whose lock is gone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, TextIO
 
-from .pulse import BEAT_S, Pulse
+from .heartbeat import HEARTBEAT_S, Heartbeat
 
 #: prctl's option by which the kernel sends a signal when the parent dies (linux/prctl.h).
 PR_SET_PDEATHSIG = 1
@@ -29,7 +29,7 @@ PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     """Read the set-up, then clean what is sent until the end."""
-    answers = _own_channel()
+    output = _message_channel()
     # Ctrl-C in a terminal reaches all of its processes: the parent decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     setup = json.loads(sys.stdin.readline() or "null")
@@ -41,11 +41,11 @@ def main() -> None:
     )
     lock = Lock()
 
-    def say(message: dict[str, Any]) -> None:
+    def send(message: dict[str, Any]) -> None:
         with lock:
-            print(json.dumps(message), file=answers, flush=True)
+            print(json.dumps(message), file=output, flush=True)
 
-    Thread(target=_beat, args=(say,), name="pulse", daemon=True).start()
+    Thread(target=_beat, args=(send,), name="heartbeat", daemon=True).start()
     from speechclean.experiment.config.errors import ConfigError
     from speechclean.experiment.process import set_up_process
 
@@ -57,16 +57,16 @@ def main() -> None:
             setup["config"], Path(setup["folder"]), setup["signature"], setup["weights"]
         )
     except ConfigError as error:
-        say({"wrong": error.problems})
+        send({"config_problems": error.problems})
         return
     except Exception as error:
         logging.exception("the worker cannot start")
-        say({"problem": f"{type(error).__name__}: {error}"})
+        send({"start_problem": f"{type(error).__name__}: {error}"})
         return
-    say({"ready": worker.window})
+    send({"ready": worker.window})
 
-    def tell(future: Future[Any]) -> None:
-        say({"entry": future.result().to_json()})
+    def send_entry(future: Future[Any]) -> None:
+        send({"entry": future.result().to_json()})
 
     from .task import Task
 
@@ -75,20 +75,20 @@ def main() -> None:
         if "end" in message:
             worker.close()
             return
-        worker.submit(Task(**message["task"])).add_done_callback(tell)
+        worker.submit(Task(**message["task"])).add_done_callback(send_entry)
     os._exit(1)  # the pipe is closed, but nobody said so: the parent is gone
 
 
-def _beat(say: Callable[[dict[str, Any]], None]) -> None:
-    """Say now and then that there is work going on, while there is."""
-    pulse = Pulse()
+def _beat(send: Callable[[dict[str, Any]], None]) -> None:
+    """Send heartbeats while this process is at work."""
+    heartbeat = Heartbeat()
     while True:
-        time.sleep(BEAT_S)
-        if pulse():
-            say({"alive": True})
+        time.sleep(HEARTBEAT_S)
+        if heartbeat():
+            send({"alive": True})
 
 
-def _own_channel() -> TextIO:
+def _message_channel() -> TextIO:
     """Standard output for messages alone: what any library prints goes to the log."""
     channel = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)

@@ -10,24 +10,25 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from speechclean.experiment.batch import WorkersLost
 from speechclean.experiment.batch import dispatch as module
 from speechclean.experiment.batch.dispatch import (
-    DEATHS,
-    LOST_AT_START,
-    LOST_AT_WORK,
-    STILL_PER_S,
-    STILL_S,
+    MAX_DEATHS,
+    MAX_LOST_AT_START,
+    MAX_LOST_AT_WORK,
+    SILENCE_LIMIT_PER_S,
+    SILENCE_LIMIT_S,
     dispatch,
 )
+from speechclean.experiment.batch.heartbeat import HEARTBEAT_S, Heartbeat
 from speechclean.experiment.batch.interrupt import Stop, on_interrupt
-from speechclean.experiment.batch.pulse import BEAT_S, Pulse
 from speechclean.experiment.batch.shared_lock import SharedLock
 from speechclean.experiment.batch.task import Entry, Task
-from speechclean.experiment.batch.worker_handle import Event, Inbox, ProcessLink, Setup
+from speechclean.experiment.batch.worker_handle import Event, Inbox, ProcessHandle, Setup
 from speechclean.experiment.config.errors import ConfigError
 from speechclean.records.file_result import Status
 from tests.experiment.batch.conftest import entry
@@ -47,7 +48,7 @@ class Scripted:
         number: int,
         events: Inbox,
         kills: Callable[[Task], bool],
-        log: list[tuple[int, Task]],
+        log: list[tuple[int, Any]],
     ) -> None:
         self.number, self.events, self.kills = number, events, kills
         self.log, self.gone = log, False
@@ -60,7 +61,7 @@ class Scripted:
             return
         if self.kills(task):
             self.gone = True
-            self.events.put(Event(self.number, dead="ended by SIGKILL"))
+            self.events.put(Event(self.number, death="ended by SIGKILL"))
         else:
             self.events.put(Event(self.number, entry=entry(task.alias)))
 
@@ -102,18 +103,18 @@ def test_a_file_that_kills_every_worker_is_named_and_the_rest_finished() -> None
     (bad,) = [one for one in entries if one.result.failed]
     assert bad.alias == "d"
     assert "SIGKILL" in bad.result.reason
-    assert sum(task.alone and task.alias == "d" for _, task in log) == DEATHS
+    assert sum(task.alone and task.alias == "d" for _, task in log) == MAX_DEATHS
 
 
 def test_workers_that_cannot_live_are_no_files_fault() -> None:
-    with pytest.raises(WorkersLost, match=f"{LOST_AT_WORK} workers in a row"):
+    with pytest.raises(WorkersLost, match=f"{MAX_LOST_AT_WORK} workers in a row"):
         ended(lambda _: True, workers=1)
 
     class Stillborn(Scripted):
         def __init__(self, number: int, events: Inbox) -> None:
-            events.put(Event(number, dead="exit status 1"))
+            events.put(Event(number, death="exit status 1"))
 
-    with pytest.raises(WorkersLost, match=f"{LOST_AT_START} workers in a row"):
+    with pytest.raises(WorkersLost, match=f"{MAX_LOST_AT_START} workers in a row"):
         list(dispatch(TASKS, SETUP, Stillborn, 1, Stop()))
 
 
@@ -127,7 +128,7 @@ def test_a_config_that_a_worker_finds_wrong_is_the_configs_problem() -> None:
     class Wrong(Scripted):
         def __init__(self, number: int, events: Inbox) -> None:
             self.number = number
-            events.put(Event(number, wrong=["separators.a: no checkpoint"]))
+            events.put(Event(number, config_problems=["separators.a: no checkpoint"]))
 
     with pytest.raises(ConfigError, match=r"separators\.a: no checkpoint"):
         list(dispatch(TASKS, SETUP, Wrong, 2, Stop()))
@@ -136,7 +137,7 @@ def test_a_config_that_a_worker_finds_wrong_is_the_configs_problem() -> None:
 def test_a_worker_with_a_problem_ends_the_batch_by_its_words() -> None:
     class Broken(Scripted):
         def __init__(self, number: int, events: Inbox) -> None:
-            events.put(Event(number, problem="ConfigError: no such weights"))
+            events.put(Event(number, start_problem="ConfigError: no such weights"))
 
     with pytest.raises(WorkersLost, match="no such weights"):
         list(dispatch(TASKS, SETUP, Broken, 1, Stop()))
@@ -179,7 +180,7 @@ class Slow(Scripted):
         number: int,
         events: Inbox,
         clock: Clock,
-        log: list,
+        log: list[tuple[int, Any]],
         takes_s: float,
         hang: Callable[[Task], bool],
     ) -> None:
@@ -204,7 +205,7 @@ class Slow(Scripted):
     def turn(self, now: float) -> None:
         if self.hangs:
             return
-        if now % BEAT_S == 0:
+        if now % HEARTBEAT_S == 0:
             self.events.put(Event(self.number, alive=True))
         for alias in [alias for alias, end in self.until.items() if now >= end]:
             del self.until[alias]
@@ -214,20 +215,21 @@ class Slow(Scripted):
         """As a process: its end is heard of after it was replaced."""
         self.clock.turns.remove(self.turn)
         self.log.append((self.number, "killed"))
-        self.events.put(Event(self.number, dead="ended by SIGKILL"))
+        self.events.put(Event(self.number, death="ended by SIGKILL"))
         self.events.put(Event(self.number, entry=entry("a")))
 
 
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is waited for: time passes on a `Clock` alone."""
-    monkeypatch.setattr(module, "TICK_S", 0.0001)
+    monkeypatch.setattr(module, "POLL_S", 0.0001)
 
 
 def watched(
     tasks: list[Task], takes_s: float, hang: Callable[[Task], bool], workers: int = 1
-) -> tuple[list[Entry], list]:
-    log, clock = [], Clock()
+) -> tuple[list[Entry], list[tuple[int, Any]]]:
+    log: list[tuple[int, Any]] = []
+    clock = Clock()
     found = dispatch(
         tasks,
         SETUP,
@@ -266,7 +268,7 @@ def test_a_file_at_which_every_worker_stands_still_is_named_and_the_rest_finishe
     assert Counter(one.alias for one in entries) == Counter("abc")
     (bad,) = [one for one in entries if one.result.status == Status.FAILED]
     assert bad.alias == "b"
-    assert f"{DEATHS} workers died" in bad.result.reason
+    assert f"{MAX_DEATHS} workers died" in bad.result.reason
     assert "standing still" in bad.result.reason
 
 
@@ -283,7 +285,11 @@ def test_the_more_sound_a_worker_holds_the_longer_it_may_be_silent(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     long = Task(
-        "long", "/in/long.wav", "cleaned/long.wav", seconds=4 * STILL_S / STILL_PER_S, weight=1
+        "long",
+        "/in/long.wav",
+        "cleaned/long.wav",
+        seconds=4 * SILENCE_LIMIT_S / SILENCE_LIMIT_PER_S,
+        weight=1,
     )
     watched([long], 1.0, lambda _: True)
     assert "for 50 minutes" in caplog.text
@@ -291,7 +297,7 @@ def test_the_more_sound_a_worker_holds_the_longer_it_may_be_silent(
 
 @pytest.mark.usefixtures("looks")
 def test_work_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ENDLESS_S", 900.0)
+    monkeypatch.setattr(module, "NO_RESULT_LIMIT_S", 900.0)
     entries, _ = watched(TASKS[:1], 1e9, lambda _: False)
     assert [one.result.status for one in entries] == [Status.FAILED]
     assert "work without an end" in entries[0].result.reason
@@ -306,7 +312,8 @@ def test_workers_that_never_get_ready_end_the_batch() -> None:
 
     clock = Clock()
     with pytest.raises(
-        WorkersLost, match=f"{LOST_AT_START} workers in a row died, the last one by standing still"
+        WorkersLost,
+        match=f"{MAX_LOST_AT_START} workers in a row died, the last one by standing still",
     ):
         list(dispatch(TASKS, SETUP, lambda number, _: Mute(number, clock), 1, Stop(), clock))
 
@@ -315,7 +322,8 @@ def test_workers_that_never_get_ready_end_the_batch() -> None:
 def test_a_dispatcher_that_was_stopped_itself_takes_no_worker_for_hung() -> None:
     """Ctrl-Z for a day, in the middle of a file: what its workers said meanwhile is not heard
     yet."""
-    clock, log = Clock(), []
+    log: list[tuple[int, Any]] = []
+    clock = Clock()
     for _ in dispatch(
         TASKS[:1],
         SETUP,
@@ -330,39 +338,39 @@ def test_a_dispatcher_that_was_stopped_itself_takes_no_worker_for_hung() -> None
 
 def test_waiting_is_no_sign_of_life_and_work_is() -> None:
     now, used = [0.0], [0.0]
-    pulse = Pulse(lambda: now[0], lambda: used[0])
+    heartbeat = Heartbeat(lambda: now[0], lambda: used[0])
     found = []
     for work in (0.0, 0.001, 0.1, 20.0, 0.0):
-        now[0] += BEAT_S
+        now[0] += HEARTBEAT_S
         used[0] += work
-        found.append(pulse())
+        found.append(heartbeat())
     assert found == [False, False, True, True, False]
 
 
 def test_a_process_that_reads_nothing_holds_nobody_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More tasks than its pipe takes; then its end, which is told."""
+    """More tasks than its pipe takes; then its end, which is an event."""
     deaf = tmp_path / "deaf"
     deaf.write_text("#!/bin/sh\nexec sleep 600\n")
     deaf.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(deaf))
     events: queue.Queue[tuple[Inbox, Event]] = queue.Queue()
-    link = ProcessLink(0, Setup({}, tmp_path, "s", "w"), Inbox(events), None, {})
+    handle = ProcessHandle(0, Setup({}, tmp_path, "s", "w"), Inbox(events), None, {})
     for _ in range(200):
-        link.send(Task("a", "x" * 4000, "y"))
-    link.kill()
-    assert "SIGKILL" in events.get(timeout=30)[1].dead
+        handle.send(Task("a", "x" * 4000, "y"))
+    handle.kill()
+    assert "SIGKILL" in events.get(timeout=30)[1].death
 
 
-def test_a_gate_lets_many_share_and_one_be_alone() -> None:
-    gate, lock = SharedLock(), threading.Lock()
+def test_a_shared_lock_lets_many_share_and_one_be_alone() -> None:
+    shared_lock, lock = SharedLock(), threading.Lock()
     inside: list[bool] = []
     worst: list[list[bool]] = []
 
     def enter(alone: bool) -> None:
         for _ in range(30):
-            with gate.alone() if alone else gate.shared():
+            with shared_lock.alone() if alone else shared_lock.shared():
                 with lock:
                     inside.append(alone)
                     if True in inside and len(inside) > 1:
@@ -381,7 +389,8 @@ def test_a_gate_lets_many_share_and_one_be_alone() -> None:
 
 def test_ctrl_c_asks_once_and_stops_twice(capsys: pytest.CaptureFixture[str]) -> None:
     before = signal.getsignal(signal.SIGINT)
-    with on_interrupt() as stop:
+    stop = Stop()
+    with on_interrupt(stop):
         assert not stop.asked
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.asked

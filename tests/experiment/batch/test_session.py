@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,12 +17,13 @@ from rich.console import Console
 
 from speechclean.audio.sound_files import save
 from speechclean.experiment.batch import Interrupted
-from speechclean.experiment.batch.interrupt import Stop
 from speechclean.experiment.batch.ledger import Ledger
-from speechclean.experiment.batch.plan import Plan
-from speechclean.experiment.batch.session import BatchSession, outside, remove_leftovers
+from speechclean.experiment.batch.ledger_executor import LedgerExecutor
+from speechclean.experiment.batch.leftovers import remove_leftovers
+from speechclean.experiment.batch.session import BatchSession, outside
 from speechclean.experiment.batch.task import Entry, Task
-from speechclean.experiment.batch.worker_handle import Setup
+from speechclean.experiment.batch.worker_handle import Event, Inbox, Setup
+from speechclean.experiment.batch.worker_pool import OpenPool, WorkerPool
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.config.errors import ConfigError
@@ -35,8 +37,8 @@ def test_outputs_inside_the_data_set_are_not_cleaned_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = [tmp_path / "a.wav", tmp_path / "out/cleaned/a.wav", tmp_path / "output.wav"]
-    tracks = [Track(str(number), save(noise(0.1), path)) for number, path in enumerate(paths)]
-    assert [track.alias for track in outside(tracks, tmp_path / "out")] == ["0", "2"]
+    inside = [Track(str(number), save(noise(0.1), path)) for number, path in enumerate(paths)]
+    assert [track.alias for track in outside(inside, tmp_path / "out")] == ["0", "2"]
     assert "1 files" in caplog.text
 
 
@@ -61,20 +63,51 @@ def test_leftovers_go_and_nothing_else(tmp_path: Path) -> None:
     assert not (tmp_path / "cleaned/.writing-link").is_symlink()
 
 
-class Executor:
-    """One whose workers leave files half-written when they are killed."""
+class Untidy:
+    """A worker that leaves files half-written."""
 
-    interval_s = 30.0
     ended = False
 
-    def entries(self, tasks: Sequence[Task], setup: Setup, _stop: Stop) -> Iterator[Entry | None]:
-        try:
-            for task in tasks:
-                (setup.folder / "cleaned" / f".writing-{task.alias}.wav").write_text("half")
-                (setup.folder / f".streaming-{task.alias}").mkdir()
-                yield entry(task.alias)
-        finally:
-            self.ended = True
+    def __init__(self, folder: Path, number: int, events: Inbox) -> None:
+        self.folder, self.number, self.events = folder, number, events
+        events.put(Event(number, ready=3))
+
+    def send(self, task: Task) -> None:
+        (self.folder / "cleaned" / f".writing-{task.alias}.wav").write_text("half")
+        (self.folder / f".streaming-{task.alias}").mkdir()
+        self.events.put(Event(self.number, entry=entry(task.alias)))
+
+    def close(self) -> None:
+        self.ended = True
+
+    def kill(self) -> None:
+        self.ended = True
+
+
+@dataclass(frozen=True)
+class UntidyPool(WorkerPool):
+    """Remembers its workers."""
+
+    started: list[Untidy] = field(default_factory=list)
+
+    @contextmanager
+    def opened(self, setup: Setup) -> Iterator[OpenPool]:
+        def start(number: int, events: Inbox) -> Untidy:
+            self.started.append(Untidy(setup.folder, number, events))
+            return self.started[-1]
+
+        yield OpenPool(1, start)
+
+
+def executor_of(folder: Path, ledger: Ledger, aliases: str) -> LedgerExecutor:
+    tasks = [
+        Task(alias, f"/in/{alias}.wav", f"cleaned/{alias}.wav", seconds=1.0) for alias in aliases
+    ]
+    return LedgerExecutor(UntidyPool("out"), Setup({}, folder, "s", "w"), tasks, ledger)
+
+
+def tracks(aliases: str) -> list[Track]:
+    return [Track(alias, Path(f"/in/{alias}.wav")) for alias in aliases]
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
@@ -82,8 +115,6 @@ def test_what_killed_workers_left_is_gone_with_the_batch(
     tmp_path: Path, monkeypatch: Any, interrupted: bool
 ) -> None:
     (tmp_path / "cleaned").mkdir()
-    tasks = [Task(alias, f"/in/{alias}.wav", f"cleaned/{alias}.wav", seconds=1.0) for alias in "ab"]
-    executor, setup = Executor(), Setup({}, tmp_path, "s", "w")
     with Ledger(tmp_path) as ledger:
         if interrupted:
 
@@ -91,14 +122,50 @@ def test_what_killed_workers_left_is_gone_with_the_batch(
                 raise KeyboardInterrupt
 
             monkeypatch.setattr(ledger, "append", append)
+        executor = executor_of(tmp_path, ledger, "ab")
         with pytest.raises(Interrupted) if interrupted else nullcontext():
-            experiment: Any = SimpleNamespace(batch=executor)
+            experiment: Any = None
             console = Console(file=io.StringIO())
-            session = BatchSession(experiment, {}, [], ledger, Plan(tasks, {}), setup, console)
-            list(session.results())
-    assert executor.ended, "its workers are gone by then"
+            session = BatchSession(experiment, {}, tracks("ab"), {}, executor, console)
+            found = [result.alias for result in session.results()]
+            assert sorted(found) == ["a", "b"]
+    assert isinstance(executor.pool, UntidyPool)
+    assert executor.pool.started
+    assert all(worker.ended for worker in executor.pool.started)
     assert not list((tmp_path / "cleaned").iterdir())
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_an_executor_cleans_the_tracks_that_it_is_given_and_has_a_task_for(tmp_path: Path) -> None:
+    (tmp_path / "cleaned").mkdir()
+    with Ledger(tmp_path) as ledger:
+        executor = executor_of(tmp_path, ledger, "abc")
+        found = [result.alias for result in executor.results(tracks("bcd")) if result]
+        assert found == ["b", "c"]
+        assert list(ledger.entries) == ["b", "c"]
+        assert not list(executor.results(tracks("d"))), "no worker is started for nothing"
+        assert isinstance(executor.pool, UntidyPool)
+        assert len(executor.pool.started) == 1
+
+
+def test_a_folder_that_takes_no_more_ends_the_batch_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cleaned").mkdir()
+    with Ledger(tmp_path) as ledger:
+        real = ledger.append
+
+        def append(entries: Sequence[Entry]) -> None:
+            if ledger.entries:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(entries)
+
+        monkeypatch.setattr(ledger, "append", append)
+        executor = executor_of(tmp_path, ledger, "abcdefgh")
+        found = [result.alias for result in executor.results(tracks("abcdefgh")) if result]
+    assert found == ["a"], "what was in flight is waited for, and not said to be done"
+    assert executor.stop.asked
+    assert "takes no more: No space left" in executor.lost
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import torch
 
 from speechclean.audio.sound_files import load, save
 from speechclean.audio.waveform import Audio
-from speechclean.experiment import clean
-from speechclean.experiment.batch import disk_errors, entry_writer, worker
+from speechclean.experiment import clean, outputs
+from speechclean.experiment.batch import decoding, disk_errors, entry_writer, job_queue, worker
 from speechclean.experiment.batch.local_executor import LocalWorkers, _gpus
 from speechclean.experiment.batch.ray_executor import RayActors
 from speechclean.experiment.batch.task import Entry, Task
@@ -130,9 +130,9 @@ def passes(
     monkeypatch.setattr(worker, "screened", screened)
     monkeypatch.setattr(
         made,
-        "_finish",
+        "_write",
         lambda job, outcome: job.settle(
-            made._writer.failed(job.task, outcome.reason, job.input, job.started)
+            made._entry_writer.failed(job.task, outcome.reason, job.input, job.started)
         ),
     )
     return seen, going
@@ -171,7 +171,7 @@ def test_no_file_of_a_pack_overtakes_another_or_is_left_behind(
     futures += [made.submit(one) for one in rest]
     closing = threading.Thread(target=made.close, daemon=True)
     closing.start()
-    while made._read.qsize() <= len(rest):  # until the end stands behind the files
+    while made._decoded.qsize() <= len(rest):  # until the end stands behind the files
         threading.Event().wait(0.01)
     going.set()
     closing.join(60)
@@ -199,27 +199,28 @@ class Broken:
     [
         pytest.param(
             lambda patch, _: patch.setattr(entry_writer, "write_outputs", exits),
-            id="a finisher that exits",
+            id="a writer that exits",
         ),
         pytest.param(
             lambda patch, _: patch.setattr(worker, "screened", exits), id="models that exit"
         ),
         pytest.param(
-            lambda patch, _: patch.setattr(worker, "read", exits), id="a reader that exits"
+            lambda patch, _: patch.setattr(decoding, "read", exits), id="a reader that exits"
         ),
         pytest.param(
             lambda patch, _: patch.setattr(worker, "screened", lambda *_: iter(())),
             id="models without an answer",
         ),
         pytest.param(
-            lambda patch, _: patch.setattr(entry_writer, "loss", exits),
-            id="a failure whose telling fails",
+            lambda patch, _: patch.setattr(entry_writer, "folder_error", exits),
+            id="a failure whose report fails",
         ),
         pytest.param(
-            lambda patch, made: patch.setattr(made, "_finishers", Broken()), id="no finishers"
+            lambda patch, made: patch.setattr(made, "_writers", Broken()), id="no writers"
         ),
         pytest.param(
-            lambda patch, made: patch.setattr(made, "_more", exits), id="a pack that cannot be made"
+            lambda patch, made: patch.setattr(made._decoded, "more", exits),
+            id="a pack that cannot be made",
         ),
     ],
 )
@@ -242,20 +243,22 @@ def test_whatever_fails_in_a_worker_every_file_has_its_entry(
     made.close()
     assert {one.result.status for one in entries} <= {Status.CLEANED, Status.FAILED}
     assert all(one.result.reason for one in entries if one.result.status == Status.FAILED)
-    for thread in made._models:
+    for thread in made._model_threads:
         assert not thread.is_alive()
     with pytest.raises(RuntimeError):
         made.submit(task(paths[0]))
 
 
-def test_a_row_that_cannot_be_told_is_its_files_failure(
+def test_a_row_that_cannot_be_sent_is_its_files_failure(
     config: dict[str, Any], tmp_path: Path, monkeypatch: Any
 ) -> None:
     """Its entry could not be sent, and would be waited for."""
-    real = entry_writer.write_outputs
+    real = outputs.write_outputs
     odd: Any = {"odd_cleaned": object()}
     monkeypatch.setattr(
-        entry_writer, "write_outputs", lambda *told: dataclasses.replace(real(*told), measures=odd)
+        entry_writer,
+        "write_outputs",
+        lambda *given: dataclasses.replace(real(*given), measures=odd),
     )
     (entry,) = work(config, [task(save(noise(0.2), tmp_path / "a.wav"))]).values()
     assert entry.result.status == Status.FAILED
@@ -275,7 +278,7 @@ def test_a_stream_without_an_outcome_is_a_failure(
 def test_a_closing_worker_answers_for_models_that_died(
     config: dict[str, Any], tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(worker.Worker, "_next", exits)
+    monkeypatch.setattr(job_queue.JobQueue, "take", exits)
     # a thread's death is what is planted
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     paths = [save(noise(0.2, seed=number), tmp_path / f"{number}.wav") for number in range(3)]
@@ -342,9 +345,11 @@ def test_a_full_disk_is_no_files_fault(
 
 
 def test_errors_of_one_file_are_told_from_those_of_the_folder(tmp_path: Path) -> None:
-    assert not disk_errors.loss(OSError(errno.ENAMETOOLONG, "x"), tmp_path, 0)
-    assert not disk_errors.loss(RuntimeError("x"), tmp_path, 0)
-    assert "No space left" in disk_errors.loss(RuntimeError("System error."), tmp_path, 2**60)
+    assert not disk_errors.folder_error(OSError(errno.ENAMETOOLONG, "x"), tmp_path, 0)
+    assert not disk_errors.folder_error(RuntimeError("x"), tmp_path, 0)
+    assert "No space left" in disk_errors.folder_error(
+        RuntimeError("System error."), tmp_path, 2**60
+    )
     assert not list(tmp_path.iterdir())
 
 

@@ -1,8 +1,8 @@
-"""Signs of life: that a worker's process computes, not merely that it is there.
+"""Heartbeats: that a worker's process computes, not merely that it is there.
 
 A worker whose threads wait for one another, or for a disk that never answers, uses no processor;
-one that is slow does, however long its file and however busy its machine. So a worker says that it
-lives whenever it has used some.
+one that is slow does, however long its file and however busy its machine. So a worker sends a
+heartbeat whenever it has used some.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-#: Seconds between two looks, and the share of a core that counts as work: a look itself takes a
-#: thousandth of that.
-BEAT_S, BUSY = 10.0, 0.005
+#: Seconds between two heartbeats.
+HEARTBEAT_S = 10.0
+#: The share of a core that counts as work; measuring it takes a thousandth of that.
+BUSY = 0.005
 
 
-class Pulse:
-    """Whether this process has been at work; `clock` and `used` are seconds that passed and seconds
-    of all its threads.
+class Heartbeat:
+    """Whether this process has been at work.
+
+    clock: seconds that passed; used: seconds of processor time of all its threads
     """
 
     def __init__(
@@ -29,7 +31,7 @@ class Pulse:
         self._last = clock(), used()
 
     def __call__(self) -> bool:
-        """Whether it has since the last call."""
+        """Whether the process has been at work since the last call."""
         now = self._clock(), self._used()
         passed, used = now[0] - self._last[0], now[1] - self._last[1]
         self._last = now

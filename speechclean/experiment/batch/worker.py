@@ -93,8 +93,9 @@ class Worker:
         return 3 * self._side_by_side if not self._pack else 128
 
     def submit(self, task: Task) -> Future[Entry]:
-        """What becomes of a file; the future never raises. Raises `RuntimeError` once the worker is
-        closed.
+        """The entry that a file will end with; its future never raises.
+
+        Raises `RuntimeError` once the worker is closed.
         """
         job = Job(task)
         self._open[job.future] = job
@@ -107,8 +108,9 @@ class Worker:
         return job.future
 
     def close(self) -> None:
-        """Wait for what is at work. Every future has its entry afterwards, whatever happened on the
-        way.
+        """Wait for the files that were submitted.
+
+        Every future has its entry afterwards, whatever happened on the way.
         """
         try:
             self._readers.shutdown()
@@ -122,8 +124,9 @@ class Worker:
                 self._fail(job, "the worker ended before this file did")
 
     def _take_in(self, job: Job) -> None:
-        """Reader: the sound and its identity, for the models or, where there is no sound, for a
-        finisher.
+        """Read a file, on a reader's thread, and pass it on.
+
+        It goes to the models or, where there is no sound, to a finisher.
         """
         try:
             self._decode(job)
@@ -132,7 +135,7 @@ class Worker:
             else:
                 self._read.put(job)
         # libraries raise SystemExit too, and nobody looks at what a pool's thread dies of
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001
             self._fail(job, error)
 
     def _decode(self, job: Job) -> None:
@@ -150,7 +153,7 @@ class Worker:
             job.large = (
                 job.task.alone or job.weight > share * 48000 or isinstance(job.sound, LongAudio)
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (of whatever kind, it fails this file alone)
             job.sound, job.reason = None, named(path, error)
 
     def _compute(self) -> None:
@@ -165,7 +168,7 @@ class Worker:
                 else:
                     jobs.extend(self._more(job) if self._pack else ())
                     self._together(jobs)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 (the thread has to go on)
                 for one in jobs:
                     self._fail(one, error)
 
@@ -223,9 +226,9 @@ class Worker:
                 else:
                     self._finish(job, *self._clean([job]))
             self._fail(job, "nothing came of it")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (of whatever kind, it fails this file alone)
             self._finish(job, Outcome(job.task.track(), reason=named(job.task.path, error)))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 (libraries raise SystemExit too)
             self._fail(job, error)
 
     def _finish_behind(self, job: Job, outcome: Outcome) -> None:

@@ -15,9 +15,8 @@ from .task import Entry, Input, Task
 
 @dataclass
 class Job:
-    """A task, what has been read of it, and the future that waits for its entry.
-
-    `large`: it goes through the models alone.
+    """A task, what has been read of it, and the future that waits for its entry. `large`: it goes
+    through the models alone.
     """
 
     task: Task

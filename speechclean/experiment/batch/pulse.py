@@ -16,9 +16,8 @@ BEAT_S, BUSY = 10.0, 0.005
 
 
 class Pulse:
-    """Whether this process has been at work.
-
-    `clock` gives seconds that have passed, `used` those of the processor that all threads took.
+    """Whether this process has been at work; `clock` and `used` are seconds that passed and seconds
+    of all its threads.
     """
 
     def __init__(

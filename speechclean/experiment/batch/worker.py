@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import logging
 import queue
-import stat
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -24,20 +21,20 @@ from omegaconf import DictConfig, OmegaConf
 
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio
-from speechclean.experiment.clean import Batching, Outcome, read, screened, stream
+from speechclean.experiment.clean import Batching, Outcome, screened, stream
 from speechclean.experiment.config.assemble import Experiment
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.schema import Config, bare
 from speechclean.experiment.load_networks import load
 from speechclean.experiment.outputs import OutputOptions
-from speechclean.records import provenance
 from speechclean.system import parallel
 
 from .entry_writer import EntryWriter
 from .jobs import Job, named
 from .memory_errors import is_memory
+from .reading import read_input
 from .shared_lock import SharedLock
-from .task import Entry, Input, Task
+from .task import Entry, Task
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +126,8 @@ class Worker:
         It goes to the models or, where there is no sound, to a finisher.
         """
         try:
-            self._decode(job)
+            share = self._batching.batch_seconds / self._side_by_side
+            read_input(job, self._batching.stream_above_s, share * 48000)
             if job.sound is None:
                 self._finish_behind(job, Outcome(job.task.track(), reason=job.reason))
             else:
@@ -137,24 +135,6 @@ class Worker:
         # libraries raise SystemExit too, and nobody looks at what a pool's thread dies of
         except BaseException as error:  # noqa: BLE001
             self._fail(job, error)
-
-    def _decode(self, job: Job) -> None:
-        job.started = time.monotonic()
-        log.info("begun: %s", job.task.alias)
-        path = Path(job.task.path)
-        with suppress(OSError):
-            facts = path.stat()
-            # a pipe would be waited for
-            digest = provenance.file_hash(path) if stat.S_ISREG(facts.st_mode) else None
-            job.input = Input(digest, facts.st_size, facts.st_mtime_ns)
-        try:
-            job.sound, job.reason = read(path, self._batching.stream_above_s)
-            share = self._batching.batch_seconds / self._side_by_side
-            job.large = (
-                job.task.alone or job.weight > share * 48000 or isinstance(job.sound, LongAudio)
-            )
-        except Exception as error:  # noqa: BLE001 (of whatever kind, it fails this file alone)
-            job.sound, job.reason = None, named(path, error)
 
     def _compute(self) -> None:
         """Models' thread: jobs as they are read, until there are no more. No job ends it."""

@@ -2,8 +2,8 @@
 
 Messages are lines of JSON on two pipes. In: the set-up, then tasks, then `{"end": true}`. Out:
 `{"ready": window}`, or `{"wrong": problems}` of the config, or `{"problem": words}`; then an entry
-for each task; and at any time `{"alive": true}` (`pulse`). The process dies with its parent, so
-that nothing is written into a folder whose lock is gone.
+for each task; and at any time `{"alive": true}` (`pulse`). The process dies with its parent, so that nothing is written into a folder whose lock
+is gone.
 """
 
 from __future__ import annotations

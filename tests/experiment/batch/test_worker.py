@@ -15,7 +15,7 @@ import torch
 from speechclean.audio.sound_files import load, save
 from speechclean.audio.waveform import Audio
 from speechclean.experiment import clean
-from speechclean.experiment.batch import disk_errors, entry_writer, worker
+from speechclean.experiment.batch import disk_errors, entry_writer, reading, worker
 from speechclean.experiment.batch.local_executor import LocalWorkers, _gpus
 from speechclean.experiment.batch.ray_executor import RayActors
 from speechclean.experiment.batch.task import Entry, Task
@@ -206,7 +206,7 @@ class Broken:
             lambda patch, _: patch.setattr(worker, "screened", exits), id="models that exit"
         ),
         pytest.param(
-            lambda patch, _: patch.setattr(worker, "read", exits), id="a reader that exits"
+            lambda patch, _: patch.setattr(reading, "read", exits), id="a reader that exits"
         ),
         pytest.param(
             lambda patch, _: patch.setattr(worker, "screened", lambda *_: iter(())),

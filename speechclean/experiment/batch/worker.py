@@ -70,7 +70,7 @@ class Worker:
         self._pack = self._experiment.pipeline.device.type != "cpu" if pack is None else pack
         self._side_by_side = 1 if self._pack else parallel.at_once()
         self._read: queue.Queue[Job | None] = queue.Queue()
-        # drawn, and too much for that pass: they begin the next one
+        # Jobs that were taken off the queue but did not fit into a pass: they begin the next one.
         self._early: deque[Job | None] = deque()
         self._open: dict[Future[Entry], Job] = {}  # jobs whose future has no entry yet
         self._readers = ThreadPoolExecutor(READERS, "reader")
@@ -141,7 +141,7 @@ class Worker:
         while (job := self._next()) is not None:
             jobs = [job]
             try:
-                # of the whole process; a thread of our own knows nothing of it
+                # A new thread starts with torch's default, not with the number that main set.
                 torch.set_num_threads(self._threads)
                 if job.large:
                     self._alone(job)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from speechclean.system.resources import conf_dir
 
-# imported to register the root of the config, and the functions that the yaml calls
+# Both register themselves: the root of the config, and the functions that the yaml calls.
 from . import resolvers, schema  # noqa: F401
 
 

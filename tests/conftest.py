@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,18 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_S))
-
-
-def wait_for(
-    ready: Callable[[], object], process: subprocess.Popen | None = None, seconds: float = 120.0
-) -> None:
-    """Wait until something is so, or the process ends that would make it so. Raises `TimeoutError`
-    when the time is up."""
-    deadline = time.monotonic() + seconds
-    while not ready() and (process is None or process.poll() is None):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not so within {seconds:.0f} s")
-        time.sleep(0.02)
 
 
 def tone(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,8 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
     if "by_module" not in path.parts
 }
+#: The longest module and the longest function (with its decorators), in lines.
+MODULE_LINES, FUNCTION_LINES = 250, 60
 #: A line of a package's list of its modules.
 LISTED = re.compile(r"^ {0,4}(\w[\w/, ]*?)  +\S")
 
@@ -198,6 +201,20 @@ def test_the_library_and_its_tests_know_no_experiments() -> None:
             )
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             assert not any(name.split(".")[0] == "experiments" for name in names), path
+
+
+@pytest.mark.parametrize("path", MODULES.values(), ids=MODULES)
+def test_modules_and_functions_are_short(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= MODULE_LINES
+    lengths = {
+        f"{node.name} in line {node.lineno}": (node.end_lineno or 0)
+        - min(part.lineno for part in [node, *node.decorator_list])
+        + 1
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert not {name: lines for name, lines in lengths.items() if lines > FUNCTION_LINES}
 
 
 def test_nothing_is_unpickled_on_trust() -> None:

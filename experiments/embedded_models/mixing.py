@@ -2,9 +2,8 @@
 in validation.
 
 Everything linear (speed, equaliser, low-pass, room) happens in one forward and one inverse FFT per
-source, so that a
-3 s crop costs about 10 ms and the training step keeps the core. Units: samples at `SAMPLE_RATE`,
-dB, Hz; waves are float32 `[samples]`.
+source, so that a 3 s crop costs about 10 ms and the training step keeps the core. Units: samples at
+`SAMPLE_RATE`, dB, Hz; waves are float32 `[samples]`.
 """
 
 from collections.abc import Sequence

@@ -27,8 +27,8 @@ from speechclean.records import provenance
 from speechclean.system.resources import conf_dir
 
 #: What a training takes of the runs' config groups: where it records, where its folder is, how it
-#: logs, what launches a sweep.
-#: Not all of them: Hydra would take `batch=4` for a choice from the runs' group of that name.
+#: logs, what launches a sweep. Not all of them: Hydra would take `batch=4` for a choice from the
+#: runs' group of that name.
 SHARED = ("tracking", "hydra")
 
 

@@ -29,10 +29,10 @@ import torch
 from IPython.display import Audio as Player
 from IPython.display import Image, Markdown, display
 
-from speechclean.audio.waveform import load
-from speechclean.experiment.clean import measure
+from speechclean.audio.sound_files import load
+from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.schema import build
+from speechclean.experiment.measure import measure
 from speechclean.records.results import ab_clips, spectrograms
 from speechclean.stages.datasets.manifest import Pilot
 from speechclean.stages.types import Track

@@ -214,7 +214,7 @@ def _quantised(frames: np.ndarray, subtype: str) -> np.ndarray:
         return frames
     top = 2 ** (bits - 1)
     steps = np.clip(np.rint(frames.astype(np.float64) * top), -top, top - 1).astype(np.int32)
-    # soundfile takes 24 bits from the top of 32
+    # soundfile takes the upper 24 of 32 bits.
     return steps.astype(np.int16) if bits == 16 else steps << 8
 
 

@@ -127,7 +127,7 @@ class Forward:
         while len(self._pieces) > 1 and self._start + self._pieces[0].shape[-1] <= before:
             self._start += self._pieces.pop(0).shape[-1]
         if self._pieces and (drop := min(before - self._start, self._pieces[0].shape[-1])) > 0:
-            # a view would keep the whole alive
+            # A view would keep the whole piece in memory.
             self._pieces[0] = self._pieces[0][..., drop:].clone()
             self._start += drop
 

@@ -102,7 +102,7 @@ def log_model(run: Run, config: Mapping[str, Any], weights: Mapping[str, Path]) 
 def _portable(node: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """A stage's node for any machine: device open, files and folders those that travel along."""
     made = dict(node) | ({"device": "auto"} if "device" in node else {})
-    # a folder of networks; its definition has to lie beside their files
+    # For a folder of networks, the yaml that defines them has to lie beside their files.
     for key in ("repo", "path"):
         if node.get(key) not in (None, "embedded"):
             definition = Path(str(node[key])).expanduser() / f"{node['name']}.yaml"

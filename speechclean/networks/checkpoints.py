@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from speechclean.system.borrowed import unchanged_random_state, with_globals
 
+from . import torchaudio_hdemucs
+
 if TYPE_CHECKING:
     import torch
 
@@ -110,8 +112,8 @@ def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
     """
     import torch
 
-    if "freq_encoder.0.conv.weight" in package:
-        package = _from_torchaudio(package)
+    if torchaudio_hdemucs.holds(package):
+        package = torchaudio_hdemucs.as_package(package)
     cls = package.get("klass", package.get("class"))
     if (
         cls not in allowed_classes().values()
@@ -161,35 +163,6 @@ def _fix_positions(model: torch.nn.Module) -> None:
                 random=SimpleNamespace(randrange=lambda _: 0),
             )
             vars(module)["_get_pos_embedding"] = MethodType(embedding, module)
-
-
-def _from_torchaudio(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A package from the bare state of torchaudio's HDEMUCS_HIGH bundles.
-
-    It is demucs' own network under other names, with a normalisation in its last waveform encoder
-    that neither of the two ever calls.
-    """
-    from demucs.hdemucs import HDemucs
-
-    names = {
-        "freq_encoder": "encoder",
-        "freq_decoder": "decoder",
-        "time_encoder": "tencoder",
-        "time_decoder": "tdecoder",
-    }
-    renamed = {}
-    for key, value in state.items():
-        branch, _, rest = key.partition(".")
-        renamed[f"{names.get(branch, branch)}.{rest}"] = value
-    for key in ("tencoder.4.norm1.weight", "tencoder.4.norm1.bias"):
-        renamed.pop(key, None)
-    sources = ["drums", "bass", "other", "vocals"]
-    return {
-        "klass": HDemucs,
-        "args": (),
-        "kwargs": {"sources": sources, "channels": 48, "depth": 6, "segment": 10},
-        "state": renamed,
-    }
 
 
 def freeze(model: torch.nn.Module) -> torch.nn.Module:

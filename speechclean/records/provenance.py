@@ -114,7 +114,7 @@ def collect(inputs: Mapping[str, Path], weights: Mapping[str, Path], seed: int) 
         "platform": platform.platform(),
         "cpu": {
             "model": cpu_model(),
-            # which instruction set's rounding
+            # The instruction set decides how sums are rounded.
             "capability": torch.backends.cpu.get_cpu_capability(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),  # sums in another order round otherwise

@@ -39,7 +39,7 @@ def grid(
         for stage in stages
         if hasattr(stage, "window_s")
     ]
-    # powers of two: whole hops of the longest are whole hops of all
+    # Windows are powers of two: a whole hop of the longest is whole hops of all.
     longest = max(windows, default=64)
     unit = math.lcm(
         longest // 4, *(sound.sample_rate // math.gcd(sound.sample_rate, rate) for rate in rates)

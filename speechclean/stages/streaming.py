@@ -148,7 +148,7 @@ def _finish(
             Audio(one.read(block.first, block.last).to(pipeline.device), rate)
             for one in (sound, speech)
         )
-        # no stage but loudness looks at the mask
+        # None of the stages before loudness looks at the mask.
         separation = Separation(heard, estimate, torch.ones(1, 1, 1))
         with clock("enhancement"):
             if network and own:

@@ -29,7 +29,7 @@ def write_figures(study: optuna.Study, names: list[str], folder: Path, head: str
     import optuna
 
     verbosity = optuna.logging.get_verbosity()
-    # which plot lacks what is no matter of the user's
+    # Optuna warns of every plot that lacks data, which no user can act on.
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         return _written(study, names, folder, head)

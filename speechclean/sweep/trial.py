@@ -95,7 +95,7 @@ class _Running:
             value = objectives[0].value(means)
         except ObjectiveError:  # the metric does not apply to this file
             return False
-        # the same file has the same number in every trial
+        # A file has the same step number in every trial, so that trials can be compared.
         self.handle.report(value, self._files - 1)
         return self.handle.should_prune()
 

@@ -40,7 +40,7 @@ def signals_as_exit() -> Iterator[None]:
     ]
 
     def leave(number: int, _frame: FrameType | None) -> None:
-        # a second signal must not interrupt the tidying up that the first one started
+        # A second signal must not interrupt the tidying up that the first one started.
         for each in caught:
             signal.signal(each, signal.SIG_IGN)
         raise SystemExit(128 + number)

@@ -132,7 +132,7 @@ def ordered(
             for _, future in waiting:
                 future.cancel()
             for _, future in waiting:
-                # nobody's answer any more, but it has to end in here
+                # Nobody wants its answer any more, but it has to end before this function does.
                 future.cancelled() or future.exception()
 
 

@@ -158,7 +158,12 @@ def test_the_code_that_travels_with_a_model_is_whole(tmp_path: Path) -> None:
     """It composes a config away from the checkout, whose folder of choices is no part of the
     package."""
     package = _package(tmp_path)
-    code = "import speechclean; from speechclean.experiment.config.compose import composed; composed(['batch=local']); print(speechclean.__file__)"
+    code = (
+        "import speechclean\n"
+        "from speechclean.experiment.config.compose import composed\n"
+        "composed(['batch=local'])\n"
+        "print(speechclean.__file__)\n"
+    )
     settings = environment() | {"PYTHONPATH": str(tmp_path)}
     line = [sys.executable, "-c", code]
     done = subprocess.run(
@@ -177,7 +182,8 @@ def test_loaded_back_it_gives_what_the_run_wrote(logged: tuple[Path, Path], tmp_
         "import base64, sys, mlflow, pandas\n"
         "model = mlflow.pyfunc.load_model(sys.argv[1])\n"
         "wav = base64.b64encode(open(sys.argv[2], 'rb').read()).decode()\n"
-        "open('answer.wav', 'wb').write(base64.b64decode(model.predict(pandas.DataFrame({'wav': [wav]}))[0]['wav']))\n"
+        "answer = model.predict(pandas.DataFrame({'wav': [wav]}))[0]['wav']\n"
+        "open('answer.wav', 'wb').write(base64.b64decode(answer))\n"
         "import speechclean; print(speechclean.__file__)\n"
     )
     line = [sys.executable, "-c", code, str(model), str(home / "in/a.wav")]

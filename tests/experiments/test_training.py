@@ -207,7 +207,7 @@ def test_of_two_voices_one_is_held_out(tmp_path: Path) -> None:
     assert len({clip.split for clip in clips if clip.id == "anna"}) == 1
 
 
-def test_every_key_of_a_training_can_be_set_on_its_command_line():
+def test_every_key_of_a_training_can_be_set_on_its_command_line() -> None:
     """None is taken for a config group of the runs that the trainer shares groups with."""
     with initialize_config_dir(str(Path(train_command.__file__).parent / "conf")):
         plain = compose("train", ["network=htdemucs"])

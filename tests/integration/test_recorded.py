@@ -327,7 +327,7 @@ def test_a_recorded_study_goes_on(study: Path, limit: int) -> None:
     assert [_told(trial) for trial in now[:2]] == [_told(trial) for trial in then]
     assert [trial.state.name for trial in now] == ["COMPLETE"] * limit
     assert all(trial.params not in [one.params for one in then] for trial in now[2:])
-    with open(study / "multirun/optuna/trials.csv", newline="") as file:
+    with (study / "multirun/optuna/trials.csv").open(newline="") as file:
         values = [float(row["si_sdr_improvement"]) for row in csv.DictReader(file)]
     assert values[:2] == [trial.value for trial in then]
     assert len(values) == limit

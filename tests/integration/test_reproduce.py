@@ -15,9 +15,9 @@ import soundfile
 
 from speechclean.records.tracking import Records
 from speechclean.stages.datasets.manifest import Pilot
-from tests.conftest import wait_for
 from tests.integration.conftest import SMALL, environment
 from tests.support.paths import ROOT
+from tests.support.waiting import wait_for
 
 #: The pipeline of the original: one separator with weights of its own, a mask on top.
 PIPELINE = (
@@ -198,7 +198,7 @@ def test_a_killed_run_says_what_is_missing(tmp_path: Path) -> None:
     process = subprocess.Popen(
         line, cwd=tmp_path, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    wait_for(lambda: list(tmp_path.glob("out/cleaned/*.wav")), process)
+    wait_for(lambda: list(tmp_path.glob("out/cleaned/*.wav")), process, 120)
     process.kill()
     process.wait(60)
     done = command(tmp_path, "speechclean.cli.reproduce", "run_id=victim", "hydra.run.dir=again")

@@ -17,8 +17,9 @@ import torch
 from speechclean.audio.sound_files import load, probe, save
 from speechclean.audio.waveform import Audio
 from speechclean.stages.datasets.manifest import Pilot
-from tests.conftest import noise, wait_for
+from tests.conftest import noise
 from tests.integration.conftest import SMALL, Command, environment
+from tests.support.waiting import wait_for
 
 
 def rows(folder: Path) -> dict[str, dict[str, str]]:
@@ -211,7 +212,7 @@ def test_a_killed_run_is_failed_and_leaves_nothing_half_written(tmp_path: Path) 
     process = subprocess.Popen(
         line, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    wait_for(lambda: len(list(tmp_path.glob("out/cleaned/*.wav"))) > 1, process)
+    wait_for(lambda: len(list(tmp_path.glob("out/cleaned/*.wav"))) > 1, process, 120)
     process.terminate()
     assert process.wait(120) != 0
 

@@ -84,8 +84,8 @@ SWEEP = (
         "tracking=none",
     ),
     "fusion=mean_mask,max_mask",
-    "sweep.space={shifts: 'choice(1,2)', overlap: 'choice(0.1,0.25)', postprocess.beta_wiener.beta: 'choice(0,0.5)', "
-    "enhancement.wet: 'choice(0,0.5)'}",
+    "sweep.space={shifts: 'choice(1,2)', overlap: 'choice(0.1,0.25)', "
+    "postprocess.beta_wiener.beta: 'choice(0,0.5)', enhancement.wet: 'choice(0,0.5)'}",
     *("sweep.storage=journal:study.log", "sweep.prune_p=0", "cache.dir=cache"),
 )
 #: Configs whose signatures are recorded. Together they name every choice of every group that a
@@ -164,7 +164,7 @@ def write_inputs(folder: Path) -> None:
             }
         )
     (folder / "in" / "none.wav").write_bytes(b"no sound")
-    with open(folder / "pairs.csv", "w", newline="") as file:
+    with (folder / "pairs.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

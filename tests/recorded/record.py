@@ -141,7 +141,7 @@ def _speechclean(work: Path, *arguments: str, status: int = 0) -> None:
 
 def _unusual_inputs(work: Path) -> None:
     tracks = {track.alias: track for track in Pilot().tracks()}
-    with open(work / "set.csv", "w", newline="") as file:
+    with (work / "set.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("path", "reference", "alias"))
         writer.writerows(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
@@ -33,8 +32,8 @@ def share(kept: Separation, made: Separation) -> float:
     ("harmless_below", "expected"), [(2.0, 1.0), (0.8, 0.7), (0.5, 0.4), (0.1, 0.0)]
 )
 def test_lowers_the_wet_mix_until_no_harm_is_found(
-    separation: Any, harmless_below: Any, expected: Any
-):
+    separation: Separation, harmless_below: float, expected: float
+) -> None:
     kept, wet = Fallback()(separation, lambda one: share(one, separation) > harmless_below)
     assert wet == expected
     if wet:
@@ -44,14 +43,14 @@ def test_lowers_the_wet_mix_until_no_harm_is_found(
         assert torch.equal(kept.speech.waveform, separation.mixture.waveform), "sample by sample"
 
 
-def test_no_guard_asks_nothing(separation: Any):
-    def asked(_: Any):
+def test_no_guard_asks_nothing(separation: Separation) -> None:
+    def asked(_: Separation) -> bool:
         raise AssertionError
 
     assert NoGuard()(separation, asked) == (separation, 1.0)
 
 
 @pytest.mark.parametrize("wets", [[0.4, 0.7], [1.0], [0.0], [0.5, 0.5, -1]])
-def test_bad_arguments(wets: Any):
+def test_bad_arguments(wets: list[float]) -> None:
     with pytest.raises(ValueError, match="must fall and lie between 0 and 1"):
         Fallback(wets)

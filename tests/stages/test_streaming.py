@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -47,7 +48,7 @@ def swelling(seconds: float, rate: int, channels: int) -> Audio:
     )
 
 
-def pipeline(models: Path, **stages: object) -> Pipeline:
+def pipeline(models: Path, **stages: Any) -> Pipeline:
     separators = {
         "two": DemucsSeparator("two", str(models), shifts=1, device="cpu"),
         "one": DemucsSeparator(
@@ -61,9 +62,8 @@ def pipeline(models: Path, **stages: object) -> Pipeline:
         {},
         torch.device("cpu"),
     )
-    return replace(
-        whole, **{"postprocess": {"wiener": BetaWiener(1.0), "loudness": Loudness()}} | stages
-    )  # type: ignore[arg-type]
+    usual = {"postprocess": {"wiener": BetaWiener(1.0), "loudness": Loudness()}}
+    return replace(whole, **{**usual, **stages})
 
 
 def both(pipe: Pipeline, audio: Audio, folder: Path) -> tuple[Audio, LongSeparation]:

@@ -240,13 +240,11 @@ def use(folder: Path) -> None:
                 missing = {name for name, value in values.items() if value is None}
                 assert not {f"{name}_cleaned" for name in ("estoi", "pesq", "wer")} & missing
     with ThreadPoolExecutor(2) as pool:  # a host may do so
-        sounds = [
-            outcome.separation
-            for outcome in clean([track], built.pipeline, Batching(1, 60, 60, folder))
-        ]
-        assert sounds[0] is not None
-        list(pool.map(lambda _: built.pipeline([sounds[0].mixture]), range(4)))
-    built.screening.finds_music(sounds[0].mixture)
+        (outcome,) = clean([track], built.pipeline, Batching(1, 60, 60, folder))
+        assert outcome.separation is not None
+        mixture = outcome.separation.mixture
+        list(pool.map(lambda _: built.pipeline([mixture]), range(4)))
+    built.screening.finds_music(mixture)
     architecture()
 
 

@@ -11,7 +11,7 @@ POLL_S = 0.02
 
 
 def wait_for(
-    ready: Callable[[], bool], process: subprocess.Popen[Any], seconds: float = 300
+    ready: Callable[[], object], process: subprocess.Popen[Any], seconds: float = 300
 ) -> None:
     """Return as soon as something holds or the process has ended.
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from speechclean.audio.sound_files import save
 from speechclean.records.tracking import Records
 from speechclean.sweep.study import WITHDRAWN
-from tests.conftest import noise, tone, wait_for
+from tests.conftest import noise, tone
 from tests.support.paths import ROOT
 from tests.support.postgres import available, server
+from tests.support.waiting import wait_for
 
 SPACE = (
     "{shifts: 'choice(1,2)', overlap: 'choice(0.1,0.5)', "
@@ -244,6 +246,13 @@ def killed_and_resumed(place: Path, work: Path, kills: int, trials: int, seed: i
     work.mkdir(exist_ok=True)
     finished: dict[int, float] = {}
     killed = 0
+
+    def has_claimed(trials: int) -> bool:
+        return len(trials_of(work)) > trials
+
+    def has_gone_on(moment: float, trials: int) -> bool:
+        return time.monotonic() > moment or len(complete(work)) >= trials
+
     for _ in range(kills):
         process = subprocess.Popen(
             command(place, work, *more), cwd=work, env=environment(), start_new_session=True,
@@ -251,16 +260,11 @@ def killed_and_resumed(place: Path, work: Path, kills: int, trials: int, seed: i
         )  # fmt: skip
         claimed = len(trials_of(work))
         # into the work of this session
-        wait_for(lambda claimed=claimed: len(trials_of(work)) > claimed, process)
+        wait_for(partial(has_claimed, claimed), process, 120)
         # Then a moment of chance; on a fast machine it ends with two more finished trials, so that
         # some are left to kill.
         moment, enough = time.monotonic() + draw.uniform(0, 2.0), len(finished) + 2
-        wait_for(
-            lambda moment=moment, enough=enough: (
-                time.monotonic() > moment or len(complete(work)) >= enough
-            ),
-            process,
-        )
+        wait_for(partial(has_gone_on, moment, enough), process, 120)
         ended = process.poll()
         if ended is None:  # its workers die with it, whatever becomes of it in between
             os.killpg(process.pid, signal.SIGKILL)

@@ -12,7 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from speechclean.system.resources import conf_dir
 
-from . import schema  # noqa: F401 - registers the root, and the functions that the yaml calls
+# Both register themselves: the root of the config, and the functions that the yaml calls.
+from . import resolvers, schema  # noqa: F401
 
 
 def composed(overrides: list[str], with_hydra: bool = False) -> DictConfig:

@@ -8,25 +8,6 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from .assemble import Experiment
-from .build import build
-from .errors import ConfigError
-from .resolvers import batch_name
-
-#: What other rooms still import from here has modules of its own: `assemble`, `build`, `errors`,
-#: `resolvers`.
-__all__ = [
-    "Config",
-    "ConfigError",
-    "Experiment",
-    "Output",
-    "Reuse",
-    "Weights",
-    "bare",
-    "batch_name",
-    "build",
-]
-
 
 @dataclass
 class Output:

@@ -109,7 +109,7 @@ def _complete(source: Source, part: BinaryIO, progress: Progress) -> str:
             promised = _download(source.url, part, progress)
             return _checked(part, source.sha256 or promised)
         except _WrongContentError:
-            # once more from the start: what was resumed may have been another version
+            # The part that was resumed may be of another version: once more from the start.
             part.truncate(0)
             if attempt:
                 raise
@@ -152,7 +152,7 @@ def _download(url: str, part: BinaryIO, progress: Progress) -> str | None:
         )
         told = told.strip('"')
         promised = told if len(told) == 64 else None
-        # there is nothing after `done`: it is all there, or too much is
+        # The server has nothing after `done`: the file is complete, or longer than it should be.
         if answer.status_code == 416:
             if answer.headers.get("Content-Range", "").endswith(f"/{done}"):
                 return promised

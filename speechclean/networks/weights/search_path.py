@@ -29,7 +29,10 @@ _preferred: ContextVar[tuple[Path, ...]] = ContextVar("preferred", default=())
 
 
 def prefer(folder: str | Path | None) -> None:
-    """Look into this folder first, from now on; None for none. For a command that has one folder."""
+    """Look into this folder first from now on; None for none.
+
+    For a command that has one folder.
+    """
     _preferred.set((Path(folder).expanduser(),) if folder else ())
 
 

@@ -117,7 +117,7 @@ def _triangles(freqs: int, sample_rate: int) -> Tensor:
     """Weights of each bin in each row, `[ROWS, freqs]`, summing to 1."""
     width = sample_rate / 2 / max(freqs - 1, 1)
     centres = _hz(torch.linspace(_mel(0.0), _mel(sample_rate / 2), ROWS))
-    # at the bottom rows are narrower than bins: interpolate
+    # The lowest rows are narrower than a bin: they interpolate between two.
     spread = torch.gradient(centres)[0].clamp(min=width)
     distance = (torch.arange(freqs) * width - centres[:, None]).abs() / spread[:, None]
     weights = (1 - distance).clamp(min=0) + 1e-9
@@ -182,7 +182,7 @@ def _draw(panels: dict[str, Tensor], mask: Tensor, sound: Audio, title: str, pat
     # A file's name is text: `$` in it is no formula.
     figure.text(0.065, 0.984, heading, fontsize=11, weight="bold", va="center", parse_math=False)
     with written_whole(path) as temporary, warnings.catch_warnings():
-        # a name in a script that the font lacks: boxes, but no noise
+        # Matplotlib warns of letters that the font lacks; they are drawn as boxes.
         warnings.simplefilter("ignore", UserWarning)
         canvas.draw()
         # A palette of 256 colours: a third of the size and of the time of a full png.

@@ -27,7 +27,7 @@ _ENVIRONMENT = {
     "MLFLOW_CONFIGURE_LOGGING": "false",  # its warnings go where the program's own go
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout is the program's
-    # by default 7: minutes of silence when a server dies in the middle
+    # With mlflow's default of 7 a command hangs for minutes when a server dies.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
 }
@@ -46,7 +46,7 @@ def connected(store: Store, timeout_s: int) -> MlflowClient:
             if store.sqlite and (not store.sqlite.exists() or not store.sqlite.stat().st_size):
                 _create_sqlite(store.sqlite)
             client = MlflowClient(tracking_uri=store.uri)
-            # mlflow makes or migrates a store at its first use
+            # mlflow creates a store's tables at its first use: here, where errors are expected.
             client.search_experiments(max_results=1)
             return client
 
@@ -197,7 +197,7 @@ def _create_sqlite(path: Path) -> None:
     )
     try:
         with warnings.catch_warnings():
-            # mlflow's old migrations use old SQLAlchemy
+            # mlflow's old migrations use deprecated parts of SQLAlchemy.
             warnings.simplefilter("ignore", DeprecationWarning)
             # What `mlflow db upgrade` does; mlflow has no public function for it.
             utils._initialize_tables(engine)  # noqa: SLF001

@@ -71,8 +71,9 @@ def saved_model(pipeline: Path) -> Iterator[Path]:
 
 
 def _package(scratch: Path) -> Path:
-    """This package as an installed wheel has it: its choices of config, which lie beside it in a
-    checkout, are in it.
+    """Copy the package, with its configs inside, as an installed wheel has them.
+
+    In a checkout they lie beside the package.
     """
     own = PACKAGE
     copy = Path(
@@ -84,8 +85,9 @@ def _package(scratch: Path) -> Path:
 
 
 def _denoiser() -> list[Path]:
-    """denoiser's package: its own requirements name a Hydra of 2020, and no installer would take
-    both.
+    """The package `denoiser`, which travels as code.
+
+    Its own requirements name a Hydra of 2020, and no installer would take both.
     """
     found = importlib.util.find_spec("denoiser")
     return [Path(found.origin).parent] if found and found.origin else []

@@ -4,7 +4,7 @@ mlflow is driven through its client, never through its global state: nothing her
 current run, so several runs can follow or overlap one another in one process.
 
 Beside a sqlite store is the folder `mlartifacts/` with the files that the UI shows and plays, and
-in it `.running/` (one lock per running run, see `alive`) and `.lock` (held while the store is
+in it `.running/` (one lock per running run, see `liveness`) and `.lock` (held while the store is
 created or migrated).
 """
 

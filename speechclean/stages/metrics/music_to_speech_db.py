@@ -44,7 +44,7 @@ class MusicToSpeech:
         if not mask.numel() or bool((mask >= 1).all()) or bool((mask <= 0).all()):
             return None
         music = speech = 0.0
-        # by channel: half the memory of stereo
+        # Channel by channel: half the memory that a stereo spectrum takes.
         for waveform, weight in zip(separation.speech.waveform, mask, strict=True):
             spectrum = stft.stft(waveform, 2 * (mask.shape[-2] - 1))
             power = spectrum.real.square() + spectrum.imag.square()

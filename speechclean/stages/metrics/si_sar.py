@@ -15,10 +15,9 @@ from .decomposition import split
 class SiSar:
     """Scale-invariant signal-to-artefacts ratio in dB: target and interference over artefacts.
 
-    `remains.split` gives the formula and its source.
-    The part of SI-SDR that less cleaning mends. The mixture has no artefacts and reads `cap_db`, so
-    a change against it says
-    nothing: compare the value after cleaning between runs.
+    `decomposition.split` gives the formula and its source. The part of SI-SDR that less cleaning
+    mends. The mixture has no artefacts and reads `cap_db`, so a change against it says nothing:
+    compare the value after cleaning between runs.
 
     Held within +-`cap_db`. None without a reference, with a silent one, or with one that equals the
     mixture.

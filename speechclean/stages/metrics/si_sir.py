@@ -15,7 +15,8 @@ from .decomposition import split
 class SiSir:
     """Scale-invariant signal-to-interference ratio in dB: target over interference.
 
-    `remains.split` gives the formula and its source. The part of SI-SDR that more cleaning mends.
+    `decomposition.split` gives the formula and its source. The part of SI-SDR that more cleaning
+    mends.
 
     Held within +-`cap_db`. None without a reference, with a silent one, or with one that equals the
     mixture.

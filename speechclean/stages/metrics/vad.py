@@ -62,6 +62,6 @@ def _silero() -> Any:
 
 @functools.cache
 def _model() -> Any:
-    # torch.jit.load is deprecated: silero's business
+    # silero-vad still loads by torch.jit.load, which is deprecated.
     with ignored_warnings(DeprecationWarning):
         return _silero().init_jit_model(str(folder_of("silero_vad") / "data" / "silero_vad.jit"))

@@ -141,7 +141,7 @@ def _inner(config: RoformerConfig) -> Any:
     # The same attention either way; without this one its whole matrix is laid out.
     arguments["flash_attn"] = True
     try:
-        # it talks about GPUs and windows
+        # The constructor prints remarks about GPUs and window lengths.
         with redirect_stdout(io.StringIO()), ignored_warnings(), unchanged_random_state():
             network = cls(**arguments)
     except Exception as error:  # any error of a foreign constructor
@@ -169,7 +169,7 @@ def _for_threads(network: nn.Module) -> None:
     Nothing may be written during a pass, and no global switch touched.
     """
     for module in network.modules():
-        # rotary angles, else remembered from the first pass
+        # Rotary embeddings would otherwise store their angles in the first pass.
         if hasattr(module, "cache_if_possible"):
             module.cache_if_possible = False  # type: ignore[assignment]
         if type(module).__name__ == "Attend" and getattr(module, "scale", None) is None:

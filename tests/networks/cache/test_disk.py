@@ -15,7 +15,7 @@ import torch
 
 from speechclean.cli.cache import cleared, main, stats
 from speechclean.networks.cache import Cost, DiskCache, NoCache
-from tests.conftest import wait_for
+from tests.support.waiting import wait_for
 
 COST = Cost(3, 1.5)
 
@@ -133,7 +133,7 @@ def test_killed_while_writing_nothing_torn_is_read(tmp_path: Path) -> None:
     )
     assert writer.stdout is not None
     writer.stdout.readline()
-    wait_for(lambda: any(DiskCache(tmp_path, 10**9).entries()), writer)
+    wait_for(lambda: any(DiskCache(tmp_path, 10**9).entries()), writer, 120)
     time.sleep(0.4)  # into the middle of some later one
     writer.send_signal(signal.SIGKILL)
     writer.wait()

@@ -20,17 +20,20 @@ from speechclean.stages.metrics.lsd import Lsd
 from speechclean.stages.metrics.memo import Memo
 from speechclean.stages.metrics.pesq import Pesq
 from speechclean.stages.metrics.wer_vs_mixture import WerVsMixture
+from speechclean.stages.types import Separation, Track
+from tests.support.values import number
 
 
 @pytest.fixture(scope="module")
-def clip(pilot: Any):
+def clip(pilot: list[tuple[Separation, Track]]) -> tuple[Audio, Audio]:
     """One pilot clip, mono at 16 kHz: mixture and reference."""
     judged, track = pilot[0]
+    assert track.reference is not None
     return resample(judged.mixture.mono(), 16000), resample(track.reference.mono(), 16000)
 
 
 def test_pesq_is_the_packages_and_level_does_not_count(
-    clip: Any, separation: Any, track: Any
+    clip: tuple[Audio, Audio], separation: Any, track: Any
 ) -> None:
     mixture, reference = clip
     n = min(mixture.samples, reference.samples)
@@ -58,7 +61,7 @@ def test_pesq_does_not_apply(separation: Any, track: Any, noise: Any) -> None:
     )
 
 
-def test_estoi_is_pystois(clip: Any, separation: Any, track: Any) -> None:
+def test_estoi_is_pystois(clip: tuple[Audio, Audio], separation: Any, track: Any) -> None:
     mixture, reference = clip
     n = min(mixture.samples, reference.samples)
     value = Estoi()(
@@ -91,7 +94,7 @@ def test_lsd_by_hand(separation: Any, track: Any, noise: Any) -> None:
 def test_bandwidth_finds_the_edge(separation: Any, track: Any, noise: Any, edge: float) -> None:
     spectrum = torch.fft.rfft(noise().double())
     spectrum[:, round(edge) :] = 0
-    found = Bandwidth()(separation(torch.fft.irfft(spectrum, 16000).float()), track())
+    found = number(Bandwidth()(separation(torch.fft.irfft(spectrum, 16000).float()), track()))
     assert edge * 0.98 <= found <= edge * 2 ** (1 / 6) * 1.01
     assert Bandwidth()(separation(noise()), track()) == 8000
     assert Bandwidth()(separation(torch.zeros(1, 16000)), track()) is None
@@ -127,8 +130,13 @@ def test_the_recogniser_listens_once(
     separation: Any, track: Any, noise: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(wer, "_memo", Memo())
-    heard = []
-    monkeypatch.setattr(wer, "recognise", lambda audio, max_active: heard.append(audio) or "a word")  # noqa: ARG005
+    heard: list[Audio] = []
+
+    def recognise(audio: Audio, max_active: int) -> str:  # noqa: ARG001
+        heard.append(audio)
+        return "a word"
+
+    monkeypatch.setattr(wer, "recognise", recognise)
     for metric in (wer.Wer(), Cer(), Cer(), wer.Wer()):
         metric(separation(noise()), track(transcript="a word"))
     assert len(heard) == 1

@@ -48,8 +48,13 @@ def test_same_answer_every_time_whatever_came_before(spoken: Any, noise: Any) ->
 
 
 def test_listens_once_and_remembers_few(monkeypatch: Any, noise: Any) -> None:
-    listened = []
-    monkeypatch.setattr(vad, "_listen", lambda *heard: listened.append(heard) or [(0.0, 1.0)])
+    listened: list[tuple[object, ...]] = []
+
+    def listen(*heard: object) -> list[tuple[float, float]]:
+        listened.append(heard)
+        return [(0.0, 1.0)]
+
+    monkeypatch.setattr(vad, "_listen", listen)
     monkeypatch.setattr(vad, "_memo", Memo())
     sound = Audio(noise(1, 8000, seed=9), 16000)
     speech_segments(sound).clear()  # a caller may do as it likes with its copy

@@ -117,7 +117,7 @@ class DecayingAttention(nn.Module):
         )
         rates = torch.arange(1, self.decays + 1, device=x.device, dtype=x.dtype) / self.decays**0.5
         decay = torch.sigmoid(self.query_decay(x)).unflatten(1, (self.heads, -1)) / 2
-        # per query, what a frame of distance costs
+        # For each query: how much a frame of distance takes off the score.
         slope = torch.einsum("bhft,f->bht", decay, rates)
         time = torch.arange(x.shape[-1], device=x.device, dtype=x.dtype)
         # [batch, heads, queries, keys]

@@ -40,7 +40,7 @@ class Spectra:
 
     def __init__(self, nfft: int, hybrid: bool) -> None:
         self.nfft, self.hop, self.hybrid = nfft, nfft // OVERLAPS, hybrid
-        # where the waveform starts within the frames
+        # Samples of padding before the waveform's first one.
         self.begin = 3 * self.hop // 2 if hybrid else nfft // 2
         self._windows: dict[torch.device, Tensor] = {}
         self._envelopes: dict[tuple[torch.device, int], Tensor] = {}

@@ -2,8 +2,8 @@
 
 Each tweak swaps parts of the network's own tree for modules that compute the same thing with less
 memory traffic; demucs' classes stay as they are. Answers agree with the plain network's to
-rounding, beyond 100 dB (tests/separators/test_tuned.py); what each is worth is measured by `python
--m experiments.speed.tweaks`.
+rounding, beyond 100 dB (tests/stages/separators/test_tuned.py); what each is worth is measured by
+`python -m experiments.speed.tweaks`.
 
     attention   attention without the matrix of weights, norms without transposes, scales folded
                 into weights

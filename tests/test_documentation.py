@@ -1,0 +1,103 @@
+"""What is written about the code is true: places that are named are there, examples work."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from speechclean.audio.stream import LongAudio
+from speechclean.stages.types import Separation, Track
+from tests.conftest import noise
+from tests.support.paths import ROOT
+from tests.test_architecture import ROOMS
+
+PAGE = ROOT / "docs" / "architecture.md"
+WRITTEN = [ROOT / "README.md", PAGE, *(ROOT / "tests").rglob("*.md")]
+WRITTEN += (ROOT / "experiments").rglob("*.md")
+#: A path from the top of the checkout that is not a pattern.
+PLACE = re.compile(
+    r"(?<![\w/.-])(?:speechclean|conf|docs|experiments|tests)/[\w./-]*\w(?![\w{<*-])"
+)
+#: The page's examples: a file that is named, then the file.
+EXAMPLE = re.compile(
+    r"`((?:speechclean|conf)/[\w/]+\.(?:py|yaml))`(?:(?!```).)*```(?:python|yaml)\n(.*?)```",
+    re.DOTALL,
+)
+EXAMPLES = dict(EXAMPLE.findall(PAGE.read_text()))
+#: Places in other repositories, and one that a study makes and removes.
+ELSEWHERE = {"docs/pretrained_models.md", "speechclean/assets/pilot/two.csv"}
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_place_that_is_named_is_there(path: Path) -> None:
+    named = set(PLACE.findall(path.read_text())) - EXAMPLES.keys() - ELSEWHERE
+    missing = [one for one in named if not any((top / one).exists() for top in (ROOT, path.parent))]
+    assert not missing
+
+
+def test_the_rooms_are_those_of_the_code() -> None:
+    named = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)
+    assert named == [room for rooms in ROOMS for room in rooms]
+
+
+def test_every_module_on_the_way_of_a_file_is_there() -> None:
+    way = PAGE.read_text().split("\n## ")[1]
+    steps = re.findall(r"^\d+\. `([\w/]+)`", way, re.MULTILINE)
+    assert 5 < len(steps) <= 10
+    for step in steps:
+        place = ROOT / "speechclean" / step
+        assert place.is_dir() or place.with_suffix(".py").is_file(), step
+
+
+def example(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[type, str]:
+    """The class of an example's config, whose module is made of the page; and the config."""
+    (config,) = (text for path, text in EXAMPLES.items() if path.endswith(f"{name}.yaml"))
+    (place,) = (path for path in EXAMPLES if path.endswith(f"{name}.py"))
+    module = ModuleType(place.removesuffix(".py").replace("/", "."))
+    module.__package__ = module.__name__.rpartition(".")[0]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(EXAMPLES[place], place, "exec"), vars(module))
+    target = re.search(r"_target_: (\S+)\.(\w+)$", config, re.MULTILINE)
+    assert target is not None
+    assert target[1] == module.__name__
+    return getattr(module, target[2]), config
+
+
+def test_the_separator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cls, config = example("mid_side", monkeypatch)
+    assert config.startswith("# @package separators.mid_side\n")
+    separator = cls(sample_rate=OmegaConf.create(config).sample_rate)
+    mixture = noise(1.0, 48000, channels=2)
+    (stems,) = separator([mixture])
+    assert torch.allclose(stems.speech.waveform + stems.music.waveform, mixture.waveform, atol=1e-6)
+    mixture.waveform.T.numpy().tofile(tmp_path / "long")
+    long = LongAudio(tmp_path / "long", 48000, 2, 48000, raw=True)
+    streamed = torch.cat(list(separator.stream(long)), dim=-1)
+    assert torch.allclose(streamed[0], stems.speech.waveform, atol=1e-6)
+    assert torch.allclose(streamed[1], stems.music.waveform, atol=1e-6)
+
+
+def test_the_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    cls, config = example("crest_db", monkeypatch)
+    assert config.startswith("# @package metrics.crest_db\n")
+    square = noise(1.0).with_waveform(torch.ones(1, 1000).cumprod(1) * torch.tensor([-0.5]))
+    track = Track("a", Path("a.wav"))
+    mask = torch.ones(1, 1, 1)
+    assert cls()(Separation(square, square, mask), track) == pytest.approx(0, abs=1e-6)
+    silence = square.with_waveform(torch.zeros(1, 1000))
+    assert cls()(Separation(silence, silence, mask), track) is None
+
+
+def test_the_executor(monkeypatch: pytest.MonkeyPatch) -> None:
+    cls, config = example("core_each", monkeypatch)
+    assert config.startswith("# @package _global_\n")
+    assert OmegaConf.create(config).defaults == ["local", "_self_"]
+    pool = cls(out="out", workers=3)
+    with pool.opened(None) as opened:
+        assert opened.count == 3

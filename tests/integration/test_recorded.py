@@ -23,6 +23,7 @@ import numpy as np
 import optuna
 import pytest
 import yaml
+from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from speechclean.cli import compare, reproduce
@@ -39,6 +40,7 @@ from speechclean.experiment.config.schema import bare
 from speechclean.experiment.run import run_experiment
 from speechclean.experiment.serving import Cleaner
 from speechclean.networks.cache.disk import DiskCache
+from speechclean.records.class_names import current
 from speechclean.records.provenance import signature
 from speechclean.records.tracking import MlflowTracker, Records
 from speechclean.reproduction.locate_inputs import locate
@@ -213,7 +215,7 @@ def test_a_recorded_choice_becomes_an_object(choice: str, bare_config: DictConfi
     problems, stages = instantiate_components(cfg)
     assert problems == []
     made_of = stages[f"{group}.{name}" if group in LIST_GROUPS else group]
-    assert type(made_of).__name__ == CHOICES[choice]["_target_"].rpartition(".")[2]
+    assert type(made_of) is get_class(current(CHOICES[choice]["_target_"]))
     knobs = {key: value for key, value in CHOICES[choice].items() if key != "_target_"}
     assert {key: getattr(made_of, key) for key in knobs} == knobs
 

@@ -21,7 +21,7 @@ plan             which files are to be cleaned, and in which order
 worker_handle    a worker as the dispatcher sees it; one in a process of its own
 worker_process   the main function of a worker process
 worker           files through the pipeline in threads: reading, models, writing side by side
-decoding         a job's sound and its input's identity, read from the disk
+reading          a file into its job: the sound, and what the ledger says of the input
 job_queue        jobs that have been read and wait for the models
 entry_writer     a file's outputs and its entry for the ledger
 shared_lock      a lock that threads share, or one holds for itself

@@ -63,13 +63,13 @@ class Zip:
                     info.external_attr = 0o644 << 16
                     size = len(content) if isinstance(content, bytes) else content.stat().st_size
                     info.file_size = size  # tells the writer whether it needs 64 bits
-                    with archive.open(info, "w") as place:
+                    with archive.open(info, "w") as member:
                         if isinstance(content, bytes):
-                            place.write(content)
+                            member.write(content)
                         else:
                             with content.open("rb") as source:
                                 while chunk := source.read(2**20):
-                                    place.write(chunk)
+                                    member.write(chunk)
             _sync(temporary)
         return [target]
 

@@ -90,7 +90,7 @@ class EntryWriter:
         return replace(result, reason=memory_errors.plain(result.reason, task.path))
 
     def _failure(self, task: Task, error: Exception) -> FileResult:
-        """The failure of the file, or the loss of the folder."""
+        """The result of a file that failed, or of one for which the folder has no room."""
         if why := folder_error(error, self.options.folder, 4 * task.weight):
             return FileResult(task.alias, task.path, Status.LOST, why, output=task.output)
         log.error("%s", task.path, exc_info=error)

@@ -18,9 +18,11 @@ from speechclean.system.atomic_files import json_object
 
 from . import Occupied
 
-#: How long, in seconds, a lock is waited for whose owner is gone, and one whose owner is alive: the
-#: kernel takes a moment to close the files of a killed process.
-GONE_S, SEEN_S = 10.0, 2.0
+#: How long, in seconds, a lock is waited for whose owner has died: the kernel takes a moment to
+#: close the files of a killed process.
+DEAD_OWNER_S = 10.0
+#: And one whose owner lives.
+LIVING_OWNER_S = 2.0
 
 
 @contextmanager
@@ -35,7 +37,7 @@ def held(folder: Path) -> Iterator[None]:
             break
         except Timeout:
             who = json_object(owner)
-            if time.monotonic() - began > (SEEN_S if _lives(who) else GONE_S):
+            if time.monotonic() - began > (LIVING_OWNER_S if _lives(who) else DEAD_OWNER_S):
                 raise Occupied(
                     f"{folder}: another process is at work there{_shown(who)}. Wait for its end, "
                     "or give this one a folder of its own with batch.out=..."

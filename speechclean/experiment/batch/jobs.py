@@ -47,10 +47,10 @@ class Job:
             self.future.set_result(entry)
 
 
-def with_path(path: object, error: BaseException) -> str:
+def named(path: object, error: BaseException) -> str:
     """A reason that names the file and the error.
 
-    >>> with_path("a.wav", ValueError("too loud"))
+    >>> named("a.wav", ValueError("too loud"))
     'a.wav: ValueError: too loud'
     """
     return f"{path}: {type(error).__name__}: {error}"

@@ -60,7 +60,7 @@ def plan(
     outputs = {track.alias: cleaned_path(track, output["layout"]) for track in tracks}
     folder = Path(output["dir"])
 
-    def holds(track: Track) -> bool:
+    def is_done(track: Track) -> bool:
         entry = entries.get(track.alias)
         if only == "failed":
             return entry is None or not entry.result.failed
@@ -73,13 +73,13 @@ def plan(
         return _is_there(entry, folder, outputs[track.alias]) and _same_input(track.path, entry)
 
     with ThreadPoolExecutor(READERS) as pool:
-        settled = list(pool.map(holds, tracks))
-        open_tracks = [track for track, done in zip(tracks, settled, strict=True) if not done]
+        done = list(pool.map(is_done, tracks))
+        open_tracks = [track for track, is_kept in zip(tracks, done, strict=True) if not is_kept]
         tasks = list(pool.map(lambda track: _task(track, outputs[track.alias]), open_tracks))
     kept = {
         t.alias: entries[t.alias]
-        for t, done in zip(tracks, settled, strict=True)
-        if done and t.alias in entries
+        for t, is_kept in zip(tracks, done, strict=True)
+        if is_kept and t.alias in entries
     }
     # Files of like length share a GPU's batches well, and at the end no core waits long for
     # another. Streamed files come last: each takes all cores, and a kill costs the whole of it.

@@ -27,11 +27,11 @@ from speechclean.experiment.load_networks import load
 from speechclean.experiment.outputs import OutputOptions
 from speechclean.system import parallel
 
-from .decoding import decode
 from .entry_writer import EntryWriter
 from .job_queue import JobQueue
-from .jobs import Job, with_path
+from .jobs import Job, named
 from .memory_errors import is_memory
+from .reading import read_input
 from .shared_lock import SharedLock
 from .task import Entry, Task
 
@@ -121,12 +121,13 @@ class Worker:
                 self._fail(job, "the worker ended before this file did")
 
     def _read(self, job: Job) -> None:
-        """Decode a job for the models; one without sound goes to a writer at once.
+        """Read a job's file for the models; a job without sound goes to a writer at once.
 
         Runs in a reader thread.
         """
         try:
-            decode(job, self._batching, self._side_by_side)
+            share = self._batching.batch_seconds / self._side_by_side
+            read_input(job, self._batching.stream_above_s, share * 48000)
             if job.sound is None:
                 self._submit_write(job, Outcome(job.task.track(), reason=job.reason))
             else:
@@ -140,7 +141,7 @@ class Worker:
         while (job := self._decoded.take()) is not None:
             jobs = [job]
             try:
-                # of the whole process; a new thread knows nothing of it
+                # A new thread starts with torch's default, not with the number that main set.
                 torch.set_num_threads(self._threads)
                 if job.large:
                     self._clean_alone(job)
@@ -178,7 +179,7 @@ class Worker:
                     self._write(job, *self._clean([job]))
             self._fail(job, "nothing came of it")
         except Exception as error:  # noqa: BLE001 (whatever it is, it is this file's failure)
-            self._write(job, Outcome(job.task.track(), reason=with_path(job.task.path, error)))
+            self._write(job, Outcome(job.task.track(), reason=named(job.task.path, error)))
         except BaseException as error:  # noqa: BLE001 (the future needs an entry)
             self._fail(job, error)
 
@@ -191,9 +192,7 @@ class Worker:
             )
         except Exception as error:
             log.exception("%s", jobs[0].task.path)
-            return [
-                Outcome(job.task.track(), reason=with_path(job.task.path, error)) for job in jobs
-            ]
+            return [Outcome(job.task.track(), reason=named(job.task.path, error)) for job in jobs]
 
     def _submit_write(self, job: Job, outcome: Outcome) -> None:
         """Leave the rest to a writer, while the models go on."""
@@ -218,7 +217,7 @@ class Worker:
         if job.future.done():
             return
         path = job.task.path
-        reason = f"{path}: {why}" if isinstance(why, str) else with_path(path, why)
+        reason = f"{path}: {why}" if isinstance(why, str) else named(path, why)
         log.error("%s", reason, exc_info=None if isinstance(why, str) else why)
         job.settle(self._entry_writer.failed(job.task, reason, job.input, job.started))
 

@@ -18,7 +18,6 @@ record           a batch's runs in the tracking store
 plan             which files are to be cleaned, and in which order
 worker_process   the main function of a worker process
 worker           files through the pipeline in threads: reading, models, writing side by side
-reading          a file into its job: the sound, and what the ledger says of the input
 entry_writer     a file's outputs and its entry for the ledger
 shared_lock      a lock that threads share, or one holds for itself
 memory_errors    is it want of memory?

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import logging
 import queue
+import stat
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -21,20 +24,20 @@ from omegaconf import DictConfig, OmegaConf
 
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio
-from speechclean.experiment.clean import Batching, Outcome, screened, stream
+from speechclean.experiment.clean import Batching, Outcome, read, screened, stream
 from speechclean.experiment.config.assemble import Experiment
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.schema import Config, bare
 from speechclean.experiment.load_networks import load
 from speechclean.experiment.outputs import OutputOptions
+from speechclean.records import provenance
 from speechclean.system import parallel
 
 from .entry_writer import EntryWriter
 from .jobs import Job, named
 from .memory_errors import is_memory
-from .reading import read_input
 from .shared_lock import SharedLock
-from .task import Entry, Task
+from .task import Entry, Input, Task
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +73,7 @@ class Worker:
         self._pack = self._experiment.pipeline.device.type != "cpu" if pack is None else pack
         self._side_by_side = 1 if self._pack else parallel.at_once()
         self._read: queue.Queue[Job | None] = queue.Queue()
-        # Jobs that were taken off the queue but did not fit into a pass: they begin the next one.
+        # drawn, and too much for that pass: they begin the next one
         self._early: deque[Job | None] = deque()
         self._open: dict[Future[Entry], Job] = {}  # jobs whose future has no entry yet
         self._readers = ThreadPoolExecutor(READERS, "reader")
@@ -90,9 +93,8 @@ class Worker:
         return 3 * self._side_by_side if not self._pack else 128
 
     def submit(self, task: Task) -> Future[Entry]:
-        """The entry that a file will end with; its future never raises.
-
-        Raises `RuntimeError` once the worker is closed.
+        """What becomes of a file; the future never raises. Raises `RuntimeError` once the worker is
+        closed.
         """
         job = Job(task)
         self._open[job.future] = job
@@ -105,9 +107,8 @@ class Worker:
         return job.future
 
     def close(self) -> None:
-        """Wait for the files that were submitted.
-
-        Every future has its entry afterwards, whatever happened on the way.
+        """Wait for what is at work. Every future has its entry afterwards, whatever happened on the
+        way.
         """
         try:
             self._readers.shutdown()
@@ -121,34 +122,50 @@ class Worker:
                 self._fail(job, "the worker ended before this file did")
 
     def _take_in(self, job: Job) -> None:
-        """Read a file, on a reader's thread, and pass it on.
-
-        It goes to the models or, where there is no sound, to a finisher.
+        """Reader: the sound and its identity, for the models or, where there is no sound, for a
+        finisher.
         """
         try:
-            share = self._batching.batch_seconds / self._side_by_side
-            read_input(job, self._batching.stream_above_s, share * 48000)
+            self._decode(job)
             if job.sound is None:
                 self._finish_behind(job, Outcome(job.task.track(), reason=job.reason))
             else:
                 self._read.put(job)
         # libraries raise SystemExit too, and nobody looks at what a pool's thread dies of
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self._fail(job, error)
+
+    def _decode(self, job: Job) -> None:
+        job.started = time.monotonic()
+        log.info("begun: %s", job.task.alias)
+        path = Path(job.task.path)
+        with suppress(OSError):
+            facts = path.stat()
+            # a pipe would be waited for
+            digest = provenance.file_hash(path) if stat.S_ISREG(facts.st_mode) else None
+            job.input = Input(digest, facts.st_size, facts.st_mtime_ns)
+        try:
+            job.sound, job.reason = read(path, self._batching.stream_above_s)
+            share = self._batching.batch_seconds / self._side_by_side
+            job.large = (
+                job.task.alone or job.weight > share * 48000 or isinstance(job.sound, LongAudio)
+            )
+        except Exception as error:
+            job.sound, job.reason = None, named(path, error)
 
     def _compute(self) -> None:
         """Models' thread: jobs as they are read, until there are no more. No job ends it."""
         while (job := self._next()) is not None:
             jobs = [job]
             try:
-                # A new thread starts with torch's default, not with the number that main set.
+                # of the whole process; a thread of our own knows nothing of it
                 torch.set_num_threads(self._threads)
                 if job.large:
                     self._alone(job)
                 else:
                     jobs.extend(self._more(job) if self._pack else ())
                     self._together(jobs)
-            except BaseException as error:  # noqa: BLE001 (the thread has to go on)
+            except BaseException as error:
                 for one in jobs:
                     self._fail(one, error)
 
@@ -206,9 +223,9 @@ class Worker:
                 else:
                     self._finish(job, *self._clean([job]))
             self._fail(job, "nothing came of it")
-        except Exception as error:  # noqa: BLE001 (of whatever kind, it fails this file alone)
+        except Exception as error:
             self._finish(job, Outcome(job.task.track(), reason=named(job.task.path, error)))
-        except BaseException as error:  # noqa: BLE001 (libraries raise SystemExit too)
+        except BaseException as error:
             self._fail(job, error)
 
     def _finish_behind(self, job: Job, outcome: Outcome) -> None:

@@ -37,8 +37,6 @@ TASKS = [
     Task(name, f"/in/{name}.wav", f"cleaned/{name}.wav", seconds=1.0, weight=24000)
     for name in "abcdefgh"
 ]
-#: Stands in the log of workers where one was killed.
-KILLED = Task("killed", "", "")
 
 
 class Scripted:
@@ -181,7 +179,7 @@ class Slow(Scripted):
         number: int,
         events: Inbox,
         clock: Clock,
-        log: list[tuple[int, Task]],
+        log: list,
         takes_s: float,
         hang: Callable[[Task], bool],
     ) -> None:
@@ -215,7 +213,7 @@ class Slow(Scripted):
     def kill(self) -> None:
         """As a process: its end is heard of after it was replaced."""
         self.clock.turns.remove(self.turn)
-        self.log.append((self.number, KILLED))
+        self.log.append((self.number, "killed"))
         self.events.put(Event(self.number, dead="ended by SIGKILL"))
         self.events.put(Event(self.number, entry=entry("a")))
 
@@ -228,9 +226,8 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def watched(
     tasks: list[Task], takes_s: float, hang: Callable[[Task], bool], workers: int = 1
-) -> tuple[list[Entry], list[tuple[int, Task]]]:
-    log: list[tuple[int, Task]] = []
-    clock = Clock()
+) -> tuple[list[Entry], list]:
+    log, clock = [], Clock()
     found = dispatch(
         tasks,
         SETUP,
@@ -252,10 +249,10 @@ def test_a_worker_that_stands_still_is_ended_and_its_file_goes_to_another(
     )
     assert Counter(one.alias for one in entries) == Counter("abc")
     assert {one.result.status for one in entries} == {Status.CLEANED}
-    assert sum(what == KILLED for _, what in log) == 1, (
+    assert sum(what == "killed" for _, what in log) == 1, (
         "what it said after its end ends nobody else"
     )
-    assert [task.alone for _, task in log if task != KILLED and task.alias == "b"] == [
+    assert [task.alone for _, task in log if task != "killed" and task.alias == "b"] == [
         False,
         True,
     ]
@@ -278,7 +275,7 @@ def test_a_slow_worker_is_no_hung_one() -> None:
     """An hour for a second of sound, with signs of life all along."""
     entries, log = watched(TASKS[:2], 3600.0, lambda _: False)
     assert [one.result.status for one in entries] == [Status.CLEANED, Status.CLEANED]
-    assert not any(what == KILLED for _, what in log)
+    assert not any(what == "killed" for _, what in log)
 
 
 @pytest.mark.usefixtures("looks")
@@ -318,8 +315,7 @@ def test_workers_that_never_get_ready_end_the_batch() -> None:
 def test_a_dispatcher_that_was_stopped_itself_takes_no_worker_for_hung() -> None:
     """Ctrl-Z for a day, in the middle of a file: what its workers said meanwhile is not heard
     yet."""
-    clock = Clock()
-    log: list[tuple[int, Task]] = []
+    clock, log = Clock(), []
     for _ in dispatch(
         TASKS[:1],
         SETUP,
@@ -329,7 +325,7 @@ def test_a_dispatcher_that_was_stopped_itself_takes_no_worker_for_hung() -> None
         clock,
     ):
         clock.now += 86400.0
-    assert not any(what == KILLED for _, what in log)
+    assert not any(what == "killed" for _, what in log)
 
 
 def test_waiting_is_no_sign_of_life_and_work_is() -> None:

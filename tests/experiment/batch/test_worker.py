@@ -15,14 +15,13 @@ import torch
 from speechclean.audio.sound_files import load, save
 from speechclean.audio.waveform import Audio
 from speechclean.experiment import clean
-from speechclean.experiment.batch import disk_errors, entry_writer, reading, worker
+from speechclean.experiment.batch import disk_errors, entry_writer, worker
 from speechclean.experiment.batch.local_executor import LocalWorkers, _gpus
 from speechclean.experiment.batch.ray_executor import RayActors
 from speechclean.experiment.batch.task import Entry, Task
 from speechclean.experiment.clean import Outcome
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.outputs import write_outputs
 from speechclean.records import provenance
 from speechclean.records.file_result import Status
 from speechclean.system import parallel
@@ -206,7 +205,7 @@ class Broken:
             lambda patch, _: patch.setattr(worker, "screened", exits), id="models that exit"
         ),
         pytest.param(
-            lambda patch, _: patch.setattr(reading, "read", exits), id="a reader that exits"
+            lambda patch, _: patch.setattr(worker, "read", exits), id="a reader that exits"
         ),
         pytest.param(
             lambda patch, _: patch.setattr(worker, "screened", lambda *_: iter(())),
@@ -253,11 +252,10 @@ def test_a_row_that_cannot_be_told_is_its_files_failure(
     config: dict[str, Any], tmp_path: Path, monkeypatch: Any
 ) -> None:
     """Its entry could not be sent, and would be waited for."""
+    real = entry_writer.write_outputs
     odd: Any = {"odd_cleaned": object()}
     monkeypatch.setattr(
-        entry_writer,
-        "write_outputs",
-        lambda *told: dataclasses.replace(write_outputs(*told), measures=odd),
+        entry_writer, "write_outputs", lambda *told: dataclasses.replace(real(*told), measures=odd)
     )
     (entry,) = work(config, [task(save(noise(0.2), tmp_path / "a.wav"))]).values()
     assert entry.result.status == Status.FAILED

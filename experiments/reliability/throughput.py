@@ -101,10 +101,10 @@ def _union(spans: np.ndarray) -> float:
 
 
 def loop(clips: Path, count: int, sample: int) -> tuple[float, int]:
-    """Seconds that a shell's loop of commands for each file would take for all, by a `sample` that
-    it can do; how many it could
-    not: demucs stops where its random shift leaves the last segment fewer samples than half a
-        window.
+    """Seconds that a shell's loop would take for all files, with a command for each.
+
+    Scaled up from a `sample` that it can do; the second value is how many it could not: demucs
+    stops where its random shift leaves the last segment fewer samples than half a window.
     """
     paths = sorted(clips.iterdir())
     stride = max(1, len(paths) // sample)

@@ -19,6 +19,7 @@ from tests.test_architecture import ROOMS
 
 PAGE = ROOT / "docs" / "architecture.md"
 WRITTEN = [ROOT / "README.md", PAGE, *(ROOT / "tests").rglob("*.md")]
+WRITTEN.append(ROOT / "speechclean" / "assets" / "models" / "MODEL_CARD.md")
 WRITTEN += (ROOT / "experiments").rglob("*.md")
 #: A path from the top of the checkout that is not a pattern.
 PLACE = re.compile(

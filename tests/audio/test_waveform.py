@@ -30,6 +30,16 @@ def test_wav_comes_back_as_it_was(tmp_path: Path, subtype: str, channels: int, r
     assert error <= {"PCM_16": 2**-16, "PCM_24": 2**-24, "FLOAT": 0}[subtype] * 1.01
 
 
+def test_a_wav_of_floats_does_not_say_when_it_was_written(tmp_path: Path) -> None:
+    """The same sound gives the same bytes; libsndfile puts the time into the PEAK chunk."""
+    written = save(noise(0.1), tmp_path / "x.wav", "FLOAT").read_bytes()
+    _, found, chunk = written.partition(b"PEAK")
+    assert found
+    version, time = chunk[4:8], chunk[8:12]  # after the length
+    assert int.from_bytes(version, "little") == 1
+    assert time == bytes(4)
+
+
 @pytest.mark.parametrize(
     ("suffix", "subtype"), [(".flac", "PCM_24"), (".ogg", "VORBIS"), (".mp3", "MPEG_LAYER_III")]
 )

@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 import pytest
 
-from speechclean.sweep.leases import CLAIMED_BY, RENEWED, Leases
+from speechclean.sweep.leases import CLAIMED_BY, RENEWED, RUN_BY, Leases
 from speechclean.sweep.objective import Goals
 from speechclean.sweep.sampling import next_point
 from speechclean.sweep.search_space import Space, same, space_of
@@ -74,6 +74,20 @@ def test_two_workers_make_one_study(storage: str) -> None:
     assert len({same(trial.params) for trial in trials}) == 20, "no point twice"
     assert {trial.state.name for trial in trials} == {"COMPLETE"}
     assert len({trial.user_attrs[CLAIMED_BY] for trial in trials}) == 2, "both had work"
+
+
+def test_nobody_claims_while_another_does(storage: str) -> None:
+    """Without the lock two workers may both take the last trial, or one point."""
+    one, other, claimed = study(storage), study(storage), []
+    assert one.id == other.id, "both are open"
+    claim = threading.Thread(target=lambda: claimed.append(other.claim("a lease", SPACE)))
+    with one.exclusive():
+        claim.start()
+        claim.join(1.0)
+        assert claim.is_alive()
+        assert one.trials() == []
+    claim.join(60)
+    assert len(one.trials()) == len(claimed) == 1
 
 
 def _worker(storage: str, both: threading.Barrier) -> None:
@@ -150,6 +164,20 @@ def test_the_lease_of_a_process_that_is_killed_is_stale(tmp_path: Path) -> None:
     assert not leases.is_orphaned(trial)
     process.kill()
     process.join()
+    assert leases.is_orphaned(trial)
+
+
+@pytest.mark.parametrize(("gone", "there"), [(CLAIMED_BY, RUN_BY), (RUN_BY, CLAIMED_BY)])
+def test_a_trial_is_no_orphan_while_one_of_its_workers_lives(
+    tmp_path: Path, gone: str, there: str
+) -> None:
+    """A launcher's job goes on when the sweep that claimed its trial is killed."""
+    leases = Leases(tmp_path, 1)
+    with leases.hold() as dead:
+        pass
+    with leases.hold() as living:
+        trial = optuna.trial.create_trial(value=0.0, user_attrs={gone: dead, there: living})
+        assert not leases.is_orphaned(trial)
     assert leases.is_orphaned(trial)
 
 

@@ -99,6 +99,13 @@ def test_a_gain_never_pushes_over_the_ceiling(ceiling: float) -> None:
     assert peak == pytest.approx(ceiling, abs=0.1)
 
 
+def test_a_hot_mixture_does_not_lift_the_ceiling_of_a_target() -> None:
+    hot = tone(997, 2.0, 48000, level=0.999)
+    state = separation(hot, hot.with_waveform(0.5 * hot.waveform))
+    peak = true_peak_dbtp(Loudness(-1.0, ceiling_dbtp=-3.0)(state).speech)
+    assert peak == pytest.approx(-3.0, abs=0.1)
+
+
 def test_a_hot_mixture_keeps_its_level() -> None:
     hot = tone(997, 2.0, 48000, level=0.999)
     assert Loudness()(separation(hot, hot)).gain == pytest.approx(1.0, abs=1e-3)

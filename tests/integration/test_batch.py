@@ -122,7 +122,8 @@ def test_shards_by_the_launcher_of_slurm_clusters_and_a_repetition(
     expected = batch_inputs.make(tmp_path / "in", 30, sparse_s=1)
     line = [*FAST[1:], "dataset=folder", "dataset.pattern=in", "batch.interval_s=5"]
     done = speechclean("-m", "hydra/launcher=submitit_local", *line, "dataset.shard=0/2,1/2")
-    assert done.returncode == 0, done.stdout + done.stderr
+    told = "the one bad file's failure is the command's, by this launcher too\n"
+    assert done.returncode == 1, told + done.stdout + done.stderr
     folders = sorted((tmp_path / "outputs/batches").glob("*-of-2"))
     maps = [{row["path"] for row in batch_folder.table(folder / "map.csv")} for folder in folders]
     assert len(maps) == 2

@@ -22,6 +22,7 @@ tells its `unit` and whether `higher_is_better` (None: a level, neither good nor
     music_to_speech_db   energy in the bins that the fused mask gives to music, over those it gives
                          to speech
     music_residual_db    level in the pauses of the speech, over the level in the speech
+    edge_burst_db        rise of a first or last moment of music alone over what is beside it
     decomposition        an estimate split into target, interference and artefacts
     reference            the clean reference, brought to the shape of what is judged
     decibels             ratios of energies within bounds

@@ -40,8 +40,10 @@ TESTS = (
 #: The end of pytest's output: what became of how many tests.
 COUNTED = re.compile(r"(\d+) (passed|failed|errors?|skipped)\b")
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+(?: - .*)?)", re.MULTILINE)
-#: How many of a round's failures the table names.
+#: How many of a round's failures are named as it ends.
 NAMED = 3
+#: How long one test may take, in seconds: what is slow is no matter here, but what never ends.
+LIMIT_S = 1800.0
 
 
 @contextmanager
@@ -71,6 +73,7 @@ def done(
         "PYTEST_DEBUG_TEMPROOT": str(scratch),
     }
     line = [sys.executable, "-m", "pytest", "-m", "not slow", "-p", "no:cacheprovider", "-rfE"]
+    line += ["-v", "-v", f"--timeout={LIMIT_S:g}"]
     line += [*(["-n", str(workers), "--dist", "loadfile"] if workers > 1 else []), *tests]
     start, load = time.monotonic(), os.getloadavg()[0]
     with log.open("w") as output:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,8 @@ def test_a_run_that_is_stopped_says_so_without_a_traceback(inputs: Path) -> None
         env=environment() | {"PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
+        # tests that a shell has put into the background have been told to ignore it
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     wait_for(lambda: list(inputs.glob("out/cleaned/a.wav")), process)
     process.send_signal(signal.SIGINT)

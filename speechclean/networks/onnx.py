@@ -50,7 +50,7 @@ def session(path: Path, device: str) -> Graph:
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": chosen.index or 0}))
     try:
         return Graph(onnxruntime.InferenceSession(str(path), options, providers=providers))
-    except Exception as error:  # noqa: BLE001 (its own kinds have no common class but this)
+    except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(
             f"{path}: not a graph that ONNX Runtime can run ({reason})"

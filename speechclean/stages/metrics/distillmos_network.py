@@ -8,6 +8,7 @@ Speech Quality Assessment", ICASSP 2025; layers and their names as in the publis
 from __future__ import annotations
 
 import functools
+import itertools
 from pathlib import Path
 
 import torch
@@ -42,7 +43,7 @@ class DistillMosNetwork(nn.Module):
         super().__init__()
         channels = [2, 64, 64, 128, 256, 256, 256]
         layers: list[nn.Module] = []
-        for index, (inside, outside) in enumerate(zip(channels, channels[1:], strict=False)):
+        for index, (inside, outside) in enumerate(itertools.pairwise(channels)):
             stride = (1 if index == 0 else 2, 2 if index == 5 else 1)
             layers += [nn.Conv2d(inside, outside, 3, stride, (0, 1)), nn.LeakyReLU(0.1)]
         self.convolutions = nn.Sequential(*layers)

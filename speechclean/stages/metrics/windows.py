@@ -12,13 +12,11 @@ from torch import Tensor
 
 from speechclean.system import parallel
 
+Judge = Callable[[Tensor], Tensor]
+
 
 def over_windows(
-    judge: Callable[[Tensor], Tensor],
-    sound: Tensor,
-    starts: Sequence[int],
-    length: int,
-    batch_size: int,
+    judge: Judge, sound: Tensor, starts: Sequence[int], length: int, batch_size: int
 ) -> Tensor:
     """What `judge` says of each window: `[windows, values]`, on the CPU.
 
@@ -27,7 +25,13 @@ def over_windows(
     On a GPU `batch_size` windows share a forward pass. On a CPU each has one to itself, side by
     side on its cores, so that neither their number nor the batch changes a bit.
     """
-    size = batch_size if sound.is_cuda else 1
+    return in_batches(judge, sound, starts, length, batch_size if sound.is_cuda else 1)
+
+
+def in_batches(
+    judge: Judge, sound: Tensor, starts: Sequence[int], length: int, size: int
+) -> Tensor:
+    """The same with `size` windows in each pass, on whatever device."""
     groups = [starts[first : first + size] for first in range(0, len(starts), size)]
 
     def answer(group: Sequence[int]) -> Tensor:

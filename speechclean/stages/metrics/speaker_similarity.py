@@ -46,6 +46,7 @@ class SpeakerSimilarity:
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
+    needs: ClassVar[str] = "reference"
 
     def __post_init__(self) -> None:
         torch_device(self.device)

@@ -21,6 +21,7 @@ from speechclean.records.run_folder import CLIPS, REPORT, write_text
 from speechclean.system.resources import asset
 
 from . import spectrograms, verdict
+from .headline import headline
 from .summary import Metric, failures, improvement, lines, ranked
 
 ASSETS = asset("report")
@@ -43,10 +44,11 @@ def write_page(
     folder: Path,
     name: str,
     seed: int,
+    asked: Sequence[str] = (),
 ) -> Path:
     """Write report.html, with the A/B clips of the worst, the middle and the best files.
 
-    name, seed: the run's, shown on the page
+    name, seed: the run's, shown on the page; asked: the metrics that verdicts come of
     """
     by, clips = _clips(results, metrics, folder / CLIPS)
     done = len(results) - len(failures(results))
@@ -71,6 +73,8 @@ def write_page(
         else "",
         "verdicts": verdict.counts(results)
         | ({"failed": len(results) - done} if done < len(results) else {}),
+        "judged_by": verdict.judged_by(asked, results),
+        "headline": [{"cells": row.cells, "gain": row.gain} for row in headline(results, metrics)],
         "means": table,
         "metrics": [
             {

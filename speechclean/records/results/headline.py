@@ -12,35 +12,35 @@ from .summary import COUNTS, NEEDS, Metric, amount, failures, improvement
 
 #: The columns.
 HEAD = ("", "mixture", "cleaned", "change", "measured by")
-#: Each row's metrics, the best first, and what each of them stands for.
+#: Each row's metrics, the best first, and what their numbers are of.
 ROWS: dict[str, dict[str, str]] = {
     "words lost": {
-        "words_lost": "of the transcripts, by a recogniser",
-        "wer": "share of words heard wrong",
-        "wer_whisper": "share of words heard wrong",
-        "wer_vs_mixture": "share of words other than in the mixture",
+        "words_lost": "of the transcripts",
+        "wer": "share heard wrong",
+        "wer_whisper": "share heard wrong",
+        "wer_vs_mixture": "share heard otherwise than in the mixture",
     },
     "music left": {
-        "music_residual_db": "in the pauses, against the speech",
-        "music_to_speech_db": "against the speech, by the pipeline's own mask",
-        "music_presence": "probability of music",
+        "music_residual_db": "in the pauses",
+        "music_to_speech_db": "where the mask heard it",
+        "music_presence": "its probability",
     },
     "speech quality": {
-        "dnsmos_ovrl": "opinion score from 1 to 5",
-        "distillmos": "opinion score from 1 to 5",
-        "pesq": "against the reference, 1 to 4.6",
-        "squim_pesq": "guessed, 1 to 4.6",
+        "dnsmos_ovrl": "1 to 5",
+        "distillmos": "1 to 5",
+        "pesq": "1 to 4.6",
+        "squim_pesq": "1 to 4.6, guessed",
     },
     "voice kept": {
-        "speaker_similarity": "to the reference's voice, 1 at most",
-        "stoi": "intelligibility against the reference, 1 at most",
-        "estoi": "intelligibility against the reference, 1 at most",
-        "si_sdr": "likeness to the reference",
-        "dnsmos_sig": "opinion score of the voice, 1 to 5",
-        "squim": "intelligibility, guessed, 1 at most",
+        "speaker_similarity": "up to 1",
+        "stoi": "up to 1",
+        "estoi": "up to 1",
+        "si_sdr": "over all that is not it",
+        "dnsmos_sig": "1 to 5",
+        "squim": "up to 1, guessed",
     },
     "level": {
-        "level_change_db": "of the voice, against the mixture's",
+        "level_change_db": "of the voice",
         "lufs": "of the whole sound",
     },
 }

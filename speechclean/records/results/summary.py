@@ -162,6 +162,6 @@ def amount(name: str, value: float, unit: str, signed: bool = False) -> str:
     """
     digits = 0 if name in COUNTS else 2 if abs(value) >= 0.01 or not value else 4
     number = f"{abs(value):.{digits}f}"
-    sign = "−" if value < 0 and float(number) else "+" if signed else ""
+    sign = "−" if value < 0 and float(number) else "+" if signed and value else ""
     known = unit in ("dB", "LUFS", "dBTP") and unit.lower() != name
     return f"{sign}{number} {unit}" if known else f"{sign}{number}"

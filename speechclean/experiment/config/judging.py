@@ -43,7 +43,8 @@ def blind_guard(
     if "" in deaf.values():
         return []
     reasons = [f"{name}: {why}" for name, why in deaf.items()]
-    others = [*metrics, *(name for name in able if name not in metrics and _needs_nothing(name))]
+    free = [name for name in able if name not in metrics and _needs_nothing(name)]
+    others = [*metrics, *free[:2]]
     return [
         "guard: it would be blind, since nothing that hears the voice and that verdict.harm names "
         f"can be measured in these files ({'; '.join(reasons) or 'none is among the metrics'}); "

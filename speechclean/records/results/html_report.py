@@ -22,7 +22,7 @@ from speechclean.system.resources import asset
 
 from . import spectrograms, verdict
 from .headline import headline
-from .summary import Metric, failures, improvement, lines, ranked
+from .summary import Line, Metric, failures, improvement, lines, ranked
 
 ASSETS = asset("report")
 SOUNDS = ("mixture", "cleaned", "residual")
@@ -52,17 +52,6 @@ def write_page(
     """
     by, clips = _clips(results, metrics, folder / CLIPS)
     done = len(results) - len(failures(results))
-    table = [
-        {
-            "name": line.name,
-            "unit": line.metric.unit,
-            "mixture": line.mixture,
-            "cleaned": line.cleaned,
-            "files": line.files,
-        }
-        | {"gain": improvement(line.mixture, line.cleaned, line.metric), "better": line.better}
-        for line in lines(results, means, metrics)
-    ]
     data = {
         "name": name,
         "seed": seed,
@@ -75,7 +64,7 @@ def write_page(
         | ({"failed": len(results) - done} if done < len(results) else {}),
         "judged_by": verdict.judged_by(asked, results),
         "headline": [{"cells": row.cells, "gain": row.gain} for row in headline(results, metrics)],
-        "means": table,
+        "means": _means(lines(results, means, metrics)),
         "metrics": [
             {
                 "name": line.name,
@@ -99,6 +88,21 @@ def write_page(
         (ASSETS / "page.html").read_text(encoding="utf-8"),
     )
     return write_text(page, folder / REPORT)
+
+
+def _means(found: Sequence[Line]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": line.name,
+            "unit": line.metric.unit,
+            "mixture": line.mixture,
+            "cleaned": line.cleaned,
+            "files": line.files,
+            "gain": improvement(line.mixture, line.cleaned, line.metric),
+            "better": line.better,
+        }
+        for line in found
+    ]
 
 
 def _row(result: FileResult, metrics: Mapping[str, Metric]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.support import batch_folder, batch_inputs
 from tests.support.waiting import wait_for
@@ -57,8 +58,13 @@ class Site:
         return [*line, f"batch.out={out}", "batch.interval_s=5", *more]
 
     def start(
-        self, out: Path, inputs: Path, *more: str, env: Mapping[str, str] | None = None, **options
-    ) -> subprocess.Popen:
+        self,
+        out: Path,
+        inputs: Path,
+        *more: str,
+        env: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> subprocess.Popen[bytes]:
         """A batch in the background; what it says is in `<out>.txt`."""
         with out.with_suffix(".txt").open("ab") as log:
             line = self.command(out, inputs, *more)
@@ -90,6 +96,11 @@ class Site:
             process.wait()
             self.per_file_s = (time.monotonic() - start - self.startup_s) / len(expected)
         return batch_folder.hashes(out)
+
+
+def has_entries(out: Path, count: float) -> bool:
+    """Whether a batch's ledger has so many."""
+    return len(batch_folder.ledger(out)) >= count
 
 
 def fresh(path: Path) -> Path:

@@ -4,8 +4,8 @@
 
 Speech comes from flite, music from the composer of experiments/embedded_models rendered by
 FluidSynth. Neither texts, tunes nor levels were chosen by looking at what a separator makes of
-them; texts are such that pocketsphinx understands them without music. The same flite, FluidSynth
-and soundfont give the same samples.
+them; texts are such that Whisper base understands them without music. The same flite,
+FluidSynth and soundfont give the same samples.
 """
 
 import argparse
@@ -179,14 +179,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             row = {"path": f"{track.alias}.flac", "reference": f"{track.alias}.reference.flac"}
             soundfile.write(args.out / row["path"], mixture, track.rate, subtype=track.subtype)
             soundfile.write(args.out / row["reference"], speech, track.rate, subtype=track.subtype)
-            rows.append(row | {"transcript": track.text, "alias": track.alias})
+            rows.append(row | {"transcript": track.text, "alias": track.alias, "language": "en"})
             print(
                 f"{track.alias}: {len(speech) / track.rate:.1f} s, {track.channels} ch, "
                 f"{track.rate} Hz, {track.snr_db} dB"
             )
     with (args.out / "manifest.csv").open("w", newline="") as file:
         writer = csv.DictWriter(
-            file, ["path", "reference", "transcript", "alias"], lineterminator="\n"
+            file, ["path", "reference", "transcript", "alias", "language"], lineterminator="\n"
         )
         writer.writeheader()
         writer.writerows(rows)

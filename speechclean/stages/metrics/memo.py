@@ -1,4 +1,8 @@
-"""Who listens to a sound that several metrics ask for, and remembers the last few answers."""
+"""Who listens to a sound once and remembers the last few answers.
+
+Shared by the metrics that hear words or speech, and by those that ask one network for several
+numbers. Files are measured side by side, in threads.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,8 @@ KEPT = 64
 class Memo(Generic[Heard]):
     """Answers by key: the sound that several metrics ask for is heard once.
 
-    one_at_a_time: for listeners that keep a state while they listen, where files are measured side
-        by side. Otherwise only those who ask for the same sound wait for one another.
+    one_at_a_time: for listeners that keep a state while they listen; others hear different sounds
+        side by side, on as many cores as there are threads
     """
 
     def __init__(self, one_at_a_time: bool = True) -> None:
@@ -30,19 +34,20 @@ class Memo(Generic[Heard]):
     def __call__(self, key: Hashable, listen: Callable[[], Heard]) -> Heard:
         """The remembered answer, else that of `listen`; what it raises is not remembered."""
         with self._lock:
-            found = self._answers.get(key)
-            answer: Future[Heard] = found or Future()
-            self._answers[key] = answer
+            answer = self._answers.get(key)
+            if is_new := answer is None:
+                answer = self._answers[key] = Future()
+                while len(self._answers) > KEPT:
+                    self._answers.popitem(last=False)
             self._answers.move_to_end(key)
-            while len(self._answers) > KEPT:
-                self._answers.popitem(last=False)
-        if found is None:
+        if is_new:
             try:
                 with self._listening:
                     answer.set_result(listen())
             except BaseException as error:
                 with self._lock:
-                    self._answers.pop(key, None)
-                answer.set_exception(error)
+                    if self._answers.get(key) is answer:
+                        del self._answers[key]
+                answer.set_exception(error)  # for those that wait for it
                 raise
         return answer.result()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -58,21 +58,26 @@ def test_other_sounds_do_not_wait() -> None:
     assert answers == [1, 2, 1, 2]
 
 
-def test_those_who_wait_for_what_fails_are_told_too() -> None:
+def test_those_who_wait_for_what_fails_are_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
     memo: Memo[int] = Memo(one_at_a_time=False)
-    begun, others = threading.Event(), threading.Event()
+    begun, waiting = threading.Event(), threading.Event()
+
+    class Watched(Future[int]):
+        def result(self, timeout: float | None = None) -> int:
+            waiting.set()
+            return super().result(timeout)
+
+    monkeypatch.setattr("speechclean.stages.metrics.memo.Future", Watched)
 
     def fail() -> int:
         begun.set()
-        others.wait(30)
+        assert waiting.wait(60)
         raise ValueError("deaf")
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(memo, "a", fail)
-        begun.wait(30)
+        assert begun.wait(60)
         second = pool.submit(memo, "a", lambda: 1)
-        time.sleep(0.05)
-        others.set()
         for answer in (first, second):
             with pytest.raises(ValueError, match="deaf"):
                 answer.result()

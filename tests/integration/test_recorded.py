@@ -60,6 +60,8 @@ def read(name: str) -> dict[str, Any]:
     return found
 
 
+#: Metrics that were pocketsphinx's then and are Whisper's now.
+BY_POCKETSPHINX = ("wer", "cer", "wer_vs_mixture")
 SIGNATURES, CHOICES, CACHED = read("signatures.json"), read("choices.json"), read("cache.json")
 
 
@@ -172,8 +174,15 @@ def test_a_recorded_config_has_the_signature_of_then(name: str) -> None:
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_the_command_line_of_then_has_the_signature_of_then(name: str) -> None:
-    """What is composed today names today's classes; it is the same experiment all the same."""
+    """What is composed today names today's classes; it is the same experiment all the same.
+
+    What is measured is another matter: more than then, and words by other ears.
+    """
     then, now = SIGNATURES[name], resolved(made.CONFIGS[name])
+    measured = then["config"]["metrics"]
+    now["metrics"] = {
+        key: measured[key] if key in BY_POCKETSPHINX else now["metrics"][key] for key in measured
+    }
     assert signature(now, {}, {}) == then["signature"]
     assert identity(now, {}).signature == then["identity"]
 

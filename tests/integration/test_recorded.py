@@ -47,6 +47,7 @@ from speechclean.reproduction.locate_inputs import locate
 from speechclean.reproduction.locate_inputs import read as read_inputs
 from tests.recorded import made
 from tests.recorded.record import resolved
+from tests.support.waiting import LIMIT_S
 
 RECORDED = made.FOLDER
 #: Artifacts of the store, in the order of a run's folder; the rest of `runs/*` is about the run.
@@ -120,7 +121,7 @@ def reproduced(
 def test_a_recorded_run_comes_out_the_same(
     store: str, name: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status, report = reproduced(store, name, monkeypatch)
+    status, report = reproduced(store, name, monkeypatch, f"inputs.root={RECORDED / 'inputs'}")
     verdicts = {file["alias"]: file["verdict"] for file in report["files"]}
     assert status == 0, report
     assert len(verdicts) == 2
@@ -191,6 +192,7 @@ def test_the_command_line_of_then_has_the_signature_of_then(name: str) -> None:
 def test_a_recorded_run_has_the_signature_of_then(name: str, tmp_path: Path) -> None:
     """Over config, inputs and weights, as the run recorded them."""
     made.write_inputs(tmp_path)
+    shutil.copytree(RECORDED / "inputs", tmp_path / "pilot_of_then")
     config = OmegaConf.load(RUNS[name] / "config.yaml")
     assert isinstance(config, DictConfig)
     found = locate(read_inputs(RUNS[name] / "inputs.csv"), tmp_path)
@@ -313,7 +315,7 @@ def sweep(place: Path, *more: str) -> subprocess.CompletedProcess[str]:
         env=made.environment(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=LIMIT_S,
         check=False,
     )
 

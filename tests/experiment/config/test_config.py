@@ -76,7 +76,7 @@ def test_stages_are_objects_with_their_fields() -> None:
         (["metrics=[si_sdr,foo]"], "there is no 'foo' in metrics; the choices are bandwidth_hz"),
         (["separators=[]"], "leaves nothing to separate with"),
         (
-            ["batch=local", "guard=fallback"],
+            ["batch=local", "guard=fallback", "metrics=[music_to_speech_db,level_change_db,lufs]"],
             "guard: it would be blind, since nothing that hears the voice",
         ),
         (["guard=fallback", "metrics=[]"], "none is among the metrics"),

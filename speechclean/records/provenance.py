@@ -43,9 +43,11 @@ __all__ = [
 #: Packages whose version can change a sample or a number.
 STACK = (
     *(
+        "ctranslate2",
         "demucs",
         "denoiser",
         "diffq",
+        "faster-whisper",
         "hydra-core",
         "jiwer",
         "mlflow",
@@ -56,7 +58,6 @@ STACK = (
     ),
     *(
         "panns-inference",
-        "pocketsphinx",
         "pyloudnorm",
         "pystoi",
         "scipy",

@@ -1,0 +1,61 @@
+"""Spleeter's model of two stems, vocals and accompaniment.
+
+Hennequin, Khlif, Voituret & Moussallam, "Spleeter: a fast and efficient music source separation
+tool with pre-trained models" (JOSS 2020). Its weights come as pickles of numpy, which are read
+without trust and kept as safetensors. Segments, shifts, overlap and packing are those of every
+separator here; a segment is the 12 s that it was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from speechclean.networks.checkpoints import freeze
+from speechclean.networks.pickled_arrays import converted
+from speechclean.networks.weights import published_files
+
+from .bag_networks import Member
+from .demucs import DemucsSeparator
+from .spleeter_network import SpleeterNetwork, fill
+
+#: Its name in the table of weights.
+PUBLISHED = "spleeter_2stems"
+
+
+@dataclass(frozen=True)
+class SpleeterSeparator(DemucsSeparator):
+    """Spleeter, 2 stems.
+
+    level_db: root mean square at which the networks hear every sound, in dBFS; they were trained on
+        music as it is published, and their masks depend on it
+
+    The rest is as in `DemucsSeparator`. It hears up to 11 kHz; above, the mask is the mean of the
+    octave below.
+    """
+
+    name: str = PUBLISHED
+    level_db: float = -20.0
+    repo: None = field(default=None, init=False)
+    tuned: bool = field(default=False, init=False)
+
+    def weight_files(self) -> dict[str, Path]:
+        """Both networks' files. Raises `MissingWeights`, before anything is loaded."""
+        return {path.stem: path for path in self._files}
+
+    def _members(self) -> Iterator[Member]:
+        network = SpleeterNetwork(10 ** (self.level_db / 20))
+        for one, path in zip((network.vocals, network.accompaniment), self._files, strict=True):
+            fill(one, converted(path), str(path))
+        yield PUBLISHED, freeze(network), (1.0,) * len(network.sources)
+
+    def _segment_samples(self, module: Any) -> int:
+        own = int(module.segment * module.samplerate)
+        return own if self.segment_s is None else min(own, int(self.segment_s * module.samplerate))
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        return published_files(PUBLISHED)

@@ -1,40 +1,66 @@
-r"""Credit for each recording that the weights were trained on, from the data folder's
-`sources.tsv`.
+r"""Credit for each recording that the weights were trained on, from the data folders' lists.
 
     python -m experiments.embedded_models.attributions \
+        --source ../shared/data/train ../shared/data/train2 \
         --out speechclean/assets/models/ATTRIBUTIONS.tsv
 
-A row per repository, commit, licence and note; `files` are the names under which the clips stand in
-the data folder.
+A row per repository, commit, licence and note, or per package of Debian, its version and licence;
+`files` are the names under which the clips stand in the data folder.
 """
 
 import argparse
 import csv
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 USED = ("speech/", "music/", "noise/")
 
 
-def grouped(sources: Path) -> list[dict[str, str]]:
-    """Rows of the attribution table, sorted by repository."""
-    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    with sources.open(newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            if row["file"].startswith(USED):
-                key = tuple(row[name] for name in ("repo", "commit", "licence", "attribution_note"))
-                groups[key].append(row["file"])
-    return [
-        {
-            "repository": f"https://github.com/{repo}",
-            "commit": commit,
-            "licence": licence,
-            "attribution": note,
-            "files": " ".join(sorted(files)),
-        }
-        for (repo, commit, licence, note), files in sorted(groups.items())
-    ]
+def rows(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a table with tabs."""
+    with path.open(newline="") as file:
+        yield from csv.DictReader(file, delimiter="\t")
+
+
+def sources(folder: Path) -> Iterator[tuple[tuple[str, str, str, str], str]]:
+    """Each clip of a data folder that is used: (origin, version, licence, note) and its name.
+
+    A folder whose `sources.tsv` lists clips holds files of public repositories; one whose
+    `sources.tsv` lists packages has the clips of each in `manifest.tsv`.
+    """
+    listed = list(rows(folder / "sources.tsv"))
+    if "package" not in listed[0]:
+        for row in listed:
+            told = (row["commit"], row["licence"], row["attribution_note"])
+            yield (f"https://github.com/{row['repo']}", *told), row["file"]
+        return
+    versions = {row["package"]: row["version"] for row in listed}
+    for row in rows(folder / "manifest.tsv"):
+        origin = f"Debian package {row['package']}"
+        note = f"authors: /usr/share/doc/{row['package']}/copyright of the package"
+        yield (origin, versions[row["package"]], row["licence"], note), row["file"]
+
+
+def grouped(folders: Sequence[Path]) -> list[dict[str, str]]:
+    """Rows of the attribution table, in the folders' order and sorted by origin."""
+    table = []
+    for folder in folders:
+        groups: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
+        for key, name in sources(folder):
+            if name.startswith(USED):
+                groups[key].append(name)
+        table += [
+            {
+                "repository": origin,
+                "commit": version,
+                "licence": licence,
+                "attribution": note,
+                "files": " ".join(sorted(files)),
+            }
+            for (origin, version, licence, note), files in sorted(groups.items())
+        ]
+    return table
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -42,18 +68,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--source", type=Path, default=Path("../shared/data/train"), help="folder with sources.tsv"
+        "--source",
+        type=Path,
+        nargs="+",
+        default=[Path("../shared/data/train"), Path("../shared/data/train2")],
+        help="folders with sources.tsv",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("speechclean/assets/models/ATTRIBUTIONS.tsv")
     )
     args = parser.parse_args(argv)
-    rows = grouped(args.source / "sources.tsv")
+    table = grouped(args.source)
     with args.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
+        writer = csv.DictWriter(file, list(table[0]), delimiter="\t", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
-    print(f"{sum(len(row['files'].split()) for row in rows)} clips from {len(rows)} sources")
+        writer.writerows(table)
+    print(f"{sum(len(row['files'].split()) for row in table)} clips from {len(table)} sources")
 
 
 if __name__ == "__main__":

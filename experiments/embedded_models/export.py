@@ -2,12 +2,13 @@ r"""Write trained checkpoints in the very formats of demucs and denoiser, so tha
 read them.
 
     python -m experiments.embedded_models.export --htdemucs a/last.pt --hdemucs b/last.pt \
-        --denoiser c/last.pt --out speechclean/assets/models
+        --hdemucs24 c/last.pt --denoiser d/last.pt --out speechclean/assets/models
 
 The folder becomes a local repository of demucs: `<signature>-<checksum>.th` packages and one bag
-yaml a model (`demucs --repo speechclean/assets/models -n embedded_htdemucs voice.wav`). The
+yaml a model (`demucs --repo speechclean/assets/models -n embedded_htdemucs voice.wav`). The small
 frequency-domain model is packed by DiffQ, with the bits it learned where it was trained with them;
-the denoiser is a package for denoiser's `--model_path`.
+the others are in half precision, in which the trainings keep their averaged weights: nothing of
+those is lost. The denoiser is a package for denoiser's `--model_path`.
 """
 
 import argparse
@@ -26,7 +27,11 @@ from torch import nn
 from experiments.embedded_models.networks import build
 from experiments.embedded_models.quantise import GROUP_SIZE, MIN_SIZE_MB, attach
 
-BAGS = {"htdemucs": "embedded_htdemucs", "hdemucs": "embedded_hdemucs_q"}
+BAGS = {
+    "htdemucs": "embedded_htdemucs",
+    "hdemucs": "embedded_hdemucs_q",
+    "hdemucs24": "embedded_hdemucs24",
+}
 
 
 def load(checkpoint: Path) -> tuple[nn.Module, dict]:
@@ -123,12 +128,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for name in ("htdemucs", "hdemucs", "denoiser"):
+    for name in (*BAGS, "denoiser"):
         parser.add_argument(f"--{name}", type=Path, help="checkpoint written by the training")
     parser.add_argument("--out", type=Path, default=Path("speechclean/assets/models"))
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
-    written = [export_separator(path, args.out) for path in (args.htdemucs, args.hdemucs) if path]
+    separators = [getattr(args, name) for name in BAGS]
+    written = [export_separator(path, args.out) for path in separators if path]
     written += [export_denoiser(args.denoiser, args.out)] if args.denoiser else []
     for path in written:
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")

@@ -1,9 +1,9 @@
-"""The three small networks: public classes of demucs and denoiser, only their sizes are ours.
+"""The small networks: public classes of demucs and denoiser, only their sizes are ours.
 
-Both separators answer `[batch, 2, 1, samples]` for a mono mixture `[batch, 1, samples]` at 24 kHz,
-sources in the order `SOURCES`. They are meant to differ (waveform + spectrum with attention;
-magnitudes alone with recurrence), so that their errors do too. The denoiser maps `[batch, 1,
-samples]` at 16 kHz to the same shape.
+The separators answer `[batch, 2, 1, samples]` for a mono mixture `[batch, 1, samples]` at 24 kHz,
+sources in the order `SOURCES`. The two families are meant to differ (waveform + spectrum with
+attention; magnitudes alone with recurrence), so that their errors do too. The denoiser maps
+`[batch, 1, samples]` at 16 kHz to the same shape.
 """
 
 from fractions import Fraction
@@ -47,16 +47,16 @@ def htdemucs() -> HTDemucs:
     )
 
 
-def hdemucs() -> HDemucs:
+def hdemucs(channels: int = 12) -> HDemucs:
     """Frequency-only U-Net on magnitudes with local attention and LSTM at the bottom, about 1.1 M
-    parameters.
+    parameters with 12 `channels` in its first layer.
     """
     return HDemucs(
         sources=SOURCES,
         audio_channels=1,
         samplerate=SAMPLE_RATE,
         segment=4,
-        channels=12,
+        channels=channels,
         depth=5,
         nfft=1024,
         hybrid=False,
@@ -66,6 +66,11 @@ def hdemucs() -> HDemucs:
         dconv_lstm=4,
         norm_starts=4,
     )
+
+
+def hdemucs24() -> HDemucs:
+    """`hdemucs` of twice the width, 4.5 M parameters: twice its time of a second of sound."""
+    return hdemucs(channels=24)
 
 
 def denoiser() -> Denoiser:
@@ -88,7 +93,12 @@ def denoiser() -> Denoiser:
     )
 
 
-NETWORKS = {"htdemucs": htdemucs, "hdemucs": hdemucs, "denoiser": denoiser}
+NETWORKS = {
+    "htdemucs": htdemucs,
+    "hdemucs": hdemucs,
+    "hdemucs24": hdemucs24,
+    "denoiser": denoiser,
+}
 
 
 def build(name: str) -> nn.Module:

@@ -59,6 +59,15 @@ def ratio_mask(speech: Tensor, music: Tensor, eps: float = 1e-10) -> Tensor:
     return speech_power / (speech_power + music_power + eps)
 
 
+def gain_mask(speech: Tensor, mixture: Tensor, eps: float = 1e-10) -> Tensor:
+    """The gain min(1, |V| / |X|) that turns a mixture's spectrum X into one as loud as speech V.
+
+    0 where both are silent: `eps` is added to |X|^2. Shape: two spectra of one shape -> the same,
+    values in 0..1.
+    """
+    return (_power(speech) / (_power(mixture) + eps)).sqrt().clamp(max=1)
+
+
 def apply_mask(waveform: Tensor, mask: Tensor) -> Tensor:
     """Weigh a waveform's STFT by a mask.
 

@@ -108,7 +108,8 @@ def _fuse(
                 math.ceil(block.last * rates[name] / rate),
             )
             speech, music = reader.read(first, last)
-            stems[name] = Stems(Audio(speech, rates[name]), Audio(music, rates[name]))
+            is_gain = getattr(pipeline.separators[name], "is_gain", False)
+            stems[name] = Stems(Audio(speech, rates[name]), Audio(music, rates[name]), is_gain)
         with clock("fusion"):
             on_device = heard.with_waveform(heard.waveform.to(pipeline.device))
             speech = pipeline.fusion(on_device, stems).speech.waveform.cpu()

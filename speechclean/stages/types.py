@@ -52,11 +52,14 @@ class Stems:
     """One separator's answer for one mixture, at the separator's own sample rate.
 
     A rate below the mixture's tells how far up the separator heard: fusion never cuts the band
-    above it.
+    above it. `is_gain` says that the speech already is the mixture under a gain, as a speech
+    enhancer answers: fusion then takes the gain |speech| / |mixture| for its mask, where a ratio
+    of powers made of it would cut a second time.
     """
 
     speech: Audio
     music: Audio
+    is_gain: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,11 @@ Stage = Callable[[Separation], Separation]
 
 
 class Separator(Protocol):
-    """What a pipeline wants of a separator."""
+    """What a pipeline wants of a separator.
+
+    One whose speech is a gain on the mixture has an attribute `is_gain` that is true, and sets it
+    in its `Stems`: of a stream there is nothing else to tell by.
+    """
 
     @property
     def sample_rate(self) -> int:

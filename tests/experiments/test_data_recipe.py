@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from experiments.embedded_models import compose, data, everything, mixing, textures, voices
+from experiments.embedded_models import (
+    attributions,
+    compose,
+    data,
+    everything,
+    mixing,
+    textures,
+    voices,
+)
 
 Banks = dict[str, data.Bank]
 
@@ -193,3 +201,39 @@ def test_the_whole_training_is_a_list_of_commands_that_goes_on_where_it_was(tmp_
     (tmp_path / "hdemucs").mkdir()
     (tmp_path / "hdemucs" / "last.pt").touch()
     assert "resume=true" in training.line()
+
+
+def test_credits_name_every_clip_that_is_used_of_both_kinds_of_folder(tmp_path: Path) -> None:
+    repositories, packages = tmp_path / "a", tmp_path / "b"
+    for folder, name, text in (
+        (
+            repositories,
+            "sources.tsv",
+            "file\trepo\tpath\tcommit\tlicence\tattribution_note\n"
+            "speech/x.ogg\tsome/voices\ta.wav\tc0ffee\tCC0-1.0\tread by X\n"
+            "music_vocal/sung.ogg\tsome/songs\ts.wav\tc0ffee\tCC0-1.0\tnot used\n",
+        ),
+        (
+            packages,
+            "sources.tsv",
+            "package\tversion\tlicence_summary\nzaz-data\t1.0.1-1\tvarious\n",
+        ),
+        (
+            packages,
+            "manifest.tsv",
+            "file\tpackage\tlicence\n"
+            "music/zaz/b.opus\tzaz-data\tCC-BY-SA-3.0\n"
+            "music/zaz/a.opus\tzaz-data\tCC-BY-SA-3.0\n",
+        ),
+    ):
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    out = tmp_path / "credits.tsv"
+    attributions.main(["--source", str(repositories), str(packages), "--out", str(out)])
+    heading, repository, package = (line.split("\t") for line in out.read_text().splitlines())
+    assert heading[-1] == "files"
+    assert repository == [
+        "https://github.com/some/voices", "c0ffee", "CC0-1.0", "read by X", "speech/x.ogg"
+    ]  # fmt: skip
+    assert package[:3] == ["Debian package zaz-data", "1.0.1-1", "CC-BY-SA-3.0"]
+    assert package[-1] == "music/zaz/a.opus music/zaz/b.opus"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from speechclean.audio import stream
 from speechclean.audio.loudness import LoudnessMeter, TruePeakMeter, integrated_lufs, true_peak_dbtp
 from speechclean.audio.sound_files import load, save
 from speechclean.audio.stream import LongAudio
-from speechclean.audio.waveform import Audio
+from speechclean.audio.waveform import Audio, resample
 from speechclean.stages import blocks
 from speechclean.stages.enhancement import denoiser
 from speechclean.stages.enhancement.denoiser import Denoiser
@@ -27,6 +28,7 @@ from speechclean.stages.postprocess.loudness import Loudness
 from speechclean.stages.separators import demucs
 from speechclean.stages.separators.demucs import DemucsSeparator
 from speechclean.stages.streaming import clean_long
+from speechclean.stages.types import Stems
 from tests.conftest import noise
 
 
@@ -98,6 +100,39 @@ def test_streamed_equals_in_memory(
 )
 def test_any_choice_of_stages(models: Path, tmp_path: Path, stages: dict[str, object]) -> None:
     memory, disk = both(pipeline(models, **stages), swelling(5.0, 24000, 1), tmp_path)
+    assert (torch.cat(list(disk.cleaned()), -1) - memory.waveform).abs().max() <= 1e-5
+
+
+@dataclass(frozen=True)
+class Enhancer:
+    """A gain on the mixture that follows its level: a speech enhancer's kind of answer."""
+
+    sample_rate: int = 16000
+    is_gain: ClassVar[bool] = True
+
+    def __call__(self, mixtures: Sequence[Audio]) -> list[Stems]:
+        stems = []
+        for mixture in mixtures:
+            heard = resample(mixture, self.sample_rate)
+            speech, music = self._answer(heard.waveform)
+            stems.append(
+                Stems(heard.with_waveform(speech), heard.with_waveform(music), self.is_gain)
+            )
+        return stems
+
+    def stream(self, sound: LongAudio) -> Iterator[torch.Tensor]:
+        for chunk in sound.at_rate(self.sample_rate):
+            yield self._answer(chunk)
+
+    def _answer(self, heard: torch.Tensor) -> torch.Tensor:
+        speech = heard * heard.abs().clamp(max=1)
+        return torch.stack([speech, heard - speech])
+
+
+def test_a_gain_is_fused_as_a_gain_in_a_stream_too(models: Path, tmp_path: Path) -> None:
+    separators = {**pipeline(models).separators, "enhancer": Enhancer()}
+    audio = swelling(4.0, 48000, 2)
+    memory, disk = both(pipeline(models, separators=separators), audio, tmp_path)
     assert (torch.cat(list(disk.cleaned()), -1) - memory.waveform).abs().max() <= 1e-5
 
 

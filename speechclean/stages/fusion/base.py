@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from speechclean.audio.stft import apply_mask, extend_mask, ratio_mask, stft, window_length
+from speechclean.audio.stft import (
+    apply_mask,
+    extend_mask,
+    gain_mask,
+    ratio_mask,
+    stft,
+    window_length,
+)
 from speechclean.audio.waveform import Audio, resample
 from speechclean.stages.types import Separation, Stems
 
@@ -22,7 +29,10 @@ HEARD = 0.9
 
 @dataclass(frozen=True)
 class MaskFusion(ABC):
-    """Ratio masks of the separators, combined by a rule and applied to the mixture.
+    """Masks of the separators, combined by a rule and applied to the mixture.
+
+    A separator's mask is the ratio of its stems' powers, or its gain on the mixture where its
+    answer is one (`Stems.is_gain`).
 
     window_s: STFT window in seconds, rounded to a power of two of samples
     eps: keeps the ratio of two silences at 0 instead of NaN
@@ -58,18 +68,23 @@ class MaskFusion(ABC):
         return Separation(mixture, mixture.with_waveform(apply_mask(mixture.waveform, mask)), mask)
 
     def mask(self, mixture: Audio, stems: Stems) -> Tensor:
-        """One separator's ratio mask on the mixture's STFT, the band above its Nyquist filled.
+        """One separator's mask on the mixture's STFT, the band above its Nyquist filled.
 
         Shape: `[channels, freqs, frames]`.
         """
         n_fft = window_length(mixture.sample_rate, self.window_s)
-        speech, music = (
-            resample(stem, mixture.sample_rate, mixture.samples).waveform
-            for stem in (stems.speech, stems.music)
-        )
+
+        def spectrum(sound: Audio) -> Tensor:
+            return stft(resample(sound, mixture.sample_rate, mixture.samples).waveform, n_fft)
+
         # Spectra grow with the window: eps is per sample of it, so that it means the same at every
         # rate.
-        mask = ratio_mask(stft(speech, n_fft), stft(music, n_fft), self.eps * n_fft)
+        eps = self.eps * n_fft
+        mask = (
+            gain_mask(spectrum(stems.speech), spectrum(mixture), eps)
+            if stems.is_gain
+            else ratio_mask(spectrum(stems.speech), spectrum(stems.music), eps)
+        )
         if stems.speech.sample_rate >= mixture.sample_rate:
             return mask
         return extend_mask(mask, mixture.sample_rate, HEARD * stems.speech.sample_rate / 2)

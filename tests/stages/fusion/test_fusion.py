@@ -121,6 +121,49 @@ def test_band_above_the_separator_is_never_cut() -> None:
     assert level_db(cut.waveform) < -80
 
 
+@pytest.mark.parametrize("gain", [0.1, 0.5, 1.0])
+def test_an_answer_that_is_a_gain_is_fused_by_that_gain(gain: float) -> None:
+    """Half of the mixture is a mask of a half; as a ratio of powers 0.1 would become 1 in 82."""
+    mixture = noise(1.0, level=0.2)
+    speech, music = (mixture.with_waveform(part * mixture.waveform) for part in (gain, 1 - gain))
+    fused = MeanMask()(mixture, {"enhancer": Stems(speech, music, is_gain=True)})
+    assert torch.allclose(fused.mask, torch.full_like(fused.mask, gain), atol=1e-3)
+    assert torch.allclose(fused.speech.waveform, speech.waveform, atol=1e-4)
+    squared = MeanMask()(mixture, {"separator": Stems(speech, music)}).mask
+    ratio = gain**2 / (gain**2 + (1 - gain) ** 2)
+    assert torch.allclose(squared, torch.full_like(squared, ratio), atol=1e-3)
+
+
+def test_a_gain_and_a_ratio_are_fused_each_by_its_own_mask() -> None:
+    mixture = noise(1.0, level=0.2)
+    tenth = mixture.with_waveform(0.1 * mixture.waveform)
+    rest = mixture.with_waveform(0.9 * mixture.waveform)
+    stems = {"enhancer": Stems(tenth, rest, is_gain=True), "separator": Stems(tenth, rest)}
+    mask = MeanMask()(mixture, stems).mask
+    assert torch.allclose(mask, torch.full_like(mask, (0.1 + 1 / 82) / 2), atol=1e-3)
+
+
+def test_a_gain_is_at_most_one_and_no_music_is_asked_for() -> None:
+    mixture = noise(0.5, 48000, 0.1, 2)
+    louder = mixture.with_waveform(3 * mixture.waveform)
+    silent = mixture.with_waveform(torch.zeros_like(mixture.waveform))
+    fused = MeanMask()(mixture, {"enhancer": Stems(louder, silent, is_gain=True)})
+    assert fused.mask.max() == 1
+    assert torch.allclose(fused.speech.waveform, mixture.waveform, atol=1e-4)
+
+
+def test_the_band_above_an_enhancer_is_treated_as_above_a_separator() -> None:
+    mixture = noise(1.0, 48000, 0.1)
+    heard = resample(mixture, 16000)
+    half = heard.with_waveform(0.5 * heard.waveform)
+    mask = MeanMask()(mixture, {"enhancer": Stems(half, half, is_gain=True)}).mask
+    top = round(0.9 * 8000 / 24000 * (mask.shape[-2] - 1))
+    treble, octave = mask[..., top:, :], mask[..., top // 2 : top, :]
+    assert torch.allclose(treble, treble[..., :1, :].expand_as(treble))
+    assert treble.mean() == pytest.approx(0.5, abs=0.02)
+    assert torch.allclose(octave.mean(-2), treble[..., 0, :], atol=2e-3)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [

@@ -14,6 +14,7 @@ DEMUCS = "speechclean.stages.separators.demucs.DemucsSeparator"
 SHARED = ("batch_size", "seed", "device", "precision")
 #: Where its networks lie, and its accompaniment.
 FAMILY = {
+    "embedded_hdemucs24": ("embedded", "stems"),
     "embedded_hdemucs_q": ("embedded", "stems"),
     "embedded_htdemucs": ("embedded", "stems"),
     "hdemucs_high": (None, "residual"),

@@ -31,7 +31,7 @@ def layers(model: bytes, kinds: tuple[str, ...], name: str) -> list[tuple[str, l
     """
     try:
         return list(_layers(model, kinds))
-    except (IndexError, ValueError, UnicodeDecodeError) as error:
+    except (IndexError, OverflowError, ValueError) as error:  # UnicodeDecodeError is a ValueError
         raise CheckpointError(f"{name}: not an ONNX graph ({error})") from error
 
 

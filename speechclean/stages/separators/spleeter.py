@@ -9,10 +9,12 @@ separator here; a segment is the 12 s that it was trained on.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import torch
 
 from speechclean.networks.checkpoints import freeze
 from speechclean.networks.pickled_arrays import converted
@@ -20,6 +22,7 @@ from speechclean.networks.weights import published_files
 
 from .bag_networks import Member
 from .demucs import DemucsSeparator
+from .network import Network
 from .spleeter_network import SpleeterNetwork, fill
 
 #: Its name in the table of weights.
@@ -32,22 +35,42 @@ class SpleeterSeparator(DemucsSeparator):
 
     level_db: root mean square at which the networks hear every sound, in dBFS; they were trained on
         music as it is published, and their masks depend on it
+    exponent: p of its mask |V|^p / (|V|^p + |A|^p), V and A being the networks' estimates; 2 is the
+        publisher's, less leaves more music and harms the voice less
 
     The rest is as in `DemucsSeparator`. It hears up to 11 kHz; above, the mask is the mean of the
-    octave below.
+    octave below. Its speech is the mixture under that mask, so fusion takes the mask as it is
+    (`is_gain`): a ratio of powers of its two stems would cut a second time.
     """
+
+    is_gain: ClassVar[bool] = True
 
     name: str = PUBLISHED
     level_db: float = -20.0
+    exponent: float = 2.0
     repo: None = field(default=None, init=False)
     tuned: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        if not -60 <= self.level_db <= 0:
+            raise ValueError(f"level_db={self.level_db} must be between -60 and 0 dBFS")
+        if not 0 < self.exponent <= 8:
+            raise ValueError(f"exponent={self.exponent} must be above 0 and at most 8; 2 is its own")
+        super().__post_init__()
 
     def weight_files(self) -> dict[str, Path]:
         """Both networks' files. Raises `MissingWeights`, before anything is loaded."""
         return {path.stem: path for path in self._files}
 
+    def load_networks(self, device: torch.device) -> list[Network]:
+        """The network, on a device. Raises `MissingWeights`, `CheckpointError`."""
+        own = {"level_db": self.level_db, "exponent": self.exponent}
+        return [
+            replace(one, identity={**one.identity, **own}) for one in super().load_networks(device)
+        ]
+
     def _members(self) -> Iterator[Member]:
-        network = SpleeterNetwork(10 ** (self.level_db / 20))
+        network = SpleeterNetwork(10 ** (self.level_db / 20), self.exponent)
         for one, path in zip((network.vocals, network.accompaniment), self._files, strict=True):
             fill(one, converted(path), str(path))
         yield PUBLISHED, freeze(network), (1.0,) * len(network.sources)

@@ -34,15 +34,16 @@ class SpleeterNetwork(nn.Module):
     """Both U-Nets between an STFT and its inverse, with the attributes that the engine reads.
 
     level: root mean square that a sound of unit variance is given to the networks with
+    exponent: of the estimates in the mask; 2 compares powers
     """
 
     sources = ("vocals", "accompaniment")
     samplerate, audio_channels, nfft = RATE, 2, WINDOW
     segment = Fraction((FRAMES - 1) * HOP, RATE)
 
-    def __init__(self, level: float) -> None:
+    def __init__(self, level: float, exponent: float = 2.0) -> None:
         super().__init__()
-        self.level = level
+        self.level, self.exponent = level, exponent
         self.vocals, self.accompaniment = _UNet(), _UNet()
 
     def forward(self, mixture: Tensor) -> Tensor:
@@ -53,7 +54,7 @@ class SpleeterNetwork(nn.Module):
         return torch.stack([speech, mixture - speech], 1)
 
     def mask(self, magnitudes: Tensor) -> Tensor:
-        """The vocals' share of the sum of both estimates' squares.
+        """The vocals' share of the sum of both estimates' powers: a sigmoid of their log ratio.
 
         An estimate is a share of the mixture's magnitude, which cancels: there is no silence to
         divide by. Above what the networks hear the mask is the mean of the octave below.
@@ -64,7 +65,7 @@ class SpleeterNetwork(nn.Module):
         heard = magnitudes[..., :BINS, :].transpose(-1, -2)
         heard = functional.pad(heard, (0, 0, 0, -frames % 2**DEPTH))
         shares = [functional.logsigmoid(one(heard)) for one in (self.vocals, self.accompaniment)]
-        mask = torch.sigmoid(2 * (shares[0] - shares[1]))[..., :frames, :].transpose(-1, -2)
+        mask = torch.sigmoid(self.exponent * (shares[0] - shares[1]))[..., :frames, :].transpose(-1, -2)
         unheard = mask.new_zeros(*mask.shape[:-2], magnitudes.shape[-2] - BINS, frames)
         return extend_mask(torch.cat([mask, unheard], -2), RATE, HEARD_HZ)
 

@@ -23,11 +23,11 @@ from speechclean.networks.checkpoints import CheckpointError
 from speechclean.networks.weights import search_path
 from speechclean.networks.weights.fetch import Session, fetch
 from speechclean.networks.weights.fetch_errors import FetchError, NoNetwork
-from speechclean.networks.weights.missing import MissingWeights
 from speechclean.networks.weights.packages import Packages
 from speechclean.networks.weights.registry import TABLE, File, Model, TableError, models
 
 from .arguments import CommandLine, quiet_on_closed_pipe
+from .needed_weights import needed_models
 
 FAILED, WRONG = 1, 2
 #: Stands for the models that the default config needs.
@@ -88,51 +88,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _chosen(known: dict[str, Model], names: Sequence[str], experiment: str | None) -> list[Model]:
     """The models that are asked for; all when none is named. Raises `ValueError`."""
-    wanted = [one for name in names for one in ([name] if name != DEFAULT else _needed(None))]
+    wanted = [one for name in names for one in ([name] if name != DEFAULT else needed_models(None))]
     if unknown := [name for name in names if name not in known and name != DEFAULT]:
         close = difflib.get_close_matches(unknown[0], known, 3)
         hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
         raise ValueError(f"{', '.join(unknown)}: no such model; {hint}")
-    wanted += _needed(experiment) if experiment else []
+    wanted += needed_models(experiment) if experiment else []
     if experiment or names:
         return [known[name] for name in dict.fromkeys(wanted) if name in known]
     return list(known.values())
-
-
-def _needed(experiment: str | None) -> list[str]:
-    """Names of the published models that a recipe needs, or the default config.
-
-    Raises `ValueError` if there is no such recipe.
-    """
-    from hydra.errors import HydraException
-
-    from speechclean.experiment.config.compose import composed
-    from speechclean.experiment.config.instantiate import instantiate_components
-
-    try:
-        problems, stages = instantiate_components(
-            composed([f"experiment={experiment}"] if experiment else [])
-        )
-    except HydraException as error:
-        raise ValueError(f"--experiment {experiment}: {str(error).splitlines()[0]}") from error
-    if problems:
-        raise ValueError("\n".join(problems))
-    names: list[str] = []
-    present: set[Path | None] = set()
-    for stage in stages.values():
-        try:
-            present |= (
-                set(stage.weight_files().values()) if hasattr(stage, "weight_files") else set()
-            )
-        except MissingWeights as error:
-            names += error.models
-        except CheckpointError as error:
-            raise ValueError(str(error)) from error
-    return names + [
-        name
-        for name, model in models().items()
-        if {search_path.locate(file) for file in model.files} <= present
-    ]
 
 
 def _state(file: File) -> tuple[str, Path | None]:

@@ -39,7 +39,9 @@ def converted(path: Path) -> dict[str, Tensor]:
 
     folder = search_path.folders()[0] / CONVERTED
     target = folder / f"{path.stem}-{search_path.sha256(path)[:16]}.safetensors"
-    if target.is_file() and search_path.noted(folder).get(target.name) == search_path.sha256(target):
+    if target.is_file() and search_path.noted(folder).get(target.name) == search_path.sha256(
+        target
+    ):
         return load_file(target)
     arrays = read(path)
     try:
@@ -64,7 +66,7 @@ def read(path: Path) -> dict[str, Tensor]:
         if not isinstance(content, dict) or not content:
             raise ValueError(f"it holds a {type(content).__name__}")
         return {str(key): value.tensor() for key, value in content.items()}
-    except Exception as error:  # of zipfile, pickle and numpy: whatever a broken file leads to
+    except Exception as error:  # noqa: BLE001 (whatever a broken file leads to)
         raise CheckpointError(
             f"{path}: refused, nothing of it was run: not a pickle of plain arrays "
             f"({' '.join(str(error).split()) or type(error).__name__})"
@@ -92,7 +94,7 @@ class _Array:
         self.values = np.frombuffer(raw, "<f4").reshape(shape, order=order)  # type: ignore[call-overload]
 
     def tensor(self) -> Tensor:
-        return torch.from_numpy(np.array(self.values))
+        return torch.from_numpy(self.values.copy(order="C"))
 
 
 def _reconstruct(*_: object) -> _Array:

@@ -8,8 +8,8 @@ import torch
 
 from speechclean.audio.sound_files import load
 from speechclean.audio.waveform import Audio, resample
-from speechclean.system.resources import asset
 from speechclean.stages.types import Stems
+from speechclean.system.resources import asset
 
 #: A mono clip and a stereo one of the pilot.
 MONO, STEREO = "seed_42_run1__text_batched_generated", "seed_7_run1__podcast_opening_take2"
@@ -47,6 +47,8 @@ def agreement_db(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def _si_sdr(estimate: torch.Tensor, reference: torch.Tensor) -> float:
-    one, other = (sound.double().flatten() - sound.double().mean() for sound in (estimate, reference))
+    one, other = (
+        (sound - sound.mean()).flatten() for sound in (estimate.double(), reference.double())
+    )
     target = (one @ other) / (other @ other) * other
     return float(10 * torch.log10(target.square().sum() / (one - target).square().sum()))

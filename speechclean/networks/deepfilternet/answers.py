@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from speechclean.audio.stream import Forward, LongAudio
+from speechclean.audio.stream import Forward, LongAudio, Moments
 from speechclean.networks.cache import Cache, Cost, NoCache, keys
 from speechclean.networks.cache.code import stage_parts
 from speechclean.networks.weights import sha256
@@ -32,9 +32,14 @@ CUDA_ROWS = 32
 
 @dataclass(frozen=True)
 class DeepFilterNet:
-    """The published network on a device. The files are asked for, and loaded, late."""
+    """The published network on a device. The files are asked for, and loaded, late.
+
+    level_db: root mean square at which it hears each channel, in dBFS; None: as it is. The network
+        does not do this by itself, and takes a voice at -50 dBFS for silence
+    """
 
     device: str
+    level_db: float | None = None
 
     @cached_property
     def weight_files(self) -> dict[str, Path]:
@@ -72,11 +77,11 @@ class DeepFilterNet:
 
     def stream(self, sound: LongAudio) -> Iterator[Tensor]:
         """The same of a sound too long for memory, on the device: pieces `[channels, some]`."""
-        samples = sum(chunk.shape[-1] for chunk in sound.at_rate(RATE))
-        source = Forward(sound.at_rate(RATE))
+        samples, scales = self._survey(sound.at_rate(RATE), sound.channels)
+        source = Forward(chunk / scales for chunk in sound.at_rate(RATE))
         pieces = passes.enhanced(self.network, source.read, sound.channels, samples)
         while (piece := self._next(pieces)) is not None:
-            yield piece
+            yield piece * scales.to(piece.device)
 
     def _next(self, pieces: Iterator[Tensor]) -> Tensor | None:
         # As many threads as share a sum in `__call__`, so that it is rounded alike.
@@ -87,22 +92,42 @@ class DeepFilterNet:
         """The answers to sounds whose channels share passes, and what each of them took."""
         started = time.perf_counter()
         longest = max(sound.shape[-1] for sound in sounds)
-        padded = [functional.pad(sound, (0, longest - sound.shape[-1])) for sound in sounds]
+        scales = [self._survey(iter([sound.cpu()]), len(sound))[1] for sound in sounds]
+        padded = [
+            functional.pad(sound / scale.to(sound.device), (0, longest - sound.shape[-1]))
+            for sound, scale in zip(sounds, scales, strict=True)
+        ]
         rows = torch.cat(padded)
         pieces = passes.enhanced(
             self.network, lambda start, end: rows[:, start:end], len(rows), longest
         )
         answers = torch.cat([piece.cpu() for piece in pieces], -1)
         parts = answers.split([len(sound) for sound in sounds])
-        cut = [part[:, : sound.shape[-1]] for part, sound in zip(parts, sounds, strict=True)]
+        cut = [
+            part[:, : sound.shape[-1]] * scale
+            for part, sound, scale in zip(parts, sounds, scales, strict=True)
+        ]
         seconds = (time.perf_counter() - started) / parallel.beside() / len(sounds)
         return cut, Cost(passes.count(longest), seconds)
+
+    def _survey(self, chunks: Iterator[Tensor], channels: int) -> tuple[int, Tensor]:
+        """Samples of a sound, and what each channel is divided by. Shape: `[channels, 1]`."""
+        samples, moments = 0, [Moments() for _ in range(channels)]
+        for chunk in chunks:
+            samples += chunk.shape[-1]
+            for channel, one in zip(chunk, moments, strict=True):
+                one.feed(channel)
+        if self.level_db is None:
+            return samples, torch.ones(channels, 1)
+        level = 10 ** (self.level_db / 20)
+        return samples, torch.tensor([[max(one.deviation(), 1e-8) / level] for one in moments])
 
     def _key(self, sound: Tensor) -> dict[str, Any]:
         """Everything that an answer depends on."""
         return stage_parts(type(self)) | {
             "weights": [sha256(path) for path in self.weight_files.values()],
             "input": keys.samples(sound),
+            "level_db": self.level_db,
             "arithmetic": keys.arithmetic(torch_device(self.device), keys.threads_per_piece()),
         }
 
@@ -120,3 +145,9 @@ def _groups(waiting: Sequence[int], sounds: Sequence[Tensor], rows: int) -> Iter
         group.append(index)
     if group:
         yield group
+
+
+def check_level(level_db: float | None) -> None:
+    """Raise `ValueError` for a level that no sound has."""
+    if level_db is not None and not -60 <= level_db <= 0:
+        raise ValueError(f"level_db={level_db} must be between -60 and 0 dBFS, or null: as it is")

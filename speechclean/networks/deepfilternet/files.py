@@ -71,4 +71,6 @@ def _check(path: Path) -> None:
         raise CheckpointError(f"{path}: not the config of a DeepFilterNet ({error})") from error
     other = {key: value for key, value in own.items() if value != _CONFIG[key]}
     if kind != PUBLISHED or other:
-        raise CheckpointError(f"{path}: of a {kind} with {other or 'its own values'}, not {PUBLISHED}")
+        raise CheckpointError(
+            f"{path}: of a {kind} with {other or 'its own values'}, not {PUBLISHED}"
+        )

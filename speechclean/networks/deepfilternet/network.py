@@ -10,23 +10,20 @@ one to the next, and the answers are the same wherever the stretches end, up to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from speechclean.networks.checkpoints import CheckpointError, freeze
 
 from .features import BANDS, LOW_BINS
+from .layers import CHANNELS, KINDS, WIDTH, Grouped, conv, fill, frames, gru, pathway, separable
 from .onnx_graph import layers
 
 ORDER = 5
-CHANNELS, WIDTH, EMBEDDING = 64, 256, 512
-#: Kinds of ONNX nodes that have weights which matter here.
-KINDS = ("Conv", "ConvTranspose", "GRU", "Einsum")
 
 
 @dataclass(frozen=True)
@@ -91,15 +88,15 @@ class _Encoder(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(
             [
-                _conv(1, CHANNELS, (3, 3), bias=True),
-                *(layer for stride in (2, 2, 1) for layer in _separable(stride)),
-                _conv(2, CHANNELS, (3, 3), groups=2),
-                _conv(CHANNELS, CHANNELS, (1, 1), bias=True),
-                *_separable(2),
-                _Grouped(32, 96, 16),
-                _Grouped(16, 32, 16),
-                _gru(1),
-                _Grouped(16, 16, 32),
+                conv(1, CHANNELS, (3, 3), bias=True),
+                *(layer for stride in (2, 2, 1) for layer in separable(stride)),
+                conv(2, CHANNELS, (3, 3), groups=2),
+                conv(CHANNELS, CHANNELS, (1, 1), bias=True),
+                *separable(2),
+                Grouped(32, 96, 16),
+                Grouped(16, 32, 16),
+                gru(1),
+                Grouped(16, 16, 32),
             ]
         )
 
@@ -112,7 +109,7 @@ class _Encoder(nn.Module):
             skips.append(part[first + 1](part[first](skips[-1])).relu())
         low = part[8](part[7](spectrum)).relu()
         heard = part[10](part[9](low)).relu()
-        embedding = _frames(skips[-1]) + part[11](_frames(heard)).relu()
+        embedding = frames(skips[-1]) + part[11](frames(heard)).relu()
         hidden, state = part[13](part[12](embedding).relu(), state)
         return skips, low, part[14](hidden).relu(), state
 
@@ -120,18 +117,18 @@ class _Encoder(nn.Module):
 class _GainDecoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([_Grouped(16, 32, 16), _gru(2), _Grouped(16, 16, 32)])
-        for layer in (_separable(1), _separable(2, transposed=True), _separable(2, transposed=True)):
-            self.layers += [_pathway(), *layer]
-        self.layers += [_pathway(), _conv(CHANNELS, 1, (1, 3), bias=True)]
+        self.layers = nn.ModuleList([Grouped(16, 32, 16), gru(2), Grouped(16, 16, 32)])
+        for stride in (1, 2, 2):
+            layer = separable(stride, transposed=stride > 1)
+            self.layers += [pathway(), *layer]
+        self.layers += [pathway(), conv(CHANNELS, 1, (1, 3), bias=True)]
 
     def forward(
         self, skips: list[Tensor], embedding: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor]:
         part = self.layers
         hidden, state = part[1](part[0](embedding).relu(), state)
-        rows, frames = embedding.shape[:2]
-        answer = part[2](hidden).relu().view(rows, frames, -1, CHANNELS).permute(0, 3, 1, 2)
+        answer = part[2](hidden).relu().unflatten(-1, (-1, CHANNELS)).permute(0, 3, 1, 2)
         for first, skip in zip((3, 6, 9), reversed(skips[1:]), strict=True):
             answer = answer + part[first](skip).relu()
             answer = part[first + 2](part[first + 1](answer)).relu()
@@ -143,12 +140,12 @@ class _FilterDecoder(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(
             [
-                _Grouped(8, 64, 32),
-                _gru(2),
-                _Grouped(16, 32, 16),
-                _conv(CHANNELS, 2 * ORDER, (ORDER, 1), groups=2),
-                _conv(2 * ORDER, 2 * ORDER, (1, 1), bias=True),
-                _Grouped(16, 16, 60),
+                Grouped(8, 64, 32),
+                gru(2),
+                Grouped(16, 32, 16),
+                conv(CHANNELS, 2 * ORDER, (ORDER, 1), groups=2),
+                conv(2 * ORDER, 2 * ORDER, (1, 1), bias=True),
+                Grouped(16, 16, 60),
             ]
         )
 
@@ -159,52 +156,6 @@ class _FilterDecoder(nn.Module):
         answer = answer.unflatten(-1, (LOW_BINS, 2 * ORDER))
         answer = answer + part[4](part[3](low)).relu().permute(0, 2, 3, 1)
         return torch.view_as_complex(answer.unflatten(-1, (ORDER, 2)).contiguous()), state
-
-
-class _Grouped(nn.Module):
-    """A linear layer in groups. Shape: `[..., groups * inputs]` -> `[..., groups * outputs]`."""
-
-    def __init__(self, groups: int, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(groups, inputs, outputs))
-
-    def forward(self, heard: Tensor) -> Tensor:
-        groups = heard.unflatten(-1, self.weight.shape[:2])
-        return torch.einsum("btgi,gih->btgh", groups, self.weight).flatten(2)
-
-
-def _conv(
-    inputs: int, outputs: int, kernel: tuple[int, int], groups: int = 1, bias: bool = False
-) -> nn.Conv2d:
-    """A convolution over frames and frequencies, padded in frequency; frames come padded."""
-    return nn.Conv2d(
-        inputs, outputs, kernel, padding=(0, kernel[1] // 2), groups=groups, bias=bias
-    )
-
-
-def _separable(stride: int, transposed: bool = False) -> list[nn.Module]:
-    """Three frequencies of each channel, then all channels."""
-    size = dict(stride=(1, stride), padding=(0, 1), groups=CHANNELS, bias=False)
-    depthwise: nn.Module = (
-        nn.ConvTranspose2d(CHANNELS, CHANNELS, (1, 3), output_padding=(0, 1), **size)  # type: ignore[arg-type]
-        if transposed
-        else nn.Conv2d(CHANNELS, CHANNELS, (1, 3), **size)  # type: ignore[arg-type]
-    )
-    return [depthwise, _conv(CHANNELS, CHANNELS, (1, 1), bias=True)]
-
-
-def _pathway() -> nn.Conv2d:
-    """A gain and an offset for each channel."""
-    return _conv(CHANNELS, CHANNELS, (1, 1), groups=CHANNELS, bias=True)
-
-
-def _gru(depth: int) -> nn.GRU:
-    return nn.GRU(WIDTH, WIDTH, depth, batch_first=True)
-
-
-def _frames(heard: Tensor) -> Tensor:
-    """`[rows, channels, frames, freqs]` -> `[rows, frames, freqs * channels]`."""
-    return heard.permute(0, 2, 3, 1).flatten(2)
 
 
 def build(graphs: Mapping[str, Path]) -> DeepFilterNetwork:
@@ -219,30 +170,8 @@ def build(graphs: Mapping[str, Path]) -> DeepFilterNetwork:
         own = iter(layers(path.read_bytes(), KINDS, str(path)))
         try:
             for layer in part.layers:
-                _fill(layer, own)
+                fill(layer, own)
         except (StopIteration, RuntimeError, ValueError) as error:
             raise CheckpointError(f"{path}: does not fit DeepFilterNet3 ({error})") from error
     freeze(network)
     return network
-
-
-def _fill(layer: nn.Module, own: Iterator[tuple[str, list[Tensor]]]) -> None:
-    """Give a layer the weights of the next nodes of its graph; a GRU of two layers is two nodes."""
-    if isinstance(layer, nn.GRU):
-        values: dict[str, Tensor] = {}
-        for depth in range(layer.num_layers):
-            _, (inner, outer, biases) = next(own)
-            for kind, value in (("ih", inner[0]), ("hh", outer[0])):
-                values[f"weight_{kind}_l{depth}"] = _gates(value)
-            for kind, value in zip(("ih", "hh"), biases[0].chunk(2), strict=True):
-                values[f"bias_{kind}_l{depth}"] = _gates(value)
-    else:
-        _, tensors = next(own)
-        values = dict(zip(dict(layer.named_parameters()), tensors, strict=True))
-    layer.load_state_dict(values)
-
-
-def _gates(rows: Tensor) -> Tensor:
-    """ONNX lays out a GRU's gates as update, reset, hidden; torch as reset, update, hidden."""
-    update, reset, hidden = rows.chunk(3)
-    return torch.cat([reset, update, hidden])

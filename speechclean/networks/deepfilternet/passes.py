@@ -74,7 +74,7 @@ def _normalised(
 
 
 def _filtered(heard: Tensor, gains: Tensor, filters: Tensor) -> Tensor:
-    """Each frame under its gains, and its low bins as a sum over frames from two before to two after.
+    """Each frame under its gains; its low bins are a sum over five frames, from two before it on.
 
     `heard` begins four frames before the newest one that the first answer knew of.
 

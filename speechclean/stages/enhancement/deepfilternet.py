@@ -17,7 +17,7 @@ from torch import Tensor
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio, resample
 from speechclean.networks.cache import Cache, NoCache
-from speechclean.networks.deepfilternet.answers import DeepFilterNet
+from speechclean.networks.deepfilternet.answers import DeepFilterNet, check_level
 from speechclean.networks.deepfilternet.features import RATE
 from speechclean.stages.types import Separation
 from speechclean.system.device import torch_device
@@ -31,14 +31,18 @@ class DeepFilterEnhancement:
 
     wet: 0 leaves the speech as it is, 1 applies the whole gain
     window_s: STFT window of the gain in seconds; short, as it follows the syllables
+    level_db: root mean square at which the network hears each channel, in dBFS; None: as it is. By
+        itself it takes a voice at -50 dBFS for silence
     """
 
     wet: float = 0.5
     window_s: float = 0.032
+    level_db: float | None = -20.0
     device: str = "auto"
 
     def __post_init__(self) -> None:
         gain.check(self.wet, self.window_s)
+        check_level(self.level_db)
         torch_device(self.device)
 
     def weight_files(self) -> dict[str, Path]:
@@ -91,4 +95,4 @@ class DeepFilterEnhancement:
 
     @cached_property
     def _network(self) -> DeepFilterNet:
-        return DeepFilterNet(self.device)
+        return DeepFilterNet(self.device, self.level_db)

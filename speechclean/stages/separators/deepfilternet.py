@@ -20,7 +20,7 @@ from torch import Tensor
 from speechclean.audio.stream import Forward, LongAudio
 from speechclean.audio.waveform import Audio, resample
 from speechclean.networks.cache import Cache, NoCache
-from speechclean.networks.deepfilternet.answers import DeepFilterNet
+from speechclean.networks.deepfilternet.answers import DeepFilterNet, check_level
 from speechclean.networks.deepfilternet.features import RATE
 from speechclean.stages.types import Stems
 from speechclean.system.device import torch_device
@@ -28,13 +28,19 @@ from speechclean.system.device import torch_device
 
 @dataclass(frozen=True)
 class DeepFilterSeparator:
-    """DeepFilterNet3 on each channel by itself, at 48 kHz."""
+    """DeepFilterNet3 on each channel by itself, at 48 kHz.
+
+    level_db: root mean square at which the network hears each channel, in dBFS; None: as it is. By
+        itself it takes a voice at -50 dBFS for silence
+    """
 
     is_gain: ClassVar[bool] = True
 
+    level_db: float | None = -20.0
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        check_level(self.level_db)
         torch_device(self.device)
 
     def weight_files(self) -> dict[str, Path]:
@@ -78,4 +84,4 @@ class DeepFilterSeparator:
 
     @cached_property
     def _network(self) -> DeepFilterNet:
-        return DeepFilterNet(self.device)
+        return DeepFilterNet(self.device, self.level_db)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,9 +54,6 @@ class DemucsSeparator:
         computes in fp32
     tuned: swap parts of the networks for faster ones with the same answers (`tuned/`)
     """
-
-    #: Whether its speech is the mixture under a mask already.
-    is_gain: ClassVar[bool] = False
 
     name: str
     repo: str | None = None
@@ -132,8 +129,7 @@ class DemucsSeparator:
                 rows = [next(answers).mean(1, keepdim=True) for _ in range(audio.channels)]
                 answer = torch.cat(rows, 1)
             speech, music = answer.to(mixture.waveform.device)
-            both = audio.with_waveform(speech), audio.with_waveform(music)
-            stems.append(Stems(*both, self.is_gain))
+            stems.append(Stems(audio.with_waveform(speech), audio.with_waveform(music)))
         return stems
 
     @torch.inference_mode()

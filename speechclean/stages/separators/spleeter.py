@@ -8,7 +8,7 @@ separator here; a segment is the 12 s that it was trained on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,12 @@ from typing import Any, ClassVar
 
 import torch
 
+from speechclean.audio.waveform import Audio
+from speechclean.networks.cache import Cache
 from speechclean.networks.checkpoints import freeze
 from speechclean.networks.pickled_arrays import converted
 from speechclean.networks.weights import published_files
+from speechclean.stages.types import Stems
 
 from .bag_networks import Member
 from .demucs import DemucsSeparator
@@ -55,12 +58,17 @@ class SpleeterSeparator(DemucsSeparator):
         if not -60 <= self.level_db <= 0:
             raise ValueError(f"level_db={self.level_db} must be between -60 and 0 dBFS")
         if not 0 < self.exponent <= 8:
-            raise ValueError(f"exponent={self.exponent} must be above 0 and at most 8; 2 is its own")
+            raise ValueError(
+                f"exponent={self.exponent} must be above 0 and at most 8; 2 is its own"
+            )
         super().__post_init__()
 
     def weight_files(self) -> dict[str, Path]:
         """Both networks' files. Raises `MissingWeights`, before anything is loaded."""
         return {path.stem: path for path in self._files}
+
+    def _answer(self, mixtures: Sequence[Audio], cache: Cache) -> list[Stems]:
+        return [replace(stems, is_gain=True) for stems in super()._answer(mixtures, cache)]
 
     def load_networks(self, device: torch.device) -> list[Network]:
         """The network, on a device. Raises `MissingWeights`, `CheckpointError`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +66,9 @@ class SpleeterNetwork(nn.Module):
         heard = magnitudes[..., :BINS, :].transpose(-1, -2)
         heard = functional.pad(heard, (0, 0, 0, -frames % 2**DEPTH))
         shares = [functional.logsigmoid(one(heard)) for one in (self.vocals, self.accompaniment)]
-        mask = torch.sigmoid(self.exponent * (shares[0] - shares[1]))[..., :frames, :].transpose(-1, -2)
+        mask = torch.sigmoid(self.exponent * (shares[0] - shares[1]))[..., :frames, :].transpose(
+            -1, -2
+        )
         unheard = mask.new_zeros(*mask.shape[:-2], magnitudes.shape[-2] - BINS, frames)
         return extend_mask(torch.cat([mask, unheard], -2), RATE, HEARD_HZ)
 
@@ -75,7 +78,7 @@ class _UNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        pairs = list(zip(CHANNELS[:-1], CHANNELS[1:], strict=True))
+        pairs = list(pairwise(CHANNELS))
         self.down = nn.ModuleList(nn.Conv2d(*pair, 5, stride=2) for pair in pairs)
         self.down_norm = nn.ModuleList(_norm(outputs) for _, outputs in pairs[:-1])
         # From the second doubling on, the halving of the same size is heard beside.

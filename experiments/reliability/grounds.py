@@ -9,8 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from tests.support import batch_folder, batch_inputs
 from tests.support.waiting import wait_for
@@ -35,6 +38,7 @@ class Site:
     startup_s: float = 8.0
     per_file_s: float = 0.1
     sparse_s: float = batch_inputs.SPARSE_S
+    started: list[subprocess.Popen] = field(default_factory=list)
 
     def inputs(self, count: int | None = None) -> tuple[Path, dict[str, str | None]]:
         """A data set of so many files, made once."""
@@ -62,7 +66,7 @@ class Site:
         """A batch in the background; what it says is in `<out>.txt`."""
         with out.with_suffix(".txt").open("ab") as log:
             line = self.command(out, inputs, *more)
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 line,
                 cwd=self.folder,
                 stdout=log,
@@ -70,6 +74,18 @@ class Site:
                 env={**os.environ, **(env or {})},
                 **options,
             )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what a drill that broke off has left at work."""
+        for process in self.started:
+            if process.poll() is None:
+                below = psutil.Process(process.pid).children(recursive=True)
+                for one in (process, *below):
+                    with suppress(psutil.NoSuchProcess):
+                        one.kill()
+                process.wait()
 
     def run(self, out: Path, inputs: Path, *more: str, env: Mapping[str, str] | None = None) -> int:
         """A batch to its end; its exit status."""

@@ -19,6 +19,10 @@ from tests.support.waiting import wait_for
 
 from .grounds import Site, fresh
 
+#: So many seconds a worker has to die with its parent: as it starts it may not have heard yet that
+#: it should, and reads that its parent is gone instead.
+DYING_S = 120.0
+
 
 def uninterrupted(site: Site) -> tuple[str, bool]:
     """A batch that nothing happens to"""
@@ -47,7 +51,7 @@ def kills(site: Site) -> tuple[str, bool]:
         )
         process.kill()
         done += process.wait() == -signal.SIGKILL
-        _, alive = psutil.wait_procs(workers, timeout=5)
+        _, alive = psutil.wait_procs(workers, timeout=DYING_S)
         orphans += len(alive)
     status = site.run(out, inputs)
     found = batch_folder.check(out, inputs, expected, reference)
@@ -123,9 +127,10 @@ def interrupted(site: Site) -> tuple[str, bool]:
         wait_for(
             lambda share=share: len(batch_folder.ledger(out)) >= share * len(expected), process
         )
-        for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        if times == 2:  # two at once may be one to the process
+            wait_for(lambda: site.said(out).count("stopping:") == 2, process)
             process.send_signal(signal.SIGINT)
-            time.sleep(0.05)
         statuses.append(process.wait(120))
         if times == 1:
             lines = batch_folder.ledger(out)

@@ -47,6 +47,7 @@ from speechclean.reproduction.locate_inputs import locate
 from speechclean.reproduction.locate_inputs import read as read_inputs
 from tests.recorded import made
 from tests.recorded.record import resolved
+from tests.support.waiting import LIMIT_S
 
 RECORDED = made.FOLDER
 #: Artifacts of the store, in the order of a run's folder; the rest of `runs/*` is about the run.
@@ -314,7 +315,7 @@ def sweep(place: Path, *more: str) -> subprocess.CompletedProcess[str]:
         env=made.environment(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=LIMIT_S,
         check=False,
     )
 

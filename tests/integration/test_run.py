@@ -212,7 +212,7 @@ def test_a_killed_run_is_failed_and_leaves_nothing_half_written(tmp_path: Path) 
     process = subprocess.Popen(
         line, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    wait_for(lambda: len(list(tmp_path.glob("out/cleaned/*.wav"))) > 1, process, 120)
+    wait_for(lambda: len(list(tmp_path.glob("out/cleaned/*.wav"))) > 1, process)
     process.terminate()
     assert process.wait(120) != 0
 

@@ -51,6 +51,7 @@ STACK = (
         "mlflow",
         "numpy",
         "omegaconf",
+        "onnxruntime",
         "openai-whisper",
     ),
     *(

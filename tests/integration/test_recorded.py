@@ -226,9 +226,16 @@ def test_a_recorded_choice_becomes_an_object(choice: str, bare_config: DictConfi
 
 
 def of_batch(place: Path, *more: str) -> Any:
-    """The config of the recorded batch, into `batch/` of the current folder."""
+    """The config of the recorded batch, into `batch/` of the current folder.
+
+    What is measured, and when a file counts as harmed, is what was the default then: entries tell
+    of both.
+    """
+    if not any(one.startswith("metrics=") for one in more):
+        more = ("metrics=[music_to_speech_db,lufs]", *more)
     cfg = composed([*made.BATCH, "tracking=none", *more])
     OmegaConf.set_struct(cfg, False)
+    cfg.verdict = OmegaConf.load(RUNS["batch"] / "config.yaml").verdict
     cfg.output.dir, cfg.name = str(place / "batch"), "batch"
     return cfg
 

@@ -313,8 +313,17 @@ def study(place: Path) -> Path:
     return place
 
 
+#: What is searched by default only since then, held at what was done before: a study goes on in
+#: the space that it was begun in.
+SINCE = (
+    "fusion.exponent=2.0",
+    "postprocess.floor.floor_db=null",
+    "postprocess.floor.adaptive=false",
+)
+
+
 def sweep(place: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "speechclean", "-m", *made.SWEEP, *more]
+    line = [sys.executable, "-m", "speechclean", "-m", *made.SWEEP, *SINCE, *more]
     return subprocess.run(
         line,
         cwd=place,

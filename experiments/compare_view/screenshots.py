@@ -39,6 +39,8 @@ def main() -> None:
     arguments = parser.parse_args()
     client = MlflowClient(arguments.uri)
     experiment = client.get_experiment_by_name(arguments.experiment)
+    if experiment is None:
+        parser.error(f"{arguments.experiment}: no such experiment in {arguments.uri}")
     runs = [run.info.run_id for run in client.search_runs([experiment.experiment_id])]
     with mlflow_server(arguments.uri) as (_, server), sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -82,12 +82,20 @@ def judge(pipeline: Pipeline, folder: Path) -> Iterator[Score]:
         )
         separation = pipeline([mixture])[0]
         cleaned = separation.speech
-        values = [number(si_sdr(audio.waveform, speech.waveform)) for audio in (mixture, cleaned)]
-        values += [number(stoi(audio.mono(), speech.mono())) for audio in (mixture, cleaned)]
+        si_sdrs = [number(si_sdr(one.waveform, speech.waveform)) for one in (mixture, cleaned)]
+        stois = [number(stoi(one.mono(), speech.mono())) for one in (mixture, cleaned)]
         track = Track(row["id"], folder, next(folder.glob(f"{row['id']}_speech.*")))
         quieter = [number(RESIDUAL(state, track)) for state in (separation.before(), separation)]
         fall = quieter[1] - quieter[0] if float(row["lead_s"]) else math.nan
-        yield Score(row["id"], float(row["snr_active_db"]), *values, fall)
+        yield Score(
+            row["id"],
+            float(row["snr_active_db"]),
+            si_sdr_before=si_sdrs[0],
+            si_sdr_after=si_sdrs[1],
+            stoi_before=stois[0],
+            stoi_after=stois[1],
+            pauses_db=fall,
+        )
 
 
 def check_clean(pipeline: Pipeline, folder: Path) -> Iterator[tuple[str, float, float, float]]:

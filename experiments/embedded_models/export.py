@@ -16,6 +16,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -34,7 +35,7 @@ BAGS = {
 }
 
 
-def load(checkpoint: Path) -> tuple[nn.Module, dict]:
+def load(checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The network with its averaged weights, and the checkpoint's content."""
     content = torch.load(checkpoint, "cpu", weights_only=True)
     model = build(content["network"])
@@ -42,7 +43,7 @@ def load(checkpoint: Path) -> tuple[nn.Module, dict]:
     return model.eval(), content
 
 
-def quantizer(model: nn.Module, content: dict) -> DiffQuantizer:
+def quantizer(model: nn.Module, content: dict[str, Any]) -> DiffQuantizer:
     """DiffQ over the averaged weights, with the bits that the checkpoint learned (8 where it
     learned none).
     """
@@ -53,7 +54,7 @@ def quantizer(model: nn.Module, content: dict) -> DiffQuantizer:
     return made
 
 
-def training_args(content: dict) -> dict:
+def training_args(content: dict[str, Any]) -> dict[str, Any]:
     """What is told of the training inside the weights: how long it was, how it ended, and its run
     in MLflow.
     """
@@ -61,12 +62,13 @@ def training_args(content: dict) -> dict:
     return told | {"run": content.get("run"), "valid": content["scores"]}
 
 
-def package(model: nn.Module, content: dict, quantise: bool) -> dict:
+def package(model: nn.Module, content: dict[str, Any], quantise: bool) -> dict[str, Any]:
     """Demucs's package: class, arguments, state (half precision or DiffQ) and what is known of the
     training.
     """
     # noted by demucs' own `capture_init`, which offers no other way to read it
-    args, kwargs = model._init_args_kwargs  # noqa: SLF001
+    noted: Any = model
+    args, kwargs = noted._init_args_kwargs  # noqa: SLF001
     told = training_args(content)
     if quantise:
         told |= {"diffq_group_size": GROUP_SIZE, "diffq_min_size_mb": MIN_SIZE_MB}

@@ -6,6 +6,7 @@ attention; magnitudes alone with recurrence), so that their errors do too. The d
 `[batch, 1, samples]` at 16 kHz to the same shape.
 """
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from demucs.hdemucs import HDemucs
@@ -93,7 +94,7 @@ def denoiser() -> Denoiser:
     )
 
 
-NETWORKS = {
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "htdemucs": htdemucs,
     "hdemucs": hdemucs,
     "hdemucs24": hdemucs24,

@@ -51,7 +51,8 @@ class Learner:
 
     def __post_init__(self) -> None:
         matrices, rest = split_parameters(self.model)
-        self.muon = Muon([{"params": matrices, "peak": self.muon_lr}])
+        groups: list[dict[str, Any]] = [{"params": matrices, "peak": self.muon_lr}]
+        self.muon = Muon(groups)
         self.adamw = torch.optim.AdamW(
             [{"params": rest, "peak": self.lr}], lr=self.lr, betas=(0.9, 0.98), weight_decay=0.0
         )

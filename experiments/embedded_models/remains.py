@@ -19,7 +19,8 @@ import torch
 from experiments.embedded_models.data import SAMPLE_RATE
 from experiments.embedded_models.export import load
 from experiments.embedded_models.losses import istft, ratio_mask, stft
-from experiments.embedded_models.mixing import Recipe, crop, make_pools
+from experiments.embedded_models.mixing import Recipe, crop
+from experiments.embedded_models.pools import make_pools
 from experiments.embedded_models.tasks import open_banks
 from speechclean.system import allocator
 

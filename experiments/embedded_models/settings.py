@@ -63,7 +63,7 @@ class Settings:
 
     def mixtures(self) -> Recipe:
         """The recipe with what was overridden; lists become the ranges they stand for."""
-        values = {
+        values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in self.recipe.items()
         }

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from experiments.embedded_models.data import SAMPLE_RATE, Bank, read_bank
 from experiments.embedded_models.losses import compressed, log_error, power, separator_loss, si_sdr
-from experiments.embedded_models.mixing import Recipe, batch, make_pools
+from experiments.embedded_models.mixing import Recipe, batch
+from experiments.embedded_models.pools import make_pools
 from experiments.embedded_models.validate import score, valid_set
 from speechclean.audio import stft
 
@@ -119,7 +120,9 @@ class DenoisingTask:
         """Mean SI-SDR in dB before and after the gain that ships, and of the plain output, where
         speech is not silent.
         """
-        before, after, plain = [], [], []
+        before: list[float] = []
+        after: list[float] = []
+        plain: list[float] = []
         for separated, speech in self.held_out.to(next(model.parameters()).device):
             if speech.abs().max() > 0.01:
                 estimate = model(separated[None, None])[:, 0]

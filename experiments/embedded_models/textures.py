@@ -18,9 +18,17 @@ import scipy.signal
 import soundfile
 
 from experiments.embedded_models.data import SAMPLE_RATE
+from experiments.embedded_models.oscillators import (
+    Rng,
+    oscillator,
+    pitch,
+    ramps,
+    resonance,
+    sweep,
+    times,
+)
 
 SECONDS = 30.0
-SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3, 5, 7, 10))
 #: First three formants in Hz of five sung vowels, of a low voice (Peterson & Barney, "Control
 #: methods used in a study of the vowels", JASA 1952, rounded); a higher voice is a sixth above.
 VOWELS = {
@@ -30,31 +38,6 @@ VOWELS = {
     "o": (570, 840, 2410),
     "u": (300, 870, 2240),
 }
-
-Rng = np.random.Generator
-
-
-def times(seconds: float) -> np.ndarray:
-    return np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-
-
-def oscillator(
-    frequency: np.ndarray | float, seconds: float, rng: Rng, partials: int = 1, tilt: float = 1.0
-) -> np.ndarray:
-    """Partials at multiples of `frequency` in Hz (a course `[samples]` or one number), the n-th at
-    n to the minus `tilt`; none above the Nyquist frequency.
-    """
-    course = np.broadcast_to(frequency, times(seconds).shape)
-    phase = 2 * np.pi * np.cumsum(course) / SAMPLE_RATE + rng.uniform(0, 2 * np.pi)
-    numbers = range(1, partials + 1)
-    return sum(n**-tilt * np.sin(n * phase) * (n * course < 0.45 * SAMPLE_RATE) for n in numbers)  # type: ignore[return-value]
-
-
-def pitch(rng: Rng, root: float, steps: int) -> float:
-    """A random degree of a random scale over `root` Hz, within `steps` degrees of it."""
-    scale = SCALES[int(rng.integers(len(SCALES)))]
-    octave, degree = divmod(int(rng.integers(steps)), len(scale))
-    return root * 2 ** (octave + scale[degree] / 12)
 
 
 def drone(rng: Rng) -> np.ndarray:
@@ -111,12 +94,6 @@ def sung(rng: Rng) -> np.ndarray:
         out[start : start + len(t)] += note * ramps(len(t), 0.05) * rng.uniform(0.5, 1)
         before, at = after, at + length + (rng.uniform(0.2, 1.5) if rng.random() < 0.25 else -0.03)
     return out
-
-
-def resonance(source: np.ndarray, centre: float, width: float) -> np.ndarray:
-    """A two-pole resonance of unit peak at `centre` Hz, `width` Hz wide."""
-    b, a = scipy.signal.iirpeak(min(centre, 0.45 * SAMPLE_RATE), centre / width, SAMPLE_RATE)
-    return scipy.signal.lfilter(b, a, source)
 
 
 def jingle(rng: Rng) -> np.ndarray:
@@ -184,21 +161,6 @@ def riser(rng: Rng) -> np.ndarray:
         )
         at += length + rng.uniform(0.0, 1.0)
     return out
-
-
-def sweep(rng: Rng, seconds: float) -> np.ndarray:
-    """Noise in a band of an octave or so."""
-    low = rng.uniform(100, 4000)
-    band = scipy.signal.butter(
-        1, [low, min(low * rng.uniform(1.5, 4), 11_000)], "band", fs=SAMPLE_RATE, output="sos"
-    )
-    return scipy.signal.sosfilt(band, rng.standard_normal(round(seconds * SAMPLE_RATE)))
-
-
-def ramps(length: int, seconds: float) -> np.ndarray:
-    """Fade in and out: `[length]`."""
-    edge = np.minimum(np.arange(length), np.arange(length)[::-1]) / (seconds * SAMPLE_RATE)
-    return np.clip(edge, 0, 1)
 
 
 KINDS: dict[str, Callable[[Rng], np.ndarray]] = {

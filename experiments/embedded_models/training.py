@@ -47,7 +47,7 @@ def train(settings: Settings, out: Path, run: Run) -> dict[str, float]:
     model, scorer = (networks.build(settings.network).to(device) for _ in range(2))
     if hasattr(model, "use_train_segment"):
         # crops are shorter than the segment; the scorer keeps the segment
-        model.use_train_segment = False
+        vars(model)["use_train_segment"] = False
     if settings.init:
         model.load_state_dict(initial(settings.init))
     learner = Learner(
@@ -134,7 +134,7 @@ def advance(
     return float(loss.detach())
 
 
-class Crops(Dataset):
+class Crops(Dataset[Tensor]):
     """The batch of a step by its number: the same whoever mixes it, and in whatever order."""
 
     def __init__(self, task: Task, seed: int, size: int) -> None:

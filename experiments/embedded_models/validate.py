@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from experiments.embedded_models.losses import istft, ratio_mask, si_sdr, stft
-from experiments.embedded_models.mixing import SPEEDS, Pool, Recipe, crop
+from experiments.embedded_models.mixing import Recipe, crop
+from experiments.embedded_models.pools import Pool
+from experiments.embedded_models.shaping import SPEEDS
 
 VALID_SEED = 20_261_123
 
@@ -21,7 +23,7 @@ def valid_set(
     """`count` mixtures with evenly spread SNR, then `count // 8` of speech alone: `[crops, 2,
     length]`.
     """
-    plain = {
+    plain: dict[str, Any] = {
         "speech_alone": 0.0,
         "music_alone": 0.0,
         "noise": 0.0,

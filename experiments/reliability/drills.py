@@ -84,7 +84,10 @@ def main() -> None:
     site = Site(options.folder.resolve(), options.count, options.kills, options.few)
     rows = []
     for name in options.only.split(","):
-        rows.append(drill(name, site))
+        try:
+            rows.append(drill(name, site))
+        finally:
+            site.end()
         print(
             f"{rows[-1]['fine']!s:6} {name}: {rows[-1]['found']} ({rows[-1]['seconds']} s)",
             flush=True,

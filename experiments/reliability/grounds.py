@@ -9,8 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from tests.support import batch_folder, batch_inputs
 from tests.support.waiting import wait_for
@@ -35,6 +39,7 @@ class Site:
     startup_s: float = 8.0
     per_file_s: float = 0.1
     sparse_s: float = batch_inputs.SPARSE_S
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def inputs(self, count: int | None = None) -> tuple[Path, dict[str, str | None]]:
         """A data set of so many files, made once."""
@@ -57,12 +62,17 @@ class Site:
         return [*line, f"batch.out={out}", "batch.interval_s=5", *more]
 
     def start(
-        self, out: Path, inputs: Path, *more: str, env: Mapping[str, str] | None = None, **options
-    ) -> subprocess.Popen:
+        self,
+        out: Path,
+        inputs: Path,
+        *more: str,
+        env: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> subprocess.Popen[bytes]:
         """A batch in the background; what it says is in `<out>.txt`."""
         with out.with_suffix(".txt").open("ab") as log:
             line = self.command(out, inputs, *more)
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 line,
                 cwd=self.folder,
                 stdout=log,
@@ -70,6 +80,18 @@ class Site:
                 env={**os.environ, **(env or {})},
                 **options,
             )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what a drill that broke off has left at work."""
+        for process in self.started:
+            if process.poll() is None:
+                below = psutil.Process(process.pid).children(recursive=True)
+                for one in (process, *below):
+                    with suppress(psutil.NoSuchProcess):
+                        one.kill()
+                process.wait()
 
     def run(self, out: Path, inputs: Path, *more: str, env: Mapping[str, str] | None = None) -> int:
         """A batch to its end; its exit status."""
@@ -90,6 +112,11 @@ class Site:
             process.wait()
             self.per_file_s = (time.monotonic() - start - self.startup_s) / len(expected)
         return batch_folder.hashes(out)
+
+
+def has_entries(out: Path, count: float) -> bool:
+    """Whether a batch's ledger has so many."""
+    return len(batch_folder.ledger(out)) >= count
 
 
 def fresh(path: Path) -> Path:

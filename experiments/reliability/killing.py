@@ -11,13 +11,18 @@ import random
 import signal
 import subprocess
 import time
+from functools import partial
 
 import psutil
 
 from tests.support import batch_folder
 from tests.support.waiting import wait_for
 
-from .grounds import Site, fresh
+from .grounds import Site, fresh, has_entries
+
+#: So many seconds a worker has to die with its parent: as it starts it may not have heard yet that
+#: it should, and reads that its parent is gone instead.
+DYING_S = 120.0
 
 
 def uninterrupted(site: Site) -> tuple[str, bool]:
@@ -47,7 +52,7 @@ def kills(site: Site) -> tuple[str, bool]:
         )
         process.kill()
         done += process.wait() == -signal.SIGKILL
-        _, alive = psutil.wait_procs(workers, timeout=5)
+        _, alive = psutil.wait_procs(workers, timeout=DYING_S)
         orphans += len(alive)
     status = site.run(out, inputs)
     found = batch_folder.check(out, inputs, expected, reference)
@@ -67,9 +72,7 @@ def workers_killed(site: Site) -> tuple[str, bool]:
     reference, out = site.reference(site.few), fresh(site.folder / "worker_killed")
     process, killed = site.start(out, inputs), 0
     for share in (0.1, 0.3, 0.5, 0.7):
-        wait_for(
-            lambda share=share: len(batch_folder.ledger(out)) >= share * len(expected), process
-        )
+        wait_for(partial(has_entries, out, share * len(expected)), process)
         for child in psutil.Process(process.pid).children() if process.poll() is None else []:
             child.kill()
             killed += 1
@@ -120,12 +123,11 @@ def interrupted(site: Site) -> tuple[str, bool]:
     statuses = []
     for times, share in ((1, 0.2), (2, 0.5)):
         process = site.start(out, inputs)
-        wait_for(
-            lambda share=share: len(batch_folder.ledger(out)) >= share * len(expected), process
-        )
-        for _ in range(times):
+        wait_for(partial(has_entries, out, share * len(expected)), process)
+        process.send_signal(signal.SIGINT)
+        if times == 2:  # two at once may be one to the process
+            wait_for(lambda: site.said(out).count("stopping:") == 2, process)
             process.send_signal(signal.SIGINT)
-            time.sleep(0.05)
         statuses.append(process.wait(120))
         if times == 1:
             lines = batch_folder.ledger(out)

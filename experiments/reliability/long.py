@@ -105,7 +105,7 @@ def main() -> None:
     clips = folder / "clips"
     if not clips.is_dir():
         make(clips, options.data, CLIPS)
-    result = {"machine": before, "rows": []}
+    result: dict[str, Any] = {"machine": before, "rows": []}
     for hours in options.hours:
         result["rows"].append(batch(folder, clips, hours))
         print(json.dumps(result["rows"][-1]), flush=True)

@@ -7,13 +7,14 @@ from __future__ import annotations
 import resource
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from tests.support import batch_folder, servers
 from tests.support.waiting import wait_for
 
 from . import surroundings
-from .grounds import LeftOut, Site, fresh
+from .grounds import LeftOut, Site, fresh, has_entries
 
 
 def disk_full(site: Site) -> tuple[str, bool]:
@@ -95,9 +96,7 @@ def clock(site: Site) -> tuple[str, bool]:
         out, inputs, env={**fake, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
     )
     for share, jump in ((0.1, "-10y\n"), (0.4, "+10d\n"), (0.6, "-3600\n")):
-        wait_for(
-            lambda share=share: len(batch_folder.ledger(out)) >= share * len(expected), process
-        )
+        wait_for(partial(has_entries, out, share * len(expected)), process)
         offset.write_text(jump)
     status = process.wait(900)
     again = site.run(out, inputs)

@@ -72,7 +72,11 @@ def bind_read_only(folder: Path) -> Callable[[], None] | None:
     ):
         if subprocess.run(line, check=False, capture_output=True).returncode:
             return None
-    return lambda: subprocess.run(["umount", "-l", str(folder)], check=True) and None
+
+    def undo() -> None:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+    return undo
 
 
 def faketime() -> str | None:

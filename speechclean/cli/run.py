@@ -28,8 +28,8 @@ from . import failed_files
 from .arguments import quiet_on_closed_pipe
 
 #: 0 all well, 1 some files failed, 2 the config cannot run, 3 the tracking store was lost on the
-#: way (all outputs are there). Batches add 4 to 6 and 130 (`experiment.batch`).
-FILES_FAILED, CONFIG_WRONG, TRACKING_LOST = 1, 2, 3
+#: way (all outputs are there), 130 stopped by Ctrl-C. Batches add 4 to 6 (`experiment.batch`).
+FILES_FAILED, CONFIG_WRONG, TRACKING_LOST, STOPPED = 1, 2, 3, 130
 #: What users type for a batch, and what Hydra is told.
 SHORT = {
     "--force": "batch.force=true",
@@ -105,8 +105,10 @@ def errors_as_exit_status() -> Iterator[None]:
         _exit(error, TRACKING_LOST)
     except BatchError as error:
         _exit(error, error.status)
+    except KeyboardInterrupt:  # batches have their own words while workers are busy
+        _exit("stopped by Ctrl-C", STOPPED)
 
 
-def _exit(error: Exception, status: int) -> NoReturn:
+def _exit(error: Exception | str, status: int) -> NoReturn:
     print(error, file=sys.stderr)
     sys.exit(status)

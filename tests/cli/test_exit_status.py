@@ -1,9 +1,12 @@
-"""A sweep with files that failed ends in 1, whatever process ran its jobs."""
+"""A sweep with files that failed ends in 1, whatever process ran its jobs; a run that is stopped in
+130."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from speechclean.audio.sound_files import save
 from tests.conftest import noise
 from tests.integration.conftest import environment
 from tests.support.paths import ROOT
+from tests.support.waiting import LIMIT_S, wait_for
 
 QUICK = ("separators=[embedded_hdemucs_q]", "enhancement=identity", "tracking=none")
 RUN = (*QUICK, "metrics=[lufs]", "output.plots=false", "output.report=false", "dataset=folder")
@@ -73,3 +77,24 @@ def test_a_study_whose_trials_have_files_that_fail(launcher: str, inputs: Path) 
     assert "2 complete" in done.stdout
     done = speechclean(inputs, "-m", *study, "dataset.pattern=good", "sweep.study=other")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_run_that_is_stopped_says_so_without_a_traceback(inputs: Path) -> None:
+    # the second one is at work for long enough to be met there
+    save(noise(120.0), inputs / "good" / "b.wav")
+    line = [sys.executable, "-m", "speechclean", *RUN, "dataset.pattern=good", "batch_seconds=0.1"]
+    process = subprocess.Popen(
+        [*line, "hydra.run.dir=out"],
+        cwd=inputs,
+        env=environment() | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        # tests that a shell has put into the background have been told to ignore it
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    wait_for(lambda: list(inputs.glob("out/cleaned/a.wav")), process)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130, told
+    assert "stopped by Ctrl-C" in told
+    assert "Traceback" not in told

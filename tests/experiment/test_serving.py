@@ -29,6 +29,7 @@ from tests.records.test_identity import resolved
 from tests.support.paths import ROOT
 from tests.support.roformer_files import write
 from tests.support.servers import free_port
+from tests.support.waiting import LIMIT_S
 
 
 @pytest.mark.parametrize("kind", ["repo", "local", "roformer"])
@@ -84,7 +85,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     line += ["tracking.log_model=true", "name=first"]
     settings = environment() | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        line, cwd=home, env=settings, capture_output=True, text=True, timeout=300, check=False
+        line, cwd=home, env=settings, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
     assert done.returncode == 0, done.stderr
     (model,) = home.glob("mlartifacts/speechclean/*/artifacts/model")
@@ -137,8 +138,8 @@ def answered(model: Path, manager: str, sound: bytes, folder: Path, patience_s: 
         raise AssertionError((folder / "log").read_text()[-3000:])
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(LIMIT_S)
         for made in ("envs", "cache"):
             shutil.rmtree(folder / made, ignore_errors=True)
 
@@ -167,7 +168,13 @@ def test_the_code_that_travels_with_a_model_is_whole(tmp_path: Path) -> None:
     settings = environment() | {"PYTHONPATH": str(tmp_path)}
     line = [sys.executable, "-c", code]
     done = subprocess.run(
-        line, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120, check=False
+        line,
+        cwd=tmp_path,
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).parent == package
@@ -189,7 +196,13 @@ def test_loaded_back_it_gives_what_the_run_wrote(logged: tuple[Path, Path], tmp_
     line = [sys.executable, "-c", code, str(model), str(home / "in/a.wav")]
     settings = {key: value for key, value in environment().items() if key != "PYTHONPATH"}
     done = subprocess.run(
-        line, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=300, check=False
+        line,
+        cwd=tmp_path,
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert str(model) in done.stdout, "its own copy of the code"
@@ -211,5 +224,5 @@ def test_served_it_answers_what_the_run_wrote(
     ):
         pytest.skip("uv is not installed: pip install uv")
     sound = (home / "in/a.wav").read_bytes()
-    answer = answered(model, manager, sound, tmp_path, 180 if manager == "local" else 1500)
+    answer = answered(model, manager, sound, tmp_path, LIMIT_S if manager == "local" else 1500)
     assert answer == (home / "out/cleaned/a.wav").read_bytes()

@@ -3,6 +3,7 @@ on the disk."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,12 @@ FAST = ["tracking=none", "batch=local", SMALL[0], SMALL[1]]
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     for key, value in environment().items():
         monkeypatch.setenv(key, value)
-    return Site(tmp_path, count=34, kills=1, few=34, arguments=FAST, startup_s=6, sparse_s=400)
+    made = Site(tmp_path, count=34, kills=1, few=34, arguments=FAST, startup_s=6, sparse_s=400)
+    yield made
+    made.end()
 
 
 def test_a_batch_ends_well_killed_or_not(site: Site) -> None:

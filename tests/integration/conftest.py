@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import LIMIT_S
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 #: The smallest run that is still a whole one: one separator, no denoiser, a metric, no pictures,
 #: nothing tracked.
@@ -46,7 +48,7 @@ def speechclean(tmp_path: Path) -> Command:
             env=environment(),
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=LIMIT_S,
             check=False,
         )
 

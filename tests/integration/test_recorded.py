@@ -40,13 +40,14 @@ from speechclean.experiment.config.schema import bare
 from speechclean.experiment.run import run_experiment
 from speechclean.experiment.serving import Cleaner
 from speechclean.networks.cache.disk import DiskCache
-from speechclean.records.class_names import current
+from speechclean.records.class_names import current, with_current
 from speechclean.records.provenance import signature
 from speechclean.records.tracking import MlflowTracker, Records
 from speechclean.reproduction.locate_inputs import locate
 from speechclean.reproduction.locate_inputs import read as read_inputs
 from tests.recorded import made
 from tests.recorded.record import resolved
+from tests.support.waiting import LIMIT_S
 
 RECORDED = made.FOLDER
 #: Artifacts of the store, in the order of a run's folder; the rest of `runs/*` is about the run.
@@ -172,8 +173,11 @@ def test_a_recorded_config_has_the_signature_of_then(name: str) -> None:
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_the_command_line_of_then_has_the_signature_of_then(name: str) -> None:
-    """What is composed today names today's classes; it is the same experiment all the same."""
+    """What is composed today names today's classes; it is the same experiment all the same, once it
+    measures what was measured by default then, and judges as files were judged then."""
     then, now = SIGNATURES[name], resolved(made.CONFIGS[name])
+    now["metrics"] = {one: now["metrics"][one] for one in then["config"]["metrics"]}
+    now["verdict"] = with_current(then["config"]["verdict"])
     assert signature(now, {}, {}) == then["signature"]
     assert identity(now, {}).signature == then["identity"]
 
@@ -222,9 +226,16 @@ def test_a_recorded_choice_becomes_an_object(choice: str, bare_config: DictConfi
 
 
 def of_batch(place: Path, *more: str) -> Any:
-    """The config of the recorded batch, into `batch/` of the current folder."""
+    """The config of the recorded batch, into `batch/` of the current folder.
+
+    What is measured, and when a file counts as harmed, is what was the default then: entries tell
+    of both.
+    """
+    if not any(one.startswith("metrics=") for one in more):
+        more = ("metrics=[music_to_speech_db,lufs]", *more)
     cfg = composed([*made.BATCH, "tracking=none", *more])
     OmegaConf.set_struct(cfg, False)
+    cfg.verdict = OmegaConf.load(RUNS["batch"] / "config.yaml").verdict
     cfg.output.dir, cfg.name = str(place / "batch"), "batch"
     return cfg
 
@@ -305,7 +316,7 @@ def sweep(place: Path, *more: str) -> subprocess.CompletedProcess[str]:
         env=made.environment(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=LIMIT_S,
         check=False,
     )
 

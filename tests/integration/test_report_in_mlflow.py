@@ -47,7 +47,7 @@ def ui(tmp_path: Path) -> Iterator[tuple[str, str]]:
 def test_plays_and_switches_in_mlflows_viewer(browser: Any, ui: tuple[str, str]) -> None:
     address, picture = ui
     browser.get(address)
-    frames = until(lambda: browser.find_elements("css selector", "iframe"), 60)
+    frames = until(lambda: browser.find_elements("css selector", "iframe"))
     browser.switch_to.frame(frames[0])
     plays_and_switches(browser)
     browser.switch_to.default_content()

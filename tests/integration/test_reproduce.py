@@ -17,7 +17,7 @@ from speechclean.records.tracking import Records
 from speechclean.stages.datasets.manifest import Pilot
 from tests.integration.conftest import SMALL, environment
 from tests.support.paths import ROOT
-from tests.support.waiting import wait_for
+from tests.support.waiting import LIMIT_S, wait_for
 
 #: The pipeline of the original: one separator with weights of its own, a mask on top.
 PIPELINE = (
@@ -34,7 +34,7 @@ def command(
     line = [sys.executable, "-m", module, *arguments]
     settings = environment() | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | variables
     return subprocess.run(
-        line, cwd=cwd, env=settings, capture_output=True, text=True, timeout=300, check=False
+        line, cwd=cwd, env=settings, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
 
 
@@ -198,9 +198,9 @@ def test_a_killed_run_says_what_is_missing(tmp_path: Path) -> None:
     process = subprocess.Popen(
         line, cwd=tmp_path, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    wait_for(lambda: list(tmp_path.glob("out/cleaned/*.wav")), process, 120)
+    wait_for(lambda: list(tmp_path.glob("out/cleaned/*.wav")), process)
     process.kill()
-    process.wait(60)
+    process.wait(LIMIT_S)
     done = command(tmp_path, "speechclean.cli.reproduce", "run_id=victim", "hydra.run.dir=again")
     assert done.returncode == 2
     for expected in ("is FAILED", "metrics.json", "cleaned files:", "of 6"):

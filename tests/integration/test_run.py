@@ -212,7 +212,7 @@ def test_a_killed_run_is_failed_and_leaves_nothing_half_written(tmp_path: Path) 
     process = subprocess.Popen(
         line, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    wait_for(lambda: len(list(tmp_path.glob("out/cleaned/*.wav"))) > 1, process, 120)
+    wait_for(lambda: len(list(tmp_path.glob("out/cleaned/*.wav"))) > 1, process)
     process.terminate()
     assert process.wait(120) != 0
 
@@ -269,7 +269,8 @@ def test_finished_files_are_judged_without_separating(tmp_path: Path) -> None:
     found = rows(tmp_path / "judged")
     assert found[tracks[0].alias]["verdict"] == "improved"
     assert float(found[tracks[0].alias]["si_sdr_cleaned"]) > 60
-    assert found[tracks[1].alias]["verdict"].startswith("harmed: SI-SDR −")
+    assert found[tracks[1].alias]["verdict"].startswith("harmed: STOI −")
+    assert "SI-SDR −" in found[tracks[1].alias]["verdict"]
     assert (tmp_path / "judged/report.html").stat().st_size > 100_000
     assert not (tmp_path / "judged/cleaned").exists()
     assert "1 improved, 1 harmed" in done.stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from tests.conftest import noise
 from tests.integration.conftest import SMALL, environment
 from tests.support.paths import ROOT
 from tests.support.servers import free_port, kill, tracking_server
+from tests.support.waiting import LIMIT_S, wait_for
 
 
 def line(module: str, *arguments: str) -> list[str]:
@@ -30,7 +30,7 @@ def call(cwd: Path, module: str, *arguments: str) -> subprocess.CompletedProcess
     cwd.mkdir(exist_ok=True)
     asked = line(module, *arguments)
     return subprocess.run(
-        asked, cwd=cwd, env=settings(), capture_output=True, text=True, timeout=300, check=False
+        asked, cwd=cwd, env=settings(), capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
 
 
@@ -139,15 +139,9 @@ def test_a_run_on_a_server_is_reproduced_from_elsewhere_and_one_whose_server_is_
             stderr=subprocess.PIPE,
             text=True,
         )
-        deadline = time.monotonic() + 120
-        while (
-            not list(tmp_path.glob("here/lost/cleaned/*.wav"))
-            and running.poll() is None
-            and time.monotonic() < deadline
-        ):
-            time.sleep(0.01)
+        wait_for(lambda: list(tmp_path.glob("here/lost/cleaned/*.wav")), running)
         kill(process)
-        said = running.communicate(timeout=300)[1]
+        said = running.communicate(timeout=LIMIT_S)[1]
     assert running.returncode == 3, said
     assert "failed in the middle of run" in said
     for number in range(6):

@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration.conftest import SMALL, environment
 from tests.support.paths import ROOT
+from tests.support.waiting import LIMIT_S
 
 
 @pytest.mark.slow
@@ -30,7 +31,7 @@ def test_the_wheel_runs_the_pilot_away_from_the_checkout(tmp_path: Path) -> None
         str(tmp_path),
         str(ROOT),
     ]
-    subprocess.run(wheels, check=True, timeout=300)
+    subprocess.run(wheels, check=True, timeout=LIMIT_S)
     wheel = next(tmp_path.glob("speechclean-*.whl"))
     names = zipfile.ZipFile(wheel).namelist()
     for part in (
@@ -41,12 +42,12 @@ def test_the_wheel_runs_the_pilot_away_from_the_checkout(tmp_path: Path) -> None
     ):
         assert part in names
     venv = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, timeout=LIMIT_S)
     python = venv / "bin" / "python"
     subprocess.run(
         [str(python), "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)],
         check=True,
-        timeout=120,
+        timeout=LIMIT_S,
     )
     # A path in a .pth file lends the packages but not the checkout, whose own .pth is not looked at
     # from there.
@@ -58,12 +59,12 @@ def test_the_wheel_runs_the_pilot_away_from_the_checkout(tmp_path: Path) -> None
     for command in ("speechclean.reproduce", "speechclean.batches.deliver"):
         told = subprocess.run(
             [str(python), "-m", command, "--help"],
-            cwd=work, env=bare, capture_output=True, text=True, timeout=120, check=True,
+            cwd=work, env=bare, capture_output=True, text=True, timeout=LIMIT_S, check=True,
         )  # fmt: skip
         assert "Exit status" in told.stdout
     line = [str(venv / "bin" / "speechclean"), *SMALL, "hydra.run.dir=out"]
     done = subprocess.run(
-        line, cwd=work, env=bare, capture_output=True, text=True, timeout=300, check=False
+        line, cwd=work, env=bare, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
     assert done.returncode == 0, done.stderr
     assert len(list((work / "out" / "cleaned").iterdir())) == 6

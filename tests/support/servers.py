@@ -16,7 +16,7 @@ import psutil
 
 from speechclean.records.tracking import MlflowTracker
 
-START_S = 120.0
+START_S = 300.0
 PORTS_TRIED = 3
 
 

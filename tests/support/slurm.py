@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.support.servers import free_port
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "sinfo")
-START_S = 30.0
+START_S = 300.0
 CONFIG = """\
 ClusterName=speechclean
 SlurmctldHost={host}(127.0.0.1)

@@ -260,11 +260,11 @@ def killed_and_resumed(place: Path, work: Path, kills: int, trials: int, seed: i
         )  # fmt: skip
         claimed = len(trials_of(work))
         # into the work of this session
-        wait_for(partial(has_claimed, claimed), process, 120)
+        wait_for(partial(has_claimed, claimed), process)
         # Then a moment of chance; on a fast machine it ends with two more finished trials, so that
         # some are left to kill.
         moment, enough = time.monotonic() + draw.uniform(0, 2.0), len(finished) + 2
-        wait_for(partial(has_gone_on, moment, enough), process, 120)
+        wait_for(partial(has_gone_on, moment, enough), process)
         ended = process.poll()
         if ended is None:  # its workers die with it, whatever becomes of it in between
             os.killpg(process.pid, signal.SIGKILL)

@@ -36,7 +36,9 @@ def test_the_default_builds_without_loading_a_network() -> None:
     experiment = build(composed([HERE]))
     assert list(experiment.pipeline.separators) == ["embedded_htdemucs", "embedded_hdemucs_q"]
     assert len(experiment.tracks) == 6
-    assert len(experiment.weights) == 2, "the denoiser is off"
+    listening = {"dnsmos p835", "dnsmos p808", "distillmos", "resemblyzer"}
+    assert listening < set(experiment.weights)
+    assert set(experiment.weights) - listening == {"9f38c995", "2d407b51"}, "the denoiser is off"
     for separator in experiment.pipeline.separators.values():
         assert "_networks" not in vars(separator)
 
@@ -73,6 +75,12 @@ def test_stages_are_objects_with_their_fields() -> None:
         (["fusion=maxmask"], "there is no 'maxmask' in fusion; did you mean max_mask?"),
         (["metrics=[si_sdr,foo]"], "there is no 'foo' in metrics; the choices are bandwidth_hz"),
         (["separators=[]"], "leaves nothing to separate with"),
+        (
+            ["batch=local", "guard=fallback", "metrics=[music_to_speech_db,level_change_db,lufs]"],
+            "guard: it would be blind, since nothing that hears the voice",
+        ),
+        (["guard=fallback", "metrics=[]"], "none is among the metrics"),
+        (["+verdict.limit.stio=1"], "verdict.limit.stio: there is no metric 'stio'; did you mean"),
         (["dataset=folder"], "dataset.pattern is missing"),
         (["dataset=folder", "dataset.pattern="], "pattern is empty"),
         (

@@ -133,7 +133,7 @@ def test_killed_while_writing_nothing_torn_is_read(tmp_path: Path) -> None:
     )
     assert writer.stdout is not None
     writer.stdout.readline()
-    wait_for(lambda: any(DiskCache(tmp_path, 10**9).entries()), writer, 120)
+    wait_for(lambda: any(DiskCache(tmp_path, 10**9).entries()), writer)
     time.sleep(0.4)  # into the middle of some later one
     writer.send_signal(signal.SIGKILL)
     writer.wait()

@@ -17,6 +17,7 @@ from speechclean.records.tracking import MlflowTracker, Run, TrackingError, pend
 from speechclean.records.tracking.client import connected
 from tests.support.paths import ROOT
 from tests.support.servers import free_port, kill, tracking_server
+from tests.support.waiting import LIMIT_S
 
 
 def work(run: Run, folder: Path, start: int, end: int) -> None:
@@ -151,7 +152,7 @@ for i in range(10):
         )
         for index in range(6)
     ]
-    said = [process.communicate(timeout=300)[1] for process in processes]
+    said = [process.communicate(timeout=LIMIT_S)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 6, said
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
         assert store.execute("select status, count(*) from runs group by status").fetchall() == [

@@ -15,6 +15,7 @@ import pytest
 from speechclean.records.tracking import MlflowTracker, Records, TrackingError
 from tests.support import postgres
 from tests.support.paths import ROOT
+from tests.support.waiting import LIMIT_S
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ sys.exit(any(os.waitpid(child, 0)[1] for child in children))
     settings = os.environ | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder / "state")}
     line = [sys.executable, "-c", code, uri, str(processes), str(runs)]
     done = subprocess.run(
-        line, cwd=folder, env=settings, capture_output=True, text=True, timeout=300
+        line, cwd=folder, env=settings, capture_output=True, text=True, timeout=LIMIT_S
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -8,13 +8,14 @@ BIN := $(VENV)/bin
 help:  ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.done  ## make .venv with the pinned packages
+setup: $(VENV)/.done  ## make .venv with the pinned packages, and fetch the weights that the default run needs
 
 # denoiser asks for a Hydra of 2020 that it does not use for what is needed here: it comes without its dependencies.
-$(VENV)/.done: pyproject.toml constraints.txt
+$(VENV)/.done: pyproject.toml constraints.txt speechclean/assets/weights.yaml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'denoiser==0.1.5'
+	$(BIN)/python -m speechclean.weights fetch default
 	@touch $@
 
 run: setup  ## clean the pilot: six shipped mixtures; ARGS='key=value ...' are passed on

@@ -19,6 +19,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from experiments.voices.split import held_out_ids
 from speechclean.experiment.config.errors import ConfigError
 
 SAMPLE_RATE = 24_000
@@ -144,9 +145,12 @@ def read_bank(folder: Path, name: str) -> Bank:
 
 
 def from_manifest(source: Path, kind: str) -> list[tuple[Path, str, str, str]]:
-    """The files of one kind named by `source/manifest.tsv` (columns file, kind, id, origin)."""
+    """The files of one kind named by `source/manifest.tsv` (columns file, kind, id, origin), less
+    the voices that no training may hear (`experiments/voices/voices.tsv`).
+    """
     with (source / "manifest.tsv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["kind"] == kind]
+    rows = [row for row in rows if row["id"] not in held_out_ids()]
     return [(source / r["file"], r["file"], r["id"], r["origin"]) for r in rows]
 
 

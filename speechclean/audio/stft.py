@@ -49,14 +49,24 @@ def istft(spectrum: Tensor, samples: int) -> Tensor:
     return waveform.reshape(*spectrum.shape[:-2], samples)
 
 
-def ratio_mask(speech: Tensor, music: Tensor, eps: float = 1e-10) -> Tensor:
-    """Soft ratio mask |V|^2 / (|V|^2 + |A|^2 + eps) from two spectra of one shape; values in 0..1.
+def ratio_mask(speech: Tensor, music: Tensor, eps: float = 1e-10, exponent: float = 2.0) -> Tensor:
+    """Soft ratio mask |V|^p / (|V|^p + |A|^p) from two spectra of one shape; values in 0..1.
 
-    The Wiener gain of two uncorrelated sources (Liutkus & Badeau, "Generalized Wiener filtering
-    with fractional power spectrograms", ICASSP 2015, with alpha = 2).
+    With the exponent p = 2 the Wiener gain of two uncorrelated sources, with 1 that of magnitudes
+    that add up: softer, since what is twice as loud is passed by 2/3 and not 4/5 (Liutkus &
+    Badeau, "Generalized Wiener filtering with fractional power spectrograms", ICASSP 2015, whose
+    alpha p is). Where both fall below the power `eps`, the mask falls to 0.
     """
     speech_power, music_power = _power(speech), _power(music)
-    return speech_power / (speech_power + music_power + eps)
+    total = speech_power + music_power
+    if exponent == 2:
+        return speech_power / (total + eps)
+    # Against the larger of the two nothing over- or underflows, and the sum is 1 or more.
+    larger = torch.maximum(speech_power, music_power).clamp(min=torch.finfo(total.dtype).tiny)
+    speech_part, music_part = (
+        (power / larger) ** (exponent / 2) for power in (speech_power, music_power)
+    )
+    return speech_part / (speech_part + music_part).clamp(min=1) * (total / (total + eps))
 
 
 def gain_mask(speech: Tensor, mixture: Tensor, eps: float = 1e-10) -> Tensor:
@@ -77,6 +87,16 @@ def apply_mask(waveform: Tensor, mask: Tensor) -> Tensor:
     return istft(stft(waveform, n_fft) * mask, waveform.shape[-1])
 
 
+def heard_freqs(freqs: int, sample_rate: int, heard_hz: float) -> int:
+    """How many of an STFT's frequencies, from below, a model hears that hears up to `heard_hz`.
+
+    >>> heard_freqs(1025, 48000, 12000), heard_freqs(1025, 24000, 12000)
+    (512, 1025)
+    """
+    top = math.floor(heard_hz / (sample_rate / 2) * (freqs - 1))
+    return freqs if top >= freqs - 1 else max(top, 1)
+
+
 def extend_mask(mask: Tensor, sample_rate: int, heard_hz: float) -> Tensor:
     """Fill the band that a model could not hear with the mean of the mask over the octave below.
 
@@ -84,10 +104,9 @@ def extend_mask(mask: Tensor, sample_rate: int, heard_hz: float) -> Tensor:
     music's treble. Shape: `[..., freqs, frames]`, unchanged.
     """
     freqs = mask.shape[-2]
-    top = math.floor(heard_hz / (sample_rate / 2) * (freqs - 1))
-    if top >= freqs - 1:
+    top = heard_freqs(freqs, sample_rate, heard_hz)
+    if top == freqs:
         return mask
-    top = max(top, 1)
     octave = mask[..., top // 2 : top, :].mean(-2, keepdim=True)
     return torch.cat(
         [mask[..., :top, :], octave.expand(*mask.shape[:-2], freqs - top, mask.shape[-1])], dim=-2

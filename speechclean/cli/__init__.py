@@ -11,6 +11,7 @@ deliver     the files of several batches in one archive
 sync        upload the runs whose store was down
 cache       what is kept for reuse
 weights     published weights: list, fetch, verify
+needed_weights   which published weights a config needs
 arguments   argparse for `key=value` command lines
 failed_files   files that failed in the jobs of a sweep, whatever process ran them
 """

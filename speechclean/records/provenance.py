@@ -92,6 +92,9 @@ SILENT = (
 )
 #: Of these only the last part of a path counts, for the same reason.
 NAMES = ("separators.*.name", "enhancement.model", "metrics.*.model")
+#: Keys that configs have had only since later, with the value that says what was done before: so
+#: configs from before and after have one signature where they do the same.
+LATER: Mapping[str, Any] = {"fusion.exponent": 2.0}
 #: Silent too where nothing acts on them: a guard hears metrics and decides what is written.
 LISTENING = ("metrics", "verdict")
 
@@ -166,7 +169,7 @@ def environment_file() -> str:
 
 
 def canonical(config: Mapping[str, Any]) -> Any:
-    """A config without its silent keys, every class under its first name.
+    """A config without its silent keys and `LATER` ones that change nothing, under first names.
 
     Where order matters, it has pairs instead of keys, which JSON would sort.
     """
@@ -179,6 +182,8 @@ def _less(config: Mapping[str, Any], silent: Sequence[str], path: str = "") -> A
     kept = {}
     for name, value in config.items():
         key = f"{path}{name}"
+        if key in LATER and value == LATER[key]:
+            continue
         if isinstance(value, str) and any(fnmatchcase(key, pattern) for pattern in NAMES):
             value = Path(value).name
         if not any(fnmatchcase(key, pattern) for pattern in silent):

@@ -33,7 +33,10 @@ class Block:
 def grid(
     sound: LongAudio, rates: Sequence[int], stages: Sequence[Any], context_s: float
 ) -> Iterator[Block]:
-    """Blocks whose edges are whole samples at all rates and whole hops of the stages' STFTs."""
+    """Blocks whose edges are whole samples at all rates and whole hops of the stages' STFTs.
+
+    A stage that looks further than its window says so in `context_s`.
+    """
     windows = [
         window_length(sound.sample_rate, stage.window_s)
         for stage in stages
@@ -45,6 +48,7 @@ def grid(
         longest // 4, *(sound.sample_rate // math.gcd(sound.sample_rate, rate) for rate in rates)
     )
     size = unit * math.ceil(BLOCK_S * sound.sample_rate / unit)
+    context_s += sum(getattr(stage, "context_s", 0.0) for stage in stages)
     context = unit * math.ceil((context_s * sound.sample_rate + longest) / unit)
     for start in range(0, sound.samples, size):
         end = min(start + size, sound.samples)

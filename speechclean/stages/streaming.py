@@ -112,8 +112,10 @@ def _fuse(
             stems[name] = Stems(Audio(speech, rates[name]), Audio(music, rates[name]), is_gain)
         with clock("fusion"):
             on_device = heard.with_waveform(heard.waveform.to(pipeline.device))
-            speech = pipeline.fusion(on_device, stems).speech.waveform.cpu()
-        for waveform, meter in ((heard.waveform, meters[0]), (speech, meters[1])):
+            separation = pipeline.fusion(on_device, stems)
+            speech, masked = separation.speech.waveform.cpu(), separation.masked.waveform.cpu()
+        # Loudness in memory has the mask alone to tell what was fused.
+        for waveform, meter in ((heard.waveform, meters[0]), (masked, meters[1])):
             meter.feed(block.inner(waveform))
         watch("fusion", block.inner(speech))
         writer.write(block.inner(speech))

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from torch import Tensor
 
 from speechclean.audio.sound_files import load
+from speechclean.audio.stft import apply_mask
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio
 from speechclean.networks.cache import Cache
@@ -93,6 +94,11 @@ class Separation:
     def residual(self) -> Audio:
         """What was taken out: mixture - speech (at the level it had in the mixture)."""
         return self.mixture.with_waveform(self.mixture.waveform - self.speech.waveform / self.gain)
+
+    @property
+    def masked(self) -> Audio:
+        """The mixture under the mask: what fusion kept, before later stages."""
+        return self.mixture.with_waveform(apply_mask(self.mixture.waveform, self.mask))
 
     def with_speech(self, waveform: Tensor) -> Separation:
         """Another speech estimate `[channels, samples]` for the same mixture and mask."""

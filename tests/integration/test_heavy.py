@@ -123,7 +123,7 @@ def test_best_pipeline_on_full_size_networks(tmp_path: Path) -> None:
     for name in ("whisper-base.en", "panns-cnn14", "squim_objective"):
         (file,) = models()[name].files
         assert file.size_mb
-        size = (folder / file.sources[0].name).stat().st_size
+        size = (folder / file.urls[0].name).stat().st_size
         assert size == pytest.approx(file.size_mb * 1e6, rel=0.03)
     save(noise(5.0, 48000, channels=2), tmp_path / "clip.wav", "PCM_16")
     (tmp_path / "set.csv").write_text("path,transcript\nclip.wav,what nobody said\n")

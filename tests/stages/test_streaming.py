@@ -21,9 +21,11 @@ from speechclean.stages.enhancement import denoiser
 from speechclean.stages.enhancement.denoiser import Denoiser
 from speechclean.stages.enhancement.identity import Identity
 from speechclean.stages.fusion.mean_mask import MeanMask
+from speechclean.stages.fusion.mean_waveform import MeanWaveform
 from speechclean.stages.long_separation import LongSeparation
 from speechclean.stages.pipeline import Pipeline
 from speechclean.stages.postprocess.beta_wiener import BetaWiener
+from speechclean.stages.postprocess.floor import Floor
 from speechclean.stages.postprocess.loudness import Loudness
 from speechclean.stages.separators import demucs
 from speechclean.stages.separators.demucs import DemucsSeparator
@@ -96,6 +98,9 @@ def test_streamed_equals_in_memory(
         {"enhancement": Identity(), "postprocess": {}},
         {"enhancement": Denoiser("dns64", wet=0.0), "postprocess": {"wiener": BetaWiener(0.0)}},
         {"postprocess": {"loudness": Loudness(target_lufs=-30.0)}},
+        {"fusion": MeanMask(exponent=1.0)},
+        {"postprocess": {"floor": Floor(-14.0), "loudness": Loudness()}},
+        {"fusion": MeanWaveform(weights={"one": 2.0})},
     ],
 )
 def test_any_choice_of_stages(models: Path, tmp_path: Path, stages: dict[str, object]) -> None:
@@ -133,6 +138,24 @@ def test_a_gain_is_fused_as_a_gain_in_a_stream_too(models: Path, tmp_path: Path)
     separators = {**pipeline(models).separators, "enhancer": Enhancer()}
     audio = swelling(4.0, 48000, 2)
     memory, disk = both(pipeline(models, separators=separators), audio, tmp_path)
+    assert (torch.cat(list(disk.cleaned()), -1) - memory.waveform).abs().max() <= 1e-5
+
+
+def test_a_floor_that_comes_and_goes_in_a_stream_too(models: Path, tmp_path: Path) -> None:
+    """Longer holds than a block: what it looks at has to be read with it."""
+    floor = Floor(-14.0, adaptive=True, active_db=-18.0, hold_s=1.3)
+    stages = {
+        "separators": {"enhancer": Enhancer()},
+        "enhancement": Identity(),
+        "postprocess": {"wiener": BetaWiener(0.25), "floor": floor, "loudness": Loudness()},
+    }
+    quiet, loud = noise(7.0, 44100, 0.01, 2), noise(2.0, 44100, 0.3, 2)
+    turns = [quiet.waveform, loud.waveform, quiet.waveform, loud.waveform]
+    audio = quiet.with_waveform(torch.cat(turns, -1))
+    presence = floor.presence(pipeline(models, **{**stages, "postprocess": {}})([audio])[0])
+    assert presence.min() == 0
+    assert presence.max() == pytest.approx(1, abs=1e-6)
+    memory, disk = both(pipeline(models, **stages), audio, tmp_path)
     assert (torch.cat(list(disk.cleaned()), -1) - memory.waveform).abs().max() <= 1e-5
 
 

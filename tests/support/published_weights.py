@@ -157,7 +157,7 @@ def write_metrics(folder: Path) -> None:
         ("panns-cnn14", {"model": architecture().state_dict()}),
         ("squim_objective", squim_objective_base().state_dict()),
     ):
-        torch.save(content, folder / models()[name].files[0].sources[0].name)
+        torch.save(content, folder / models()[name].files[0].urls[0].name)
 
 
 def write_roformer(folder: Path, name: str) -> tuple[Path, Path]:
@@ -165,7 +165,7 @@ def write_roformer(folder: Path, name: str) -> tuple[Path, Path]:
     from speechclean.stages.separators.roformer_network import RoformerConfig, RoformerNetwork
 
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint, config = (folder / file.sources[0].name for file in models()[name].files)
+    checkpoint, config = (folder / file.urls[0].name for file in models()[name].files)
     config.write_text(_ROFORMER.format(**ROFORMERS[name]))
     torch.manual_seed(0)
     torch.save(RoformerNetwork(RoformerConfig.read(config)).inner.state_dict(), checkpoint)

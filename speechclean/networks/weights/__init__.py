@@ -4,6 +4,8 @@ bags          which networks make up a model of demucs
 published     files of published models by their names
 missing       what to say when something is not there
 fetch         get a file, resumed and verified
+packages      files that travel inside packages of the package index
+fetch_errors  what a fetch can fail with
 search_path   the folders that are looked through, and what is known of a file's content
 registry      what there is: `assets/weights.yaml`
 """

@@ -10,13 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 import requests
 
-from .registry import File, Source
+from .fetch_errors import FetchError, NoNetwork, WrongContentError
+from .packages import Packages
+from .registry import File, PackageSource, Source
 from .search_path import note
 
 #: Seconds to connect, and to wait for the next bytes.
@@ -24,24 +27,27 @@ TIMEOUT_S = (5.0, 20.0)
 #: Seconds until a source answers at all, names looked up and redirects followed; two sources stay
 #: below half a minute.
 ANSWER_S = 12.0
+#: The same of a source that is not the last.
+FIRST_ANSWER_S = 6.0
 ATTEMPTS = 4
 PIECE = 2**16
 Progress = Callable[[int, int | None], None]
 
 
-class FetchError(RuntimeError):
-    """A file that could not be fetched; the message says from where and why."""
+@dataclass(frozen=True)
+class Session:
+    """What the fetches of one command share: packages, and hosts that did not answer."""
+
+    packages: Packages
+    silent: set[str] = field(default_factory=set)
 
 
-class NoNetwork(FetchError):  # noqa: N818 (reads as what it says)
-    """No source could be reached at all."""
-
-
-class _WrongContentError(FetchError):
-    """What came is not what the publisher promised."""
-
-
-def fetch(file: File, folder: Path, progress: Progress | None = None) -> Path:
+def fetch(
+    file: File,
+    folder: Path,
+    progress: Progress | None = None,
+    session: Session | None = None,
+) -> Path:
     """The file, from the first of its sources that works.
 
     `progress` is called with the bytes so far and the bytes in all, or None. The file grows as
@@ -49,32 +55,52 @@ def fetch(file: File, folder: Path, progress: Progress | None = None) -> Path:
     sha256 is what the table or the hub's header promises. Raises `FetchError` with the reason of
     every source.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if session is None:
+        with Packages() as packages:
+            return fetch(file, folder, progress, Session(packages))
     tell: Progress = progress or (lambda *_: None)
     reasons, silent = [], True
     for source in file.sources:
-        target = folder / source.name
+        target, known = folder / file.name_from(source), file.sha256_from(source)
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             with _alone(target.with_name(target.name + ".part")) as part:
                 if not target.is_file():  # another process may have finished it meanwhile
-                    found = _complete(source, part, tell)
-                    if not source.sha256:
+                    found = _from_source(source, file, part, tell, session)
+                    if not known:
                         note(target, found)
                     Path(part.name).replace(target)
                 else:
                     Path(part.name).unlink()
             for other in file.sources:  # begun from another source, by a run that was killed
-                (folder / f"{other.name}.part").unlink(missing_ok=True)
+                (folder / f"{file.name_from(other)}.part").unlink(missing_ok=True)
             return target
         except FetchError as error:
-            reasons.append(f"{source.url}: {error}")
+            reasons.append(f"{source}: {error}")
             silent &= isinstance(error, NoNetwork)
         except OSError as error:
             raise FetchError(f"{target}: cannot be written ({error})") from error
     if silent:
-        hosts = dict.fromkeys(str(urlsplit(source.url).hostname) for source in file.sources)
+        hosts = dict.fromkeys(str(urlsplit(source.url).hostname) for source in file.urls)
         raise NoNetwork(f"there is no network: {' and '.join(hosts)} cannot be reached")
     raise FetchError("; ".join(reasons))
+
+
+def _from_source(
+    source: Source | PackageSource, file: File, part: BinaryIO, tell: Progress, session: Session
+) -> str:
+    """Bring the part to its full and right content; its sha256."""
+    if isinstance(source, PackageSource):
+        return session.packages.write(file, source, part)
+    host = urlsplit(source.url).netloc
+    if host in session.silent:
+        raise NoNetwork("no network, or the server cannot be reached")
+    try:
+        last = source is file.sources[-1]
+        return _complete(source, file, part, tell, ANSWER_S if last else FIRST_ANSWER_S)
+    except NoNetwork:
+        session.silent.add(host)
+        raise
 
 
 @contextmanager
@@ -102,13 +128,15 @@ def _inode(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_ino
 
 
-def _complete(source: Source, part: BinaryIO, progress: Progress) -> str:
+def _complete(
+    source: Source, file: File, part: BinaryIO, progress: Progress, answer_s: float
+) -> str:
     """Bring the part to its full and right content, over several attempts; its sha256."""
     for attempt in range(ATTEMPTS):
         try:
-            promised = _download(source.url, part, progress)
-            return _checked(part, source.sha256 or promised)
-        except _WrongContentError:
+            promised = _download(source.url, part, progress, answer_s)
+            return _checked(part, file.sha256_from(source) or promised)
+        except WrongContentError:
             # The part that was resumed may be of another version: once more from the start.
             part.truncate(0)
             if attempt:
@@ -137,11 +165,11 @@ def _complete(source: Source, part: BinaryIO, progress: Progress) -> str:
     raise FetchError(f"{reason}, {ATTEMPTS} times; what came is kept, fetch again to resume")
 
 
-def _download(url: str, part: BinaryIO, progress: Progress) -> str | None:
+def _download(url: str, part: BinaryIO, progress: Progress, answer_s: float) -> str | None:
     """Append what is missing. Returns the sha256 that the hub tells of the file, if it does."""
     done = part.seek(0, 2)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
-    with _opened(url, headers) as answer:
+    with _opened(url, headers, answer_s) as answer:
         told = next(
             (
                 seen.headers["X-Linked-Etag"]
@@ -156,10 +184,10 @@ def _download(url: str, part: BinaryIO, progress: Progress) -> str | None:
         if answer.status_code == 416:
             if answer.headers.get("Content-Range", "").endswith(f"/{done}"):
                 return promised
-            raise _WrongContentError("what was there from before is longer than the file")
+            raise WrongContentError("what was there from before is longer than the file")
         answer.raise_for_status()
         if answer.headers.get("Content-Type", "").startswith("text/html"):  # a sign-in page, say
-            raise _WrongContentError("the server sent a web page")
+            raise WrongContentError("the server sent a web page")
         if done and answer.status_code != 206:  # the server knows no ranges
             part.truncate(0)
             done = 0
@@ -176,7 +204,7 @@ def _download(url: str, part: BinaryIO, progress: Progress) -> str | None:
         return promised
 
 
-def _opened(url: str, headers: dict[str, str]) -> requests.Response:
+def _opened(url: str, headers: dict[str, str], answer_s: float) -> requests.Response:
     """The answer, once its headers are there.
 
     Raises `NoNetwork` if that takes too long: a socket's own timeouts know nothing of slow name
@@ -192,22 +220,22 @@ def _opened(url: str, headers: dict[str, str]) -> requests.Response:
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(ANSWER_S)
+    thread.join(answer_s)
     if not found:
-        raise NoNetwork(f"no answer within {ANSWER_S:.0f} s")
+        raise NoNetwork(f"no answer within {answer_s:.0f} s")
     if isinstance(found[0], BaseException):
         raise found[0]
     return found[0]
 
 
 def _checked(part: BinaryIO, expected: str | None) -> str:
-    """The part's sha256. Raises `_WrongContentError`."""
+    """The part's sha256. Raises `WrongContentError`."""
     part.seek(0)
     found = hashlib.file_digest(cast(io.BufferedReader, part), "sha256").hexdigest()
     if not part.tell():
-        raise _WrongContentError("the server sent nothing")
+        raise WrongContentError("the server sent nothing")
     if expected and not found.startswith(expected):
-        raise _WrongContentError(
+        raise WrongContentError(
             f"wrong content: its sha256 is {found[:16]}…, promised is {expected[:16]}…"
         )
     return found

@@ -19,18 +19,24 @@ class MissingWeights(RuntimeError):  # noqa: N818 (reads as what it says)
         self.models = models
 
 
-def missing(name: str, urls: list[str], first: Path | None = None) -> MissingWeights:
+def missing(
+    name: str,
+    urls: list[str],
+    first: Path | None = None,
+    sizes: list[float | None] | None = None,
+) -> MissingWeights:
     """The error for missing published files.
 
-    It names the command that fetches them and its size, or where to put them.
+    It names the command that fetches them and its size, or where to put them. `sizes` in 10^6
+    bytes; None looks them up by the urls.
     """
     model = registry.models().get(name)
     files = "\n".join(f"    {url}" for url in urls)
     several = len(urls) > 1
     text = f"{name}: {len(urls)} published weights file{'s are' if several else ' is'} missing. "
     if model:
-        per_file = {source.url: file.size_mb for file in model.files for source in file.sources}
-        sizes = [per_file.get(url) for url in urls]
+        per_file = {str(source): file.size_mb for file in model.files for source in file.sources}
+        sizes = sizes or [per_file.get(url) for url in urls]
         about = (
             f"about {sum(size for size in sizes if size):.0f} MB"
             if all(sizes)

@@ -38,8 +38,12 @@ def published_files(name: str, first: Path | None = None) -> list[Path]:
     """
     model = registry.models()[name]
     found = [(file, locate(file, first)) for file in model.files]
-    if absent := [file.sources[-1].url for file, path in found if path is None]:
-        raise missing(name, absent, first)
+    if absent := [file for file, path in found if path is None]:
+        addresses = [
+            f"{(file.urls or file.sources)[-1]}{f'  as {file.name}' if file.name else ''}"
+            for file in absent
+        ]
+        raise missing(name, addresses, first, [file.size_mb for file in absent])
     return [verified(path, file) for file, path in found if path]
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from speechclean.networks.checkpoints import CheckpointError
 from speechclean.system.atomic_files import written_whole
 
-from .registry import File
+from .registry import File, PackageSource
 
 #: Sums of the files that were fetched into a folder, as `sha256sum -c` reads them.
 SUMS = "SHA256SUMS"
@@ -68,12 +68,19 @@ def folders(first: Path | None = None) -> list[Path]:
 def locate(file: File, first: Path | None = None) -> Path | None:
     """Where a file of the table lies, under the name of any of its sources; None if nowhere.
 
-    `first` is looked through before the usual folders.
+    `first` is looked through before the usual folders. In the Hugging Face cache a pinned file of
+    another content is another version of it, and is passed over.
     """
     for source in file.sources:
-        for folder in [*folders(first), *_hub_folders(source.url)]:
-            if (folder / source.name).is_file():
-                return folder / source.name
+        for folder in folders(first):
+            if (path := folder / file.name_from(source)).is_file():
+                return path
+        if isinstance(source, PackageSource):
+            continue
+        for folder in _hub_folders(source.url):
+            path = folder / source.name
+            if path.is_file() and (not file.sha256 or sha256(path) == file.sha256):
+                return path
     return None
 
 
@@ -88,15 +95,15 @@ def verified(path: Path, file: File) -> Path:
 
 
 def known_sha256(path: Path, file: File) -> str | None:
-    """The sha256 that the publisher states, or that was noted beside the file when it was fetched.
+    """The sha256 that is pinned, that the publisher states, or that was noted when it was fetched.
 
-    None if neither is known.
+    The last stands beside the file. None if none is known.
     """
     stated = next(
-        (source.sha256 for source in file.sources if source.name == path.name and source.sha256),
+        (source.sha256 for source in file.urls if source.name == path.name and source.sha256),
         None,
     )
-    return stated or noted(path.parent).get(path.name)
+    return file.sha256 or stated or noted(path.parent).get(path.name)
 
 
 def noted(folder: Path) -> dict[str, str]:

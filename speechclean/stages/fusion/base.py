@@ -1,10 +1,8 @@
-"""What all fusion rules share.
-
-A rule says how masks `[separators, channels, freqs, frames]` become one.
-"""
+"""What all fusion rules share: what each separator heard, on the mixture's STFT."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,44 +26,42 @@ HEARD = 0.9
 
 
 @dataclass(frozen=True)
-class MaskFusion(ABC):
-    """Masks of the separators, combined by a rule and applied to the mixture.
+class FusionRule(ABC):
+    """Each separator's mask on the mixture.
 
-    A separator's mask is the ratio of its stems' powers, or its gain on the mixture where its
-    answer is one (`Stems.is_gain`).
+    That is the ratio of its stems, or its gain on the mixture where its answer is one
+    (`Stems.is_gain`).
 
     window_s: STFT window in seconds, rounded to a power of two of samples
     eps: keeps the ratio of two silences at 0 instead of NaN
+    exponent: p of the ratio |speech|^p / (|speech|^p + |music|^p): 2 compares powers, 1 magnitudes,
+        which is softer; less leaves more music and harms the voice less
     """
 
     window_s: float = 0.085
     eps: float = 1e-10
+    exponent: float = 2.0
 
     def __post_init__(self) -> None:
         if not 0.005 <= self.window_s <= 1:
             raise ValueError(f"window_s={self.window_s} must be between 0.005 and 1 second")
         if self.eps <= 0:
             raise ValueError(f"eps={self.eps} must be above 0")
-
-    @abstractmethod
-    def combine(self, masks: Tensor, names: list[str]) -> Tensor:
-        """One mask from many.
-
-        Shape: `[separators, channels, freqs, frames]` -> `[channels, freqs, frames]`.
-        """
+        if not 0 < self.exponent < math.inf:
+            raise ValueError(f"exponent={self.exponent} must be above 0; 2 compares powers")
 
     @torch.inference_mode()
     def __call__(self, mixture: Audio, stems: Mapping[str, Stems]) -> Separation:
-        """The mixture, masked. Raises `ValueError` without any stems."""
+        """One estimate from many. Raises `ValueError` without any stems."""
         if not stems:
             raise ValueError(
                 "nothing to fuse: give at least one separator, e.g. separators=[embedded_htdemucs]"
             )
-        masks = torch.stack([self.mask(mixture, answer) for answer in stems.values()])
-        # Rounding may step over the edges by a part in 10^7 (geometric mean of ones): hold 0 <=
-        # mask <= 1 exactly.
-        mask = self.combine(masks, list(stems)).clamp(0, 1)
-        return Separation(mixture, mixture.with_waveform(apply_mask(mixture.waveform, mask)), mask)
+        return self.fuse(mixture, stems)
+
+    @abstractmethod
+    def fuse(self, mixture: Audio, stems: Mapping[str, Stems]) -> Separation:
+        """The same of one or more stems."""
 
     def mask(self, mixture: Audio, stems: Stems) -> Tensor:
         """One separator's mask on the mixture's STFT, the band above its Nyquist filled.
@@ -83,7 +79,7 @@ class MaskFusion(ABC):
         mask = (
             gain_mask(spectrum(stems.speech), spectrum(mixture), eps)
             if stems.is_gain
-            else ratio_mask(spectrum(stems.speech), spectrum(stems.music), eps)
+            else ratio_mask(spectrum(stems.speech), spectrum(stems.music), eps, self.exponent)
         )
         if stems.speech.sample_rate >= mixture.sample_rate:
             return mask
@@ -91,7 +87,27 @@ class MaskFusion(ABC):
 
 
 @dataclass(frozen=True)
-class WeightedMaskFusion(MaskFusion, ABC):
+class MaskFusion(FusionRule, ABC):
+    """Masks, combined by a rule and applied to the mixture."""
+
+    @abstractmethod
+    def combine(self, masks: Tensor, names: list[str]) -> Tensor:
+        """One mask from many.
+
+        Shape: `[separators, channels, freqs, frames]` -> `[channels, freqs, frames]`.
+        """
+
+    def fuse(self, mixture: Audio, stems: Mapping[str, Stems]) -> Separation:
+        """The mixture, masked."""
+        masks = torch.stack([self.mask(mixture, answer) for answer in stems.values()])
+        # Rounding may step over the edges by a part in 10^7 (geometric mean of ones): hold 0 <=
+        # mask <= 1 exactly.
+        mask = self.combine(masks, list(stems)).clamp(0, 1)
+        return Separation(mixture, mixture.with_waveform(apply_mask(mixture.waveform, mask)), mask)
+
+
+@dataclass(frozen=True)
+class WeightedRule(FusionRule, ABC):
     """A rule that trusts separators differently.
 
     weights: trust by separator name, e.g. `{embedded_htdemucs: 2}`; those not named count 1; None:
@@ -117,3 +133,8 @@ class WeightedMaskFusion(MaskFusion, ABC):
             device=like.device,
         )
         return (weights / weights.sum())[:, None, None, None]
+
+
+@dataclass(frozen=True)
+class WeightedMaskFusion(WeightedRule, MaskFusion, ABC):
+    """A rule about masks that trusts separators differently."""

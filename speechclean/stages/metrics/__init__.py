@@ -16,12 +16,24 @@ tells its `unit` and whether `higher_is_better` (None: a level, neither good nor
     wer_vs_mixture       without a transcript: other words than in the mixture
     wer_whisper          the same by Whisper (published weights)
     wer                  error rates of words and characters against the transcript, by pocketsphinx
+    speaker_similarity   whether the voice stays that of the clean reference, 0 to 1
+    dnsmos_sig           without a reference, how good speech would sound to listeners, 1 to 5, by
+                         DNSMOS: the speech itself,
+    dnsmos_bak           what is behind it,
+    dnsmos_ovrl          both together,
+    dnsmos_p808          and the sound as a whole, by another network
+    distillmos           the same, by DistillMOS
     lufs                 integrated loudness
     true_peak_dbtp       highest level between the samples
     bandwidth_hz         how far up the sound reaches
     music_to_speech_db   energy in the bins that the fused mask gives to music, over those it gives
                          to speech
     music_residual_db    level in the pauses of the speech, over the level in the speech
+    dnsmos               the networks of DNSMOS and what is around them
+    distillmos_network   the network of DistillMOS
+    speaker_encoder      embeddings of voices
+    mel                  mel spectra, as published networks hear them
+    windows              a network over the windows of a sound
     decomposition        an estimate split into target, interference and artefacts
     reference            the clean reference, brought to the shape of what is judged
     decibels             ratios of energies within bounds
@@ -29,8 +41,8 @@ tells its `unit` and whether `higher_is_better` (None: a level, neither good nor
     music_presence_max   whether a sound tagger hears music anywhere
     music_presence       probability of music by PANNs' Cnn14 (published weights); _max: in the
                          worst window
-    memo                 who listens to one sound at a time and remembers the last few. Shared by
-                         the metrics that hear words or speech
+    memo                 who listens to a sound once and remembers the last few answers. Shared by
+                         the metrics that ask one network for several numbers
     squim_si_sdr         what SI-SDR would be, guessed without a reference
     squim_pesq           what PESQ would be, guessed without a reference
     squim                STOI guessed without a reference (published weights); _pesq, _si_sdr: the

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from speechclean.audio.loudness import integrated_lufs, true_peak_dbtp
-from speechclean.audio.stft import apply_mask
 from speechclean.stages.types import Separation
 
 
@@ -44,11 +43,7 @@ class Loudness:
     def gain_db(self, separation: Separation) -> float:
         """The change of level in dB; 0 where the loudness cannot be measured (silence)."""
         mixture, speech = separation.mixture, separation.speech
-        fused = (
-            mixture.with_waveform(apply_mask(mixture.waveform, separation.mask))
-            if self.target_lufs is None
-            else mixture
-        )
+        fused = separation.masked if self.target_lufs is None else mixture
         return self.gain_for(
             integrated_lufs(speech),
             true_peak_dbtp(speech),

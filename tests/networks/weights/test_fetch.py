@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from speechclean.networks.weights import fetch as module
-from speechclean.networks.weights.fetch import FetchError, NoNetwork, fetch
+from speechclean.networks.weights.fetch import fetch
+from speechclean.networks.weights.fetch_errors import FetchError, NoNetwork
 from speechclean.networks.weights.registry import File, Source
 from tests.networks.weights.server import Publisher, serving
 

@@ -17,7 +17,7 @@ from speechclean.networks.weights.registry import TableError, models
 
 
 def addresses(name: str) -> list[str]:
-    return [source.url for file in models()[name].files for source in file.sources]
+    return [source.url for file in models()[name].files for source in file.urls]
 
 
 @pytest.mark.parametrize("path", sorted(REMOTE_ROOT.glob("*.yaml")), ids=lambda path: path.stem)
@@ -29,7 +29,7 @@ def test_every_bag_of_demucs(path: Path) -> None:
         expected += [f"{hub}/{signature}.safetensors", legacy[signature]]
     assert addresses(path.stem) == expected
     for file in models()[path.stem].files:
-        assert file.sources[1].name.endswith(f"-{file.sources[1].sha256}.th")
+        assert file.urls[1].name.endswith(f"-{file.urls[1].sha256}.th")
 
 
 def test_the_other_publishers() -> None:
@@ -51,7 +51,7 @@ def test_the_sums_of_roformers() -> None:
         "files"
     ]
     (checkpoint, _config) = models()["roformer_mel_kim"].files
-    for source in checkpoint.sources:
+    for source in checkpoint.urls:
         assert source.sha256 == known[source.name]["sha256"]
         assert checkpoint.size_mb == round(known[source.name]["size"] / 1e6)
 

@@ -90,7 +90,7 @@ def test_a_folder_of_ones_own_comes_first(tmp_path: Path) -> None:
     usual = search_path.folders()
     with pytest.raises(weights.MissingWeights, match=str(tmp_path)):
         weights.denoiser_file("dns64", tmp_path)
-    name = registry.models()["dns64"].files[0].sources[0].name
+    name = registry.models()["dns64"].files[0].urls[0].name
     (tmp_path / name).write_bytes(b"")
     assert search_path.locate(registry.models()["dns64"].files[0], tmp_path) == tmp_path / name
     assert search_path.folders(tmp_path) == [tmp_path, *usual]

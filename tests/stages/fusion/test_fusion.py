@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from omegaconf import OmegaConf
 
 from speechclean.audio.waveform import Audio, resample
 from speechclean.stages import fusion
-from speechclean.stages.fusion.base import MaskFusion
+from speechclean.stages.fusion.base import FusionRule, MaskFusion
 from speechclean.stages.fusion.geometric_mask import GeometricMask
 from speechclean.stages.fusion.max_mask import MaxMask
 from speechclean.stages.fusion.mean_mask import MeanMask
+from speechclean.stages.fusion.mean_waveform import MeanWaveform
 from speechclean.stages.fusion.median_mask import MedianMask
 from speechclean.stages.fusion.min_mask import MinMask
 from speechclean.stages.types import Stems
@@ -41,7 +43,7 @@ def stems(seed: int, like: Audio, rate: int = 24000) -> Stems:
     [(24000, 1, 1.0), (48000, 2, 0.7), (8000, 8, 0.1), (22050, 2, 0.003)],
 )
 def test_conservation_shape_and_range(
-    rule: MaskFusion, rate: int, channels: int, seconds: float
+    rule: FusionRule, rate: int, channels: int, seconds: float
 ) -> None:
     mixture = noise(seconds, rate, 0.9, channels)
     before = mixture.waveform.clone()
@@ -57,7 +59,7 @@ def test_conservation_shape_and_range(
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_fusing_a_stem_with_itself_changes_nothing(rule: MaskFusion) -> None:
+def test_fusing_a_stem_with_itself_changes_nothing(rule: FusionRule) -> None:
     mixture = noise(1.0)
     one = stems(1, mixture)
     alone, twice = rule(mixture, {"a": one}), rule(mixture, {"a": one, "b": one, "c": one})
@@ -65,7 +67,7 @@ def test_fusing_a_stem_with_itself_changes_nothing(rule: MaskFusion) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_silence_gives_silence(rule: MaskFusion) -> None:
+def test_silence_gives_silence(rule: FusionRule) -> None:
     silent = Audio(torch.zeros(1, 24000), 24000)
     result = rule(silent, {"a": Stems(silent, silent)})
     assert not result.speech.waveform.any()
@@ -115,10 +117,45 @@ def test_band_above_the_separator_is_never_cut() -> None:
     mixture = voice.with_waveform(voice.waveform + treble.waveform)
     heard = resample(mixture, 24000)
     silent = heard.with_waveform(torch.zeros_like(heard.waveform))
-    kept = MeanMask()(mixture, {"all_speech": Stems(heard, silent)}).speech
-    assert level_db(kept.waveform - mixture.waveform) < -60
-    cut = MeanMask()(mixture, {"all_music": Stems(silent, heard)}).speech
-    assert level_db(cut.waveform) < -80
+    for rule in (MeanMask(), MeanMask(exponent=1.0), MeanWaveform()):
+        kept = rule(mixture, {"all_speech": Stems(heard, silent)}).speech
+        assert level_db((kept.waveform - mixture.waveform)[:, 4000:-4000]) < -60
+        cut = rule(mixture, {"all_music": Stems(silent, heard)}).speech
+        assert level_db(cut.waveform) < -80
+
+
+@pytest.mark.parametrize("rule", [cls for cls in map(type, RULES) if issubclass(cls, MaskFusion)])
+@pytest.mark.parametrize(("exponent", "expected"), [(1.0, 0.75), (2.0, 0.9), (3.0, 27 / 28)])
+def test_the_exponent_by_hand(rule: type[MaskFusion], exponent: float, expected: float) -> None:
+    """Where the voice is three times the music."""
+    mixture = noise(1.0, level=0.2)
+    voice, music = (mixture.with_waveform(part * mixture.waveform) for part in (0.75, 0.25))
+    mask = rule(eps=1e-16, exponent=exponent)(mixture, {"a": Stems(voice, music)}).mask
+    assert torch.allclose(mask, torch.full_like(mask, expected), atol=1e-3)
+
+
+def test_the_mean_of_waveforms_by_hand() -> None:
+    mixture = noise(1.0, level=0.2)
+    rest = mixture.with_waveform(torch.zeros_like(mixture.waveform))
+    heard = {
+        name: Stems(mixture.with_waveform(part * mixture.waveform), rest)
+        for name, part in {"a": 0.2, "b": 0.6}.items()
+    }
+    for rule, gain in ((MeanWaveform(), 0.4), (MeanWaveform(weights={"a": 3.0}), 0.3)):
+        result = rule(mixture, heard)
+        assert torch.allclose(result.speech.waveform, gain * mixture.waveform, atol=1e-5)
+        assert torch.allclose(result.mask, torch.full_like(result.mask, gain), atol=1e-3)
+
+
+def test_a_mean_of_waveforms_has_the_phase_of_the_separators_and_a_mask_of_at_most_one() -> None:
+    mixture = noise(1.0, level=0.2)
+    other = noise(1.0, level=1.0, seed=9)
+    result = MeanWaveform()(mixture, {"a": Stems(other, mixture)})
+    assert torch.allclose(result.speech.waveform, other.waveform, atol=1e-5)
+    assert result.mask.max() == 1
+    against = mixture.with_waveform(-mixture.waveform)
+    both = {"a": Stems(mixture, mixture), "b": Stems(against, mixture)}
+    assert level_db(MeanWaveform()(mixture, both).speech.waveform) < -120
 
 
 @pytest.mark.parametrize("gain", [0.1, 0.5, 1.0])
@@ -169,6 +206,10 @@ def test_the_band_above_an_enhancer_is_treated_as_above_a_separator() -> None:
     [
         (lambda: MaxMask(window_s=0), "window_s"),
         (lambda: MeanMask(eps=0), "eps"),
+        (lambda: MaxMask(exponent=0.0), "exponent"),
+        (lambda: MeanWaveform(exponent=math.nan), "exponent"),
+        (lambda: MeanWaveform(weights={"a": 0.0}), "weights.a"),
+        (lambda: MeanWaveform()(noise(0.1), {}), "separators="),
         (lambda: MeanMask(weights={"a": -1.0}), "weights.a"),
         (lambda: MeanMask()(noise(0.1), {}), "separators="),
     ],

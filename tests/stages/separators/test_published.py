@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def signatures(name: str) -> list[str]:
-    return [Path(file.sources[0].name).stem for file in models()[name].files]
+    return [Path(file.urls[0].name).stem for file in models()[name].files]
 
 
 def separator(name: str, *overrides: str) -> DemucsSeparator:

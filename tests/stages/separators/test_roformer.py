@@ -159,7 +159,7 @@ def test_a_published_one_by_its_name(tmp_path: Path) -> None:
     folder = tmp_path / "weights"
     folder.mkdir()
     path = write(folder, "bs")
-    checkpoint, settings = (file.sources[0].name for file in models()["roformer_bs_viperx"].files)
+    checkpoint, settings = (file.urls[0].name for file in models()["roformer_bs_viperx"].files)
     path.rename(folder / checkpoint)
     path.with_suffix(".yaml").rename(folder / settings)
     assert RoformerSeparator("roformer_bs_viperx", device="cpu")([noise(0.4, RATE, channels=2)])[

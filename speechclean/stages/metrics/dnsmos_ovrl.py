@@ -1,0 +1,27 @@
+"""How good speech and background sound together, by DNSMOS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from speechclean.stages.types import Separation, Track
+
+from .dnsmos import OVERALL, UsesDnsmos
+
+
+@dataclass(frozen=True)
+class DnsmosOverall(UsesDnsmos):
+    """How good speech and background sound together, 1 to 5, by DNSMOS P.835.
+
+    None for silence and for less than a quarter of a second.
+    """
+
+    unit: ClassVar[str] = ""
+    higher_is_better: ClassVar[bool | None] = True
+    reads_mask: ClassVar[bool] = False
+
+    def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
+        """The overall score."""
+        opinions = self.opinions(separation.speech)
+        return opinions[OVERALL] if opinions else None

@@ -2,10 +2,11 @@
 
     python -m experiments.pilot_data.make --out speechclean/assets/pilot
 
-Speech comes from flite, music from the composer of experiments/embedded_models rendered by
+Four voices are of today's synthesisers, and no training hears them (`experiments/voices`); two are
+flite's, as hard cases. Music comes from the composer of experiments/embedded_models rendered by
 FluidSynth. Neither texts, tunes nor levels were chosen by looking at what a separator makes of
-them; texts are such that pocketsphinx understands them without music. The same flite, FluidSynth
-and soundfont give the same samples.
+them; texts are such that a recogniser understands them without music. The same synthesisers,
+FluidSynth and soundfont give the same samples.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,112 +24,147 @@ import soxr
 
 from experiments.embedded_models.compose import compose, to_midi
 from experiments.embedded_models.render import render
+from experiments.voices.levels import gain
+from experiments.voices.speaking import Speaker
+from experiments.voices.split import voices_for
 
-HEAD_S, TAIL_S = 0.1, 0.4
+HEAD_S, TAIL_S, LEAST_TAIL_S = 0.1, 0.4, 0.15
 PEAK = 0.8
+
+
+FLITE = "flite:"
 
 
 @dataclass(frozen=True)
 class Track:
     """One mixture: the voice says `text`, the piece `style`/`seed` plays `snr_db` below it; lead-in
-    in seconds.
+    in seconds. `samples` is its length, None for what the speech takes.
     """
 
     alias: str
     voice: str
+    language: str
     text: str
     style: str
     seed: int
     snr_db: float
     rate: int
     channels: int
-    lead_s: float = 0.0
+    lead_s: float = HEAD_S
+    samples: int | None = None
     subtype: str = "PCM_16"
 
 
 TRACKS = [
     Track(
-        "seed_42_run1__text_batched_generated",
-        "slt",
-        "This is the first part of the story. Today we will talk about the history of the city "
-        "and the people who live there.",
-        "pop",
-        90_042,
-        6.0,
-        22_050,
-        1,
+        alias="seed_42_run1__text_batched_generated",
+        voice="flite:slt",
+        language="en",
+        text="This is the first part of the story. Today we will talk about the history of the "
+        "city and the people who live there.",
+        style="pop",
+        seed=90_042,
+        snr_db=6.0,
+        rate=22_050,
+        channels=1,
     ),
     Track(
-        "seed_42_run2__welcome_intro_generated",
-        "rms",
-        "Good morning and welcome to the show. We have a lot of news for you today.",
-        "orchestra",
-        90_043,
-        3.0,
-        24_000,
-        1,
-        0.9,
-        "PCM_24",
+        alias="seed_42_run2__welcome_intro_generated",
+        voice="am_onyx+am_puck",
+        language="en",
+        text="Hello and welcome to our little workshop. Today we are going to build a kite.",
+        style="orchestra",
+        seed=90_043,
+        snr_db=3.0,
+        rate=24_000,
+        channels=1,
+        lead_s=0.9,
+        samples=135_819,
+        subtype="PCM_24",
     ),
     Track(
-        "seed_7_run1__podcast_opening_take2",
-        "slt",
-        "People often ask me how I started to write. The answer is very simple. I had a lot of "
-        "time.",
-        "lofi",
-        90_107,
-        5.0,
-        44_100,
-        2,
+        alias="seed_7_run1__podcast_opening_take2",
+        voice="af_aoede+af_kore",
+        language="en",
+        text="I moved to this little island with two suitcases and a parrot, and I have never "
+        "wanted to leave.",
+        style="lofi",
+        seed=90_107,
+        snr_db=5.0,
+        rate=44_100,
+        channels=2,
+        samples=255_684,
     ),
     Track(
-        "narrator_b__chapter_03_part_1",
-        "rms",
-        "The old man looked at the water for a long time. Then he went back to the house.",
-        "ambient",
-        90_108,
-        8.0,
-        48_000,
-        1,
+        alias="narrator_b__chapter_03_part_1",
+        voice="em_santa",
+        language="es",
+        text="Cuando llegó la primavera, el viejo pescador pintó su barca de azul y volvió al mar.",
+        style="ambient",
+        seed=90_108,
+        snr_db=8.0,
+        rate=48_000,
+        channels=1,
+        samples=266_853,
     ),
     Track(
-        "seed_1234_run3__product_tour_final",
-        "slt",
-        "Thank you for your time this morning. We would like to tell you about the old bridge "
-        "and the new road.",
-        "electro",
-        90_234,
-        4.0,
-        44_100,
-        2,
-        1.0,
+        alias="seed_1234_run3__product_tour_final",
+        voice="joe",
+        language="en",
+        text="Hold the silver button until the lamp turns green. Your speaker is now ready for "
+        "its first song.",
+        style="electro",
+        seed=90_234,
+        snr_db=4.0,
+        rate=44_100,
+        channels=2,
+        lead_s=1.0,
+        samples=277_345,
     ),
     Track(
-        "seed_1234_run4__evening_news_generated",
-        "rms",
-        "The weather will be cold and dry in the north. There may be some rain on the coast "
+        alias="seed_1234_run4__evening_news_generated",
+        voice="flite:rms",
+        language="en",
+        text="The weather will be cold and dry in the north. There may be some rain on the coast "
         "later in the day.",
-        "folk",
-        90_235,
-        1.0,
-        24_000,
-        1,
+        style="folk",
+        seed=90_235,
+        snr_db=1.0,
+        rate=24_000,
+        channels=1,
     ),
 ]
 
 
-def speak(track: Track, folder: Path) -> np.ndarray:
-    """The sentence at the track's rate with its silences around: float64 `[samples]`."""
-    path = folder / "speech.wav"
+@cache
+def _speaker() -> Speaker:
+    return Speaker()
+
+
+def spoken(track: Track, folder: Path) -> tuple[np.ndarray, int]:
+    """The sentence as its synthesiser says it, float64 `[samples]`, and its rate in Hz."""
+    if not track.voice.startswith(FLITE):
+        voice = next(one for one in voices_for("pilot") if one.name == track.voice)
+        return _speaker().say(track.text, voice, seed=track.seed).astype(np.float64), voice.rate
+    path, voice = folder / "speech.wav", track.voice.removeprefix(FLITE)
     path.unlink(missing_ok=True)
-    subprocess.run(
-        ["flite", "-voice", track.voice, "-t", track.text, "-o", str(path)], check=True, timeout=60
-    )
+    command = ["flite", "-voice", voice, "-t", track.text, "-o", str(path)]
+    subprocess.run(command, check=True, timeout=60)
     wave, rate = soundfile.read(path)
     loud = np.flatnonzero(np.abs(wave) > 1e-2 * np.abs(wave).max())
-    wave = wave[max(0, loud[0] - rate // 50) : loud[-1] + rate // 50]
-    ends = (int((track.lead_s or HEAD_S) * track.rate), int(TAIL_S * track.rate))
-    return np.pad(soxr.resample(wave, rate, track.rate), ends)
+    return wave[max(0, loud[0] - rate // 50) : loud[-1] + rate // 50], rate
+
+
+def speak(track: Track, folder: Path) -> np.ndarray:
+    """The sentence at the track's rate with its silences around: float64 `[samples]`."""
+    wave, rate = spoken(track, folder)
+    wave = soxr.resample(wave, rate, track.rate)
+    lead, tail = int(track.lead_s * track.rate), int(TAIL_S * track.rate)
+    if track.samples is not None:
+        tail = track.samples - lead - len(wave)
+        if tail < LEAST_TAIL_S * track.rate:
+            raise RuntimeError(f"{track.alias}: {len(wave) / track.rate:.2f} s of speech, too long")
+    return np.pad(wave, (lead, tail))
 
 
 def play(track: Track, seconds: float, folder: Path) -> np.ndarray:
@@ -151,18 +188,9 @@ def mix(track: Track, folder: Path) -> tuple[np.ndarray, np.ndarray]:
     speech = speak(track, folder)[:, None].repeat(track.channels, axis=1)
     music = play(track, len(speech) / track.rate, folder)[: len(speech)]
     music = np.pad(music, ((0, len(speech) - len(music)), (0, 0)))
-    frame = track.rate // 50
-
-    def energy(wave: np.ndarray) -> np.ndarray:
-        whole = wave[: len(wave) // frame * frame]
-        return (whole**2).mean(axis=1).reshape(-1, frame).mean(axis=1)
-
-    on = energy(speech) > energy(speech).max() * 1e-4
-    music *= np.sqrt(
-        energy(speech)[on].mean() / energy(music)[on].mean() / 10 ** (track.snr_db / 10)
-    )
-    gain = PEAK / np.abs(speech + music).max()
-    return (speech + music) * gain, speech * gain
+    music = music * gain(speech, music, track.rate, track.snr_db)
+    scale = PEAK / np.abs(speech + music).max()
+    return (speech + music) * scale, speech * scale
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -179,14 +207,18 @@ def main(argv: Sequence[str] | None = None) -> None:
             row = {"path": f"{track.alias}.flac", "reference": f"{track.alias}.reference.flac"}
             soundfile.write(args.out / row["path"], mixture, track.rate, subtype=track.subtype)
             soundfile.write(args.out / row["reference"], speech, track.rate, subtype=track.subtype)
-            rows.append(row | {"transcript": track.text, "alias": track.alias})
+            rows.append(
+                row | {"transcript": track.text, "alias": track.alias, "language": track.language}
+            )
             print(
                 f"{track.alias}: {len(speech) / track.rate:.1f} s, {track.channels} ch, "
                 f"{track.rate} Hz, {track.snr_db} dB"
             )
-    with (args.out / "manifest.csv").open("w", newline="") as file:
+    with (args.out / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(
-            file, ["path", "reference", "transcript", "alias"], lineterminator="\n"
+            file,
+            ["path", "reference", "transcript", "alias", "language"],
+            lineterminator="\n",
         )
         writer.writeheader()
         writer.writerows(rows)

@@ -158,7 +158,8 @@ class OrdinarySession:
         folder, metrics = self.executor.options.folder, self.experiment.metrics
         name, seed = self.config["name"], self.config["seed"]
         try:
-            return [html_report.write_page(results, means, metrics, folder, name, seed)]
+            asked = self.experiment.verdict.asked
+            return [html_report.write_page(results, means, metrics, folder, name, seed, asked)]
         except Exception as error:  # noqa: BLE001 (see above)
             log.warning("report.html could not be written (%s: %s)", type(error).__name__, error)
             return []

@@ -6,6 +6,7 @@ this; what differs between them is in their `Session`.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -17,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from speechclean.experiment.batch.session import BatchSession
+from speechclean.experiment.config import judging
 from speechclean.experiment.config.assemble import Experiment
 from speechclean.experiment.config.prepare import prepare
 from speechclean.experiment.config.validate import validate
@@ -32,6 +34,8 @@ from .executor import Session
 from .in_process import OrdinarySession
 from .load_networks import load
 from .run_params import run_params
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,9 @@ def run_experiment(
             session.record_end(run, results)
             if experiment.tracking.log_model:
                 serving.log_model(run, config, experiment.weights)
-        terminal_table.print_table(console, results, means, metrics, folder, run.id)
+        terminal_table.print_table(
+            console, results, metrics, folder, run.id, experiment.verdict.asked
+        )
         session.close()
     failed = [result.alias for result in results if result.failed]
     return Result(means, results, failed, tally.metrics(), stopped)
@@ -117,6 +123,10 @@ def run_experiment(
 def _prepared(cfg: DictConfig, sweeping: bool) -> Experiment:
     """The experiment of a config, its networks loaded and its folders and store made."""
     experiment = validate(cfg, sweeping)
+    if deaf := judging.deafness(
+        experiment.guard, experiment.verdict, experiment.metrics, experiment.tracks
+    ):
+        log.warning(deaf)
     if experiment.batch is None:  # a batch's workers load the networks, each its own
         load(experiment)  # before anything is written: what is no checkpoint is the config's error
     prepare(experiment, Path(cfg.output.dir))
@@ -175,7 +185,8 @@ def _write(
     tracks, metrics = session.tracks, experiment.metrics
     results = [found[track.alias] for track in tracks if track.alias in found]
     means = {**means_of(results, metrics), **session.counts(results)}
-    files = tables.write_all(results, means, metrics, record.folder, config)
+    asked = experiment.verdict.asked
+    files = tables.write_all(results, means, metrics, record.folder, config, asked)
     files += session.write_reports(results, means)
     return means, results, files + record.end(results)
 

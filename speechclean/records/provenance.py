@@ -85,6 +85,7 @@ SILENT = (
     "screening.device",
     "cache",  # held by a test: what is reused is what would have been computed
     "sweep",
+    "guard.refuse_blind",  # whether a run begins at all
     "weights.dir",  # where they lie; what is in them counts by their hashes
     "separators.*.repo",
     "separators.*.path",

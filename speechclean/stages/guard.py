@@ -26,9 +26,12 @@ class Fallback:
 
     wets: shares of cleaned speech that are tried, falling; the rest is mixture. After the last of
         them the mixture itself is passed through, sample by sample.
+    refuse_blind: a run in which nothing that hears the voice could be measured is refused at its
+        start; False lets it run, though the guard could find no harm
     """
 
     wets: list[float] = field(default_factory=lambda: [0.7, 0.4])
+    refuse_blind: bool = False
 
     def __post_init__(self) -> None:
         if any(not 0 < wet < 1 for wet in self.wets) or sorted(self.wets, reverse=True) != list(

@@ -178,6 +178,10 @@ class Metric(Protocol):
     `unit` is empty for plain numbers. `higher_is_better` is None for a level, which is neither good
     nor bad. `reads_mask` says whether the value depends on `separation.mask`, which differs between
     pipelines where the mixture is the same: what does not can be remembered for all of them.
+
+    One that can be measured in no file without a clean reference, or without a transcript, has a
+    class variable `needs: ClassVar[str]` besides, "reference" or "transcript": a run says before
+    any work what cannot be heard, and in its tables why nothing was.
     """
 
     unit: ClassVar[str]

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from experiments.pilot_data.make import FLITE, TRACKS
+from experiments.voices.split import voices_for
+
 PILOT = Path(str(files("speechclean"))) / "assets" / "pilot"
 
 
 def rows() -> list[dict[str, str]]:
-    with (PILOT / "manifest.csv").open(newline="") as file:
+    with (PILOT / "manifest.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -57,3 +60,21 @@ def test_two_mixtures_begin_with_music_alone() -> None:
         lead = int(0.8 * rate)
         leads += bool(np.abs(speech[:lead]).max() < 1e-3 and np.abs(mixture[:lead]).max() > 1e-2)
     assert leads == 2
+
+
+def test_the_manifest_says_what_the_script_makes() -> None:
+    said = [(row["alias"], row["transcript"], row["language"]) for row in rows()]
+    assert said == [(track.alias, track.text, track.language) for track in TRACKS]
+
+
+def test_four_voices_that_no_training_hears_and_two_hard_cases_of_before() -> None:
+    held_out = {voice.name: voice for voice in voices_for("pilot")}
+    assert all(voice.held_out for voice in held_out.values())
+    voices = [track.voice for track in TRACKS if not track.voice.startswith(FLITE)]
+    assert len(set(voices)) == 4 == len(TRACKS) - 2
+    assert set(voices) == set(held_out)
+    assert all(
+        held_out[track.voice].language == track.language
+        for track in TRACKS
+        if track.voice in held_out
+    )

@@ -118,7 +118,7 @@ def reproduced(
 def test_a_recorded_run_comes_out_the_same(
     store: str, name: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status, report = reproduced(store, name, monkeypatch)
+    status, report = reproduced(store, name, monkeypatch, f"inputs.root={RECORDED / 'inputs'}")
     verdicts = {file["alias"]: file["verdict"] for file in report["files"]}
     assert status == 0, report
     assert len(verdicts) == 2
@@ -182,6 +182,7 @@ def test_the_command_line_of_then_has_the_signature_of_then(name: str) -> None:
 def test_a_recorded_run_has_the_signature_of_then(name: str, tmp_path: Path) -> None:
     """Over config, inputs and weights, as the run recorded them."""
     made.write_inputs(tmp_path)
+    shutil.copytree(RECORDED / "inputs", tmp_path / "pilot_of_then")
     config = OmegaConf.load(RUNS[name] / "config.yaml")
     assert isinstance(config, DictConfig)
     found = locate(read_inputs(RUNS[name] / "inputs.csv"), tmp_path)

@@ -26,6 +26,7 @@ from tests.conftest import noise
 UNHEARD = re.compile(
     r"name|device|batch_size|batch_seconds|stream_above_s|(output|tracking|dataset|batch|delivery|cache|sweep)(\..+)?"
     r"|separators\.\w+\.(device|batch_size|repo|path|config)|enhancement\.device|screening\.device|weights\.dir"
+    r"|guard\.refuse_blind"
 )
 #: Nor these, unless a guard acts on them.
 HEARD_BY_A_GUARD = re.compile(r"(metrics|verdict)(\..+)?")

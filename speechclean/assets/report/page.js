@@ -17,6 +17,16 @@ const tone = (gain) => (gain === null || Math.abs(gain) < 0.005 ? "soft" : gain 
 // ---- what the run came to
 $("title").textContent = data.title;
 $("verdicts").textContent = Object.entries(data.verdicts).map(([word, count]) => `${count} ${word}`).join(" · ");
+$("judged").textContent = data.judged_by;
+{
+  const head = $("headline").createTHead().insertRow(), body = $("headline").createTBody();
+  ["", "mixture", "cleaned", "change", "measured by"].forEach((name, index) => head.append(make("th", name, { class: index === 4 ? "text" : "" })));
+  for (const line of data.headline) {
+    const row = body.insertRow(), [name, mixture, cleaned, change, by] = line.cells;
+    row.append(make("td", name), make("td", mixture), make("td", cleaned));
+    row.append(make("td", change, { class: tone(line.gain) }), make("td", by, { class: "text wrap soft" }));
+  }
+}
 {
   const head = $("means").createTHead().insertRow();
   for (const name of ["metric", "mixture", "cleaned", "change", "better", "files"]) head.append(make("th", name));

@@ -10,6 +10,7 @@ build           validate, then prepare: what a run begins with
 prepare         makes the folders and the tracking store that a run needs
 validate        says everything that is wrong with a config at once, and writes nothing
 assemble        the objects of a config as one `Experiment`
+judging         what a config's verdict and guard can hear
 instantiate     sections to objects, each held against the class that it names
 resolvers       functions that the yaml may call
 errors          what is raised

@@ -15,6 +15,7 @@ from speechclean.stages.pipeline import Pipeline
 from speechclean.stages.types import Track
 from speechclean.system.device import torch_device
 
+from . import judging
 from .instantiate import LIST_GROUPS
 
 
@@ -68,7 +69,7 @@ def assemble(
         pipeline=pipeline,
         metrics=metrics if isinstance(cache, NoCache) else remembering(metrics, cache),
         screening=components["screening"],
-        verdict=components["verdict"],
+        verdict=judging.fitting(components["verdict"], listed["postprocess"].values()),
         guard=components["guard"],
         tracking=components["tracking"],
         weights=weights,

@@ -6,8 +6,7 @@ server is asked once whether it is there. What comes of it is made by `prepare`.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,9 @@ from speechclean.records.run_folder import LAYOUTS
 from speechclean.records.tracking import TrackingError
 from speechclean.stages.datasets import DatasetError
 from speechclean.stages.types import Track
-from speechclean.system.resources import conf_dir
 from speechclean.system.writable import why_not_writable
 
+from . import judging
 from .assemble import Experiment, assemble
 from .errors import ConfigError, cannot_be_written
 from .instantiate import instantiate_components
@@ -46,7 +45,7 @@ def _validated(cfg: DictConfig, sweeping: bool) -> Experiment:
     outside = _look_outside(components)
     problems += outside.problems
     if isinstance(components.get("verdict"), Thresholds):
-        problems += _unknown_metrics(components["verdict"], cfg.metrics)
+        problems += _deaf(cfg, components, outside.tracks)
     problems += _folder_problems(Path(cfg.output.dir), "hydra.run.dir")
     cache, wrong = _cache(cfg, sweeping)
     problems += wrong
@@ -116,19 +115,12 @@ def _look_outside(components: Mapping[str, Any]) -> _Outside:
     return outside
 
 
-def _unknown_metrics(thresholds: Thresholds, measured: Iterable[Any]) -> list[str]:
-    """Thresholds of metrics that do not exist: nobody would notice that they are never asked."""
-    choices = {path.stem for path in (conf_dir() / "metrics").glob("*.yaml")}
-    known = sorted(choices | set(map(str, measured)))
-    problems = []
-    for side in ("harm", "gain"):
-        for name in getattr(thresholds, side):
-            if name not in known:
-                close = difflib.get_close_matches(name, known, 1)
-                choices_are = f"the choices are {', '.join(known)}"
-                hint = f"did you mean {close[0]}?" if close else choices_are
-                problems.append(f"verdict.{side}.{name}: there is no metric {name!r}; {hint}")
-    return problems
+def _deaf(cfg: DictConfig, components: Mapping[str, Any], tracks: Sequence[Track]) -> list[str]:
+    """What is wrong with what verdict and guard would listen to."""
+    thresholds = components["verdict"]
+    unknown = judging.unknown_metrics(thresholds, cfg.metrics)
+    metrics = {str(name): components.get(f"metrics.{name}") for name in cfg.metrics}
+    return unknown or judging.blind_guard(components.get("guard"), thresholds, metrics, tracks)
 
 
 def _cache(cfg: DictConfig, sweeping: bool) -> tuple[Cache, list[str]]:

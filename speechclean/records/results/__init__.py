@@ -7,6 +7,7 @@ ab_clips         the same seconds of mixture, cleaned and residual
 terminal_table   the results in the terminal
 tables           metrics.csv, metrics.json, summary.md
 summary_page     the text of summary.md
-verdict          improved, unchanged or harmed
+headline         five rows in plain words
+verdict          improved, unchanged, harmed or not judged
 summary          means, and which files stand out
 """

@@ -21,7 +21,8 @@ from speechclean.records.run_folder import CLIPS, REPORT, write_text
 from speechclean.system.resources import asset
 
 from . import spectrograms, verdict
-from .summary import Metric, failures, improvement, lines, ranked
+from .headline import headline
+from .summary import Line, Metric, failures, improvement, lines, ranked
 
 ASSETS = asset("report")
 SOUNDS = ("mixture", "cleaned", "residual")
@@ -43,24 +44,14 @@ def write_page(
     folder: Path,
     name: str,
     seed: int,
+    asked: Sequence[str] = (),
 ) -> Path:
     """Write report.html, with the A/B clips of the worst, the middle and the best files.
 
-    name, seed: the run's, shown on the page
+    name, seed: the run's, shown on the page; asked: the metrics that verdicts come of
     """
     by, clips = _clips(results, metrics, folder / CLIPS)
     done = len(results) - len(failures(results))
-    table = [
-        {
-            "name": line.name,
-            "unit": line.metric.unit,
-            "mixture": line.mixture,
-            "cleaned": line.cleaned,
-            "files": line.files,
-        }
-        | {"gain": improvement(line.mixture, line.cleaned, line.metric), "better": line.better}
-        for line in lines(results, means, metrics)
-    ]
     data = {
         "name": name,
         "seed": seed,
@@ -71,7 +62,9 @@ def write_page(
         else "",
         "verdicts": verdict.counts(results)
         | ({"failed": len(results) - done} if done < len(results) else {}),
-        "means": table,
+        "judged_by": verdict.judged_by(asked, results),
+        "headline": [{"cells": row.cells, "gain": row.gain} for row in headline(results, metrics)],
+        "means": _means(lines(results, means, metrics)),
         "metrics": [
             {
                 "name": line.name,
@@ -95,6 +88,21 @@ def write_page(
         (ASSETS / "page.html").read_text(encoding="utf-8"),
     )
     return write_text(page, folder / REPORT)
+
+
+def _means(found: Sequence[Line]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": line.name,
+            "unit": line.metric.unit,
+            "mixture": line.mixture,
+            "cleaned": line.cleaned,
+            "files": line.files,
+            "gain": improvement(line.mixture, line.cleaned, line.metric),
+            "better": line.better,
+        }
+        for line in found
+    ]
 
 
 def _row(result: FileResult, metrics: Mapping[str, Metric]) -> dict[str, Any]:

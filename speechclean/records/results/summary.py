@@ -9,6 +9,11 @@ from typing import Protocol
 
 from speechclean.records.file_result import FileResult
 
+#: Metrics that count words: whole numbers, of which a run has a sum.
+COUNTS = ("words_lost", "words_invented")
+#: What a metric may need of a file, its `needs`, and what is said where no file has it.
+NEEDS = {"reference": "no references", "transcript": "no transcripts"}
+
 
 class Metric(Protocol):
     """What a report needs to know of a metric."""
@@ -121,3 +126,42 @@ def improvement(mixture: float, cleaned: float, metric: Metric) -> float | None:
     if metric.higher_is_better is None:
         return None
     return cleaned - mixture if metric.higher_is_better else mixture - cleaned
+
+
+#: What metrics are called in sentences, where that is not their name.
+_PLAIN = {
+    "words_lost": "words lost",
+    "words_invented": "words invented",
+    "wer_vs_mixture": "words other than in the mixture",
+    "wer_deletions": "share of words missing",
+    "music_residual_db": "music in the pauses",
+    "music_to_speech_db": "music by the mask",
+    "level_change_db": "level",
+    "edge_burst_db": "burst at an end",
+    "speaker_similarity": "speaker similarity",
+    "distillmos": "DistillMOS",
+}
+
+
+def plain(name: str) -> str:
+    """A metric's name as sentences have it.
+
+    >>> plain("words_lost"), plain("si_sdr")
+    ('words lost', 'SI-SDR')
+    """
+    return _PLAIN.get(name) or name.upper().replace("_", "-")
+
+
+def amount(name: str, value: float, unit: str, signed: bool = False) -> str:
+    """A metric's value, or a change of it, with its unit (unless that is the metric's name).
+
+    Words are whole; numbers have two digits after the point, four where two would be nothing.
+
+    >>> amount("words_lost", 3, "words"), amount("si_sdr", -1.5, "dB", signed=True)
+    ('3', '−1.50 dB')
+    """
+    digits = 0 if name in COUNTS else 2 if abs(value) >= 0.01 or not value else 4
+    number = f"{abs(value):.{digits}f}"
+    sign = "−" if value < 0 and float(number) else "+" if signed and value else ""
+    known = unit in ("dB", "LUFS", "dBTP") and unit.lower() != name
+    return f"{sign}{number} {unit}" if known else f"{sign}{number}"

@@ -10,6 +10,7 @@ from speechclean.records import run_folder
 from speechclean.records.file_result import FileResult
 
 from . import verdict
+from .headline import HEAD, headline
 from .summary import Line, Metric, failures, lines, worst
 
 #: What the summary says of the config; all of it is in config.yaml.
@@ -54,15 +55,21 @@ def summary_page(
     metrics: Mapping[str, Metric],
     folder: Path,
     config: Mapping[str, Any] | None = None,
+    asked: Sequence[str] = (),
 ) -> str:
-    """Means, worst files, failed files, where to look next, and the resolved `config` in brief."""
+    """The headline, means, worst and failed files, where to look, the resolved `config` in brief.
+
+    asked: the metrics that verdicts come of
+    """
     failed = failures(results)
     page = [
         f"# {len(results) - len(failed)} of {len(results)} files cleaned",
         "",
+        *markdown(HEAD, [row.cells for row in headline(results, metrics)]),
+        "",
+        *_verdicts(results, asked),
         *_means(lines(results, means, metrics)),
         *_worst(results, metrics),
-        *_verdicts(results),
     ]
     if failed:
         table = [(result.alias, result.reason) for result in failed]
@@ -104,7 +111,7 @@ def _means(found: Sequence[Line]) -> list[str]:
         return []
     head = ("metric", "unit", "mixture", "cleaned", "change", "better", "files")
     note = "Means over the files that the metric applies to, before and after."
-    return [*markdown(head, [cells(line) for line in found]), "", note, ""]
+    return ["## All means", "", *markdown(head, [cells(line) for line in found]), "", note, ""]
 
 
 def _worst(results: Sequence[FileResult], metrics: Mapping[str, Metric]) -> list[str]:
@@ -117,14 +124,15 @@ def _worst(results: Sequence[FileResult], metrics: Mapping[str, Metric]) -> list
     return [f"## Gained least, by {name}", "", *markdown(head, table), ""]
 
 
-def _verdicts(results: Sequence[FileResult]) -> list[str]:
+def _verdicts(results: Sequence[FileResult], asked: Sequence[str]) -> list[str]:
     counts = verdict.counts(results)
     if not counts:
         return []
     counted = ", ".join(f"{count} {word}" for word, count in counts.items())
     harmed = [(result.alias, words) for result, words in verdict.harmed(results)]
     table = [*markdown(("file", "verdict"), harmed), ""] if harmed else []
-    return ["## Against the mixture", "", f"{counted}.", "", *table]
+    by = verdict.judged_by(asked, results)
+    return ["## Against the mixture", "", f"{counted}. {by}".rstrip(), "", *table]
 
 
 def _contents(folder: Path, config: Mapping[str, Any] | None) -> list[str]:

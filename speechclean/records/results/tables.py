@@ -25,8 +25,11 @@ def write_all(
     metrics: Mapping[str, Metric],
     folder: Path,
     config: Mapping[str, Any] | None = None,
+    asked: Sequence[str] = (),
 ) -> list[Path]:
     """Write metrics.csv, metrics.json and summary.md; `config` is the resolved one.
+
+    asked: the metrics that verdicts come of
 
     Raises `OSError` where they cannot be written.
     """
@@ -35,7 +38,7 @@ def write_all(
         write_metrics_json(results, means, metrics, folder / METRICS_JSON),
     ]
     # The summary lists the files that are there.
-    page = summary_page.summary_page(results, means, metrics, folder, config)
+    page = summary_page.summary_page(results, means, metrics, folder, config, asked)
     return [*written, write_text(page, folder / SUMMARY)]
 
 

@@ -5,33 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
 from speechclean.records.file_result import FileResult
 
 from . import verdict
-from .summary import Metric, failures, improvement, lines
-from .summary_page import CONTENTS, cells
+from .headline import HEAD, headline
+from .summary import Metric, failures
+from .summary_page import CONTENTS
 
 #: So many harmed and failed files are named; the summary names them all.
 HARMED_SHOWN, FAILED_SHOWN = 5, 20
+#: How the headline's columns are aligned.
+SIDES: tuple[JustifyMethod, ...] = ("left", "right", "right", "right", "left")
 
 
 def print_table(
     console: Console,
     results: Sequence[FileResult],
-    means: Mapping[str, float],
     metrics: Mapping[str, Metric],
     folder: Path,
     run_id: str | None = None,
+    asked: Sequence[str] = (),
 ) -> None:
-    """Print one table with the means, then the files that failed, then where to look next."""
-    console.print(_table(results, means, metrics))
+    """Print the headline, then the verdicts, the files that failed, and where to look next.
+
+    asked: the metrics that verdicts come of
+    """
+    console.print(_table(results, metrics))
     if counts := verdict.counts(results):
         counted = ", ".join(f"{count} {word}" for word, count in counts.items())
         console.print(f"Against the mixture: {counted}")
+        if by := verdict.judged_by(asked, results):
+            console.print(f"[dim]{escape(by)}[/]", highlight=False)
     for result, words in verdict.harmed(results)[:HARMED_SHOWN]:
         _print(console, f"[yellow]{escape(words)}[/] {escape(result.alias)}")
     failed = failures(results)
@@ -50,19 +58,16 @@ def print_table(
         _print(console, f"  {'make ui':<12} {beside} ({run_id})")
 
 
-def _table(
-    results: Sequence[FileResult], means: Mapping[str, float], metrics: Mapping[str, Metric]
-) -> Table:
+def _table(results: Sequence[FileResult], metrics: Mapping[str, Metric]) -> Table:
     done = len(results) - len(failures(results))
     table = Table(title=f"{done} of {len(results)} files cleaned", title_justify="left")
-    table.add_column("metric")
-    for column in ("mixture", "cleaned", "change", "better", "files"):
-        table.add_column(column, justify="right")
-    for line in lines(results, means, metrics):
-        name, unit, *values = cells(line)
-        gain = improvement(line.mixture, line.cleaned, line.metric)
-        values[2] = f"[{'green' if gain > 0 else 'red'}]{values[2]}[/]" if gain else values[2]
-        table.add_row(f"{name} [dim]{escape(unit)}[/dim]", *values)
+    for column, side in zip(HEAD, SIDES, strict=True):
+        table.add_column(column, justify=side, no_wrap=column != HEAD[-1])
+    for row in headline(results, metrics):
+        *cells, source = (escape(cell) for cell in row.cells)
+        if row.gain:
+            cells[-1] = f"[{'green' if row.gain > 0 else 'red'}]{cells[-1]}[/]"
+        table.add_row(*cells, f"[dim]{source}[/]")
     return table
 
 

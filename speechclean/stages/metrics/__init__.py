@@ -26,6 +26,7 @@ tells its `unit` and whether `higher_is_better` (None: a level, neither good nor
     lufs                 integrated loudness
     true_peak_dbtp       highest level between the samples
     bandwidth_hz         how far up the sound reaches
+    level_change_db      level of the voice over its level in the mixture
     music_to_speech_db   energy in the bins that the fused mask gives to music, over those it gives
                          to speech
     music_residual_db    level in the pauses of the speech, over the level in the speech

@@ -31,6 +31,7 @@ class Lsd:
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = False
     reads_mask: ClassVar[bool] = False
+    needs: ClassVar[str] = "reference"
 
     def __post_init__(self) -> None:
         if not 0.005 <= self.window_s <= 1:

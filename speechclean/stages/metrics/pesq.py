@@ -36,6 +36,7 @@ class Pesq:
     unit: ClassVar[str] = "MOS-LQO"
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
+    needs: ClassVar[str] = "reference"
 
     def __post_init__(self) -> None:
         if not 1 <= self.longest_s < math.inf:

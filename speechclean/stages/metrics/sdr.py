@@ -34,6 +34,7 @@ class Sdr:
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
+    needs: ClassVar[str] = "reference"
 
     def __post_init__(self) -> None:
         if self.taps < 1:

@@ -28,6 +28,7 @@ class SiSar:
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = None
     reads_mask: ClassVar[bool] = False
+    needs: ClassVar[str] = "reference"
 
     def __post_init__(self) -> None:
         check_cap(self.cap_db)

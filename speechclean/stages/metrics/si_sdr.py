@@ -37,6 +37,7 @@ class SiSdr:
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
+    needs: ClassVar[str] = "reference"
 
     def __post_init__(self) -> None:
         check_cap(self.cap_db)

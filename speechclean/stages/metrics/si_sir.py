@@ -27,6 +27,7 @@ class SiSir:
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
+    needs: ClassVar[str] = "reference"
 
     def __post_init__(self) -> None:
         check_cap(self.cap_db)

@@ -36,6 +36,7 @@ class Stoi:
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
+    needs: ClassVar[str] = "reference"
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         """The value, about 0 to 1."""

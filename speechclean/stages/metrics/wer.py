@@ -63,6 +63,7 @@ class Wer(UsesPocketsphinx):
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = False
     reads_mask: ClassVar[bool] = False
+    needs: ClassVar[str] = "transcript"
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         """The error rate, 0 or more."""

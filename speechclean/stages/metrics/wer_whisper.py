@@ -46,6 +46,7 @@ class WerWhisper:
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = False
     reads_mask: ClassVar[bool] = False
+    needs: ClassVar[str] = "transcript"
 
     def __post_init__(self) -> None:
         from whisper.tokenizer import LANGUAGES

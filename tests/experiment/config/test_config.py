@@ -73,6 +73,12 @@ def test_stages_are_objects_with_their_fields() -> None:
         (["fusion=maxmask"], "there is no 'maxmask' in fusion; did you mean max_mask?"),
         (["metrics=[si_sdr,foo]"], "there is no 'foo' in metrics; the choices are bandwidth_hz"),
         (["separators=[]"], "leaves nothing to separate with"),
+        (
+            ["batch=local", "guard=fallback"],
+            "guard: it would be blind, since nothing that hears the voice",
+        ),
+        (["guard=fallback", "metrics=[]"], "none is among the metrics"),
+        (["+verdict.limit.stio=1"], "verdict.limit.stio: there is no metric 'stio'; did you mean"),
         (["dataset=folder"], "dataset.pattern is missing"),
         (["dataset=folder", "dataset.pattern="], "pattern is empty"),
         (

@@ -90,7 +90,7 @@ def test_no_files_and_no_metrics_are_no_error(tmp_path: Path) -> None:
     assert means_of([], METRICS) == {"files_cleaned": 0.0, "files_failed": 0.0}
     for path in tables.write_all([], means_of([], METRICS), METRICS, tmp_path):
         assert path.stat().st_size
-    terminal_table.print_table(Console(quiet=True), [], means_of([], {}), {}, tmp_path)
+    terminal_table.print_table(Console(quiet=True), [], {}, tmp_path)
 
 
 def test_csv_keeps_every_name_and_number_and_leaves_cells_empty(tmp_path: Path) -> None:
@@ -153,7 +153,10 @@ def test_summary_tells_means_worst_files_failures_and_config(tmp_path: Path) -> 
     assert "# 3 of 4 files cleaned" in text
     assert "| si_sdr | dB | 1.00 | 5.00 | +4.00 | ↑ | 2 |" in text
     assert "| wer |  | 0.50 | 0.25 | -0.25 | ↓ | 1 |" in text
-    assert "stoi" not in text, "what was never measured has no line"
+    assert "| stoi |" not in text, "what was never measured has no line"
+    assert "| words lost | 0.50 | 0.25 | −0.25 | wer: share heard wrong (1 of 3 files) |" in text
+    assert text.index("words lost") < text.index("## All means")
+    assert "harmed" not in text
     assert text.index(r"zwölf\|[b]") < text.index("| one |"), "the least gain first"
     assert "| bad | in/bad.wav: the file is empty (0 bytes) [red] |" in text
     assert "- separators: `a`, `b`" in text
@@ -168,16 +171,22 @@ def test_the_terminal_shows_one_table_then_failures_then_where_to_look(tmp_path:
     terminal_table.print_table(
         console,
         [*RESULTS, result("x", "failed", "in/\udcff.wav: why")],
-        MEANS,
         METRICS,
         tmp_path,
         run_id="abc123",
+        asked=["wer", "pesq"],
     )
     text = console.export_text()
     assert len(re.findall("┏", text)) == 1
     order = [
         "3 of 5 files cleaned",
+        "words lost",
+        "wer: share",
+        "music left",
+        "not measured",
+        "voice kept",
         "si_sdr",
+        "level",
         "lufs",
         "failed in/bad.wav",
         "failed in/\\udcff.wav",

@@ -106,6 +106,21 @@ def test_reads_the_mask_only_where_it_says_so(
         assert was_read == metric.reads_mask
 
 
+@every_metric
+def test_says_what_it_cannot_do_without(metric: Any, pilot: list[tuple[Separation, Track]]) -> None:
+    """A run is told before any work what it cannot measure, and in its tables why."""
+    needs = getattr(metric, "needs", "")
+    assert needs in ("", "reference", "transcript")
+
+    def without(track: Track) -> Track:
+        reference = None if needs != "transcript" else track.reference_path
+        words = None if needs != "reference" else track.transcript
+        return Track(track.alias, track.path, reference, words)
+
+    values = (metric()(separation, without(track)) for separation, track in pilot)
+    assert any(value is not None for value in values) != bool(needs), "put it into `needs`"
+
+
 def test_published_networks_say_so_too() -> None:
     assert not any(metric.reads_mask for metric in PUBLISHED)
 

@@ -42,9 +42,9 @@ tells its `unit` and whether `higher_is_better` (None: a level, neither good nor
     mel                  mel spectra, as published networks hear them
     windows              a network over the windows of a sound
     decomposition        an estimate split into target, interference and artefacts
+    vad                  where somebody speaks
     reference            the clean reference, brought to the shape of what is judged
     decibels             ratios of energies within bounds
-    vad                  where somebody speaks
     music_presence_max   whether a sound tagger hears music anywhere
     music_presence       probability of music by PANNs' Cnn14 (published weights); _max: in the
                          worst window

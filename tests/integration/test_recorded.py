@@ -41,7 +41,7 @@ from speechclean.experiment.config.schema import bare
 from speechclean.experiment.run import run_experiment
 from speechclean.experiment.serving import Cleaner
 from speechclean.networks.cache.disk import DiskCache
-from speechclean.records.class_names import current
+from speechclean.records.class_names import current, with_current
 from speechclean.records.provenance import LATER, signature
 from speechclean.records.tracking import MlflowTracker, Records
 from speechclean.reproduction.locate_inputs import locate
@@ -62,6 +62,8 @@ def read(name: str) -> dict[str, Any]:
     return found
 
 
+#: Metrics that were pocketsphinx's then and are Whisper's now.
+BY_POCKETSPHINX = ("wer", "cer", "wer_vs_mixture")
 SIGNATURES, CHOICES, CACHED = read("signatures.json"), read("choices.json"), read("cache.json")
 
 
@@ -174,8 +176,14 @@ def test_a_recorded_config_has_the_signature_of_then(name: str) -> None:
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_the_command_line_of_then_has_the_signature_of_then(name: str) -> None:
-    """What is composed today names today's classes; it is the same experiment all the same."""
+    """What is composed today names today's classes; it is the same experiment all the same, once it
+    measures what was measured by default then, and judges as files were judged then."""
     then, now = SIGNATURES[name], resolved(made.as_then(made.CONFIGS[name]))
+    measured = then["config"]["metrics"]
+    now["metrics"] = {
+        one: measured[one] if one in BY_POCKETSPHINX else now["metrics"][one] for one in measured
+    }
+    now["verdict"] = with_current(then["config"]["verdict"])
     assert signature(now, {}, {}) == then["signature"]
     assert identity(now, {}).signature == then["identity"]
 
@@ -224,9 +232,16 @@ def test_a_recorded_choice_becomes_an_object(choice: str, bare_config: DictConfi
 
 
 def of_batch(place: Path, *more: str) -> Any:
-    """The config of the recorded batch, into `batch/` of the current folder."""
+    """The config of the recorded batch, into `batch/` of the current folder.
+
+    What is measured, and when a file counts as harmed, is what was the default then: entries tell
+    of both.
+    """
+    if not any(one.startswith("metrics=") for one in more):
+        more = ("metrics=[music_to_speech_db,lufs]", *more)
     cfg = composed(made.as_then([*made.BATCH, "tracking=none", *more]))
     OmegaConf.set_struct(cfg, False)
+    cfg.verdict = OmegaConf.load(RUNS["batch"] / "config.yaml").verdict
     cfg.output.dir, cfg.name = str(place / "batch"), "batch"
     return cfg
 
@@ -299,8 +314,17 @@ def study(place: Path) -> Path:
     return place
 
 
+#: What is searched by default only since then, held at what was done before: a study goes on in
+#: the space that it was begun in.
+SINCE = (
+    "fusion.exponent=2.0",
+    "postprocess.floor.floor_db=null",
+    "postprocess.floor.adaptive=false",
+)
+
+
 def sweep(place: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "speechclean", "-m", *made.as_then(made.SWEEP), *more]
+    line = [sys.executable, "-m", "speechclean", "-m", *made.as_then(made.SWEEP), *SINCE, *more]
     return subprocess.run(
         line,
         cwd=place,

@@ -269,7 +269,8 @@ def test_finished_files_are_judged_without_separating(tmp_path: Path) -> None:
     found = rows(tmp_path / "judged")
     assert found[tracks[0].alias]["verdict"] == "improved"
     assert float(found[tracks[0].alias]["si_sdr_cleaned"]) > 60
-    assert found[tracks[1].alias]["verdict"].startswith("harmed: SI-SDR −")
+    assert found[tracks[1].alias]["verdict"].startswith("harmed: STOI −")
+    assert "SI-SDR −" in found[tracks[1].alias]["verdict"]
     assert (tmp_path / "judged/report.html").stat().st_size > 100_000
     assert not (tmp_path / "judged/cleaned").exists()
     assert "1 improved, 1 harmed" in done.stdout

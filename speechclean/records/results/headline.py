@@ -44,6 +44,8 @@ ROWS: dict[str, dict[str, str]] = {
         "lufs": "of the whole sound",
     },
 }
+#: How many words a file's transcript has.
+SPOKEN = "words"
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,17 @@ def _measured(
         amount(metric, after - before, kind.unit, signed=True),
         improvement(before, after, kind),
         metric,
-        meaning + some,
+        (_out_of(metric, results) or meaning) + some,
     )
+
+
+def _out_of(metric: str, results: Sequence[FileResult]) -> str:
+    """How many words there are to be lost, if that was measured."""
+    pairs = [result.pair(SPOKEN) for result in results if result.pair(metric)]
+    known = [pair[0] for pair in pairs if pair]
+    if metric not in COUNTS or len(known) < len(pairs):
+        return ""
+    return f"of {math.fsum(known):,.0f} words"
 
 
 def _why_none(

@@ -10,7 +10,7 @@ from typing import Protocol
 from speechclean.records.file_result import FileResult
 
 #: Metrics that count words: whole numbers, of which a run has a sum.
-COUNTS = ("words_lost", "words_invented")
+COUNTS = ("words", "words_lost", "words_invented")
 #: What a metric may need of a file, its `needs`, and what is said where no file has it.
 NEEDS = {"reference": "no references", "transcript": "no transcripts"}
 

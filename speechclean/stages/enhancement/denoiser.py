@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from speechclean.audio import edges
-from speechclean.audio.stft import extend_mask, istft, stft, window_length
 from speechclean.audio.stream import Forward, LongAudio, Moments
 from speechclean.audio.waveform import Audio, resample
 from speechclean.networks import checkpoints
@@ -31,6 +30,8 @@ from speechclean.stages.types import Separation
 from speechclean.system import allocator, parallel
 from speechclean.system.device import torch_device
 
+from . import gain
+
 #: Published checkpoints are bare states; their networks differ from the defaults of
 #: `denoiser.demucs.Demucs` only in width.
 HIDDEN = {"dns48": 48, "dns64": 64, "master64": 64}
@@ -38,7 +39,7 @@ HIDDEN = {"dns48": 48, "dns64": 64, "master64": 64}
 #: is causal).
 CONTEXT_S = (1.0, 0.5)
 CHUNK_S = 10.0
-HEARD_HZ = 0.9 * 8000
+HEARD_HZ = gain.HEARD * 8000
 #: What the network's answers are called among all entries of a cache.
 KIND = "denoiser"
 
@@ -62,10 +63,7 @@ class Denoiser:
     edge_context_s: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.wet <= 1:
-            raise ValueError(f"wet={self.wet} must be between 0 and 1")
-        if not 0.005 <= self.window_s <= 1:
-            raise ValueError(f"window_s={self.window_s} must be between 0.005 and 1 second")
+        gain.check(self.wet, self.window_s)
         edges.check(self.edge_context_s)
         torch_device(self.device)
 
@@ -140,26 +138,14 @@ class Denoiser:
         chunks = edges.extended_stream(speech.at_rate(self.sample_rate), *self._beyond)
         return self._answers(Forward(chunks), samples, deviation)
 
-    @torch.inference_mode()
     def apply(self, separation: Separation, denoised: Audio) -> Separation:
         """Mix in the gain from the speech estimate to the network's output for it.
 
         `denoised` lasts as long as the estimate, at the network's rate.
         """
-        speech = separation.speech
         if self.idle:
             return separation
-        n_fft = window_length(speech.sample_rate, self.window_s)
-        spectrum = stft(speech.waveform, n_fft)
-        target = stft(
-            resample(denoised, speech.sample_rate, speech.samples).waveform.to(spectrum.device),
-            n_fft,
-        )
-        gain = (target.abs() / spectrum.abs().clamp(min=1e-8)).clamp(max=1)
-        gain = extend_mask(gain, speech.sample_rate, HEARD_HZ)
-        return separation.with_speech(
-            istft(spectrum * (1 - self.wet + self.wet * gain), speech.samples)
-        )
+        return gain.mixed_in(separation, denoised, self.wet, self.window_s, HEARD_HZ)
 
     @cached_property
     def _network(self) -> Any:

@@ -13,7 +13,6 @@ from speechclean.records.results.verdict import Thresholds
 from speechclean.stages.guard import Fallback, NoGuard
 from speechclean.stages.metrics.level_change_db import LevelChange
 from speechclean.stages.metrics.stoi import Stoi
-from speechclean.stages.metrics.wer import Wer
 from speechclean.stages.postprocess.loudness import Loudness
 from speechclean.stages.types import Track
 
@@ -23,6 +22,13 @@ class HearsAll:
     """Needs neither transcript nor reference."""
 
     unit = ""
+
+
+@dataclass
+class HearsWords:
+    """Needs a transcript."""
+
+    needs = "transcript"
 
 
 GUARD = Fallback(refuse_blind=True)
@@ -38,11 +44,11 @@ KNOWN = [*BARE, Track("d", Path("d.wav"), reference_path=Path("d_clean.wav"))]
 @pytest.mark.parametrize(
     ("metrics", "tracks", "blind"),
     [
-        ({"wer": Wer()}, BARE, True),
-        ({"wer": Wer()}, SPOKEN, False),
-        ({"wer": Wer()}, KNOWN, True),
+        ({"wer": HearsWords()}, BARE, True),
+        ({"wer": HearsWords()}, SPOKEN, False),
+        ({"wer": HearsWords()}, KNOWN, True),
         ({"stoi": Stoi()}, KNOWN, False),
-        ({"stoi": Stoi(), "wer": Wer()}, SPOKEN, False),
+        ({"stoi": Stoi(), "wer": HearsWords()}, SPOKEN, False),
         ({"ears": HearsAll()}, BARE, False),
         # an alarm alone hears nothing of the voice
         ({"level_change_db": LevelChange()}, KNOWN, True),
@@ -59,7 +65,7 @@ def test_a_guard_that_hears_nothing_is_refused(
 
 
 def test_the_refusal_says_why_and_what_to_do() -> None:
-    metrics = {"wer": Wer(), "level_change_db": LevelChange()}
+    metrics = {"wer": HearsWords(), "level_change_db": LevelChange()}
     (found,) = judging.blind_guard(GUARD, RULES, metrics, BARE)
     assert "wer: no transcripts" in found
     assert "guard=none" in found
@@ -68,7 +74,7 @@ def test_the_refusal_says_why_and_what_to_do() -> None:
 
 
 def test_it_names_what_the_guard_does_not_hear() -> None:
-    metrics = {"wer": Wer(), "stoi": Stoi()}
+    metrics = {"wer": HearsWords(), "stoi": Stoi()}
     said = judging.deafness(GUARD, RULES, metrics, SPOKEN)
     assert said is not None
     assert "stoi (no references)" in said

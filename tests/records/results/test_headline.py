@@ -52,6 +52,18 @@ def test_words_are_summed_and_everything_else_is_a_mean() -> None:
     assert rows["level"].gain is None
 
 
+def test_words_are_out_of_as_many_as_were_said() -> None:
+    results = [
+        result("a", words_lost=(4, 1), words=(1200, 1200)),
+        result("b", words_lost=(3, 1), words=(34, 34)),
+        result("c", words_lost=(None, None), words=(None, None)),
+    ]
+    metrics = {**METRICS, "words": Metric("words", None, "transcript")}
+    row = headline(results, metrics)[0]
+    assert row.cells == ("words lost", "7", "2", "−5", "words_lost: of 1,234 words (2 of 3 files)")
+    assert headline(results[:1], METRICS)[0].by == "of 1,200 words"
+
+
 def test_the_best_metric_that_was_measured_is_named_with_how_many_files_it_had() -> None:
     results = [
         result("a", music_residual_db=(None, None), music_to_speech_db=(-3.0, -20.0)),

@@ -27,10 +27,11 @@ from torch import Tensor
 from experiments.texts import record
 from speechclean.audio.edges import skipped
 from speechclean.audio.sound_files import load
+from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio, resample
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
-from speechclean.stages.metrics.si_sdr import si_sdr
+from speechclean.stages.metrics.si_sdr import si_sdr as si_sdr_or_none
 from speechclean.stages.pipeline import Pipeline
 from speechclean.stages.types import Separator, Stems
 
@@ -90,6 +91,10 @@ class Extended:
     def sample_rate(self) -> int:
         return self.separator.sample_rate
 
+    def stream(self, sound: LongAudio) -> Iterator[Tensor]:
+        """No sound here is that long."""
+        raise NotImplementedError
+
     def __call__(self, mixtures: Sequence[Audio]) -> list[Stems]:
         rate, extra = self.sample_rate, round(self.seconds * self.sample_rate)
         heard = [resample(mixture, rate) for mixture in mixtures]
@@ -109,7 +114,8 @@ class Extended:
         inner = slice(extra, -extra)
         return [
             Stems(
-                *(one.with_waveform(one.waveform[:, inner]) for one in (stems.speech, stems.music))
+                stems.speech.with_waveform(stems.speech.waveform[:, inner]),
+                stems.music.with_waveform(stems.music.waveform[:, inner]),
             )
             for stems in self.separator(longer)
         ]
@@ -135,6 +141,12 @@ def edges(audio: Audio) -> tuple[Edge, Edge]:
         here = level_db(waveform[:, :edge])
         found.append(Edge(here, here - level_db(waveform[:, edge : edge + beside])))
     return found[0], found[1]
+
+
+def si_sdr(estimate: Tensor, reference: Tensor) -> float:
+    found = si_sdr_or_none(estimate, reference)
+    assert found is not None
+    return found
 
 
 def last(audio: Audio, seconds: float | None) -> Audio:

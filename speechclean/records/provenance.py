@@ -96,7 +96,13 @@ SILENT = (
 NAMES = ("separators.*.name", "enhancement.model", "metrics.*.model")
 #: Keys that configs have had only since later, with the value that says what was done before: so
 #: configs from before and after have one signature where they do the same.
-LATER: Mapping[str, Any] = {"fusion.exponent": 2.0}
+LATER: Mapping[str, Any] = {
+    "fusion.exponent": 2.0,
+    "edge_context_s": 0.0,
+    "separators.*.edge_context_s": 0.0,
+    "enhancement.edge_context_s": 0.0,
+    "postprocess.loudness.ceiling_always": False,
+}
 #: Silent too where nothing acts on them: a guard hears metrics and decides what is written.
 LISTENING = ("metrics", "verdict")
 
@@ -184,7 +190,7 @@ def _less(config: Mapping[str, Any], silent: Sequence[str], path: str = "") -> A
     kept = {}
     for name, value in config.items():
         key = f"{path}{name}"
-        if key in LATER and value == LATER[key]:
+        if any(fnmatchcase(key, later) and value == then for later, then in LATER.items()):
             continue
         if isinstance(value, str) and any(fnmatchcase(key, pattern) for pattern in NAMES):
             value = Path(value).name

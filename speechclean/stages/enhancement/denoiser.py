@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from speechclean.audio import edges
 from speechclean.audio.stream import Forward, LongAudio, Moments
 from speechclean.audio.waveform import Audio, resample
 from speechclean.networks import checkpoints
@@ -52,15 +53,18 @@ class Denoiser:
     wet: 0 leaves the speech as it is, 1 applies the whole gain (denoiser's own knob is dry = 1 -
         wet)
     window_s: STFT window of the gain in seconds; short, as a denoiser's gain follows the syllables
+    edge_context_s: how much of the sound, reflected, the network hears beyond its ends
     """
 
     model: str
     wet: float = 0.5
     window_s: float = 0.032
     device: str = "auto"
+    edge_context_s: float = 0.0
 
     def __post_init__(self) -> None:
         gain.check(self.wet, self.window_s)
+        edges.check(self.edge_context_s)
         torch_device(self.device)
 
     def weight_files(self) -> dict[str, Path]:
@@ -93,12 +97,14 @@ class Denoiser:
         if self.idle or not speech.waveform.any():
             return separation
         heard = resample(speech, self.sample_rate)
+        if not heard.samples:  # one sample, say, at a third of its rate
+            return separation
         key = self._key(heard) if not isinstance(cache, NoCache) else {}
         denoised = cache.get(KIND, key)
         if denoised is None:
             started = time.perf_counter()
             source, deviation = (
-                Forward(iter([heard.waveform])),
+                Forward(iter([edges.extended(heard.waveform, *self._beyond)])),
                 heard.waveform.std(-1, correction=0),
             )
             pieces = list(self._answers(source, heard.samples, deviation))
@@ -114,6 +120,7 @@ class Denoiser:
             # What kind of network a bare state belongs to is known by the model's name.
             "hidden": HIDDEN.get(self.model),
             "input": keys.samples(heard.waveform),
+            "edge_context": self._beyond,
             "arithmetic": keys.arithmetic(torch_device(self.device), keys.threads_per_piece()),
         }
 
@@ -128,7 +135,8 @@ class Denoiser:
             for channel, one in zip(chunk, moments, strict=True):
                 one.feed(channel)
         deviation = torch.tensor([one.deviation() for one in moments])
-        return self._answers(Forward(speech.at_rate(self.sample_rate)), samples, deviation)
+        chunks = edges.extended_stream(speech.at_rate(self.sample_rate), *self._beyond)
+        return self._answers(Forward(chunks), samples, deviation)
 
     def apply(self, separation: Separation, denoised: Audio) -> Separation:
         """Mix in the gain from the speech estimate to the network's output for it.
@@ -148,9 +156,15 @@ class Denoiser:
     def _file(self) -> Path:
         return denoiser_file(self.model)
 
+    @property
+    def _beyond(self) -> tuple[int, int]:
+        """What is heard beyond either end and what is skipped before it, in its samples."""
+        rate = self.sample_rate
+        return round(self.edge_context_s * rate), edges.skipped(rate)
+
     @torch.inference_mode()
     def _answers(self, speech: Forward, samples: int, deviation: Tensor) -> Iterator[Tensor]:
-        """The network over chunks with context, at its rate.
+        """The network over chunks with context, at its rate, of `samples` between edge contexts.
 
         The network would normalise each chunk by itself. It is done here for the whole file, as the
         network was trained. Its own forward multiplies by the deviation without the floor, which
@@ -158,7 +172,7 @@ class Denoiser:
 
         Shape: `deviation` `[channels]`; pieces `[channels, some]`.
         """
-        network, device = self._network, torch_device(self.device)
+        network, device, extra = self._network, torch_device(self.device), self._beyond[0]
         chunk, left, right = (
             int(seconds * network.sample_rate) for seconds in (CHUNK_S, *CONTEXT_S)
         )
@@ -169,8 +183,8 @@ class Denoiser:
         )
 
         def pieces() -> Iterator[tuple[slice, Tensor]]:
-            for start in range(0, samples, chunk):
-                first, end = max(0, start - left), min(start + chunk, samples)
+            for start in range(extra, extra + samples, chunk):
+                first, end = max(0, start - left), min(start + chunk, extra + samples)
                 yield (
                     slice(start - first, end - first),
                     speech.read(first, end + right).to(device) / scale,

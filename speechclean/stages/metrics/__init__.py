@@ -30,6 +30,7 @@ tells its `unit` and whether `higher_is_better` (None: a level, neither good nor
     music_to_speech_db   energy in the bins that the fused mask gives to music, over those it gives
                          to speech
     music_residual_db    level in the pauses of the speech, over the level in the speech
+    edge_burst_db        rise of a first or last moment of music alone over what is beside it
     dnsmos               the networks of DNSMOS and what is around them
     distillmos_network   the network of DistillMOS
     speaker_encoder      embeddings of voices

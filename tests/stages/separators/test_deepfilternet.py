@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from speechclean.audio import edges
 from speechclean.audio.sound_files import load, save
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio, resample
@@ -148,6 +149,21 @@ def test_streamed_equals_in_memory(
     assert speech.shape == stems.speech.waveform.shape
     assert (speech - stems.speech.waveform).abs().max() < 1e-5
     assert (music - stems.music.waveform).abs().max() < 1e-5
+
+
+def test_ends_are_heard_with_what_is_reflected_beyond_them(
+    separator: DeepFilterSeparator, tmp_path: Path
+) -> None:
+    """By hand: the sound with its reflection, of which the middle is kept; streamed the same."""
+    path = save(clip(MONO, 2.0), tmp_path / "x.wav", "FLOAT")
+    own = replace(separator, edge_context_s=0.25, level_db=None)
+    (stems,) = own([load(path)])
+    heard = resample(load(path), 48000)
+    longer = edges.extended(heard.waveform, 12_000, edges.skipped(48000))
+    (whole,) = replace(own, edge_context_s=0.0)([Audio(longer, 48000)])
+    assert torch.equal(stems.speech.waveform, whole.speech.waveform[:, 12_000:-12_000])
+    speech, _ = torch.cat(list(own.stream(LongAudio.of(path))), -1)
+    assert (speech - stems.speech.waveform).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (96000, 3), (48000, 1)])

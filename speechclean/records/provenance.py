@@ -43,9 +43,11 @@ __all__ = [
 #: Packages whose version can change a sample or a number.
 STACK = (
     *(
+        "ctranslate2",
         "demucs",
         "denoiser",
         "diffq",
+        "faster-whisper",
         "hydra-core",
         "jiwer",
         "mlflow",
@@ -55,7 +57,6 @@ STACK = (
     ),
     *(
         "panns-inference",
-        "pocketsphinx",
         "pyloudnorm",
         "pystoi",
         "scipy",

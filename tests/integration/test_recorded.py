@@ -61,6 +61,8 @@ def read(name: str) -> dict[str, Any]:
     return found
 
 
+#: Metrics that were pocketsphinx's then and are Whisper's now.
+BY_POCKETSPHINX = ("wer", "cer", "wer_vs_mixture")
 SIGNATURES, CHOICES, CACHED = read("signatures.json"), read("choices.json"), read("cache.json")
 
 
@@ -173,10 +175,16 @@ def test_a_recorded_config_has_the_signature_of_then(name: str) -> None:
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_the_command_line_of_then_has_the_signature_of_then(name: str) -> None:
-    """What is composed today names today's classes; it is the same experiment all the same, once it
-    measures what was measured by default then, and judges as files were judged then."""
+    """What is composed today names today's classes; it is the same experiment all the same.
+
+    What is measured is another matter: more than then, and words by other ears. So is when a file
+    counts as harmed.
+    """
     then, now = SIGNATURES[name], resolved(made.CONFIGS[name])
-    now["metrics"] = {one: now["metrics"][one] for one in then["config"]["metrics"]}
+    measured = then["config"]["metrics"]
+    now["metrics"] = {
+        key: measured[key] if key in BY_POCKETSPHINX else now["metrics"][key] for key in measured
+    }
     now["verdict"] = with_current(then["config"]["verdict"])
     assert signature(now, {}, {}) == then["signature"]
     assert identity(now, {}).signature == then["identity"]

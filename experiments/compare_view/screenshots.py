@@ -1,5 +1,6 @@
-"""Pictures of MLflow's own pages on the runs of one experiment, taken from a real UI in headless
-Chromium.
+"""Take pictures of MLflow's own pages on the runs of one experiment.
+
+They come from a real UI in headless Chromium.
 
     pip install playwright==1.65.2
     apt-get install chromium
@@ -39,6 +40,8 @@ def main() -> None:
     arguments = parser.parse_args()
     client = MlflowClient(arguments.uri)
     experiment = client.get_experiment_by_name(arguments.experiment)
+    if experiment is None:
+        parser.error(f"{arguments.experiment}: no such experiment in {arguments.uri}")
     runs = [run.info.run_id for run in client.search_runs([experiment.experiment_id])]
     with mlflow_server(arguments.uri) as (_, server), sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -1,5 +1,6 @@
-r"""Which fusion, weights, beta and wet the held-out voices and tracks support: the package's stages
-on cached stems.
+r"""Compare fusion rules, weights, beta and wet on held-out voices and tracks.
+
+The package's stages run on cached stems.
 
     python -m experiments.embedded_models.choose --banks /tmp/banks --count 64 \
         --out experiments/embedded_models/results
@@ -9,18 +10,20 @@ prints `choices.md`. The data is the validation split of the training banks, nev
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from experiments.embedded_models.activity import active, frame_energy
 from experiments.embedded_models.data import SAMPLE_RATE
 from experiments.embedded_models.evaluate import number, pipeline_of
-from experiments.embedded_models.mixing import active, frame_energy, make_pools
+from experiments.embedded_models.pools import make_pools
 from experiments.embedded_models.tasks import open_banks
 from experiments.embedded_models.validate import valid_set
 from speechclean.audio.waveform import Audio
+from speechclean.stages.enhancement.denoiser import Denoiser
 from speechclean.stages.fusion.geometric_mask import GeometricMask
 from speechclean.stages.fusion.max_mask import MaxMask
 from speechclean.stages.fusion.mean_mask import MeanMask
@@ -28,15 +31,17 @@ from speechclean.stages.fusion.min_mask import MinMask
 from speechclean.stages.metrics.si_sdr import si_sdr
 from speechclean.stages.metrics.stoi import stoi
 from speechclean.stages.postprocess.beta_wiener import BetaWiener
-from speechclean.stages.types import Stage
+from speechclean.stages.types import Fusion, Stage, Stems
 
+#: A rule, and the separators that it is given.
+Choice = tuple[Fusion, tuple[str, ...]]
 A, B = "embedded_htdemucs", "embedded_hdemucs_q"
 
 
-def fusions() -> dict[str, tuple]:
-    """Name: (rule, separators it is given)."""
+def fusions() -> dict[str, Choice]:
+    """Rules by name, each with its separators."""
     both = (A, B)
-    rules: dict[str, tuple] = {
+    rules: dict[str, Choice] = {
         "htdemucs alone": (MeanMask(), (A,)),
         "hdemucs_q alone": (MeanMask(), (B,)),
     }
@@ -50,8 +55,9 @@ def fusions() -> dict[str, tuple]:
 
 
 def in_pauses(cleaned: np.ndarray, mixture: np.ndarray, speech: np.ndarray) -> float:
-    """Level of `cleaned` against `mixture` in dB where speech pauses; NaN with less than 0.3 s of
-    pauses or no music.
+    """Level of `cleaned` against `mixture` in dB where speech pauses.
+
+    NaN with less than 0.3 s of pauses or no music.
     """
     pause = ~active(speech)
     before, after = (frame_energy(wave)[pause].sum() for wave in (mixture, cleaned))
@@ -61,9 +67,15 @@ def in_pauses(cleaned: np.ndarray, mixture: np.ndarray, speech: np.ndarray) -> f
     return float(10 * np.log10((after + 1e-9) / before))
 
 
-def judge(sources: torch.Tensor, rule: tuple, stages: Sequence[Stage], stems: list) -> np.ndarray:
-    """`[mixtures, 3]`: SI-SDR in dB, STOI, level in speech pauses in dB, after the rule and the
-    stages.
+def judge(
+    sources: torch.Tensor,
+    rule: Choice,
+    stages: Sequence[Stage],
+    stems: Sequence[Mapping[str, Stems]],
+) -> np.ndarray:
+    """SI-SDR in dB, STOI and level in speech pauses in dB, after the rule and the stages.
+
+    Shape: `[mixtures, 3]`.
     """
     fusion, names = rule
     rows = []
@@ -119,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     first: np.ndarray | None = None
 
-    def add(name: str, rule: tuple, stages: Sequence[Stage]) -> float:
+    def add(name: str, rule: Choice, stages: Sequence[Stage]) -> float:
         nonlocal first
         after = judge(sources, rule, stages, stems)
         gains = after[: args.count, 0] - before[: args.count, 0]
@@ -150,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         add(
             f"{best}, wet {wet}",
             rule,
-            [type(pipeline.enhancement)(model="embedded_denoiser", wet=wet, device="cpu")],
+            [Denoiser(model="embedded_denoiser", wet=wet, device="cpu")],
         )
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)

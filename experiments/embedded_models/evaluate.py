@@ -1,5 +1,4 @@
-r"""The table that judges the embedded models: the whole default pipeline of speechclean on mixtures
-it never heard.
+r"""Judge the embedded models: the default pipeline on mixtures that it never heard.
 
     (cd ../shared/data/dev && python mix.py --root . --n 40 --out /tmp/mixtures)
     python -m experiments.embedded_models.evaluate --mixtures /tmp/mixtures \
@@ -41,9 +40,10 @@ BANDS_DB = [(-5.0, 0.0), (0.0, 5.0), (5.0, 10.0), (10.0, 15.0)]
 
 @dataclass(frozen=True)
 class Score:
-    """One mixture: its SNR over active speech in dB, SI-SDR in dB and STOI before and after
-    cleaning, and by how much `music_residual_db` changed where it begins with music alone (else
-    NaN).
+    """What became of one mixture.
+
+    Its SNR over active speech in dB, SI-SDR in dB and STOI before and after cleaning, and the
+    change of `music_residual_db` where the mixture begins with music alone (else NaN).
     """
 
     name: str
@@ -82,17 +82,26 @@ def judge(pipeline: Pipeline, folder: Path) -> Iterator[Score]:
         )
         separation = pipeline([mixture])[0]
         cleaned = separation.speech
-        values = [number(si_sdr(audio.waveform, speech.waveform)) for audio in (mixture, cleaned)]
-        values += [number(stoi(audio.mono(), speech.mono())) for audio in (mixture, cleaned)]
+        si_sdrs = [number(si_sdr(one.waveform, speech.waveform)) for one in (mixture, cleaned)]
+        stois = [number(stoi(one.mono(), speech.mono())) for one in (mixture, cleaned)]
         track = Track(row["id"], folder, next(folder.glob(f"{row['id']}_speech.*")))
         quieter = [number(RESIDUAL(state, track)) for state in (separation.before(), separation)]
         fall = quieter[1] - quieter[0] if float(row["lead_s"]) else math.nan
-        yield Score(row["id"], float(row["snr_active_db"]), *values, fall)
+        yield Score(
+            row["id"],
+            float(row["snr_active_db"]),
+            si_sdr_before=si_sdrs[0],
+            si_sdr_after=si_sdrs[1],
+            stoi_before=stois[0],
+            stoi_after=stois[1],
+            pauses_db=fall,
+        )
 
 
 def check_clean(pipeline: Pipeline, folder: Path) -> Iterator[tuple[str, float, float, float]]:
-    """(file, STOI, SI-SDR in dB, change of loudness in LU) of clean speech against itself through
-    the pipeline.
+    """What the pipeline does to clean speech, file by file.
+
+    (file, STOI, SI-SDR in dB, change of loudness in LU), each against the file itself.
     """
     for path in sorted(p for p in folder.iterdir() if p.suffix in (".flac", ".wav")):
         speech: Audio = load(path)

@@ -1,10 +1,14 @@
-"""Muon for convolutions and matrices, AdamW for the rest: more progress per step where steps are
-what is scarce.
+"""Muon for convolutions and matrices, AdamW for the rest.
+
+It makes more progress per step, where steps are scarce.
 
 Momentum of every weight with two or more axes is made (nearly) orthogonal by five Newton-Schulz
 iterations before it is applied (Jordan et al. 2024, "Muon"); the update's root mean square is
 matched to AdamW's (Liu et al. 2025, "Muon is scalable for LLM training").
 """
+
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,12 +30,16 @@ class Muon(torch.optim.Optimizer):
     """Parameters are flattened to `[first axis, everything else]`; `lr` is on AdamW's scale."""
 
     def __init__(
-        self, params, lr: float = 4e-3, momentum: float = 0.95, weight_decay: float = 0.01
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 4e-3,
+        momentum: float = 0.95,
+        weight_decay: float = 0.01,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure=None):  # noqa: ARG002 the signature is torch's
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ARG002
         """Apply one update; gradients must be there."""
         for group in self.param_groups:
             for weight in group["params"]:
@@ -49,10 +57,12 @@ class Muon(torch.optim.Optimizer):
 
 
 def split_parameters(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """(matrices for Muon, the rest for AdamW): embeddings, biases, norms, scales and tiny weights
-    are the rest.
+    """Parameters as (matrices for Muon, the rest for AdamW).
+
+    Embeddings, biases, norms, scales and tiny weights are the rest.
     """
-    matrices, rest = [], []
+    matrices: list[Tensor] = []
+    rest: list[Tensor] = []
     for name, weight in model.named_parameters():
         big = weight.ndim >= 2 and min(weight.flatten(1).shape) >= 8 and "emb" not in name
         (matrices if big else rest).append(weight)

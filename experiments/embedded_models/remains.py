@@ -1,5 +1,6 @@
-r"""What the separators leave of a mixture, beside the clean speech: the pairs that the denoiser is
-trained on.
+r"""Pairs that the denoiser is trained on.
+
+What the separators leave of a mixture, beside the clean speech.
 
     python -m experiments.embedded_models.remains --banks /tmp/banks \
         --checkpoints a/last.pt b/last.pt --out /tmp/remains
@@ -19,7 +20,8 @@ import torch
 from experiments.embedded_models.data import SAMPLE_RATE
 from experiments.embedded_models.export import load
 from experiments.embedded_models.losses import istft, ratio_mask, stft
-from experiments.embedded_models.mixing import Recipe, crop, make_pools
+from experiments.embedded_models.mixing import Recipe, crop
+from experiments.embedded_models.pools import make_pools
 from experiments.embedded_models.tasks import open_banks
 from speechclean.system import allocator
 

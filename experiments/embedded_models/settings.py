@@ -1,5 +1,6 @@
-"""What a training is told: the schema of conf/train.yaml, and everything that is wrong with it said
-at once.
+"""Settings of a training: the schema of conf/train.yaml.
+
+Everything that is wrong with them is said at once.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Settings:
 
     def mixtures(self) -> Recipe:
         """The recipe with what was overridden; lists become the ranges they stand for."""
-        values = {
+        values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in self.recipe.items()
         }

@@ -1,5 +1,6 @@
-"""What no soundfont has and yet lies under speech: drones, sung leads without words, jingles,
-arpeggios, risers.
+"""Make music that soundfonts lack and that lies under speech.
+
+Drones, sung leads without words, jingles, arpeggios, risers.
 
     python -m experiments.embedded_models.textures --out /tmp/composed --count 240
 
@@ -18,9 +19,17 @@ import scipy.signal
 import soundfile
 
 from experiments.embedded_models.data import SAMPLE_RATE
+from experiments.embedded_models.oscillators import (
+    Rng,
+    oscillator,
+    pitch,
+    ramps,
+    resonance,
+    sweep,
+    times,
+)
 
 SECONDS = 30.0
-SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3, 5, 7, 10))
 #: First three formants in Hz of five sung vowels, of a low voice (Peterson & Barney, "Control
 #: methods used in a study of the vowels", JASA 1952, rounded); a higher voice is a sixth above.
 VOWELS = {
@@ -30,31 +39,6 @@ VOWELS = {
     "o": (570, 840, 2410),
     "u": (300, 870, 2240),
 }
-
-Rng = np.random.Generator
-
-
-def times(seconds: float) -> np.ndarray:
-    return np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-
-
-def oscillator(
-    frequency: np.ndarray | float, seconds: float, rng: Rng, partials: int = 1, tilt: float = 1.0
-) -> np.ndarray:
-    """Partials at multiples of `frequency` in Hz (a course `[samples]` or one number), the n-th at
-    n to the minus `tilt`; none above the Nyquist frequency.
-    """
-    course = np.broadcast_to(frequency, times(seconds).shape)
-    phase = 2 * np.pi * np.cumsum(course) / SAMPLE_RATE + rng.uniform(0, 2 * np.pi)
-    numbers = range(1, partials + 1)
-    return sum(n**-tilt * np.sin(n * phase) * (n * course < 0.45 * SAMPLE_RATE) for n in numbers)  # type: ignore[return-value]
-
-
-def pitch(rng: Rng, root: float, steps: int) -> float:
-    """A random degree of a random scale over `root` Hz, within `steps` degrees of it."""
-    scale = SCALES[int(rng.integers(len(SCALES)))]
-    octave, degree = divmod(int(rng.integers(steps)), len(scale))
-    return root * 2 ** (octave + scale[degree] / 12)
 
 
 def drone(rng: Rng) -> np.ndarray:
@@ -79,8 +63,9 @@ def drone(rng: Rng) -> np.ndarray:
 
 
 def sung(rng: Rng) -> np.ndarray:
-    """A voice on vowels: a pulse train that glides from note to note with vibrato, through three
-    formants that move.
+    """A voice on vowels.
+
+    A pulse train glides from note to note with vibrato, through three moving formants.
     """
     root, out, at = rng.uniform(110, 330), np.zeros(round(SECONDS * SAMPLE_RATE)), 0.0
     raised = 2 ** (2 / 12) if root > 180 else 1.0
@@ -113,15 +98,10 @@ def sung(rng: Rng) -> np.ndarray:
     return out
 
 
-def resonance(source: np.ndarray, centre: float, width: float) -> np.ndarray:
-    """A two-pole resonance of unit peak at `centre` Hz, `width` Hz wide."""
-    b, a = scipy.signal.iirpeak(min(centre, 0.45 * SAMPLE_RATE), centre / width, SAMPLE_RATE)
-    return scipy.signal.lfilter(b, a, source)
-
-
 def jingle(rng: Rng) -> np.ndarray:
-    """A short motif of bells (FM, Chowning 1973) again and again, now and then with a hit before it
-    and silence after.
+    """A short motif of bells (FM, Chowning 1973), repeated.
+
+    Now and then there is a hit before it and silence after.
     """
     motif = [
         (rng.uniform(0, 1.2), pitch(rng, rng.uniform(250, 700), 10))
@@ -186,29 +166,15 @@ def riser(rng: Rng) -> np.ndarray:
     return out
 
 
-def sweep(rng: Rng, seconds: float) -> np.ndarray:
-    """Noise in a band of an octave or so."""
-    low = rng.uniform(100, 4000)
-    band = scipy.signal.butter(
-        1, [low, min(low * rng.uniform(1.5, 4), 11_000)], "band", fs=SAMPLE_RATE, output="sos"
-    )
-    return scipy.signal.sosfilt(band, rng.standard_normal(round(seconds * SAMPLE_RATE)))
-
-
-def ramps(length: int, seconds: float) -> np.ndarray:
-    """Fade in and out: `[length]`."""
-    edge = np.minimum(np.arange(length), np.arange(length)[::-1]) / (seconds * SAMPLE_RATE)
-    return np.clip(edge, 0, 1)
-
-
 KINDS: dict[str, Callable[[Rng], np.ndarray]] = {
     "drone": drone, "sung": sung, "jingle": jingle, "arpeggio": arpeggio, "riser": riser,
 }  # fmt: skip
 
 
 def piece(kind: str, seed: int, number: int) -> np.ndarray:
-    """One piece, peaking at -3 dBFS: float64 `[samples]`; two kinds at once in a third of them, and
-    a hall around most.
+    """One piece, peaking at -3 dBFS: float64 `[samples]`.
+
+    A third of the pieces have two kinds at once, and most have a hall.
     """
     rng = np.random.default_rng((seed, number))
     wave = KINDS[kind](rng)

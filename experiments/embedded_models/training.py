@@ -47,7 +47,7 @@ def train(settings: Settings, out: Path, run: Run) -> dict[str, float]:
     model, scorer = (networks.build(settings.network).to(device) for _ in range(2))
     if hasattr(model, "use_train_segment"):
         # crops are shorter than the segment; the scorer keeps the segment
-        model.use_train_segment = False
+        vars(model)["use_train_segment"] = False
     if settings.init:
         model.load_state_dict(initial(settings.init))
     learner = Learner(
@@ -134,7 +134,7 @@ def advance(
     return float(loss.detach())
 
 
-class Crops(Dataset):
+class Crops(Dataset[Tensor]):
     """The batch of a step by its number: the same whoever mixes it, and in whatever order."""
 
     def __init__(self, task: Task, seed: int, size: int) -> None:
@@ -183,8 +183,9 @@ def prepare_machine(settings: Settings, device: torch.device) -> None:
 
 
 def initial(source: str) -> dict[str, Tensor]:
-    """Weights to start from: the average in the checkpoint of that path, or those of an embedded
-    model of that name.
+    """Weights to start from.
+
+    The average in the checkpoint of that path, or those of an embedded model of that name.
     """
     if Path(source).exists():
         content = torch.load(source, "cpu", weights_only=True)["average"]

@@ -1,5 +1,6 @@
-"""The tables of the recorded studies, from what `run.py` and `reuse.py` have left: into `results/`
-and the README.
+"""Write the tables of the recorded studies into `results/` and the README.
+
+They are made from what `run.py` and `reuse.py` have left.
 
     python -m experiments.pilot_sweep.results --work /tmp/pilot_sweep
 """
@@ -9,11 +10,11 @@ from __future__ import annotations
 import argparse
 import math
 import shutil
-import statistics
 from pathlib import Path
 
 import optuna
 
+from experiments.pilot_sweep.knobs import by_value, stability
 from experiments.pilot_sweep.recorded import (
     GOAL,
     HERE,
@@ -41,125 +42,6 @@ def keep(work: Path) -> None:
         for picture in ("importance", "slice", "front") if name in ("dev_0", "dev_front") else ():
             if (work / name / f"{picture}.png").is_file() and rows_of(name):
                 shutil.copy(work / name / f"{picture}.png", RESULTS / f"{name}_{picture}.png")
-
-
-def importances(rows: list[dict[str, str]]) -> dict[str, float]:
-    """Shares of the variance of the goal that knobs explain (fANOVA; Hutter, Hoos & Leyton-Brown,
-    ICML 2014).
-    """
-    choices = {knob: sorted({float(row[knob]) for row in rows}) for knob in KNOBS}
-    space = {
-        knob: optuna.distributions.CategoricalDistribution(values)
-        for knob, values in choices.items()
-        if len(values) < 6
-    }
-    space |= {
-        knob: optuna.distributions.FloatDistribution(values[0], values[-1])
-        for knob, values in choices.items()
-        if knob not in space
-    }
-    study = optuna.create_study(direction="maximize")
-    study.add_trials(
-        [
-            optuna.trial.create_trial(
-                params={knob: float(row[knob]) for knob in KNOBS},
-                distributions=space,
-                value=float(row[GOAL]),
-            )
-            for row in rows
-        ]
-    )
-    return optuna.importance.get_param_importances(
-        study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)
-    )
-
-
-def stability() -> str:
-    """A line per study of one objective: what matters, the best point, and how far the others lie
-    below it.
-    """
-    body = []
-    for name, (search, on_dev, _) in STUDIES.items():
-        rows = rows_of(name)
-        done = [row for row in rows if row["state"] == "COMPLETE"]
-        if search != "optuna" or len(done) < 10:
-            continue
-        best = max(done, key=lambda row: float(row[GOAL]))
-        weights = importances(done)
-        values = sorted((float(row[GOAL]) for row in done), reverse=True)
-        pruned = sum(row["state"] == "PRUNED" for row in rows)
-        body.append(
-            [
-                name,
-                "held-out" if on_dev else "pilot",
-                f"{len(rows)} ({pruned} pruned)",
-                *(f"{weights.get(knob, 0.0):.2f}" for knob in KNOBS),
-                *(best[knob] for knob in KNOBS),
-                f"{values[0]:.3f}",
-                f"{values[min(9, len(values) - 1)]:.3f}",
-                f"{values[-1]:.3f}",
-            ]
-        )
-    names = [SHORT.get(knob, knob) for knob in KNOBS]
-    head = [
-        "study",
-        "files",
-        "trials",
-        *(f"weight of {one}" for one in names),
-        *(f"best {one}" for one in names),
-    ]
-    return table([*head, "best, dB", "tenth, dB", "worst, dB"], body)
-
-
-def by_value() -> str:
-    """Means over the trials of all one-objective studies on held-out files, by the value of each
-    knob.
-    """
-    done = [
-        row
-        for name, (search, on_dev, _) in STUDIES.items()
-        if search == "optuna" and on_dev
-        for row in rows_of(name)
-        if row["state"] == "COMPLETE"
-    ]
-    body = []
-    for knob in KNOBS:
-        groups: dict[str, list[dict[str, str]]] = {}
-        for row in done:
-            value = float(row[knob])
-            name = (
-                row[knob]
-                if knob in KNOBS[:2]
-                else "0"
-                if value == 0
-                else f"{max(0.05, math.ceil(value * 4) / 4 - 0.2):.2f} to "
-                f"{math.ceil(value * 4) / 4:.2f}"
-            )
-            groups.setdefault(name, []).append(row)
-        for name, rows in sorted(groups.items(), key=lambda one: float(one[0].split()[0])):
-            goal, stoi = (
-                statistics.mean(float(row[key]) for row in rows)
-                for key in (GOAL, "stoi_improvement")
-            )
-            best = max(float(row[GOAL]) for row in rows)
-            body.append(
-                [
-                    SHORT.get(knob, knob),
-                    name,
-                    len(rows),
-                    f"{goal:.2f}",
-                    f"{best:.2f}",
-                    f"{stoi:+.3f}",
-                ]
-            )
-    return (
-        table(
-            ["knob", "value", "trials", "SI-SDR improvement, dB: mean", "best", "STOI improvement"],
-            body,
-        )
-        if done
-        else ""
-    )
 
 
 def front(name: str) -> str:
@@ -208,8 +90,9 @@ def fusion() -> str:
 
 
 def finding() -> str:
-    """The best point on held-out files against the defaults, which the study of fusion rules holds
-    as one of its points.
+    """The best point on held-out files against the defaults.
+
+    The study of fusion rules holds the defaults as one of its points.
     """
     done = [row for row in rows_of("dev_0") if row["state"] == "COMPLETE"]
     both = [

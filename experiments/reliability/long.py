@@ -1,5 +1,6 @@
-"""A file of hours among short ones: in how much memory a batch takes it, and whether all of it
-comes out.
+"""A file of hours among short ones.
+
+In how much memory does a batch take it, and does all of it come out?
 
     python -m experiments.reliability.long FOLDER [--hours 0.17 4] [--data DIR] [--write]
 
@@ -105,7 +106,7 @@ def main() -> None:
     clips = folder / "clips"
     if not clips.is_dir():
         make(clips, options.data, CLIPS)
-    result = {"machine": before, "rows": []}
+    result: dict[str, Any] = {"machine": before, "rows": []}
     for hours in options.hours:
         result["rows"].append(batch(folder, clips, hours))
         print(json.dumps(result["rows"][-1]), flush=True)

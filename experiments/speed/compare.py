@@ -41,6 +41,8 @@ MODELS = (
     "embedded_denoiser",
 )
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+QUICK: dict[str, Any]
+FULL: dict[str, Any]
 QUICK, FULL = (
     {"lengths": [6, 20], "shifts": [0, 1]},
     {"lengths": [3, 6, 10, 20, 600], "shifts": [0, 1, 4]},

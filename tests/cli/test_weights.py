@@ -90,6 +90,9 @@ def test_an_experiment_names_what_it_needs(capsys: pytest.CaptureFixture[str]) -
         "htdemucs_ft",
         "mdx_extra_q",
         "dns64",
+        "resemblyzer",
+        "dnsmos",
+        "distillmos",
         "whisper_base_ct2",
     }
 

@@ -9,14 +9,18 @@ import pytest
 import soundfile
 
 from experiments.embedded_models import (
+    activity,
     attributions,
     compose,
     data,
     everything,
     mixing,
+    oscillators,
+    shaping,
     textures,
     voices,
 )
+from experiments.embedded_models.pools import Pool, make_pools
 
 Banks = dict[str, data.Bank]
 
@@ -65,12 +69,12 @@ def test_the_split_hangs_on_the_name_alone() -> None:
     assert 0.05 < split.count("valid") / 2000 < 0.11
 
 
-def pools(banks: Banks) -> dict[str, mixing.Pool]:
+def pools(banks: Banks) -> dict[str, Pool]:
     everything = {
         kind: data.Bank(b.samples, [data.Clip(**{**vars(c), "split": "train"}) for c in b.clips])
         for kind, b in banks.items()
     }
-    return mixing.make_pools(everything, "train", 1.0)
+    return make_pools(everything, "train", 1.0)
 
 
 def test_the_same_seed_gives_the_same_crop_and_another_seed_another(banks: Banks) -> None:
@@ -89,8 +93,10 @@ def test_a_crop_has_the_snr_that_was_asked_for(banks: Banks) -> None:
         snr_db=(5, 5), speech_alone=0, music_alone=0, two_musics=0, noise=0, fade=0, cut=0
     )
     one = mixing.crop(np.random.default_rng(3), pools(banks), 48_000, plain)
-    on = mixing.active(one.speech)
-    ratio = mixing.frame_energy(one.speech)[on].mean() / mixing.frame_energy(one.music)[on].mean()
+    on = activity.active(one.speech)
+    ratio = (
+        activity.frame_energy(one.speech)[on].mean() / activity.frame_energy(one.music)[on].mean()
+    )
     assert 10 * np.log10(ratio) == pytest.approx(5, abs=0.1)
 
 
@@ -111,7 +117,7 @@ def test_speech_alone_and_music_alone_leave_the_other_silent(banks: Banks) -> No
 
 
 def test_the_low_pass_passes_below_and_stops_above_its_cutoff() -> None:
-    gain = mixing.low_pass(np.array([100.0, 3_800.0, 4_000.0, 8_000.0]), 4_000)
+    gain = shaping.low_pass(np.array([100.0, 3_800.0, 4_000.0, 8_000.0]), 4_000)
     assert gain == pytest.approx([1, 1, 0, 0], abs=1e-6)
 
 
@@ -157,7 +163,7 @@ def test_a_texture_is_the_same_from_its_seed_and_never_clips(
 
 def test_no_partial_is_folded_back() -> None:
     """Of twelve partials of 3 kHz the three below 10.8 kHz sound, and nothing else."""
-    wave = textures.oscillator(3000.0, 1.0, np.random.default_rng(0), 12)
+    wave = oscillators.oscillator(3000.0, 1.0, np.random.default_rng(0), 12)
     power = np.abs(np.fft.rfft(wave * np.hanning(len(wave)))) ** 2
     wanted = sum(power[n * 3000 - 5 : n * 3000 + 6].sum() for n in (1, 2, 3))
     assert wanted / power.sum() > 0.999

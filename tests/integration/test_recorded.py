@@ -175,15 +175,12 @@ def test_a_recorded_config_has_the_signature_of_then(name: str) -> None:
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_the_command_line_of_then_has_the_signature_of_then(name: str) -> None:
-    """What is composed today names today's classes; it is the same experiment all the same.
-
-    What is measured is another matter: more than then, and words by other ears. So is when a file
-    counts as harmed.
-    """
+    """What is composed today names today's classes; it is the same experiment all the same, once it
+    measures what was measured by default then, and judges as files were judged then."""
     then, now = SIGNATURES[name], resolved(made.CONFIGS[name])
     measured = then["config"]["metrics"]
     now["metrics"] = {
-        key: measured[key] if key in BY_POCKETSPHINX else now["metrics"][key] for key in measured
+        one: measured[one] if one in BY_POCKETSPHINX else now["metrics"][one] for one in measured
     }
     now["verdict"] = with_current(then["config"]["verdict"])
     assert signature(now, {}, {}) == then["signature"]
@@ -234,9 +231,16 @@ def test_a_recorded_choice_becomes_an_object(choice: str, bare_config: DictConfi
 
 
 def of_batch(place: Path, *more: str) -> Any:
-    """The config of the recorded batch, into `batch/` of the current folder."""
+    """The config of the recorded batch, into `batch/` of the current folder.
+
+    What is measured, and when a file counts as harmed, is what was the default then: entries tell
+    of both.
+    """
+    if not any(one.startswith("metrics=") for one in more):
+        more = ("metrics=[music_to_speech_db,lufs]", *more)
     cfg = composed([*made.BATCH, "tracking=none", *more])
     OmegaConf.set_struct(cfg, False)
+    cfg.verdict = OmegaConf.load(RUNS["batch"] / "config.yaml").verdict
     cfg.output.dir, cfg.name = str(place / "batch"), "batch"
     return cfg
 
@@ -309,8 +313,17 @@ def study(place: Path) -> Path:
     return place
 
 
+#: What is searched by default only since then, held at what was done before: a study goes on in
+#: the space that it was begun in.
+SINCE = (
+    "fusion.exponent=2.0",
+    "postprocess.floor.floor_db=null",
+    "postprocess.floor.adaptive=false",
+)
+
+
 def sweep(place: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "speechclean", "-m", *made.SWEEP, *more]
+    line = [sys.executable, "-m", "speechclean", "-m", *made.SWEEP, *SINCE, *more]
     return subprocess.run(
         line,
         cwd=place,

@@ -6,6 +6,8 @@ and then half a second, as on a machine that is short of cores. Python's own cha
 come at another interval in each process.
 """
 
+from __future__ import annotations
+
 import fcntl
 import functools
 import os
@@ -15,6 +17,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 #: How often one of these calls sleeps, and how often for long.
 SHARE, LONG_SHARE = 0.02, 0.0003
@@ -47,7 +51,7 @@ class _Jitter:
         call = getattr(owner, name)
 
         @functools.wraps(call)
-        def paused(*args, **kwargs):
+        def paused(*args: Any, **kwargs: Any) -> Any:
             self.pause()
             try:
                 return call(*args, **kwargs)
@@ -59,19 +63,20 @@ class _Jitter:
     def queue_type(self) -> type:
         """`queue.SimpleQueue`, whose own methods cannot be replaced."""
 
-        class SimpleQueue(queue.SimpleQueue):
+        class SimpleQueue(queue.SimpleQueue[Any]):
             pass
 
         for name in ("put", "get"):
             self.around(SimpleQueue, name)
         return SimpleQueue
 
-    def lock_of(self, make):
-        """`threading.Lock` or `RLock`: with pauses for the package's own modules alone, since the
-        interpreter's need theirs as they are.
+    def lock_of(self, make: Callable[[], Any]) -> Callable[[], Any]:
+        """`threading.Lock` or `RLock`, with pauses for the package's own modules alone.
+
+        The interpreter needs its locks as they are.
         """
 
-        def made():
+        def made() -> Any:
             asking = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 (no other way)
             lock = make()
             return _Lock(lock, self.pause) if asking.startswith("speechclean") else lock
@@ -82,12 +87,13 @@ class _Jitter:
 class _Lock:
     """A lock that pauses before it is taken and after it is given back."""
 
-    def __init__(self, lock, pause) -> None:
+    def __init__(self, lock: Any, pause: Callable[[], None]) -> None:
         self._lock, self._pause = lock, pause
 
-    def acquire(self, *args, **kwargs) -> bool:
+    def acquire(self, *args: Any, **kwargs: Any) -> bool:
         self._pause()
-        return self._lock.acquire(*args, **kwargs)
+        taken: bool = self._lock.acquire(*args, **kwargs)
+        return taken
 
     def release(self) -> None:
         self._lock.release()
@@ -115,8 +121,9 @@ def _install(seed: str) -> None:
     ):
         for name in names:
             jitter.around(owner, name)
-    queue.SimpleQueue = jitter.queue_type()
-    threading.Lock, threading.RLock = map(jitter.lock_of, (threading.Lock, threading.RLock))
+    vars(queue)["SimpleQueue"] = jitter.queue_type()
+    for name in ("Lock", "RLock"):
+        vars(threading)[name] = jitter.lock_of(vars(threading)[name])
 
 
 if "JITTER_SEED" in os.environ:

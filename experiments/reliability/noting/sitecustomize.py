@@ -1,6 +1,9 @@
-"""Put first on a process's path by `throughput`: notes when each pass of a network began and ended,
-as seconds on the system's monotonic clock, a line each.
+"""Put first on a process's path by `throughput`: notes each pass of a network.
+
+A line has its beginning and its end, as seconds on the system's monotonic clock.
 """
+
+from __future__ import annotations
 
 import importlib.abc
 import importlib.util
@@ -8,34 +11,52 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 TARGET = "speechclean.stages.separators.engine"
 
 
-class _Noting(importlib.abc.MetaPathFinder):
-    """Wraps `Network.answer` as soon as the engine is imported."""
+class _NotingLoader(importlib.abc.Loader):
+    """Wraps `Network.answer` once the module's own loader has run it."""
 
-    def find_spec(self, name, path, target=None):  # noqa: ARG002
-        if name != TARGET:
+    def __init__(self, inner: importlib.abc.Loader) -> None:
+        self._inner = inner
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._inner.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._inner.exec_module(module)
+        _wrap(vars(module)["Network"])
+
+
+class _Noting(importlib.abc.MetaPathFinder):
+    """Finds the engine the first time that it is imported, and nothing else."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 (importlib's signature)
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        if fullname != TARGET:
             return None
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        load = spec.loader.exec_module
-
-        def exec_module(module) -> None:
-            load(module)
-            _wrap(module.Network)
-
-        spec.loader.exec_module = exec_module
+        spec = importlib.util.find_spec(fullname)
+        if spec and spec.loader:
+            spec.loader = _NotingLoader(spec.loader)
         return spec
 
 
-def _wrap(network) -> None:
+def _wrap(network: Any) -> None:
     answer, lock = network.answer, threading.Lock()
     file = Path(os.environ["SPEECHCLEAN_PASSES"]).open("a", buffering=1)
 
-    def noted(self, heard):
+    def noted(self: Any, heard: Any) -> Any:
         start = time.monotonic()
         try:
             return answer(self, heard)

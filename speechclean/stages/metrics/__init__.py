@@ -35,15 +35,16 @@ tells its `unit` and whether `higher_is_better` (None: a level, neither good nor
     music_to_speech_db   energy in the bins that the fused mask gives to music, over those it gives
                          to speech
     music_residual_db    level in the pauses of the speech, over the level in the speech
+    edge_burst_db        rise of a first or last moment of music alone over what is beside it
     dnsmos               the networks of DNSMOS and what is around them
     distillmos_network   the network of DistillMOS
     speaker_encoder      embeddings of voices
     mel                  mel spectra, as published networks hear them
     windows              a network over the windows of a sound
     decomposition        an estimate split into target, interference and artefacts
+    vad                  where somebody speaks
     reference            the clean reference, brought to the shape of what is judged
     decibels             ratios of energies within bounds
-    vad                  where somebody speaks
     music_presence_max   whether a sound tagger hears music anywhere
     music_presence       probability of music by PANNs' Cnn14 (published weights); _max: in the
                          worst window

@@ -10,6 +10,7 @@ from speechclean.experiment.config.build import build
 from speechclean.experiment.config.command_line import problems_of
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.config.errors import ConfigError
+from speechclean.networks.weights import EMBEDDED
 from speechclean.stages.separators.demucs import DemucsSeparator
 from speechclean.system.resources import conf_dir
 
@@ -36,7 +37,10 @@ def test_the_default_builds_without_loading_a_network() -> None:
     experiment = build(composed([HERE]))
     assert list(experiment.pipeline.separators) == ["embedded_htdemucs", "embedded_hdemucs_q"]
     assert len(experiment.tracks) == 6
-    assert len(experiment.weights) == 2, "the denoiser is off"
+    listening = {"dnsmos p835", "dnsmos p808", "distillmos", "resemblyzer"}
+    assert listening < set(experiment.weights)
+    embedded = [path for path in experiment.weights.values() if path.parent == EMBEDDED]
+    assert len(embedded) == 2, "the denoiser is off"
     for separator in experiment.pipeline.separators.values():
         assert "_networks" not in vars(separator)
 

@@ -19,6 +19,7 @@ from speechclean.audio.sound_files import load
 from speechclean.audio.waveform import Audio, resample
 from speechclean.networks.checkpoints import CheckpointError
 from speechclean.networks.weights import MissingWeights
+from speechclean.stages.datasets.manifest import Pilot
 from speechclean.stages.metrics import recogniser as module
 from speechclean.stages.metrics.alignment import align, normalise
 from speechclean.stages.metrics.recogniser import RATE, WINDOW, Recogniser, whisper_device
@@ -34,9 +35,9 @@ def base() -> Recogniser:
 
 @pytest.fixture(scope="module")
 def clips() -> list[tuple[str, Audio]]:
-    """The pilot's clean voices and what they say."""
-    with (PILOT / "manifest.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    """The pilot's clean English voices and what they say."""
+    with (PILOT / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["language"] == "en"]
     return [(row["transcript"], load(PILOT / row["reference"])) for row in rows]
 
 
@@ -44,6 +45,17 @@ def test_understands_clean_voices(base: Recogniser, clips: list[tuple[str, Audio
     for transcript, clip in clips[:3]:
         found = align(normalise(transcript), normalise(base.hear(clip, "en")))
         assert found.lost + found.insertions <= 1, transcript
+
+
+def test_understands_spanish(base: Recogniser) -> None:
+    """Of the pilot's tracks, whose manifest says so."""
+    (track,) = [one for one in Pilot().tracks() if one.language == "es"]
+    assert track.reference is not None
+    found = align(
+        normalise(track.transcript or "", "es"), normalise(base.hear(track.reference, "es"), "es")
+    )
+    assert found.lost + found.insertions <= 1
+    assert base.language(track.reference) == "es"
 
 
 def test_the_small_model_hears_english_only(clips: list[tuple[str, Audio]]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -25,8 +26,9 @@ class LeftOut(RuntimeError):  # noqa: N818
 
 @dataclass
 class Site:
-    """Where drills are done: data sets, the uninterrupted batch's bytes, and what is common to all
-    commands.
+    """Where drills are done.
+
+    Data sets, the uninterrupted batch's bytes, and what is common to all commands.
     """
 
     folder: Path
@@ -38,7 +40,7 @@ class Site:
     startup_s: float = 8.0
     per_file_s: float = 0.1
     sparse_s: float = batch_inputs.SPARSE_S
-    started: list[subprocess.Popen] = field(default_factory=list)
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def inputs(self, count: int | None = None) -> tuple[Path, dict[str, str | None]]:
         """A data set of so many files, made once."""
@@ -61,8 +63,13 @@ class Site:
         return [*line, f"batch.out={out}", "batch.interval_s=5", *more]
 
     def start(
-        self, out: Path, inputs: Path, *more: str, env: Mapping[str, str] | None = None, **options
-    ) -> subprocess.Popen:
+        self,
+        out: Path,
+        inputs: Path,
+        *more: str,
+        env: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> subprocess.Popen[bytes]:
         """A batch in the background; what it says is in `<out>.txt`."""
         with out.with_suffix(".txt").open("ab") as log:
             line = self.command(out, inputs, *more)
@@ -106,6 +113,11 @@ class Site:
             process.wait()
             self.per_file_s = (time.monotonic() - start - self.startup_s) / len(expected)
         return batch_folder.hashes(out)
+
+
+def has_entries(out: Path, count: float) -> bool:
+    """Whether a batch's ledger has so many."""
+    return len(batch_folder.ledger(out)) >= count
 
 
 def fresh(path: Path) -> Path:

@@ -1,5 +1,6 @@
-"""Measured numbers in texts: a place between `<!-- NAME -->` and `<!-- end -->` is written by a
-command, never by hand.
+"""Measured numbers in texts.
+
+A place between `<!-- NAME -->` and `<!-- end -->` is written by a command, never by hand.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any
 
 
 def record(study: Path, name: str, result: Any, table: str) -> None:
-    """What a study has found: `results/<name>.json` in its folder, and the table in its README's
-    place of that name.
+    """Write down what a study has found.
+
+    `results/<name>.json` in its folder, and the table in its README's place of that name.
     """
     results = study / "results"
     results.mkdir(exist_ok=True)
@@ -22,8 +24,9 @@ def record(study: Path, name: str, result: Any, table: str) -> None:
 
 
 def fill(path: Path, contents: Mapping[str, str]) -> None:
-    """Write the marked places of a text anew; those whose name is not among the contents stay as
-    they are.
+    """Write the marked places of a text anew.
+
+    Those whose name is not among the contents stay as they are.
     """
 
     def place(match: re.Match[str]) -> str:

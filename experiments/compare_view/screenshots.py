@@ -1,5 +1,6 @@
-"""Pictures of MLflow's own pages on the runs of one experiment, taken from a real UI in headless
-Chromium.
+"""Take pictures of MLflow's own pages on the runs of one experiment.
+
+They come from a real UI in headless Chromium.
 
     pip install playwright==1.65.2
     apt-get install chromium

@@ -1,5 +1,6 @@
-"""Put measured numbers into README.md and the model card, between their `<!-- NAME -->` and `<!--
-end -->` marks.
+"""Put measured numbers into README.md and the model card.
+
+They go between their `<!-- NAME -->` and `<!-- end -->` marks.
 
     python -m experiments.embedded_models.card
 

@@ -1,5 +1,6 @@
-r"""Which fusion, weights, beta and wet the held-out voices and tracks support: the package's stages
-on cached stems.
+r"""Compare fusion rules, weights, beta and wet on held-out voices and tracks.
+
+The package's stages run on cached stems.
 
     python -m experiments.embedded_models.choose --banks /tmp/banks --count 64 \
         --out experiments/embedded_models/results
@@ -54,8 +55,9 @@ def fusions() -> dict[str, Choice]:
 
 
 def in_pauses(cleaned: np.ndarray, mixture: np.ndarray, speech: np.ndarray) -> float:
-    """Level of `cleaned` against `mixture` in dB where speech pauses; NaN with less than 0.3 s of
-    pauses or no music.
+    """Level of `cleaned` against `mixture` in dB where speech pauses.
+
+    NaN with less than 0.3 s of pauses or no music.
     """
     pause = ~active(speech)
     before, after = (frame_energy(wave)[pause].sum() for wave in (mixture, cleaned))
@@ -71,8 +73,9 @@ def judge(
     stages: Sequence[Stage],
     stems: Sequence[Mapping[str, Stems]],
 ) -> np.ndarray:
-    """`[mixtures, 3]`: SI-SDR in dB, STOI, level in speech pauses in dB, after the rule and the
-    stages.
+    """SI-SDR in dB, STOI and level in speech pauses in dB, after the rule and the stages.
+
+    Shape: `[mixtures, 3]`.
     """
     fusion, names = rule
     rows = []

@@ -50,8 +50,9 @@ class Note:
 
 @dataclass(frozen=True)
 class Style:
-    """What a piece is made of; programs are drawn from the tuples, an empty tuple leaves the part
-    out.
+    """What a piece is made of.
+
+    Programs are drawn from the tuples; an empty tuple leaves the part out.
     """
 
     tempo: tuple[int, int]

@@ -1,5 +1,6 @@
-"""Learning curves as a picture: SI-SDR improvement on held-out voices and tracks against minutes
-and hours heard.
+"""Draw learning curves.
+
+SI-SDR improvement on held-out voices and tracks, against minutes and hours heard.
 
     python -m experiments.embedded_models.curves results/curve_*.csv --out results/curves.png
 """

@@ -28,8 +28,9 @@ VALID_SHARE = 0.08
 
 @dataclass(frozen=True)
 class Clip:
-    """One decoded clip: `start` and `length` in samples of its bank, `source_rate` in Hz before
-    resampling.
+    """One decoded clip.
+
+    `start` and `length` are in samples of its bank, `source_rate` is in Hz before resampling.
     """
 
     file: str
@@ -60,16 +61,18 @@ class Bank:
 
 
 def split_of(identity: str, share: float = VALID_SHARE) -> str:
-    """Train or valid, decided by the name alone: the same on every machine and whatever else is in
-    the folder.
+    """Train or valid, decided by the name alone.
+
+    So it is the same on every machine, whatever else is in the folder.
     """
     draw = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:4], "big") / 2**32
     return "valid" if draw < share else "train"
 
 
 def decode(path: Path) -> tuple[np.ndarray, int]:
-    """Mono int16 `[samples]` at `SAMPLE_RATE` with its peak at -1 dBFS, and the rate it was stored
-    at.
+    """A file as mono int16 `[samples]` at `SAMPLE_RATE`, and the rate that it was stored at.
+
+    Its peak is at -1 dBFS.
     """
     wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
     mono = wave.mean(axis=1)
@@ -81,8 +84,9 @@ def decode(path: Path) -> tuple[np.ndarray, int]:
 
 
 def write_bank(folder: Path, name: str, files: Iterable[tuple[Path, str, str, str]]) -> None:
-    """Decode `(path, label, id, origin)` in order; a file that cannot be read is named and left
-    out.
+    """Decode files `(path, label, id, origin)` in order.
+
+    A file that cannot be read is named and left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows, position = [], 0
@@ -108,8 +112,9 @@ def write_bank(folder: Path, name: str, files: Iterable[tuple[Path, str, str, st
 
 
 def _both_splits(rows: list[Clip]) -> list[Clip]:
-    """Clips with something on both sides: of a few voices the draw may hold out none, or all. The
-    last by its hash moves.
+    """The clips, with some in both splits.
+
+    Of a few voices all may fall into one split; then the last by its hash moves.
     """
     identities = sorted(
         {row.id for row in rows}, key=lambda one: hashlib.sha256(one.encode()).digest()
@@ -145,8 +150,9 @@ def read_bank(folder: Path, name: str) -> Bank:
 
 
 def from_manifest(source: Path, kind: str) -> list[tuple[Path, str, str, str]]:
-    """The files of one kind named by `source/manifest.tsv` (columns file, kind, id, origin), less
-    the voices that no training may hear (`experiments/voices/voices.tsv`).
+    """The files of one kind that `source/manifest.tsv` lists (columns file, kind, id, origin).
+
+    Voices that no training may hear (`experiments/voices/voices.tsv`) are left out.
     """
     with (source / "manifest.tsv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["kind"] == kind]
@@ -155,8 +161,9 @@ def from_manifest(source: Path, kind: str) -> list[tuple[Path, str, str, str]]:
 
 
 def from_folder(folder: Path) -> list[tuple[Path, str, str, str]]:
-    """Rendered files named `<id>__<n>.wav|ogg`: everything before the double underscore is the
-    voice or tune.
+    """Rendered files named `<id>__<n>.wav|ogg`.
+
+    What stands before the double underscore is the voice or tune.
     """
     paths = sorted(
         p for p in folder.rglob("*") if p.suffix.lower() in (".wav", ".ogg", ".flac", ".mp3")
@@ -165,8 +172,9 @@ def from_folder(folder: Path) -> list[tuple[Path, str, str, str]]:
 
 
 def bank_folders(banks: Path, folders: Mapping[str, Path]) -> None:
-    """Banks from folders of one's own, by kind. Raises `ConfigError` for a folder without two
-    voices or tracks: one must be held out.
+    """Banks from folders of one's own, by kind.
+
+    Raises `ConfigError` for a folder without two voices or tracks: one must be held out.
     """
     problems = []
     for kind, folder in folders.items():

@@ -1,5 +1,4 @@
-r"""The table that judges the embedded models: the whole default pipeline of speechclean on mixtures
-it never heard.
+r"""Judge the embedded models: the default pipeline on mixtures that it never heard.
 
     (cd ../shared/data/dev && python mix.py --root . --n 40 --out /tmp/mixtures)
     python -m experiments.embedded_models.evaluate --mixtures /tmp/mixtures \
@@ -41,9 +40,10 @@ BANDS_DB = [(-5.0, 0.0), (0.0, 5.0), (5.0, 10.0), (10.0, 15.0)]
 
 @dataclass(frozen=True)
 class Score:
-    """One mixture: its SNR over active speech in dB, SI-SDR in dB and STOI before and after
-    cleaning, and by how much `music_residual_db` changed where it begins with music alone (else
-    NaN).
+    """What became of one mixture.
+
+    Its SNR over active speech in dB, SI-SDR in dB and STOI before and after cleaning, and the
+    change of `music_residual_db` where the mixture begins with music alone (else NaN).
     """
 
     name: str
@@ -99,8 +99,9 @@ def judge(pipeline: Pipeline, folder: Path) -> Iterator[Score]:
 
 
 def check_clean(pipeline: Pipeline, folder: Path) -> Iterator[tuple[str, float, float, float]]:
-    """(file, STOI, SI-SDR in dB, change of loudness in LU) of clean speech against itself through
-    the pipeline.
+    """What the pipeline does to clean speech, file by file.
+
+    (file, STOI, SI-SDR in dB, change of loudness in LU), each against the file itself.
     """
     for path in sorted(p for p in folder.iterdir() if p.suffix in (".flac", ".wav")):
         speech: Audio = load(path)

@@ -1,5 +1,6 @@
-"""The whole training of what ships, from the recordings to the table, in one command; what is there
-already is not made again.
+"""Train everything that ships, from the recordings to the tables, in one command.
+
+What is already there is not made again.
 
     python -m experiments.embedded_models.everything --work /tmp/work [--device cuda]
         [--scale 0.01] [--list]
@@ -49,8 +50,9 @@ class Step:
 
 
 def steps(work: Path, source: Path, scale: float, device: str) -> list[Step]:
-    """What to do, in order. `scale` shortens the trainings and what is made for them; 1 is what
-    ships.
+    """The steps, in order.
+
+    `scale` shortens the trainings and what is made for them; 1 is what ships.
     """
     banks, made = (
         work / "banks",

@@ -1,5 +1,6 @@
-r"""Write trained checkpoints in the very formats of demucs and denoiser, so that their own loaders
-read them.
+r"""Write trained checkpoints in the formats of demucs and denoiser.
+
+Their own loaders read them.
 
     python -m experiments.embedded_models.export --htdemucs a/last.pt --hdemucs b/last.pt \
         --hdemucs24 c/last.pt --denoiser d/last.pt --out speechclean/assets/models
@@ -44,8 +45,9 @@ def load(checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def quantizer(model: nn.Module, content: dict[str, Any]) -> DiffQuantizer:
-    """DiffQ over the averaged weights, with the bits that the checkpoint learned (8 where it
-    learned none).
+    """DiffQ over the averaged weights, with the bits that the checkpoint learned.
+
+    8 bits where it learned none.
     """
     made = attach(model)
     made.no_optimizer()
@@ -55,16 +57,18 @@ def quantizer(model: nn.Module, content: dict[str, Any]) -> DiffQuantizer:
 
 
 def training_args(content: dict[str, Any]) -> dict[str, Any]:
-    """What is told of the training inside the weights: how long it was, how it ended, and its run
-    in MLflow.
+    """What the file of weights tells of its training.
+
+    How long it was, how it ended, and its run in MLflow.
     """
     told = {key: content[key] for key in ("network", "step", "elapsed", "heard_s")}
     return told | {"run": content.get("run"), "valid": content["scores"]}
 
 
 def package(model: nn.Module, content: dict[str, Any], quantise: bool) -> dict[str, Any]:
-    """Demucs's package: class, arguments, state (half precision or DiffQ) and what is known of the
-    training.
+    """Demucs's package of a network.
+
+    Class, arguments, state (half precision or DiffQ) and what is known of the training.
     """
     # noted by demucs' own `capture_init`, which offers no other way to read it
     noted: Any = model
@@ -83,7 +87,8 @@ def package(model: nn.Module, content: dict[str, Any], quantise: bool) -> dict[s
 
 
 def export_network(checkpoint: Path, out: Path, name: str) -> Path:
-    """What a checkpoint holds, as `name` in the folder `out` and the format of its own library.
+    """Write a checkpoint as `name` into the folder `out`, in the format of its own library.
+
     Returns the file of weights.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -96,8 +101,9 @@ def export_network(checkpoint: Path, out: Path, name: str) -> Path:
 
 
 def export_separator(checkpoint: Path, out: Path, name: str | None = None) -> Path:
-    """Package and bag of one separator; an older package of the same bag is removed. Returns the
-    package's path.
+    """Write package and bag of one separator.
+
+    An older package of the same bag is removed. Returns the package's path.
     """
     model, content = load(checkpoint)
     name = name or BAGS[content["network"]]

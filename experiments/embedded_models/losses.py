@@ -1,5 +1,4 @@
-"""What the separators are trained on: the ratio mask that ships, and their plain estimates beside
-it.
+"""Losses of the separators: on the ratio mask that ships, and on their plain estimates.
 
 Shapes: waves `[batch, samples]`, spectra complex `[batch, freqs, frames]`; energies are per crop,
     `[batch]`.
@@ -14,8 +13,9 @@ FLOOR = 1e-3  # energy below the mixture's (-30 dB) that no loss term asks to go
 
 
 def stft(wave: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
-    """Hann STFT, centred and reflected: `[batch, samples]` to complex `[batch, n_fft // 2 + 1,
-    frames]`.
+    """Hann STFT, centred and reflected.
+
+    Shape: `[batch, samples]` to complex `[batch, n_fft // 2 + 1, frames]`.
     """
     window = torch.hann_window(n_fft, dtype=wave.dtype, device=wave.device)
     return torch.stft(wave, n_fft, hop, window=window, return_complex=True)
@@ -33,16 +33,18 @@ def power(spectrum: Tensor) -> Tensor:
 
 
 def ratio_mask(speech: Tensor, music: Tensor, eps: float = 1e-6) -> Tensor:
-    """Wiener-like ratio mask of two estimates, |V|^2 / (|V|^2 + |A|^2 + eps), from their
-    spectra.
+    """Wiener-like ratio mask of two estimates, from their spectra.
+
+    |V|^2 / (|V|^2 + |A|^2 + eps).
     """
     voice = power(speech)
     return voice / (voice + power(music) + eps)
 
 
 def log_error(error: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
-    """Mean of ln((error + floor) / (target + floor)) over crops, from energies: a negative SDR with
-    a soft end.
+    """Mean of ln((error + floor) / (target + floor)) over crops, from energies.
+
+    A negative SDR with a soft end.
 
     The floor hangs on the mixture, so that it is defined for a silent target (music alone) and
     stops pulling at estimates that are already 30 dB clean.
@@ -52,15 +54,17 @@ def log_error(error: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
 
 
 def compressed(spectrum: Tensor) -> Tensor:
-    """Square root of the magnitude, with a finite slope at zero; two roots cost a third of one
-    `pow`.
+    """Square root of the magnitude, with a finite slope at zero.
+
+    Two roots cost a third of one `pow`.
     """
     return (power(spectrum) + 1e-5).sqrt().sqrt()
 
 
 def separator_loss(estimate: Tensor, sources: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """Loss of `estimate` `[batch, 2, 1, samples]` against `sources` `[batch, 2, samples]`, both
-    (music, speech).
+    """Loss of an estimate against the sources, both in the order (music, speech).
+
+    Shape: `estimate` is `[batch, 2, 1, samples]`, `sources` `[batch, 2, samples]`.
     """
     batch, _, length = sources.shape
     estimate = estimate.reshape(batch, 2, length)

@@ -1,5 +1,4 @@
-"""Seeded crops of speech over music: what the models hear in training and what chooses between them
-in validation.
+"""Seeded crops of speech over music, for training and validation.
 
 Units: samples at `SAMPLE_RATE`, dB, Hz; waves are float32 `[samples]`.
 """
@@ -17,8 +16,9 @@ from experiments.embedded_models.shaping import low_pass, shape
 
 @dataclass(frozen=True)
 class Crop:
-    """What a model is given (`speech + music`) and what it should answer; `music` holds noise
-    too.
+    """What a model is given (`speech + music`) and what it should answer.
+
+    `music` holds noise too.
     """
 
     speech: np.ndarray
@@ -48,8 +48,9 @@ class Recipe:
 
 
 def envelope(rng: np.random.Generator, length: int, recipe: Recipe) -> np.ndarray | float:
-    """Fades (up to 18 dB over the crop) and cuts (music starts or stops in it), as under real
-    speech.
+    """Random gain of music over a crop, as under real speech.
+
+    Fades (up to 18 dB over the crop) and cuts (music starts or stops in it).
     """
     draw = rng.random()
     if draw < recipe.fade:
@@ -62,9 +63,10 @@ def envelope(rng: np.random.Generator, length: int, recipe: Recipe) -> np.ndarra
 
 
 def ducked(rng: np.random.Generator, speech: np.ndarray) -> np.ndarray:
-    """Gain of music that steps back under the voice, `[samples]`: 4-14 dB down while somebody
-    speaks, in and out by one-pole glides of 0.05-0.3 s and 0.2-0.8 s, as a side-chained compressor
-    does it.
+    """Gain of music that steps back under the voice: `[samples]`.
+
+    It is 4-14 dB down while somebody speaks, with one-pole glides of 0.05-0.3 s down and 0.2-0.8 s
+    up, like a side-chained compressor.
     """
     speaks, depth = active(speech), rng.uniform(4, 14)
     rates = [
@@ -81,8 +83,9 @@ def ducked(rng: np.random.Generator, speech: np.ndarray) -> np.ndarray:
 
 
 def lead(rng: np.random.Generator, length: int) -> np.ndarray:
-    """Gate of 0 and 1, `[length]`, 10 ms ramps: the voice comes in late (a lead-in of music alone)
-    or stops early.
+    """Gain of a voice that comes in late or stops early: 0 and 1, `[length]`, with 10 ms ramps.
+
+    Before a late voice there is music alone (a lead-in).
     """
     at, width = rng.uniform(0.15, 0.6) * length, 0.01 * SAMPLE_RATE
     ramp = np.clip((np.arange(length) - at) / width, 0, 1).astype(np.float32)

@@ -1,5 +1,6 @@
-"""Muon for convolutions and matrices, AdamW for the rest: more progress per step where steps are
-what is scarce.
+"""Muon for convolutions and matrices, AdamW for the rest.
+
+It makes more progress per step, where steps are scarce.
 
 Momentum of every weight with two or more axes is made (nearly) orthogonal by five Newton-Schulz
 iterations before it is applied (Jordan et al. 2024, "Muon"); the update's root mean square is
@@ -56,8 +57,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def split_parameters(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """(matrices for Muon, the rest for AdamW): embeddings, biases, norms, scales and tiny weights
-    are the rest.
+    """Parameters as (matrices for Muon, the rest for AdamW).
+
+    Embeddings, biases, norms, scales and tiny weights are the rest.
     """
     matrices: list[Tensor] = []
     rest: list[Tensor] = []

@@ -21,8 +21,9 @@ SEGMENT_S = Fraction(4)
 
 
 def htdemucs() -> HTDemucs:
-    """Hybrid waveform/spectrum U-Net with a cross-domain transformer at the bottom, about 1.0 M
-    parameters.
+    """Hybrid waveform/spectrum U-Net with a cross-domain transformer at the bottom.
+
+    About 1.0 M parameters.
 
     Its spectral branch works on magnitudes (`cac=False`): with complex channels the first quarter
     of an hour went into learning what phase is, and the ratio mask that ships needs magnitudes
@@ -49,8 +50,9 @@ def htdemucs() -> HTDemucs:
 
 
 def hdemucs(channels: int = 12) -> HDemucs:
-    """Frequency-only U-Net on magnitudes with local attention and LSTM at the bottom, about 1.1 M
-    parameters with 12 `channels` in its first layer.
+    """Frequency-only U-Net on magnitudes with local attention and an LSTM at the bottom.
+
+    About 1.1 M parameters with 12 `channels` in its first layer.
     """
     return HDemucs(
         sources=SOURCES,
@@ -75,8 +77,9 @@ def hdemucs24() -> HDemucs:
 
 
 def denoiser() -> Denoiser:
-    """Causal waveform U-Net with an LSTM, DNS64 made small and without its resampling, about 1.4 M
-    parameters.
+    """Causal waveform U-Net with an LSTM: a small DNS64 without its resampling.
+
+    About 1.4 M parameters.
 
     DNS64 works on four times as many samples as it is given. At this size that costs ten times the
     time of a second of sound, in training too, and with four layers of stride 4 the LSTM steps

@@ -1,5 +1,7 @@
-"""How weights move: two optimisers by a schedule, DiffQ's noise where it is asked for, and an
-average that is what ships.
+"""Optimisers of the trainings.
+
+Two of them follow one schedule; DiffQ's noise is added where it is asked for; an average of the
+weights is what ships.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from experiments.embedded_models.quantise import attach
 
 
 def rate(progress: float, warm: float = 0.02) -> float:
-    """Share of the peak learning rate at `progress` in 0..1: linear warm-up, then a cosine down to
-    1 %.
+    """Share of the peak learning rate at `progress` in 0..1.
+
+    Linear warm-up, then a cosine down to 1 %.
     """
     if progress < warm:
         return progress / warm
@@ -63,8 +66,9 @@ class Learner:
         self.average = Average(self.model)
 
     def step(self, loss: Tensor, progress: float) -> bool:
-        """One update at `progress` in 0..1; a gradient that is not finite moves nothing. Returns
-        whether it moved.
+        """One update at `progress` in 0..1; whether it was made.
+
+        It is not where a gradient is not finite.
         """
         for group in self.muon.param_groups + self.adamw.param_groups:
             group["lr"] = rate(progress) * group["peak"]

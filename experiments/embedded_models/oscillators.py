@@ -22,8 +22,10 @@ def times(seconds: float) -> np.ndarray:
 def oscillator(
     frequency: np.ndarray | float, seconds: float, rng: Rng, partials: int = 1, tilt: float = 1.0
 ) -> np.ndarray:
-    """Partials at multiples of `frequency` in Hz (a course `[samples]` or one number), the n-th at
-    n to the minus `tilt`; none above the Nyquist frequency.
+    """A sum of partials at multiples of `frequency` in Hz.
+
+    The frequency is a course `[samples]` or one number; the n-th partial has an amplitude of n to
+    the minus `tilt`, and none lies above the Nyquist frequency.
     """
     course = np.broadcast_to(frequency, times(seconds).shape)
     phase = 2 * np.pi * np.cumsum(course) / SAMPLE_RATE + rng.uniform(0, 2 * np.pi)

@@ -11,8 +11,9 @@ PRE_ROLL = SAMPLE_RATE // 2
 
 
 class Pool:
-    """Clips to draw from: a voice or track by the square root of its length, then a clip by its
-    length.
+    """Clips to draw from.
+
+    A voice or track is drawn by the square root of its length, then a clip by its length.
     """
 
     def __init__(self, banks: Sequence[tuple[Bank, float]], split: str) -> None:
@@ -48,8 +49,9 @@ class Pool:
 
 
 def make_pools(banks: dict[str, Bank], split: str, real: float) -> dict[str, Pool]:
-    """Pools of one split from the banks present: `voices` and `composed` join `speech` and `music`
-    at `1 - real`.
+    """Pools of one split, from the banks that are there.
+
+    `voices` and `composed` join `speech` and `music` with a share of `1 - real`.
     """
 
     def pool(main: str, extra: str) -> Pool:

@@ -1,5 +1,6 @@
-"""DiffQ (Defossez et al. 2021) as the frequency-domain model uses it: bits per group of eight
-weights, learned.
+"""DiffQ (Defossez et al. 2021) for the frequency-domain model.
+
+It learns the bits of every group of eight weights.
 """
 
 from diffq import DiffQuantizer
@@ -10,8 +11,9 @@ MIN_SIZE_MB = 0.005  # smaller tensors stay float16
 
 
 def attach(model: nn.Module) -> DiffQuantizer:
-    """Hook a quantizer onto the model: noise in training, true quantisation in eval, bits as
-    `*_diffq` parameters.
+    """Attach a quantizer to the model.
+
+    It adds noise in training and quantises in evaluation; the bits are parameters `*_diffq`.
 
     At most 14 bits: diffq 0.2.4 drops groups of 15 when it packs them.
     """

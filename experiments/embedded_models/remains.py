@@ -1,5 +1,6 @@
-r"""What the separators leave of a mixture, beside the clean speech: the pairs that the denoiser is
-trained on.
+r"""Pairs that the denoiser is trained on.
+
+What the separators leave of a mixture, beside the clean speech.
 
     python -m experiments.embedded_models.remains --banks /tmp/banks \
         --checkpoints a/last.pt b/last.pt --out /tmp/remains

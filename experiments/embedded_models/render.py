@@ -1,5 +1,6 @@
-"""Render MIDI files with FluidSynth, bounded in time and size: `fluidsynth -F` sometimes never
-ends.
+"""Render MIDI files with FluidSynth, bounded in time and size.
+
+`fluidsynth -F` sometimes never ends.
 
     python -m experiments.embedded_models.render --midi /tmp/midi --out /tmp/composed
 """
@@ -36,8 +37,9 @@ def render(
     font: Path = FLUID,
     timeout_s: float = 60.0,
 ) -> bool:
-    """Write `out` (16-bit stereo wav of `seconds`) and say whether it worked; a run that does not
-    end is stopped.
+    """Write `out`, a 16-bit stereo wav of `seconds`; whether it worked.
+
+    A run that does not end is stopped.
     """
     raw = out.with_suffix(".part")
     raw.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
-"""What a training is told: the schema of conf/train.yaml, and everything that is wrong with it said
-at once.
+"""Settings of a training: the schema of conf/train.yaml.
+
+Everything that is wrong with them is said at once.
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ SPEEDS = (0.88, 1.14)  # slower and faster than recorded, pitch included
 
 
 def curve(rng: np.random.Generator, freqs: np.ndarray, spread_db: float) -> np.ndarray:
-    """Smooth random equaliser: gain per frequency, seven knots an octave and a bit apart,
-    `spread_db` each.
+    """Smooth random equaliser: gain per frequency.
+
+    Seven knots, a bit more than an octave apart, with a spread of `spread_db` each.
     """
     knots = np.log2(np.geomspace(60.0, 12_000.0, 7))
     gains = rng.normal(0.0, spread_db, 7)
@@ -32,8 +33,9 @@ def low_pass(freqs: np.ndarray, cutoff_hz: float) -> np.ndarray:
 
 
 def room(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Spectrum of a direct sound plus an exponentially decaying noise tail (RT60 0.1-0.45 s, 6-20
-    dB below it).
+    """Spectrum of a direct sound and an exponentially decaying tail of noise.
+
+    RT60 0.1-0.45 s, 6-20 dB below the direct sound.
     """
     rt60, level_db = rng.uniform(0.1, 0.45), rng.uniform(-20, -6)
     length = min(int(rt60 * SAMPLE_RATE), PRE_ROLL)
@@ -53,8 +55,9 @@ def shape(
     cutoff_hz: float | None,
     speeds: tuple[float, float] = SPEEDS,
 ) -> tuple[np.ndarray, int]:
-    """Draw a source and pass it through speed, equaliser, room and low-pass: `[length]` and its
-    stored rate.
+    """Draw a source and pass it through speed, equaliser, room and low-pass.
+
+    Returns `[length]` and the rate that the source was stored at.
     """
     total = length + PRE_ROLL
     size = scipy.fft.next_fast_len(int(total * rng.uniform(*speeds)), real=True)

@@ -1,5 +1,6 @@
-"""What a network is trained to do: where its batches come from, its loss, its score on held-out
-voices and tracks.
+"""Tasks that a network is trained for.
+
+Where its batches come from, its loss, and its score on held-out voices and tracks.
 """
 
 from dataclasses import dataclass, field
@@ -23,8 +24,9 @@ SCORES = ("before_db", "after_db", "plain_db")
 
 
 def gained(answer: Tensor, spectrum: Tensor) -> Tensor:
-    """What ships of a denoiser's `answer`: its magnitude as a gain up to 1 on `spectrum`. Complex
-    `[..., freqs, frames]`.
+    """The magnitude of a denoiser's `answer` as a gain up to 1 on `spectrum`: what ships.
+
+    Shape: complex `[..., freqs, frames]`.
     """
     gain = ((power(answer) + 1e-12) / (power(spectrum) + 1e-12)).sqrt()
     return spectrum * gain.clamp(max=1)
@@ -37,8 +39,9 @@ def open_banks(folder: Path) -> dict[str, Bank]:
 
 @dataclass
 class SeparationTask:
-    """Music and speech out of a mixture at 24 kHz; a batch is `[size, 2, samples]`, (music,
-    speech).
+    """Music and speech out of a mixture at 24 kHz.
+
+    A batch is `[size, 2, samples]`, (music, speech).
     """
 
     folder: Path
@@ -67,8 +70,9 @@ class SeparationTask:
 
 @dataclass
 class DenoisingTask:
-    """Speech out of what the separators leave, at 16 kHz; a batch is `[size, 2, samples]`,
-    (separated, speech).
+    """Speech out of what the separators leave, at 16 kHz.
+
+    A batch is `[size, 2, samples]`, (separated, speech).
 
     `folder` holds `pairs_train.npy` and `pairs_valid.npy`, int16 `[pairs, 2, samples]`, written by
     remains.py.
@@ -117,8 +121,9 @@ class DenoisingTask:
 
     @torch.no_grad()
     def score(self, model: nn.Module) -> dict[str, float]:
-        """Mean SI-SDR in dB before and after the gain that ships, and of the plain output, where
-        speech is not silent.
+        """Mean SI-SDR in dB before and after the gain that ships, and of the plain output.
+
+        Crops with silent speech are left out.
         """
         before: list[float] = []
         after: list[float] = []

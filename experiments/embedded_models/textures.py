@@ -1,5 +1,6 @@
-"""What no soundfont has and yet lies under speech: drones, sung leads without words, jingles,
-arpeggios, risers.
+"""Make music that soundfonts lack and that lies under speech.
+
+Drones, sung leads without words, jingles, arpeggios, risers.
 
     python -m experiments.embedded_models.textures --out /tmp/composed --count 240
 
@@ -62,8 +63,9 @@ def drone(rng: Rng) -> np.ndarray:
 
 
 def sung(rng: Rng) -> np.ndarray:
-    """A voice on vowels: a pulse train that glides from note to note with vibrato, through three
-    formants that move.
+    """A voice on vowels.
+
+    A pulse train glides from note to note with vibrato, through three moving formants.
     """
     root, out, at = rng.uniform(110, 330), np.zeros(round(SECONDS * SAMPLE_RATE)), 0.0
     raised = 2 ** (2 / 12) if root > 180 else 1.0
@@ -97,8 +99,9 @@ def sung(rng: Rng) -> np.ndarray:
 
 
 def jingle(rng: Rng) -> np.ndarray:
-    """A short motif of bells (FM, Chowning 1973) again and again, now and then with a hit before it
-    and silence after.
+    """A short motif of bells (FM, Chowning 1973), repeated.
+
+    Now and then there is a hit before it and silence after.
     """
     motif = [
         (rng.uniform(0, 1.2), pitch(rng, rng.uniform(250, 700), 10))
@@ -169,8 +172,9 @@ KINDS: dict[str, Callable[[Rng], np.ndarray]] = {
 
 
 def piece(kind: str, seed: int, number: int) -> np.ndarray:
-    """One piece, peaking at -3 dBFS: float64 `[samples]`; two kinds at once in a third of them, and
-    a hall around most.
+    """One piece, peaking at -3 dBFS: float64 `[samples]`.
+
+    A third of the pieces have two kinds at once, and most have a hall.
     """
     rng = np.random.default_rng((seed, number))
     wave = KINDS[kind](rng)

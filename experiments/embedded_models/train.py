@@ -1,5 +1,6 @@
-"""Train one of the networks: a Hydra app, recorded in MLflow. Every key and its reason:
-conf/train.yaml.
+"""Train one of the networks: a Hydra app, recorded in MLflow.
+
+Every key and its reason: conf/train.yaml.
 
 python -m experiments.embedded_models.train network=htdemucs data.banks=/tmp/banks minutes=110
 hydra.run.dir=/tmp/htdemucs
@@ -50,8 +51,9 @@ store_configs()
 
 @hydra.main(config_path="conf", config_name="train", execution_whitelist=[*TRUSTED, "logging.*"])
 def app(cfg: DictConfig) -> float:
-    """One training; what an Optuna sweep would maximise: dB by the mask, or after the denoiser's
-    gain.
+    """One training; returns what an Optuna sweep would maximise.
+
+    That is dB by the mask, or after the denoiser's gain.
     """
     out = Path(HydraConfig.get().runtime.output_dir)
     plain: Any = OmegaConf.to_container(cfg, resolve=True)

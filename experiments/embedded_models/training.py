@@ -183,8 +183,9 @@ def prepare_machine(settings: Settings, device: torch.device) -> None:
 
 
 def initial(source: str) -> dict[str, Tensor]:
-    """Weights to start from: the average in the checkpoint of that path, or those of an embedded
-    model of that name.
+    """Weights to start from.
+
+    The average in the checkpoint of that path, or those of an embedded model of that name.
     """
     if Path(source).exists():
         content = torch.load(source, "cpu", weights_only=True)["average"]

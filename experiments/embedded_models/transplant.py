@@ -1,5 +1,6 @@
-"""Start HTDemucs from a half-trained HDemucs: their spectral encoders and decoders are the same
-layers.
+"""Start HTDemucs from a half-trained HDemucs.
+
+Their spectral encoders and decoders are the same layers.
 
     python -m experiments.embedded_models.transplant --donor hdemucs/last.pt --out htdemucs_start.pt
 

@@ -1,5 +1,6 @@
-"""Scores on held-out voices and tracks, the same crops every time: what chooses models and fusion
-weights.
+"""Scores on held-out voices and tracks, on the same crops every time.
+
+They choose models and fusion weights.
 """
 
 from collections.abc import Callable
@@ -20,8 +21,9 @@ VALID_SEED = 20_261_123
 def valid_set(
     pools: dict[str, Pool], count: int, length: int, low_db: float = -5.0, high_db: float = 15.0
 ) -> Tensor:
-    """`count` mixtures with evenly spread SNR, then `count // 8` of speech alone: `[crops, 2,
-    length]`.
+    """Mixtures with evenly spread SNR, then speech alone: `[crops, 2, length]`.
+
+    There are `count` mixtures and `count // 8` crops of speech.
     """
     plain: dict[str, Any] = {
         "speech_alone": 0.0,
@@ -53,8 +55,9 @@ def valid_set(
 
 
 def apply_mask(estimate: Tensor, mixture: Tensor) -> Tensor:
-    """Speech by the ratio mask of `estimate` `[batch, 2, samples]` on `mixture` `[batch,
-    samples]`.
+    """Speech by the ratio mask of an estimate, applied to the mixture.
+
+    Shape: `estimate` is `[batch, 2, samples]`, `mixture` `[batch, samples]`.
     """
     guess = stft(estimate.flatten(0, 1)).unflatten(0, (-1, 2))
     return istft(ratio_mask(guess[:, 1], guess[:, 0]) * stft(mixture), mixture.shape[-1])
@@ -62,8 +65,9 @@ def apply_mask(estimate: Tensor, mixture: Tensor) -> Tensor:
 
 @torch.no_grad()
 def score(model: Callable[[Tensor], Tensor], sources: Tensor, mixtures: int) -> dict[str, float]:
-    """Mean SI-SDR improvement in dB by mask and by plain estimate, by SNR third, and SI-SDR of
-    clean speech.
+    """Mean SI-SDR improvement in dB by mask and by plain estimate, and SI-SDR of clean speech.
+
+    The improvement is given by thirds of the SNR, too.
     """
     by_mask, by_wave = [], []
     for item in sources:

@@ -1,5 +1,6 @@
-"""Synthetic speech from free engines (flite, espeak-ng, RHVoice, festival), texts from templates
-written here.
+"""Synthetic speech from free engines (flite, espeak-ng, RHVoice, festival).
+
+The texts are made from templates written here.
 
 Engines that are not installed are skipped and named. Every clip is deterministic from the seed:
 text, voice, rate, pitch, and whether it then goes through a codec.
@@ -72,8 +73,9 @@ def pick(rng: np.random.Generator, options: str) -> str:
 
 
 def sentence(rng: np.random.Generator) -> str:
-    """One sentence of six to twenty words; some ask, some count, some carry a subordinate
-    clause.
+    """One sentence of six to twenty words.
+
+    Some ask, some count, some carry a subordinate clause.
     """
     core = f"{pick(rng, WHO)} {pick(rng, DOES)} {pick(rng, WHAT)}"
     draw = rng.random()
@@ -163,8 +165,9 @@ def speak(engine: str, voice: str, words: str, rng: np.random.Generator, path: P
 
 
 def through_codec(path: Path, rng: np.random.Generator) -> None:
-    """Through MP3 or Vorbis at a low rate and back, as much of what is on the net has been: the
-    file is replaced.
+    """Replace a file by itself, coded as MP3 or Vorbis at a low rate and decoded again.
+
+    Much of what is on the net has been through that.
     """
     wave, rate = soundfile.read(path, dtype="float32")
     coded = io.BytesIO()

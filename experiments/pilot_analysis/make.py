@@ -1,5 +1,6 @@
-"""Write pilot_analysis.ipynb from its cells below, without outputs: `python -m
-experiments.pilot_analysis.make`.
+"""Write pilot_analysis.ipynb from its cells below, without outputs.
+
+`python -m experiments.pilot_analysis.make`.
 
 `--execute` runs it and keeps the pictures; the tests run it too, so that it never rots.
 """
@@ -160,8 +161,9 @@ CELLS = [
 
 
 def notebook() -> nbformat.NotebookNode:
-    """The notebook without outputs; cell ids are their places, so that the file only changes when a
-    cell does.
+    """The notebook without outputs.
+
+    Cell ids are their places, so that the file only changes when a cell does.
     """
     made = new_notebook(
         cells=CELLS,

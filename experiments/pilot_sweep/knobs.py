@@ -12,8 +12,9 @@ from experiments.pilot_sweep.run import STUDIES
 
 
 def importances(rows: list[dict[str, str]]) -> dict[str, float]:
-    """Shares of the variance of the goal that knobs explain (fANOVA; Hutter, Hoos & Leyton-Brown,
-    ICML 2014).
+    """Shares of the variance of the goal that knobs explain.
+
+    By fANOVA (Hutter, Hoos & Leyton-Brown, ICML 2014).
     """
     choices = {knob: sorted({float(row[knob]) for row in rows}) for knob in KNOBS}
     space: dict[str, optuna.distributions.BaseDistribution] = {
@@ -43,8 +44,9 @@ def importances(rows: list[dict[str, str]]) -> dict[str, float]:
 
 
 def stability() -> str:
-    """A line per study of one objective: what matters, the best point, and how far the others lie
-    below it.
+    """A line per study of one objective.
+
+    It says what matters, which point is best, and how far the others lie below it.
     """
     body = []
     for name, (search, on_dev, _) in STUDIES.items():
@@ -80,8 +82,9 @@ def stability() -> str:
 
 
 def by_value() -> str:
-    """Means over the trials of all one-objective studies on held-out files, by the value of each
-    knob.
+    """Means by the value of each knob.
+
+    Over the trials of all one-objective studies on held-out files.
     """
     done = [
         row

@@ -1,5 +1,6 @@
-"""The tables of the recorded studies, from what `run.py` and `reuse.py` have left: into `results/`
-and the README.
+"""Write the tables of the recorded studies into `results/` and the README.
+
+They are made from what `run.py` and `reuse.py` have left.
 
     python -m experiments.pilot_sweep.results --work /tmp/pilot_sweep
 """
@@ -89,8 +90,9 @@ def fusion() -> str:
 
 
 def finding() -> str:
-    """The best point on held-out files against the defaults, which the study of fusion rules holds
-    as one of its points.
+    """The best point on held-out files against the defaults.
+
+    The study of fusion rules holds the defaults as one of its points.
     """
     done = [row for row in rows_of("dev_0") if row["state"] == "COMPLETE"]
     both = [

@@ -1,5 +1,6 @@
-"""What reuse saves: 50 trials of TPE over the four knobs on the pilot, with the store and without
-it, side by side.
+"""Measure what reuse saves.
+
+50 trials of TPE over the four knobs on the pilot, with the cache and without it, side by side.
 
     python -m experiments.pilot_sweep.reuse --work /tmp/reuse [--trials 50]
 
@@ -49,8 +50,10 @@ RUNS = 10
 
 
 def evaluated(overrides: list[str], work: Path, reuse: bool) -> dict[str, Any]:
-    """One trial in this process: value, sha256 of every cleaned file, forwards, seconds of wall and
-    of all cores.
+    """One trial in this process.
+
+    Returns its value, the sha256 of every cleaned file, forwards, and seconds of wall and of all
+    cores.
     """
     folder = work / "trial"
     cfg = composed(

@@ -1,5 +1,7 @@
-"""The recorded studies: 60 trials each on the pilot and on mixtures of held-out recordings, three
-seeds, a front, fusion rules.
+"""Run the recorded studies.
+
+60 trials each on the pilot and on mixtures of held-out recordings: three seeds, a Pareto front,
+fusion rules.
 
     python -m experiments.pilot_sweep.run --work /tmp/pilot_sweep --dev ../shared/data/dev
         [--only pilot_0 dev_0]

@@ -1,5 +1,6 @@
-"""What reuse saved: forwards of the recorded studies, the measured comparison, and what it comes to
-with heavy models.
+"""Tables of what reuse saved.
+
+Forwards of the recorded studies, the measured comparison, and what it comes to with heavy models.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ HEAVY = (("htdemucs_ft", "separator"), ("mdx_extra_q", "separator"), ("dns64", "
 
 
 def counted() -> str:
-    """Forwards computed and reused in the first fifty trials of each study, in the order in which
-    the studies were run.
+    """Forwards computed and reused in the first fifty trials of each study.
+
+    In the order in which the studies were run.
     """
     body = []
     for name in STUDIES:
@@ -126,8 +128,9 @@ def saved() -> str:
 
 
 def heavy() -> str:
-    """The pilot's first fifty trials with the heavy pipeline's stage times, measured in
-    experiments/speed.
+    """The pilot's first fifty trials with the heavy pipeline's stage times.
+
+    Those were measured in experiments/speed.
     """
     rows = rows_of("pilot_0")[:50]
     path = HERE.parent / "speed" / "results" / "compare.json"

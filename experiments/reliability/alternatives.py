@@ -34,8 +34,9 @@ def loop(clips: Path, count: int, sample: int) -> tuple[float, int]:
 
 
 def ray_workers(folder: Path, clips: Path, count: int) -> dict[str, object]:
-    """One Ray worker and two, a core each, in turns: seconds of work between the first and the last
-    file, and the bytes.
+    """Compare one Ray worker with two, a core each, in turns.
+
+    Seconds of work between the first and the last file, and whether the bytes are the same.
     """
     part = folder / f"ray_clips{count}"
     part.mkdir(exist_ok=True)

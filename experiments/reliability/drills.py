@@ -16,26 +16,26 @@ import time
 from pathlib import Path
 
 from experiments import texts
-from experiments.reliability.grounds import LeftOut, Site
+from experiments.reliability.site import LeftOut, Site
 
-from . import killing, spoiling
+from . import environment_drills, process_drills
 
 HERE = Path(__file__).parent
 DRILLS = {
     drill.__name__: drill
     for drill in (
-        killing.uninterrupted,
-        killing.kills,
-        killing.workers_killed,
-        killing.ray,
-        killing.two_at_once,
-        killing.interrupted,
-        spoiling.disk_full,
-        spoiling.read_only,
-        spoiling.store_down,
-        spoiling.clock,
-        spoiling.memory,
-        spoiling.hostile,
+        process_drills.uninterrupted,
+        process_drills.kills,
+        process_drills.workers_killed,
+        process_drills.ray,
+        process_drills.two_at_once,
+        process_drills.interrupted,
+        environment_drills.disk_full,
+        environment_drills.read_only,
+        environment_drills.store_down,
+        environment_drills.clock,
+        environment_drills.memory,
+        environment_drills.hostile,
     )
 }
 
@@ -47,7 +47,7 @@ def drill(name: str, site: Site) -> dict[str, object]:
         text, fine = DRILLS[name](site)
     except LeftOut as reason:
         text, fine = f"left out: {reason}", None
-    words = DRILLS[name].__doc__ or ""
+    words = (DRILLS[name].__doc__ or "").rstrip(".")
     return {
         "drill": name,
         "what": words,

@@ -1,5 +1,6 @@
-"""A folder as users have it: good files of many formats, and everything that can be wrong with the
-others.
+"""Make a folder as users have it.
+
+Good files of many formats, and everything that can be wrong with the others.
 
     python -m experiments.reliability.files FOLDER [--count 500] [--seed 0]
 """

@@ -1,5 +1,6 @@
-"""A file of hours among short ones: in how much memory a batch takes it, and whether all of it
-comes out.
+"""A file of hours among short ones.
+
+In how much memory does a batch take it, and does all of it come out?
 
     python -m experiments.reliability.long FOLDER [--hours 0.17 4] [--data DIR] [--write]
 

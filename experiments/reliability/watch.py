@@ -13,8 +13,9 @@ import psutil
 
 
 class Watch:
-    """Memory of a process and all below it, from outside, as they go: sum of proportional set
-    sizes, so that what they share is counted once.
+    """Memory of a process and its descendants over time.
+
+    The sum of proportional set sizes, so that what they share is counted once.
     """
 
     def __init__(self, pid: int) -> None:
@@ -43,8 +44,9 @@ class Watch:
         return max(total for _, total in self.seen)
 
     def growth(self) -> float:
-        """Memory in the last fifth over that in the second: 1 is flat; the first fifth loads and
-        warms up.
+        """Memory in the last fifth of the time over that in the second fifth.
+
+        1 is flat; in the first fifth the process loads and warms up.
         """
         fifth = max(1, len(self.seen) // 5)
         early, late = self.seen[fifth : 2 * fifth], self.seen[-fifth:]

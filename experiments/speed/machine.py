@@ -12,8 +12,9 @@ import torch
 
 
 def describe() -> dict[str, Any]:
-    """Processor, threads, versions, and how busy the machine was just before: with other work on
-    it, times mean nothing.
+    """Processor, threads, versions, and how busy the machine was just before.
+
+    With other work on it, times mean nothing.
     """
     info = Path("/proc/cpuinfo")
     names = [
@@ -32,8 +33,9 @@ def describe() -> dict[str, Any]:
 
 
 def peak_flops(device: str, size: int = 4096, seconds: float = 2.0) -> float:
-    """Operations per second that a product of large fp32 matrices reaches: what the hardware can do
-    at best, as it is set.
+    """Operations per second that a product of large fp32 matrices reaches.
+
+    It is the best that the hardware can do as it is set.
     """
     one, other = (torch.randn(size, size, device=device) for _ in range(2))
     synchronise = torch.cuda.synchronize if device != "cpu" else (lambda: None)
@@ -48,8 +50,9 @@ def peak_flops(device: str, size: int = 4096, seconds: float = 2.0) -> float:
 
 
 def cores_busy(seconds: float = 1.0) -> float | None:
-    """How many cores were at work over the next `seconds`, whoever's work it was; None where /proc
-    does not tell.
+    """How many cores were at work over the next `seconds`, whoever's work it was.
+
+    None where /proc does not tell.
     """
 
     def ticks() -> tuple[int, int]:

@@ -33,8 +33,9 @@ Run = Callable[[list[Tensor]], list[Tensor]]
 
 
 def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
-    """The engine: the speech of each of some waveforms `[channels, samples]`; their channels and
-    rate.
+    """The engine of speechclean.
+
+    The speech of each of some waveforms `[channels, samples]`; their channels and rate.
     """
     from speechclean.audio.waveform import Audio
     from speechclean.stages.enhancement.denoiser import Denoiser
@@ -72,8 +73,9 @@ def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
 
 
 def heavy_pipeline(case: dict[str, Any]) -> Run:
-    """`experiment=best_pipeline` on the weights in `case["folder"]`, with segments as demucs takes
-    them.
+    """`experiment=best_pipeline` on the weights in `case["folder"]`.
+
+    Segments are as long as demucs takes them.
     """
     from speechclean.audio.waveform import Audio
     from speechclean.experiment.config.build import build
@@ -97,8 +99,9 @@ def heavy_pipeline(case: dict[str, Any]) -> Run:
 
 
 def demucs(case: dict[str, Any]) -> tuple[Run, int, int]:
-    """What `python -m demucs` does between reading and writing: all stems by `apply_model`, file by
-    file.
+    """What `python -m demucs` does between reading and writing.
+
+    All stems by `apply_model`, file by file.
     """
     from demucs.apply import apply_model
     from demucs.pretrained import get_model
@@ -148,8 +151,9 @@ def denoiser(case: dict[str, Any]) -> tuple[Run, int, int]:
 
 
 def packages(case: dict[str, Any]) -> Run:
-    """Both separators by demucs and the mean of their answers by denoiser, file by file: no fusion,
-    no filter, no loudness.
+    """Both separators by demucs, and the mean of their answers by denoiser, file by file.
+
+    No fusion, no filter, no loudness.
     """
     from speechclean.audio.waveform import Audio, resample
 
@@ -166,8 +170,9 @@ def packages(case: dict[str, Any]) -> Run:
 
 
 def count_flops(run: Run, waveforms: list[Tensor]) -> int:
-    """Floating-point operations of products and convolutions in a pass; recurrent layers and
-    transforms are not counted.
+    """Floating-point operations of products and convolutions in a pass.
+
+    Recurrent layers and transforms are not counted.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -178,8 +183,9 @@ def count_flops(run: Run, waveforms: list[Tensor]) -> int:
 
 
 def measure(case: dict[str, Any]) -> dict[str, Any]:
-    """Seconds to load, seconds per pass, peak memory of the process in MB; the answers go to
-    `case["answer"]` if given.
+    """Seconds to load, seconds per pass, peak memory of the process in MB.
+
+    The answers go to `case["answer"]` if given.
     """
     start = time.perf_counter()
     run, channels, sample_rate = {

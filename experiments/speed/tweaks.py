@@ -1,5 +1,6 @@
-"""What each tweak of `speechclean.stages.separators.tuned` is worth: all of them against all but
-one, in one run.
+"""What each tweak of `speechclean.stages.separators.tuned` is worth.
+
+All of them against all but one, in one run.
 
     python -m experiments.speed.tweaks WEIGHTS [--models htdemucs_ft mdx_extra_q] [--seconds S]
         [--repeats N]

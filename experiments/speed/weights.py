@@ -1,5 +1,6 @@
-"""Random weights in the published architectures and in demucs' own file format: speed does not
-depend on what was learnt.
+"""Write random weights in the published architectures and demucs' own file format.
+
+Speed does not depend on what was learnt.
 
     python -m experiments.speed.weights FOLDER
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.reliability import drills, killing
-from experiments.reliability.grounds import Site
+from experiments.reliability import drills, process_drills
+from experiments.reliability.site import Site
 from tests.integration.conftest import SMALL, environment
 from tests.support import batch_folder
 
@@ -29,9 +29,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def test_a_batch_ends_well_killed_or_not(site: Site) -> None:
     """All good files, all bad ones named; the same bytes after kill -9; the same command again does
     nothing."""
-    text, fine = killing.uninterrupted(site)
+    text, fine = process_drills.uninterrupted(site)
     assert fine, text
-    text, fine = killing.kills(site)
+    text, fine = process_drills.kills(site)
     assert fine, text
     out = site.folder / "killed"
     lines = len(batch_folder.ledger(out))

@@ -71,8 +71,9 @@ class _Jitter:
         return SimpleQueue
 
     def lock_of(self, make: Callable[[], Any]) -> Callable[[], Any]:
-        """`threading.Lock` or `RLock`: with pauses for the package's own modules alone, since the
-        interpreter's need theirs as they are.
+        """`threading.Lock` or `RLock`, with pauses for the package's own modules alone.
+
+        The interpreter needs its locks as they are.
         """
 
         def made() -> Any:

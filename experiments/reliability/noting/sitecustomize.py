@@ -1,5 +1,6 @@
-"""Put first on a process's path by `throughput`: notes when each pass of a network began and ended,
-as seconds on the system's monotonic clock, a line each.
+"""Put first on a process's path by `throughput`: notes each pass of a network.
+
+A line has its beginning and its end, as seconds on the system's monotonic clock.
 """
 
 from __future__ import annotations

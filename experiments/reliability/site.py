@@ -26,8 +26,9 @@ class LeftOut(RuntimeError):  # noqa: N818
 
 @dataclass
 class Site:
-    """Where drills are done: data sets, the uninterrupted batch's bytes, and what is common to all
-    commands.
+    """Where drills are done.
+
+    Data sets, the uninterrupted batch's bytes, and what is common to all commands.
     """
 
     folder: Path

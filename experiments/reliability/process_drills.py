@@ -1,7 +1,7 @@
 """Drills on the processes of a batch: killed, interrupted, started twice.
 
-A drill's docstring is what it does, for the table; it gives what was found, and whether that is as
-it should be.
+A drill's docstring says in the table what was done; the drill returns what was found, and whether
+that is as it should be.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import psutil
 from tests.support import batch_folder
 from tests.support.waiting import wait_for
 
-from .grounds import Site, fresh, has_entries
+from .site import Site, fresh, has_entries
 
 #: So many seconds a worker has to die with its parent: as it starts it may not have heard yet that
 #: it should, and reads that its parent is gone instead.
@@ -26,7 +26,7 @@ DYING_S = 120.0
 
 
 def uninterrupted(site: Site) -> tuple[str, bool]:
-    """A batch that nothing happens to"""
+    """A batch that nothing happens to."""
     inputs, expected = site.inputs()
     site.reference()
     found = batch_folder.check(site.folder / f"uninterrupted{len(expected)}", inputs, expected)
@@ -34,7 +34,7 @@ def uninterrupted(site: Site) -> tuple[str, bool]:
 
 
 def kills(site: Site) -> tuple[str, bool]:
-    """Kill -9 at random moments, each time the same command again"""
+    """Kill -9 at random moments, each time the same command again."""
     inputs, expected = site.inputs()
     reference, out = site.reference(), fresh(site.folder / "killed")
     generator, done, orphans = random.Random(site.seed), 0, 0
@@ -67,7 +67,7 @@ def kills(site: Site) -> tuple[str, bool]:
 
 
 def workers_killed(site: Site) -> tuple[str, bool]:
-    """Kill -9 of the worker while the batch goes on"""
+    """Kill -9 of the worker while the batch goes on."""
     inputs, expected = site.inputs(site.few)
     reference, out = site.reference(site.few), fresh(site.folder / "worker_killed")
     process, killed = site.start(out, inputs), 0
@@ -82,7 +82,7 @@ def workers_killed(site: Site) -> tuple[str, bool]:
 
 
 def ray(site: Site) -> tuple[str, bool]:
-    """The same by Ray, an actor's process killed on the way"""
+    """The same by Ray, an actor's process killed on the way."""
     inputs, expected = site.inputs()
     reference, out = site.reference(), fresh(site.folder / "ray")
     process, killed = site.start(out, inputs, "batch=ray", "batch.workers=2"), 0
@@ -99,7 +99,7 @@ def ray(site: Site) -> tuple[str, bool]:
 
 
 def two_at_once(site: Site) -> tuple[str, bool]:
-    """A second process on the same folder"""
+    """A second process on the same folder."""
     inputs, expected = site.inputs(site.few)
     reference, out = site.reference(site.few), fresh(site.folder / "two")
     first = site.start(out, inputs)
@@ -117,7 +117,7 @@ def two_at_once(site: Site) -> tuple[str, bool]:
 
 
 def interrupted(site: Site) -> tuple[str, bool]:
-    """Ctrl-C once, the same command again; then twice"""
+    """Ctrl-C once, the same command again; then twice."""
     inputs, expected = site.inputs(site.few)
     reference, out = site.reference(site.few), fresh(site.folder / "interrupted")
     statuses = []

@@ -1,5 +1,6 @@
-"""What surrounds a batch and is turned against it: mounts, a tracking server, the clock, memory,
-names.
+"""What surrounds a batch, and how to turn it against the batch.
+
+Mounts, a tracking server, the clock, memory, names.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from experiments.reliability.grounds import LeftOut
+from experiments.reliability.site import LeftOut
 
 #: Aliases that people, or somebody worse, may write into a table.
 ALIASES = (
@@ -63,8 +64,9 @@ def small_disk(place: Path, mebibytes: int) -> Iterator[Path]:
 
 
 def bind_read_only(folder: Path) -> Callable[[], None] | None:
-    """Make a folder read-only for everybody who opens something in it from now on; what undoes it,
-    None where nobody may.
+    """Make a folder read-only for everybody who opens something in it from now on.
+
+    Returns what undoes it, None where mounting is not allowed.
     """
     for line in (
         ["mount", "--bind", str(folder), str(folder)],
@@ -98,8 +100,9 @@ def write_huge(path: Path) -> None:
 
 
 def hostile_table(base: Path) -> tuple[Path, int]:
-    """A table with names that lead elsewhere, and how many rows it has. The last one's folder is
-    called `linked`.
+    """A table with names that lead elsewhere, and how many rows it has.
+
+    The last one's folder is called `linked`.
     """
     sources, listed = base / "sources", base / "table"
     for folder in (sources / "linked", listed / "linked"):

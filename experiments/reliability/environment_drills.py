@@ -1,5 +1,6 @@
-"""Drills on what surrounds a batch: its disk, its store, its clock, its memory, the names of its
-files. As in `killing`.
+"""Drills on what surrounds a batch: its disk, its store, its clock, its memory, file names.
+
+As in `process_drills`.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from pathlib import Path
 from tests.support import batch_folder, servers
 from tests.support.waiting import wait_for
 
-from . import surroundings
-from .grounds import LeftOut, Site, fresh, has_entries
+from . import environment
+from .site import LeftOut, Site, fresh, has_entries
 
 
 def disk_full(site: Site) -> tuple[str, bool]:
-    """The disk full in the middle, then room again"""
+    """The disk full in the middle, then room again."""
     inputs, expected = site.inputs(site.few)
     reference = site.reference(site.few)
-    with surroundings.small_disk(site.folder / "disk", 2) as disk:
+    with environment.small_disk(site.folder / "disk", 2) as disk:
         out = disk / "out"
         text_file = out.with_suffix(".txt")
         text_file.symlink_to(site.folder / "disk_full.txt")
@@ -39,12 +40,12 @@ def disk_full(site: Site) -> tuple[str, bool]:
 
 
 def read_only(site: Site) -> tuple[str, bool]:
-    """The output folder made read-only in the middle, then writable"""
+    """The output folder made read-only in the middle, then writable."""
     inputs, expected = site.inputs(site.few)
     reference, out = site.reference(site.few), fresh(site.folder / "read_only")
     process = site.start(out, inputs)
     wait_for(lambda: len(batch_folder.ledger(out)) >= 0.2 * len(expected), process)
-    undo = surroundings.bind_read_only(out)
+    undo = environment.bind_read_only(out)
     if undo is None:
         process.kill()
         raise LeftOut("nothing can be mounted here")
@@ -60,7 +61,7 @@ def read_only(site: Site) -> tuple[str, bool]:
 
 
 def store_down(site: Site) -> tuple[str, bool]:
-    """The tracking server killed in the middle"""
+    """The tracking server killed in the middle."""
     inputs, expected = site.inputs(site.few)
     reference, out = site.reference(site.few), fresh(site.folder / "store_down")
     store = fresh(site.folder / "store")
@@ -79,8 +80,8 @@ def store_down(site: Site) -> tuple[str, bool]:
 
 
 def clock(site: Site) -> tuple[str, bool]:
-    """The clock set ten years back and ten days ahead on the way"""
-    library = surroundings.faketime()
+    """The clock set ten years back and ten days ahead on the way."""
+    library = environment.faketime()
     if library is None:
         raise LeftOut("libfaketime is not installed")
     inputs, expected = site.inputs(site.few)
@@ -117,7 +118,7 @@ def clock(site: Site) -> tuple[str, bool]:
 
 
 def memory(site: Site) -> tuple[str, bool]:
-    """A memory limit that one file in the batch does not fit into"""
+    """A memory limit that one file in the batch does not fit into."""
     inputs, expected = site.inputs(site.few)
     reference, out = site.reference(site.few), fresh(site.folder / "memory")
     heavy = fresh(site.folder / "in_memory")
@@ -125,7 +126,7 @@ def memory(site: Site) -> tuple[str, bool]:
     for name in expected:  # pipes and links too, which copytree would read
         if name.endswith(".wav"):
             copy_as_it_is(inputs / name, heavy / name)
-    surroundings.write_huge(heavy / "huge.wav")
+    environment.write_huge(heavy / "huge.wav")
     limit = int(2.6 * 2**30)
 
     def limited() -> None:
@@ -140,10 +141,10 @@ def memory(site: Site) -> tuple[str, bool]:
 
 
 def hostile(site: Site) -> tuple[str, bool]:
-    """Names that lead out of the folder, as aliases, paths and links, flat and as a tree"""
+    """Names that lead out of the folder, as aliases, paths and links, flat and as a tree."""
     inputs, _ = site.inputs(site.few)
     base = fresh(site.folder / "hostile")
-    table, sources = surroundings.hostile_table(base)
+    table, sources = environment.hostile_table(base)
     told, fine = [], True
     for layout in ("flat", "tree"):
         room = base / layout
@@ -153,7 +154,7 @@ def hostile(site: Site) -> tuple[str, bool]:
             (out / "cleaned").mkdir()
             (base / "elsewhere").mkdir()
             (out / "cleaned" / "linked").symlink_to(base / "elsewhere")
-        before = surroundings.snapshot(base, out)
+        before = environment.snapshot(base, out)
         more = ("dataset=manifest", f"dataset.path={table}", f"output.layout={layout}")
         line = [
             part
@@ -161,7 +162,7 @@ def hostile(site: Site) -> tuple[str, bool]:
             if not part.startswith(("dataset=folder", "dataset.pattern"))
         ]
         done = subprocess.run(line, cwd=site.folder, capture_output=True, text=True, check=False)
-        outside = surroundings.snapshot(base, out) - before
+        outside = environment.snapshot(base, out) - before
         names = [row["cleaned"] for row in batch_folder.table(out / "map.csv")]
         unique = len({name.casefold() for name in names}) == len(names) == sources
         rows = batch_folder.table(out / "metrics.csv")

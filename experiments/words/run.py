@@ -121,7 +121,7 @@ def note(knobs: dict[str, object], clips: list[Clip], sounds: list[Audio] | Poin
 
 def heard(clips: list[Clip], sounds: list[Audio]) -> tuple[int, ...]:
     """Words said, lost and invented, over all clips."""
-    totals = (0, 0, 0)
+    totals: tuple[int, ...] = (0, 0, 0)
     window: list[tuple[torch.Tensor, str]] = []
     for index, (clip, sound) in enumerate(zip(clips, sounds, strict=True)):
         mono = resample(sound.mono(), judge.RATE).waveform

@@ -21,6 +21,7 @@ class Deletions(HearsWords):
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = False
     reads_mask: ClassVar[bool] = False
+    needs: ClassVar[str] = "transcript"
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         """The rate, 0 to 1."""

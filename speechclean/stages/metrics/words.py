@@ -20,6 +20,7 @@ class Words(HearsWords):
     unit: ClassVar[str] = "words"
     higher_is_better: ClassVar[bool | None] = None
     reads_mask: ClassVar[bool] = False
+    needs: ClassVar[str] = "transcript"
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         """The number of words."""

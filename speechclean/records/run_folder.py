@@ -35,7 +35,7 @@ LOCK, OWNER = ".lock", ".owner"
 DELIVERY_ZIP, DELIVERY_FOLDER = "delivery.zip", "delivery"
 
 #: Columns of a manifest, which `dataset=manifest` reads, and of inputs.csv, which is one.
-MANIFEST_COLUMNS = ("path", "reference", "transcript", "alias")
+MANIFEST_COLUMNS = ("path", "reference", "transcript", "alias", "language")
 INPUT_COLUMNS = (*MANIFEST_COLUMNS, "bytes", "sha256", "sha256_of_reference")
 #: How cleaned files are arranged: all in one folder under their aliases, or in folders like the
 #: inputs'.
@@ -61,6 +61,7 @@ def manifest_row(track: Track) -> dict[str, Any]:
         "reference": str(reference.absolute()) if reference else None,
         "transcript": track.transcript,
         "alias": track.alias,
+        "language": track.language,
     }
 
 

@@ -17,7 +17,7 @@ from speechclean.records.tracking.labels import flat, text
 
 #: Knobs at the root that stages refer to: in a resolved config the reference is gone, so that they
 #: are set in both places.
-SHARED = ("shifts", "overlap", "seed", "device", "batch_size")
+SHARED = ("shifts", "overlap", "edge_context_s", "seed", "device", "batch_size")
 #: Keys that may hold a path of weights: folders, and files where others hold a name.
 WEIGHT_FOLDERS = ("separators.*.repo", "separators.*.path", "weights.dir")
 WEIGHT_FILES = ("separators.*.name", "separators.*.config", "enhancement.model", "metrics.*.model")

@@ -29,7 +29,7 @@ class Track:
     `alias` names its outputs. `reference_path` is the clean speech, `transcript` the spoken words,
     where they are known; `cleaned_path` is what some tool already made of it, where only that is to
     be judged. `relative` is where it lies below the data set's folder, made safe and without its
-    extension: `a/b/c`.
+    extension: `a/b/c`. `language` is the code of what is spoken, `en`, where it is known.
     """
 
     alias: str
@@ -38,6 +38,7 @@ class Track:
     transcript: str | None = None
     cleaned_path: Path | None = None
     relative: str | None = None
+    language: str | None = None
 
     @cached_property
     def reference(self) -> Audio | None:

@@ -93,7 +93,16 @@ def test_an_experiment_names_what_it_needs(capsys: pytest.CaptureFixture[str]) -
         "resemblyzer",
         "dnsmos",
         "distillmos",
+        "whisper_base_ct2",
     }
+
+
+def test_the_default_config_names_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    """On a bare machine all that it needs is missing."""
+    status, out, _ = call(capsys, "list", "default")
+    assert status == 0
+    assert "whisper_base_ct2" in {line.split()[0] for line in out.splitlines()[1:]}
+    assert "htdemucs_ft" not in out
 
 
 @pytest.mark.parametrize(

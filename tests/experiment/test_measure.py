@@ -18,6 +18,7 @@ from speechclean.experiment.measure import assess
 from speechclean.records.results.verdict import Thresholds
 from speechclean.stages.datasets.manifest import Pilot
 from speechclean.stages.guard import Fallback, NoGuard
+from speechclean.stages.metrics.edge_burst_db import EdgeBurst
 from speechclean.stages.metrics.level_change_db import LevelChange
 from speechclean.stages.metrics.lufs import Lufs
 from speechclean.stages.metrics.music_to_speech_db import MusicToSpeech
@@ -127,3 +128,22 @@ def test_the_guard_mixes_until_the_level_is_back(voice: Audio) -> None:
     word, kept, wet = Judge(COMPARED, Fallback())(muted, referenced(voice))
     assert (word, wet) == ("passed through", 0.0)
     assert torch.equal(kept.speech.waveform, state.mixture.waveform)
+
+
+def test_a_burst_at_the_end_is_told_whatever_got_better(voice: Audio) -> None:
+    """A second of music alone follows the voice; of it, the last 60 ms come back."""
+    rate, second = voice.sample_rate, voice.sample_rate
+    spoken = voice.with_waveform(torch.cat([voice.waveform, torch.zeros(1, second)], -1))
+    music = noise(spoken.seconds, rate, level=0.02).waveform[:, : spoken.samples]
+    mixture = voice.with_waveform(spoken.waveform + music)
+    n_fft = window_length(rate, 0.085)
+    mask = ratio_mask(stft(spoken.waveform, n_fft), stft(music, n_fft))
+    quiet = spoken.waveform + 0.01 * music
+    burst = quiet.clone()
+    burst[:, -round(0.06 * rate) :] = mixture.waveform[:, -round(0.06 * rate) :]
+    metrics = {**COMPARED, "edge_burst_db": EdgeBurst()}
+    for track in (referenced(spoken), referenced(None)):
+        still = Judge(metrics)(Separation(mixture, voice.with_waveform(quiet), mask), track)[0]
+        assert not still.startswith("harmed")
+        told = Judge(metrics)(Separation(mixture, voice.with_waveform(burst), mask), track)[0]
+        assert told.startswith("harmed: burst at an end ")

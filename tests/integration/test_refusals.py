@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from speechclean.networks.weights import search_path
 from tests.integration.conftest import environment
 from tests.support.paths import ROOT
 
@@ -106,6 +107,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name in REFUSED:
         (folder / name).mkdir()
     elsewhere = {key: str(folder / "home") for key in ("HOME", "XDG_CACHE_HOME", "TORCH_HOME")}
+    elsewhere["SPEECHCLEAN_WEIGHTS"] = str(search_path.folders()[0])  # where the default's are
     (folder / "control").mkdir()
     (folder / "dangling").symlink_to("/proc/nowhere")
     (folder / "home").mkdir()

@@ -338,6 +338,29 @@ def test_plays_in_a_frame_that_may_do_nothing_but_run_scripts(browser: Any, repo
     browser.switch_to.default_content()
 
 
+def test_the_headline_comes_first_and_says_what_it_was_measured_by(opened: Any) -> None:
+    script = (
+        "return [...document.querySelectorAll('#headline tbody tr')]"
+        ".map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    rows = opened.execute_script(script)
+    assert [row[0] for row in rows] == [
+        "words lost",
+        "music left",
+        "speech quality",
+        "voice kept",
+        "level",
+    ]
+    assert rows[0][4] == "wer: share heard wrong (5 of 6 files)"
+    assert rows[1][1:4] == ["–", "–", "–"]
+    assert rows[1][4].startswith("not measured: ")
+    assert rows[4][1:4] == ["−20.00", "−21.00", "−1.00"]
+    assert opened.execute_script(
+        "return document.getElementById('headline').getBoundingClientRect().top"
+        " < document.getElementById('player').getBoundingClientRect().top"
+    )
+
+
 def test_on_a_telephone_nothing_sticks_out(browser: Any, report: Path) -> None:
     size = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)

@@ -9,7 +9,14 @@ from hydra.utils import get_class
 from omegaconf import OmegaConf
 
 from speechclean.experiment.config.instantiate import instantiate_components
-from speechclean.records.class_names import MOVED, current, first, with_current, with_first
+from speechclean.records.class_names import (
+    BETWEEN,
+    MOVED,
+    current,
+    first,
+    with_current,
+    with_first,
+)
 from speechclean.records.provenance import signature
 from tests.records.test_identity import resolved
 
@@ -40,6 +47,12 @@ def test_every_former_name_is_a_class_of_today(former: str) -> None:
     assert first(now) == f"speechclean.{former}"
     assert current(now) == now, "today's name is nobody's former one"
     assert first(first(now)) == first(now)
+
+
+@pytest.mark.parametrize(("between", "before"), BETWEEN.items())
+def test_names_between_the_first_and_todays(between: str, before: str) -> None:
+    assert current(f"speechclean.{between}") == f"speechclean.{MOVED[before]}"
+    assert first(f"speechclean.{between}") == f"speechclean.{before}"
 
 
 def test_no_two_former_names_became_one() -> None:

@@ -141,6 +141,49 @@ def test_a_gain_is_fused_as_a_gain_in_a_stream_too(models: Path, tmp_path: Path)
     assert (torch.cat(list(disk.cleaned()), -1) - memory.waveform).abs().max() <= 1e-5
 
 
+@pytest.mark.parametrize("context_s", [0.1, 0.5, 3.0])
+@pytest.mark.parametrize(
+    ("rate", "channels", "seconds"),
+    [(24000, 1, 6.3), (44100, 2, 5.0), (16000, 1, 0.2), (48000, 1, 1 / 48000), (48000, 1, 0.001)],
+)
+def test_streamed_equals_in_memory_with_context_beyond_the_ends(
+    models: Path, tmp_path: Path, rate: int, channels: int, seconds: float, context_s: float
+) -> None:
+    """With sounds shorter than the context, shorter than a shift, and of one sample."""
+    pipe = with_context(pipeline(models), context_s)
+    memory, disk = both(pipe, swelling(seconds, rate, channels), tmp_path)
+    streamed = torch.cat(list(disk.cleaned()), -1)
+    assert streamed.shape == memory.waveform.shape
+    assert streamed.isfinite().all()
+    assert (streamed - memory.waveform).abs().max() <= 1e-5
+
+
+def with_context(pipe: Pipeline, seconds: float) -> Pipeline:
+    """The same networks, which hear beyond the ends."""
+    separators = {
+        name: replace(one, edge_context_s=seconds)  # type: ignore[type-var]
+        for name, one in pipe.separators.items()
+    }
+    enhancement = replace(pipe.enhancement, edge_context_s=seconds)  # type: ignore[type-var]
+    return replace(pipe, separators=separators, enhancement=enhancement)
+
+
+def test_a_hot_sound_leaves_at_the_ceiling_as_a_stream_too(models: Path, tmp_path: Path) -> None:
+    hot = swelling(5.0, 24000, 1)
+    hot = hot.with_waveform(hot.waveform * (1.4 / hot.waveform.abs().max()))
+    stages = {"enhancement": Identity(), "postprocess": {"loudness": Loudness(-3.0)}}
+    for always in (False, True):
+        loudness = Loudness(-3.0, ceiling_always=always)
+        pipe = pipeline(models, **{**stages, "postprocess": {"loudness": loudness}})
+        memory, disk = both(pipe, hot, tmp_path)
+        streamed = Audio(torch.cat(list(disk.cleaned()), -1), 24000)
+        assert (streamed.waveform - memory.waveform).abs().max() <= 1e-5
+        for one in (memory, streamed):
+            peak = true_peak_dbtp(one)
+            assert peak is not None
+            assert -1.1 < peak <= (-1 if always else -0.99)
+
+
 def test_a_floor_that_comes_and_goes_in_a_stream_too(models: Path, tmp_path: Path) -> None:
     """Longer holds than a block: what it looks at has to be read with it."""
     floor = Floor(-14.0, adaptive=True, active_db=-18.0, hold_s=1.3)

@@ -30,10 +30,12 @@ import torch
 
 #: What these set when they are imported is their own affair: they come before anything is noted.
 LIBRARIES = [
+    "ctranslate2",
     "demucs.htdemucs",
     "denoiser",
     "diffq",
     "fast_bss_eval",
+    "faster_whisper",
     "filelock",
     "hydra",
     "jiwer",
@@ -43,7 +45,6 @@ LIBRARIES = [
     "optuna",
     "pesq",
     "plotly",
-    "pocketsphinx",
     "psutil",
     "pyloudnorm",
     "pystoi",

@@ -128,5 +128,13 @@ def _task(track: Track, output: str) -> Task:
     reference = str(track.reference_path.absolute()) if track.reference_path else None
     path = str(track.path.absolute())
     return Task(
-        track.alias, path, output, reference, track.transcript, track.relative, seconds, weight
+        track.alias,
+        path,
+        output,
+        reference,
+        track.transcript,
+        track.relative,
+        seconds,
+        weight,
+        language=track.language,
     )

@@ -22,6 +22,7 @@ class Task:
     seconds: its length by its header; 0 if that cannot be read
     weight: its length in memory, in samples of all channels
     alone: whether the worker cleans nothing else beside it
+    language: the code of what is spoken, where it is known
     """
 
     alias: str
@@ -33,12 +34,18 @@ class Task:
     seconds: float = 0.0
     weight: int = 0
     alone: bool = False
+    language: str | None = None
 
     def track(self) -> Track:
         """The input."""
         reference = Path(self.reference) if self.reference else None
         return Track(
-            self.alias, Path(self.path), reference, self.transcript, relative=self.relative
+            self.alias,
+            Path(self.path),
+            reference,
+            self.transcript,
+            relative=self.relative,
+            language=self.language,
         )
 
 

@@ -66,6 +66,7 @@ class Config:
     name: str = "run"
     shifts: int = 1
     overlap: float = 0.25
+    edge_context_s: float = 0.0
     seed: int = 0
     device: str = "auto"
     batch_size: int | None = None

@@ -80,6 +80,7 @@ class Remembered:
             "mask": mask,
             "reference": _sound(track.reference),
             "transcript": track.transcript,
+            "language": track.language,
             "arithmetic": arithmetic(device, torch.get_num_threads()),
         }
 

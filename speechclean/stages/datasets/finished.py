@@ -20,7 +20,7 @@ class Finished:
         their extension
     references: a folder of clean speech, named likewise; files may be missing in it
     path: instead of folders, a manifest with the columns
-        `path,cleaned[,reference,transcript,alias]`
+        `path,cleaned[,reference,transcript,alias,language]`
     """
 
     mixtures: str | None = None

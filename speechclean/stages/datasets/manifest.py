@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -13,7 +14,7 @@ from speechclean.system.resources import asset
 
 from . import DatasetError, aliases, shards
 
-COLUMNS = ("path", "reference", "transcript", "alias", "cleaned")
+COLUMNS = ("path", "reference", "transcript", "alias", "cleaned", "language")
 #: The mixtures that ship with the package: synthesised speech over composed music
 #: (`experiments/pilot_data`).
 PILOT = asset("pilot", "manifest.csv")
@@ -21,7 +22,7 @@ PILOT = asset("pilot", "manifest.csv")
 
 @dataclass(frozen=True)
 class Manifest:
-    """A csv or tsv file with the columns `path[,reference,transcript,alias,cleaned]`.
+    """A csv or tsv file with the columns `path[,reference,transcript,alias,cleaned,language]`.
 
     Its paths are relative to itself.
 
@@ -112,9 +113,13 @@ def _tracks(rows: list[dict[str, str]], columns: list[str], table: Path) -> list
                 if file and not (file.exists() if file is path else file.is_file())
             ]  # a folder in a list of files is that row's own failure, not the table's
             written.append(row["path"].strip())
-            tracks.append(
-                Track("", path, reference, (row.get("transcript") or "").strip() or None, cleaned)
-            )
+            language = (row.get("language") or "").strip().lower() or None
+            if language and not re.fullmatch(r"[a-z]{2,3}([-_][a-z0-9]+)*", language):
+                wrong.append(
+                    f"line {line}: language {row['language']!r}: write its code, e.g. en, de, fr"
+                )
+            transcript = (row.get("transcript") or "").strip() or None
+            tracks.append(Track("", path, reference, transcript, cleaned, language=_code(language)))
             given.append(
                 aliases.safe(row.get("alias") or "")
                 if row.get("alias")
@@ -133,3 +138,8 @@ def _tracks(rows: list[dict[str, str]], columns: list[str], table: Path) -> list
 
 def _resolved(cell: str | None, table: Path) -> Path | None:
     return table.parent / Path(cell.strip()).expanduser() if cell and cell.strip() else None
+
+
+def _code(language: str | None) -> str | None:
+    """A language without its region: `en-gb` is `en`."""
+    return re.split("[-_]", language)[0] if language else None

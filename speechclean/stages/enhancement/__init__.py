@@ -1,6 +1,7 @@
 """Enhancement: `enhancement(Separation) -> Separation`, a speech denoiser after the music is gone.
 
-denoiser   networks of the denoiser family (DNS48, DNS64, MASTER64, the embedded one), as a gain
-           with a wet mix
-identity   none
+deepfilternet   DeepFilterNet3
+denoiser        networks of the denoiser family (DNS48, DNS64, MASTER64, the embedded one)
+gain            a network's output as a gain with a wet mix, which both of them share
+identity        none
 """

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from speechclean.audio.stft import extend_mask, istft, stft, window_length
+from speechclean.audio import edges
 from speechclean.audio.stream import Forward, LongAudio, Moments
 from speechclean.audio.waveform import Audio, resample
 from speechclean.networks import checkpoints
@@ -30,6 +30,8 @@ from speechclean.stages.types import Separation
 from speechclean.system import allocator, parallel
 from speechclean.system.device import torch_device
 
+from . import gain
+
 #: Published checkpoints are bare states; their networks differ from the defaults of
 #: `denoiser.demucs.Demucs` only in width.
 HIDDEN = {"dns48": 48, "dns64": 64, "master64": 64}
@@ -37,7 +39,7 @@ HIDDEN = {"dns48": 48, "dns64": 64, "master64": 64}
 #: is causal).
 CONTEXT_S = (1.0, 0.5)
 CHUNK_S = 10.0
-HEARD_HZ = 0.9 * 8000
+HEARD_HZ = gain.HEARD * 8000
 #: What the network's answers are called among all entries of a cache.
 KIND = "denoiser"
 
@@ -51,18 +53,18 @@ class Denoiser:
     wet: 0 leaves the speech as it is, 1 applies the whole gain (denoiser's own knob is dry = 1 -
         wet)
     window_s: STFT window of the gain in seconds; short, as a denoiser's gain follows the syllables
+    edge_context_s: how much of the sound, reflected, the network hears beyond its ends
     """
 
     model: str
     wet: float = 0.5
     window_s: float = 0.032
     device: str = "auto"
+    edge_context_s: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.wet <= 1:
-            raise ValueError(f"wet={self.wet} must be between 0 and 1")
-        if not 0.005 <= self.window_s <= 1:
-            raise ValueError(f"window_s={self.window_s} must be between 0.005 and 1 second")
+        gain.check(self.wet, self.window_s)
+        edges.check(self.edge_context_s)
         torch_device(self.device)
 
     def weight_files(self) -> dict[str, Path]:
@@ -95,12 +97,14 @@ class Denoiser:
         if self.idle or not speech.waveform.any():
             return separation
         heard = resample(speech, self.sample_rate)
+        if not heard.samples:  # one sample, say, at a third of its rate
+            return separation
         key = self._key(heard) if not isinstance(cache, NoCache) else {}
         denoised = cache.get(KIND, key)
         if denoised is None:
             started = time.perf_counter()
             source, deviation = (
-                Forward(iter([heard.waveform])),
+                Forward(iter([edges.extended(heard.waveform, *self._beyond)])),
                 heard.waveform.std(-1, correction=0),
             )
             pieces = list(self._answers(source, heard.samples, deviation))
@@ -116,6 +120,7 @@ class Denoiser:
             # What kind of network a bare state belongs to is known by the model's name.
             "hidden": HIDDEN.get(self.model),
             "input": keys.samples(heard.waveform),
+            "edge_context": self._beyond,
             "arithmetic": keys.arithmetic(torch_device(self.device), keys.threads_per_piece()),
         }
 
@@ -130,28 +135,17 @@ class Denoiser:
             for channel, one in zip(chunk, moments, strict=True):
                 one.feed(channel)
         deviation = torch.tensor([one.deviation() for one in moments])
-        return self._answers(Forward(speech.at_rate(self.sample_rate)), samples, deviation)
+        chunks = edges.extended_stream(speech.at_rate(self.sample_rate), *self._beyond)
+        return self._answers(Forward(chunks), samples, deviation)
 
-    @torch.inference_mode()
     def apply(self, separation: Separation, denoised: Audio) -> Separation:
         """Mix in the gain from the speech estimate to the network's output for it.
 
         `denoised` lasts as long as the estimate, at the network's rate.
         """
-        speech = separation.speech
         if self.idle:
             return separation
-        n_fft = window_length(speech.sample_rate, self.window_s)
-        spectrum = stft(speech.waveform, n_fft)
-        target = stft(
-            resample(denoised, speech.sample_rate, speech.samples).waveform.to(spectrum.device),
-            n_fft,
-        )
-        gain = (target.abs() / spectrum.abs().clamp(min=1e-8)).clamp(max=1)
-        gain = extend_mask(gain, speech.sample_rate, HEARD_HZ)
-        return separation.with_speech(
-            istft(spectrum * (1 - self.wet + self.wet * gain), speech.samples)
-        )
+        return gain.mixed_in(separation, denoised, self.wet, self.window_s, HEARD_HZ)
 
     @cached_property
     def _network(self) -> Any:
@@ -162,9 +156,15 @@ class Denoiser:
     def _file(self) -> Path:
         return denoiser_file(self.model)
 
+    @property
+    def _beyond(self) -> tuple[int, int]:
+        """What is heard beyond either end and what is skipped before it, in its samples."""
+        rate = self.sample_rate
+        return round(self.edge_context_s * rate), edges.skipped(rate)
+
     @torch.inference_mode()
     def _answers(self, speech: Forward, samples: int, deviation: Tensor) -> Iterator[Tensor]:
-        """The network over chunks with context, at its rate.
+        """The network over chunks with context, at its rate, of `samples` between edge contexts.
 
         The network would normalise each chunk by itself. It is done here for the whole file, as the
         network was trained. Its own forward multiplies by the deviation without the floor, which
@@ -172,7 +172,7 @@ class Denoiser:
 
         Shape: `deviation` `[channels]`; pieces `[channels, some]`.
         """
-        network, device = self._network, torch_device(self.device)
+        network, device, extra = self._network, torch_device(self.device), self._beyond[0]
         chunk, left, right = (
             int(seconds * network.sample_rate) for seconds in (CHUNK_S, *CONTEXT_S)
         )
@@ -183,8 +183,8 @@ class Denoiser:
         )
 
         def pieces() -> Iterator[tuple[slice, Tensor]]:
-            for start in range(0, samples, chunk):
-                first, end = max(0, start - left), min(start + chunk, samples)
+            for start in range(extra, extra + samples, chunk):
+                first, end = max(0, start - left), min(start + chunk, extra + samples)
                 yield (
                     slice(start - first, end - first),
                     speech.read(first, end + right).to(device) / scale,

@@ -7,17 +7,15 @@ from typing import ClassVar
 
 from speechclean.stages.types import Separation, Track
 
-from .wer import UsesPocketsphinx, normalise
+from .heard import HearsWords
 
 
 @dataclass(frozen=True)
-class Cer(UsesPocketsphinx):
+class CharacterErrorRate(HearsWords):
     """Character error rate against `track.transcript`.
 
-    (substitutions + deletions + insertions) / characters, on the normal form that `Wer` describes
-    and by the same recogniser, which listens only once for both.
-
-    None without a transcript that holds words. Silence reads 1: nothing was recognised.
+    (substitutions + deletions + insertions) / characters, of what `wer` compares by words. None
+    without a transcript that holds words. Silence reads 1: nothing was recognised.
     """
 
     unit: ClassVar[str] = ""
@@ -27,12 +25,8 @@ class Cer(UsesPocketsphinx):
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         """The error rate, 0 or more."""
-        wanted = normalise(track.transcript or "")
-        return (
-            character_error_rate(wanted, normalise(self.hear(separation.speech)))
-            if wanted
-            else None
-        )
+        found = self.texts(separation, track)
+        return character_error_rate(*found) if found else None
 
 
 def character_error_rate(wanted: str, heard: str) -> float:

@@ -8,12 +8,10 @@ from typing import ClassVar
 
 import torch
 
-from speechclean.audio import stft
 from speechclean.audio.waveform import Audio
 from speechclean.stages.types import Separation, Track
 
-from .reference import aligned_reference
-from .vad import speech_segments
+from .vad import heard_voice, speech_segments
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class MusicResidual:
     def __call__(self, separation: Separation, track: Track) -> float | None:
         """The ratio in dB."""
         audio = separation.speech
-        segments = speech_segments(_voice(separation, track), self.threshold)
+        segments = speech_segments(heard_voice(separation, track), self.threshold)
         speech = _covered(audio, segments, 0.0)
         pause = ~_covered(audio, segments, self.guard_s)
         if not speech.any() or int(pause.sum()) < self.min_pause_s * audio.sample_rate:
@@ -72,17 +70,6 @@ class MusicResidual:
         if in_pause <= 0:
             return self.floor_db
         return max(self.floor_db, 10 * math.log10(in_pause) - 10 * math.log10(in_speech))
-
-
-def _voice(separation: Separation, track: Track) -> Audio:
-    """What the detector listens to: the same before and after cleaning."""
-    if track.reference is not None:
-        reference = aligned_reference(separation, track)
-        return (
-            separation.mixture.with_waveform(torch.zeros(1, 1)) if reference is None else reference
-        )
-    mixture = separation.mixture
-    return mixture.with_waveform(stft.apply_mask(mixture.waveform, separation.mask))
 
 
 def _covered(audio: Audio, segments: list[tuple[float, float]], margin_s: float) -> torch.Tensor:

@@ -14,11 +14,14 @@ from typing import Any
 
 import torch
 
+from speechclean.audio import stft
 from speechclean.audio.waveform import Audio, resample
+from speechclean.stages.types import Separation, Track
 from speechclean.system import parallel
 from speechclean.system.borrowed import folder_of, ignored_warnings, module_of
 
 from .memo import Memo
+from .reference import aligned_reference
 
 #: The rate silero-vad works at.
 VAD_RATE = 16000
@@ -42,6 +45,18 @@ def speech_segments(audio: Audio, threshold: float = 0.5) -> list[tuple[float, f
         )
 
     return list(_memo(key, listen))
+
+
+def heard_voice(separation: Separation, track: Track) -> Audio:
+    """What the detector listens to: the same before and after cleaning.
+
+    That is the reference if there is one, else the mixture under the fused mask.
+    """
+    mixture = separation.mixture
+    if track.reference is not None:
+        reference = aligned_reference(separation, track)
+        return mixture.with_waveform(torch.zeros(1, 1)) if reference is None else reference
+    return mixture.with_waveform(stft.apply_mask(mixture.waveform, separation.mask))
 
 
 def _listen(waveform: torch.Tensor, threshold: float) -> list[tuple[float, float]]:

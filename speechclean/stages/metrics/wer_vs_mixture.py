@@ -7,11 +7,12 @@ from typing import ClassVar
 
 from speechclean.stages.types import Separation, Track
 
-from .wer import UsesPocketsphinx, normalise, word_error_rate
+from .alignment import align, normalise
+from .heard import HearsWords
 
 
 @dataclass(frozen=True)
-class WerVsMixture(UsesPocketsphinx):
+class WordsVsMixture(HearsWords):
     """Word error rate of the speech against what the same recogniser hears in the mixture.
 
     0 for the mixture itself.
@@ -28,7 +29,10 @@ class WerVsMixture(UsesPocketsphinx):
 
     def __call__(self, separation: Separation, track: Track) -> float | None:
         """The rate of changed words, 0 or more."""
-        if normalise(track.transcript or ""):
+        if any(character.isalnum() for character in track.transcript or ""):
             return None
-        wanted = normalise(self.hear(separation.mixture))
-        return word_error_rate(wanted, normalise(self.hear(separation.speech))) if wanted else None
+        language = self.spoken(separation, track)
+        wanted = normalise(self.hear(separation.mixture, language), language)
+        if not wanted:
+            return None
+        return align(wanted, normalise(self.hear(separation.speech, language), language)).rate

@@ -15,7 +15,7 @@ from speechclean.stages.types import Separation, Track
 from speechclean.system.borrowed import unchanged_random_state
 from speechclean.system.device import torch_device
 
-from .wer import normalise, word_error_rate
+from .alignment import align, normalise
 
 _RATE = 16000
 _one_at_a_time = Lock()  # the network remembers what it decodes in hooks of its own
@@ -71,7 +71,7 @@ class WerWhisper:
         wanted = self._normal(track.transcript or "")
         if not wanted:
             return None
-        return word_error_rate(wanted, self._normal(self.recognise(separation.speech)))
+        return align(wanted, self._normal(self.recognise(separation.speech))).rate
 
     def recognise(self, audio: Audio) -> str:
         """What Whisper hears in a sound of any rate and channel count; empty for silence."""
@@ -96,10 +96,7 @@ class WerWhisper:
         return whisper_file(self.model)
 
     def _normal(self, text: str) -> str:
-        if self.language == "en":
-            return normalise(text)
-        words = _basic_normaliser()(text).strip()
-        return words if any(character.isalnum() for character in words) else ""
+        return normalise(text, self.language)
 
 
 def whisper_file(model: str) -> Path:
@@ -133,10 +130,3 @@ def _network(path: Path, device: str) -> Any:
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path}: not a checkpoint of Whisper ({error})") from error
     return freeze(network).to(device)
-
-
-@functools.cache
-def _basic_normaliser() -> Any:
-    from whisper.normalizers import BasicTextNormalizer
-
-    return BasicTextNormalizer()

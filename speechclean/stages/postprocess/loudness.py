@@ -7,6 +7,10 @@ from dataclasses import dataclass, replace
 from speechclean.audio.loudness import integrated_lufs, true_peak_dbtp
 from speechclean.stages.types import Separation
 
+#: What the rounding of 16-bit files may add to a true peak near full scale, in dB: half a step,
+#: through a filter that sums a few of them.
+ROUNDING_DB = 0.002
+
 
 @dataclass(frozen=True)
 class Loudness:
@@ -15,14 +19,16 @@ class Loudness:
     target_lufs: integrated loudness of the output; None: as loud as the speech was in the mixture
         (the fused estimate)
     ceiling_dbtp: true peak in dBTP that the gain may not push the output over; with
-        target_lufs=None a mixture whose own peak is higher keeps it, since lowering an untouched
-        voice would be a change that nobody asked for
+        target_lufs=None and without `ceiling_always`, a mixture whose own peak is higher keeps it
     max_gain_db: largest change of level; what was nearly silent is not blown up
+    ceiling_always: the ceiling holds whatever comes in: a hotter mixture's speech is turned down to
+        it, a hair lower for the rounding of 16 bits; `gain` remembers by how much, as for any level
     """
 
     target_lufs: float | None = None
     ceiling_dbtp: float = -1.0
     max_gain_db: float = 30.0
+    ceiling_always: bool = False
 
     def __post_init__(self) -> None:
         if self.target_lufs is not None and not -70 <= self.target_lufs <= 0:
@@ -66,8 +72,12 @@ class Loudness:
         target, ceiling = self.target_lufs, self.ceiling_dbtp
         if target is None:
             target = fused_loudness
-            ceiling = ceiling if mixture_peak is None else max(ceiling, mixture_peak)
-        if loudness is None or target is None or peak is None:
+            if not self.ceiling_always and mixture_peak is not None:
+                ceiling = max(ceiling, mixture_peak)
+        if peak is None:
             return 0.0
+        room = ceiling - peak - (ROUNDING_DB if self.ceiling_always else 0.0)
+        if loudness is None or target is None:  # a click, too short for a loudness
+            return min(0.0, room) if self.ceiling_always else 0.0
         wanted = max(-self.max_gain_db, min(self.max_gain_db, target - loudness))
-        return min(wanted, ceiling - peak)
+        return min(wanted, room)

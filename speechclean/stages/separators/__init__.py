@@ -2,6 +2,9 @@
 
 roformer           BS-RoFormer and Mel-Band RoFormer checkpoints
 roformer_network   a RoFormer as the engine takes a network
+spleeter           Spleeter's 2 stems
+spleeter_network   its U-Nets as the engine takes a network
+deepfilternet      DeepFilterNet3, a speech enhancer, on the mixture
 local              a user's own networks, from a folder in demucs' format
 demucs             everything of the demucs family: HTDemucs, HDemucs, bags of them, DiffQ-quantised
                    ones

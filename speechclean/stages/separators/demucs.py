@@ -53,6 +53,7 @@ class DemucsSeparator:
     precision: `fp32`, `tf32` or `fp16`, on a GPU that keeps 50 dB with it (`precision.py`); a CPU
         computes in fp32
     tuned: swap parts of the networks for faster ones with the same answers (`tuned/`)
+    edge_context_s: how much of the sound, reflected, the networks hear beyond its ends
     """
 
     name: str
@@ -66,9 +67,10 @@ class DemucsSeparator:
     device: str = "auto"
     precision: str = "fp32"
     tuned: bool = True
+    edge_context_s: float = 0.0
 
     def __post_init__(self) -> None:
-        check_knobs(self.shifts, self.overlap, self.segment_s, self.batch_size)
+        check_knobs(self.shifts, self.overlap, self.segment_s, self.batch_size, self.edge_context_s)
         if self.accompaniment not in ACCOMPANIMENTS:
             raise ValueError(
                 f"accompaniment={self.accompaniment!r} must be one of {', '.join(ACCOMPANIMENTS)}"
@@ -141,18 +143,19 @@ class DemucsSeparator:
         """
         network = self._networks[0].module
         whole = sound.channels == network.audio_channels
-        groups = (
-            [slice(None)]
-            if whole
-            else [slice(channel, channel + 1) for channel in range(sound.channels)]
-        )
+        groups = [slice(channel, channel + 1) for channel in range(sound.channels)]
+        groups = [slice(None)] if whole else groups
         contents, scales, samples = stream_engine.survey(sound, groups, network.samplerate)
         schedule, streams = self._schedule, []
         for rows, content, scale in zip(groups, contents, scales, strict=True):
             passes = [
                 stream_engine.scaled(
                     stream_engine.one_pass(
-                        one, self._source(sound, rows, scale, one), samples, offset, schedule
+                        one,
+                        stream_engine.source(sound, rows, scale, one, schedule),
+                        samples,
+                        offset,
+                        schedule,
                     ),
                     scale / len(offsets),  # digital silence has the scale 0
                 )
@@ -174,21 +177,15 @@ class DemucsSeparator:
                 [speech, mixture - speech if self.accompaniment == "residual" else others]
             )
 
-    def _source(self, sound: LongAudio, rows: slice, scale: float, network: Network) -> Forward:
-        """Some channels of a sound as a network is given them, at unit variance."""
-        chunks = (
-            self._voice(chunk[rows], network.module) / max(scale, 1e-8)
-            for chunk in sound.at_rate(network.module.samplerate)
-        )
-        return Forward(chunks, history=network.segment)
-
     @cached_property
     def _schedule(self) -> Schedule:
         # On a CPU batches gain nothing, since every core has a segment of its own, and sums of
         # another size round differently.
         size = 1 if torch_device(self.device).type == "cpu" else self.batch_size or CUDA_BATCH
         speech_only = self.accompaniment == "residual"
-        return Schedule(self.shifts, self.overlap, size, self.seed, speech_only)
+        return Schedule(
+            self.shifts, self.overlap, size, self.seed, speech_only, self.edge_context_s
+        )
 
     @cached_property
     def _bag(self) -> Bag:
@@ -200,7 +197,9 @@ class DemucsSeparator:
             (path, path.stat().st_size, path.stat().st_mtime_ns)
             for path in self.weight_files().values()
         )
-        standard = replace(self, shifts=1, overlap=0.25, batch_size=None, seed=0)
+        standard = replace(
+            self, shifts=1, overlap=0.25, batch_size=None, seed=0, edge_context_s=0.0
+        )
         return _loaded(standard, torch_device(self.device), stamps)
 
     def load_networks(self, device: torch.device) -> list[Network]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from speechclean.audio import edges
 from speechclean.networks.cache import Cache, Cost, NoCache, keys
 from speechclean.networks.cache.code import stage_parts
 from speechclean.system import parallel
@@ -77,17 +78,19 @@ class _Pass:
             self._estimates.append([])
             cached = not isinstance(cache, NoCache)
             key = _key(network, waveform, schedule, threads) if cached else {}
+            extra = schedule.edge_context(network)
+            heard = edges.extended(waveform, extra, edges.skipped(network.module.samplerate))
             for offset in schedule.offsets(network, content):
                 own = {**key, "offset": offset}
                 if (hit := cache.get(KIND, own)) is not None:
                     self._estimates[-1].append(_Estimate(_whole(hit).to(waveform.device), 0, own))
                     continue
-                gathered = OverlapAdd((2, *waveform.shape), network.segment, waveform.device)
+                gathered = OverlapAdd((2, *waveform.shape), network.segment, heard.device, extra)
                 plan = schedule.plan(network, waveform.shape[-1], offset)
                 self._estimates[-1].append(_Estimate(gathered, len(plan), own))
                 for segment in plan:
                     by_length.setdefault(network.input_length(segment), []).append(
-                        (waveform, gathered, segment)
+                        (heard, gathered, segment)
                     )
         self.batches = [
             _Batch(network, length, members)
@@ -197,6 +200,7 @@ def _key(network: Network, waveform: Tensor, schedule: Schedule, threads: int) -
         "segment": network.segment,
         "precision": network.precision,
         "overlap": schedule.overlap,
+        "edge_context": schedule.edge_context(network),
         "speech_only": schedule.speech_only,
         "arithmetic": keys.arithmetic(waveform.device, threads),
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from speechclean.audio import edges
+
 from . import segments
 from .network import Network
 from .segments import Segment
@@ -18,6 +20,7 @@ class Schedule:
     batch_size: segments in one forward pass, at most
     seed: of the offsets
     speech_only: nobody wants the sum of the other sources; a cached estimate has zeros there
+    edge_context_s: of the waveform reflected at its ends, which the networks hear beyond them
     """
 
     shifts: int
@@ -25,6 +28,7 @@ class Schedule:
     batch_size: int
     seed: int
     speech_only: bool = False
+    edge_context_s: float = 0.0
 
     def offsets(self, network: Network, content: str) -> list[int | None]:
         """The offset of each pass over an input of this `content`, in samples.
@@ -39,13 +43,33 @@ class Schedule:
             for k in range(self.shifts)
         ]
 
+    def edge_context(self, network: Network) -> int:
+        """How much is heard beyond either end, in samples at the network's rate."""
+        return round(self.edge_context_s * network.module.samplerate)
+
     def plan(self, network: Network, samples: int, offset: int | None) -> list[Segment]:
-        """The segments of one pass over a waveform of `samples`."""
-        return segments.plan(samples, offset, longest_shift(network), network.segment, self.overlap)
+        """The segments of one pass over a waveform of `samples` between its contexts.
+
+        They count from the beginning of the first context. What would lie in a context alone is
+        left out.
+        """
+        extra = self.edge_context(network)
+        planned = segments.plan(
+            samples + 2 * extra, offset, longest_shift(network), network.segment, self.overlap
+        )
+        return [
+            one
+            for one in planned
+            if not extra or (one.start < extra + samples and one.start + one.length > extra)
+        ]
 
 
 def check_knobs(
-    shifts: int, overlap: float, segment_s: float | None, batch_size: int | None
+    shifts: int,
+    overlap: float,
+    segment_s: float | None,
+    batch_size: int | None,
+    edge_context_s: float,
 ) -> None:
     """Raise `ValueError` for a knob that no schedule can have."""
     if shifts < 0:
@@ -60,6 +84,7 @@ def check_knobs(
         raise ValueError(
             f"batch_size={batch_size} must be 1 or more, or null for what suits the device"
         )
+    edges.check(edge_context_s)
 
 
 def longest_shift(network: Network) -> int:

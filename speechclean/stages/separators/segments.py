@@ -125,12 +125,16 @@ def triangle(length: int, device: torch.device | None = None) -> Tensor:
 class OverlapAdd:
     """Gathers the answers of one shift: a weighted mean wherever segments overlap.
 
-    Shape: `[rows, channels, samples]`.
+    Shape: `[rows, channels, samples]`, and `extra` samples of context at either end, which the
+    mean leaves out.
     """
 
-    def __init__(self, shape: tuple[int, int, int], segment: int, device: torch.device) -> None:
-        self._sum = torch.zeros(shape, device=device)
-        self._weights = torch.zeros(shape[-1], device=device)
+    def __init__(
+        self, shape: tuple[int, int, int], segment: int, device: torch.device, extra: int = 0
+    ) -> None:
+        self._inside = slice(extra, extra + shape[-1])
+        self._sum = torch.zeros(*shape[:-1], shape[-1] + 2 * extra, device=device)
+        self._weights = torch.zeros(self._sum.shape[-1], device=device)
         self._triangle = triangle(segment, device)
 
     def add(self, segment: Segment, answer: Tensor) -> None:
@@ -151,7 +155,7 @@ class OverlapAdd:
 
     def mean(self) -> Tensor:
         """The weighted mean `[rows, channels, samples]` of all that was added."""
-        return self._sum / self._weights
+        return self._sum[..., self._inside] / self._weights[self._inside]
 
 
 T = TypeVar("T")

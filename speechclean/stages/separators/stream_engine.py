@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from speechclean.audio import edges
 from speechclean.audio.stream import Forward, LongAudio, Moments
 from speechclean.system import parallel
 
@@ -41,6 +42,20 @@ def survey(
     return [one.hexdigest() for one in prints], [moment.deviation() for moment in moments], samples
 
 
+def source(
+    sound: LongAudio, rows: slice, scale: float, network: Network, schedule: Schedule
+) -> Forward:
+    """Some channels of a sound as a network is given them, at unit variance, with its contexts."""
+    device, rate = next(network.module.parameters()).device, network.module.samplerate
+    chunks = (
+        chunk[rows].to(device).expand(network.module.audio_channels, -1) / max(scale, 1e-8)
+        for chunk in sound.at_rate(rate)
+    )
+    extra = schedule.edge_context(network)
+    extended = edges.extended_stream(chunks, extra, edges.skipped(rate))
+    return Forward(extended, history=network.segment)
+
+
 def scaled(pieces: Iterator[Tensor], factor: float) -> Iterator[Tensor]:
     """Every piece times a factor."""
     return (piece * factor for piece in pieces)
@@ -62,10 +77,22 @@ def mean_of_passes(passes: Sequence[Iterator[Tensor]], step: int) -> Iterator[Te
 def one_pass(
     network: Network, source: Forward, samples: int, offset: int | None, schedule: Schedule
 ) -> Iterator[Tensor]:
-    """One shift of one network over `samples` of a source `[channels, samples]`.
+    """One shift of one network over `samples` of a source between its contexts.
 
-    Yields speech and the sum of the other sources, `[2, channels, some]`, in order.
+    Shape: the source is `[channels, context + samples + context]`, as long as the schedule's
+    `edge_context`. Yields speech and the sum of the other sources, `[2, channels, some]`, in order
+    and without the contexts.
     """
+    extra = schedule.edge_context(network)
+    yield from edges.inner(
+        _with_contexts(network, source, samples, offset, schedule), extra, samples
+    )
+
+
+def _with_contexts(
+    network: Network, source: Forward, samples: int, offset: int | None, schedule: Schedule
+) -> Iterator[Tensor]:
+    """`one_pass` with what was answered for the contexts, where anything was."""
     sums: Tensor | None = None
     done = 0
     for segment, answer in _answers(network, source, samples, offset, schedule):
@@ -99,13 +126,14 @@ def _answers(
     Segments of one length share batches; on a CPU several batches run at once.
     """
     plan = schedule.plan(network, samples, offset)
+    whole = samples + 2 * schedule.edge_context(network)
 
     def batches() -> Iterator[tuple[Sequence[segments.Segment], Tensor]]:
         for length, same in groupby(plan, network.input_length):
             for batch in segments.batches(list(same), schedule.batch_size):
                 yield (
                     batch,
-                    torch.stack([_cut(source, segment, length, samples) for segment in batch]),
+                    torch.stack([_cut(source, segment, length, whole) for segment in batch]),
                 )
 
     on_cpu = next(network.module.parameters()).device.type == "cpu"

@@ -118,6 +118,22 @@ def test_manifest(tmp_path: Path, separator: str) -> None:
     assert (two.alias, two.reference_path, two.transcript) == ("b", None, None)
 
 
+def test_languages_of_a_manifest(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav")
+    table = tmp_path / "set.csv"
+    rows = {"en": "en", " DE ": "de", "en-GB": "en", "pt_BR": "pt", "yue": "yue", "": None}
+    table.write_text("path,language\n" + "".join(f"a.wav,{cell}\n" for cell in rows))
+    assert [track.language for track in Manifest(str(table)).tracks()] == list(rows.values())
+    table.write_text("path\na.wav\n")
+    assert Manifest(str(table)).tracks()[0].language is None
+    table.write_text("path,language\na.wav,English\n")
+    with pytest.raises(DatasetError, match=r"line 2: language 'English': write its code"):
+        Manifest(str(table)).tracks()
+    table.write_text("path,langage\na.wav,en\n")
+    with pytest.raises(DatasetError, match="did you mean 'language'"):
+        Manifest(str(table)).tracks()
+
+
 def test_everything_wrong_with_a_manifest_is_said_at_once(tmp_path: Path) -> None:
     table = tmp_path / "set.csv"
     table.write_text("path,reference\nnone.wav,\n,\nset.csv,gone.wav\nset.csv,set.csv,extra\n")

@@ -4,11 +4,13 @@ there."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from denoiser.demucs import Demucs
 
+from speechclean.audio import edges
 from speechclean.audio.stream import Forward
 from speechclean.audio.waveform import Audio
 from speechclean.networks import checkpoints
@@ -76,6 +78,41 @@ def test_shape_is_kept_and_input_untouched(
     assert level_db(result.speech.waveform) <= level_db(before) + 0.1  # a gain of at most one
 
 
+@pytest.mark.parametrize(("seconds", "channels"), [(2.6, 2), (0.3, 1), (1 / 16000, 1)])
+def test_context_beyond_the_ends_is_a_longer_sound_cut(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, channels: int
+) -> None:
+    monkeypatch.setattr("speechclean.stages.enhancement.denoiser.CHUNK_S", 1.1)
+    audio, extra = noise(seconds, 16000, channels=channels), 8000
+    longer = edges.extended(audio.waveform, extra)
+    knobs: dict[str, Any] = {"wet": 1.0, "device": "cpu"}
+    expected = _answers(
+        Denoiser(str(checkpoint), **knobs), longer, audio.waveform.std(-1, correction=0)
+    )[:, extra : extra + audio.samples]
+    found = _answers(
+        Denoiser(str(checkpoint), edge_context_s=0.5, **knobs),
+        longer,
+        audio.waveform.std(-1, correction=0),
+        audio.samples,
+    )
+    assert found.shape == audio.waveform.shape
+    assert level_db(found - expected) < level_db(expected) - 90
+
+
+def test_context_is_heard_in_memory(checkpoint: Path) -> None:
+    """Silence beyond the ends or not: the answer differs there, and hardly anywhere else."""
+    state = separation(noise(4.0, 16000))
+    without, with_ = (
+        Denoiser(str(checkpoint), wet=1.0, device="cpu", edge_context_s=seconds)(
+            state
+        ).speech.waveform
+        for seconds in (0.0, 0.5)
+    )
+    assert with_.shape == without.shape
+    at_end, inside = slice(-800, None), slice(24000, 36000)
+    assert level_db((with_ - without)[:, at_end]) > level_db((with_ - without)[:, inside]) + 20
+
+
 def test_wet_zero_is_the_identity_and_needs_no_file() -> None:
     state = separation(noise())
     assert Denoiser("dns64", wet=0.0, device="cpu")(state) is state
@@ -141,10 +178,17 @@ def test_channels_and_chunks_keep_their_places(
         torch.set_num_threads(1)
 
 
-def _answers(denoiser: Denoiser, waveform: torch.Tensor) -> torch.Tensor:
-    deviation = waveform.std(-1, correction=0)
+def _answers(
+    denoiser: Denoiser,
+    waveform: torch.Tensor,
+    deviation: torch.Tensor | None = None,
+    samples: int | None = None,
+) -> torch.Tensor:
+    """The network's answers for a waveform, or for `samples` between contexts."""
+    deviation = waveform.std(-1, correction=0) if deviation is None else deviation
     source = Forward(iter([waveform]))
-    return torch.cat(list(denoiser._answers(source, waveform.shape[-1], deviation)), -1)
+    samples = waveform.shape[-1] if samples is None else samples
+    return torch.cat(list(denoiser._answers(source, samples, deviation)), -1)
 
 
 def test_agrees_with_denoisers_own_forward(checkpoint: Path) -> None:

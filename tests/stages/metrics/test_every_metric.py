@@ -16,7 +16,6 @@ from hydra.utils import get_class
 from omegaconf import OmegaConf
 
 from speechclean.stages import metrics
-from speechclean.stages.metrics import wer
 from speechclean.stages.types import Separation, Track
 from tests.support.paths import ROOT
 
@@ -43,8 +42,9 @@ def test_config_shows_every_knob_with_its_default(path: Path) -> None:
 
 
 def test_every_metric_has_a_config() -> None:
-    """A metric is what says its unit."""
+    """A metric is what says its unit; those that only records name have none."""
     names = [path.stem for path in Path(metrics.__file__).parent.glob("*.py")]
+    names.remove("former")
     modules = [importlib.import_module(f"{metrics.__name__}.{name}") for name in names]
     defined = {
         cls
@@ -53,8 +53,8 @@ def test_every_metric_has_a_config() -> None:
         if hasattr(cls, "unit") and cls.__module__ == module.__name__
     }
     assert defined == set(CLASSES)
-    assert len(METRICS) >= 16
-    assert len(PUBLISHED) >= 6
+    assert len(METRICS) >= 13
+    assert len(PUBLISHED) >= 13
 
 
 @every_metric
@@ -153,8 +153,7 @@ def test_writes_into_nothing_and_repeats_itself(
 def test_finite_on_the_pilot_and_better_after_cleaning(
     metric: Any, pilot: list[tuple[Separation, Track]]
 ) -> None:
-    # recognition takes a second a clip
-    for separation, track in pilot[:2] if issubclass(metric, wer.UsesPocketsphinx) else pilot:
+    for separation, track in pilot:
         before, after = metric()(separation.before(), track), metric()(separation, track)
         assert (before is None) == (after is None)
         if before is not None:
@@ -176,7 +175,10 @@ def test_importing_costs_nothing_heavy() -> None:
         "whisper",
         "panns_inference",
         "torchaudio",
-        "pocketsphinx",
+        "faster_whisper",
+        "ctranslate2",
+        "av",
+        "onnxruntime",
         "silero_vad",
         "pyloudnorm",
         "pystoi",

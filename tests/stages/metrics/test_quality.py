@@ -1,5 +1,4 @@
-"""PESQ, ESTOI, log-spectral distance, bandwidth and the two other word scores: values by hand or by
-a second implementation."""
+"""PESQ, ESTOI, log-spectral distance, bandwidth: values by hand or by a second implementation."""
 
 from __future__ import annotations
 
@@ -12,14 +11,10 @@ import pytest
 import torch
 
 from speechclean.audio.waveform import Audio, resample
-from speechclean.stages.metrics import wer
 from speechclean.stages.metrics.bandwidth_hz import Bandwidth
-from speechclean.stages.metrics.cer import Cer, character_error_rate
 from speechclean.stages.metrics.estoi import Estoi
 from speechclean.stages.metrics.lsd import Lsd
-from speechclean.stages.metrics.memo import Memo
 from speechclean.stages.metrics.pesq import Pesq
-from speechclean.stages.metrics.wer_vs_mixture import WerVsMixture
 from speechclean.stages.types import Separation, Track
 from tests.support.values import number
 
@@ -98,45 +93,3 @@ def test_bandwidth_finds_the_edge(separation: Any, track: Any, noise: Any, edge:
     assert edge * 0.98 <= found <= edge * 2 ** (1 / 6) * 1.01
     assert Bandwidth()(separation(noise()), track()) == 8000
     assert Bandwidth()(separation(torch.zeros(1, 16000)), track()) is None
-
-
-def test_characters_by_hand(separation: Any, track: Any, noise: Any, monkeypatch: Any) -> None:
-    assert character_error_rate("abcd", "abxd") == 0.25
-    monkeypatch.setattr(wer, "_memo", Memo())
-    monkeypatch.setattr(wer, "recognise", lambda audio, max_active: "the cat sat dawn")  # noqa: ARG005
-    assert Cer()(separation(noise()), track(transcript="The cat sat down!")) == pytest.approx(
-        1 / 16
-    )
-    assert Cer()(separation(noise()), track()) is None
-
-
-def test_disagreement_with_the_mixture(
-    separation: Any, track: Any, noise: Any, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(wer, "_memo", Memo())
-    answers = {1: "red green blue black", 2: "red green black"}
-    monkeypatch.setattr(wer, "recognise", lambda audio, max_active: answers[audio.channels])  # noqa: ARG005
-    judged = separation(noise())
-    assert WerVsMixture()(judged.before(), track()) == 0
-    assert WerVsMixture()(judged, track(transcript="red green")) is None, "wer says more"
-    words = {id(judged.mixture): "red green blue black", id(judged.speech): "red green black"}
-    monkeypatch.setattr(WerVsMixture, "hear", lambda self, audio: words[id(audio)])  # noqa: ARG005
-    assert WerVsMixture()(judged, track()) == 0.25
-    monkeypatch.setattr(WerVsMixture, "hear", lambda self, audio: "")  # noqa: ARG005
-    assert WerVsMixture()(judged, track()) is None
-
-
-def test_the_recogniser_listens_once(
-    separation: Any, track: Any, noise: Any, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(wer, "_memo", Memo())
-    heard: list[Audio] = []
-
-    def recognise(audio: Audio, max_active: int) -> str:  # noqa: ARG001
-        heard.append(audio)
-        return "a word"
-
-    monkeypatch.setattr(wer, "recognise", recognise)
-    for metric in (wer.Wer(), Cer(), Cer(), wer.Wer()):
-        metric(separation(noise()), track(transcript="a word"))
-    assert len(heard) == 1

@@ -3,10 +3,13 @@ ceiling holds."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from speechclean.audio.loudness import integrated_lufs, true_peak_dbtp
+from speechclean.audio.sound_files import load, save
 from speechclean.audio.stft import stft
 from speechclean.audio.waveform import Audio
 from speechclean.stages.postprocess.beta_wiener import BetaWiener
@@ -63,7 +66,9 @@ def test_shape_purity_and_conservation(
     assert torch.allclose(total, mixture.waveform, atol=1e-5)
 
 
-@pytest.mark.parametrize("stage", [BetaWiener(1.0), Loudness(), Loudness(-23.0)])
+@pytest.mark.parametrize(
+    "stage", [BetaWiener(1.0), Loudness(), Loudness(-23.0), Loudness(ceiling_always=True)]
+)
 def test_silence_stays_silence(stage: BetaWiener | Loudness) -> None:
     silent = Audio(torch.zeros(2, 24000), 24000)
     result = stage(separation(silent, silent)).speech.waveform
@@ -109,6 +114,63 @@ def test_a_hot_mixture_does_not_lift_the_ceiling_of_a_target() -> None:
 def test_a_hot_mixture_keeps_its_level() -> None:
     hot = tone(997, 2.0, 48000, level=0.999)
     assert Loudness()(separation(hot, hot)).gain == pytest.approx(1.0, abs=1e-3)
+
+
+def between_samples(dbtp: float, seconds: float = 2.0) -> Audio:
+    """A sine at a quarter of the rate whose samples all miss its crests by 3 dB: a sound that no
+    sample tells to be too hot."""
+    sine = 0.5**0.5 * torch.tensor([1.0, 1.0, -1.0, -1.0]).repeat(round(seconds * 12000))
+    fade = torch.ones(len(sine))
+    fade[:4800], fade[-4800:] = torch.linspace(0, 1, 4800), torch.linspace(1, 0, 4800)
+    return Audio((10 ** (dbtp / 20) * fade * sine)[None].repeat(2, 1), 48000)
+
+
+@pytest.mark.parametrize("ceiling", [-1.0, -3.0])
+def test_the_ceiling_holds_whatever_comes_in(ceiling: float, tmp_path: Path) -> None:
+    hot = between_samples(2.7)
+    assert float(hot.waveform.abs().max()) < 1
+    assert true_peak_dbtp(hot) == pytest.approx(2.7, abs=0.02)
+    state = separation(hot, hot)
+    assert true_peak_dbtp(Loudness()(state).speech) == pytest.approx(2.7, abs=0.02), "as it was"
+    result = Loudness(None, ceiling, ceiling_always=True)(state)
+    peak = true_peak_dbtp(result.speech)
+    assert peak is not None
+    assert ceiling - 0.01 < peak <= ceiling
+    assert result.gain == pytest.approx(10 ** ((ceiling - 2.7) / 20), rel=0.005)
+    assert level_db(result.residual.waveform) < -120, "what was turned down is no residual"
+    for subtype in ("PCM_16", "PCM_24", "FLOAT"):
+        written = load(save(result.speech, tmp_path / "out.wav", subtype))
+        for oversampling in (4, 16):
+            found = true_peak_dbtp(written, oversampling)
+            assert found is not None
+            assert found <= ceiling
+
+
+def test_rounding_stays_under_the_ceiling(tmp_path: Path) -> None:
+    for seed in range(5):
+        hot = noise(1.0, 24000, 0.4, seed=seed)
+        result = Loudness(ceiling_always=True)(separation(hot, hot))
+        peak = true_peak_dbtp(load(save(result.speech, tmp_path / "out.wav")))
+        assert peak is not None
+        assert -1.01 < peak <= -1
+
+
+def test_below_the_ceiling_a_level_is_kept() -> None:
+    state = separation(noise(2.0, level=0.02), noise(2.0, level=0.01))
+    assert Loudness(ceiling_always=True)(state).gain == Loudness()(state).gain
+
+
+def test_a_click_without_a_loudness_is_turned_down_too() -> None:
+    click = torch.zeros(1, 48000)
+    click[0, 24000] = 1.5
+    state = separation(Audio(click, 48000), Audio(click, 48000))
+    always = Loudness(ceiling_always=True)
+    assert always.gain_for(None, 3.5, None, 3.5) == pytest.approx(-4.5, abs=0.01)
+    assert always.gain_for(None, -20.0, None, -20.0) == 0
+    assert Loudness().gain_for(None, 3.5, None, 3.5) == 0
+    peak = true_peak_dbtp(always(state).speech)
+    assert peak is not None
+    assert peak <= -1
 
 
 def test_what_was_nearly_silent_is_not_blown_up() -> None:

@@ -42,6 +42,7 @@ def test_the_family_composes_to_the_same_keys_in_the_same_order(name: str) -> No
         ("repo", repo),
         ("shifts", "${shifts}"),
         ("overlap", "${overlap}"),
+        ("edge_context_s", "${edge_context_s}"),
         ("segment_s", None),
         ("accompaniment", accompaniment),
         *((key, f"${{{key}}}") for key in SHARED),
@@ -56,7 +57,7 @@ def test_every_choice_of_that_class_is_of_the_family() -> None:
 @pytest.mark.parametrize("name", CHOICES)
 def test_what_all_separators_share_is_taken_from_the_root(name: str) -> None:
     knobs = dict(node(name))
-    for key in {"shifts", "overlap", *SHARED} & set(knobs):
+    for key in {"shifts", "overlap", "edge_context_s", *SHARED} & set(knobs):
         assert knobs[key] == f"${{{key}}}", key
 
 

@@ -171,6 +171,7 @@ def test_inputs_are_untouched(models: Path) -> None:
         {"accompaniment": "x"},
         {"batch_size": 0},
         {"device": "tpu9"},
+        {"edge_context_s": -1},
     ],
 )
 def test_bad_arguments_are_refused_at_once(fields: dict[str, object]) -> None:

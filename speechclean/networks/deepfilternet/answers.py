@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from speechclean.audio import edges
 from speechclean.audio.stream import Forward, LongAudio, Moments
 from speechclean.networks.cache import Cache, Cost, NoCache, keys
 from speechclean.networks.cache.code import stage_parts
@@ -36,10 +37,12 @@ class DeepFilterNet:
 
     level_db: root mean square at which it hears each channel, in dBFS; None: as it is. The network
         does not do this by itself, and takes a voice at -50 dBFS for silence
+    edge_context_s: how much of the sound, reflected, it hears beyond its ends
     """
 
     device: str
     level_db: float | None = None
+    edge_context_s: float = 0.0
 
     @cached_property
     def weight_files(self) -> dict[str, Path]:
@@ -78,8 +81,11 @@ class DeepFilterNet:
     def stream(self, sound: LongAudio) -> Iterator[Tensor]:
         """The same of a sound too long for memory, on the device: pieces `[channels, some]`."""
         samples, scales = self._survey(sound.at_rate(RATE), sound.channels)
-        source = Forward(chunk / scales for chunk in sound.at_rate(RATE))
-        pieces = passes.enhanced(self.network, source.read, sound.channels, samples)
+        extra = self._beyond[0]
+        chunks = (chunk / scales for chunk in sound.at_rate(RATE))
+        source = Forward(edges.extended_stream(chunks, *self._beyond))
+        pieces = passes.enhanced(self.network, source.read, sound.channels, samples + 2 * extra)
+        pieces = edges.inner(pieces, extra, samples)
         while (piece := self._next(pieces)) is not None:
             yield piece * scales.to(piece.device)
 
@@ -91,24 +97,30 @@ class DeepFilterNet:
     def _together(self, sounds: Sequence[Tensor]) -> tuple[list[Tensor], Cost]:
         """The answers to sounds whose channels share passes, and what each of them took."""
         started = time.perf_counter()
-        longest = max(sound.shape[-1] for sound in sounds)
+        extra = self._beyond[0]
+        longest = max(sound.shape[-1] for sound in sounds) + 2 * extra
         scales = [self._survey(iter([sound.cpu()]), len(sound))[1] for sound in sounds]
-        padded = [
-            functional.pad(sound / scale.to(sound.device), (0, longest - sound.shape[-1]))
+        extended = [
+            edges.extended(sound / scale.to(sound.device), *self._beyond)
             for sound, scale in zip(sounds, scales, strict=True)
         ]
-        rows = torch.cat(padded)
+        rows = torch.cat([functional.pad(one, (0, longest - one.shape[-1])) for one in extended])
         pieces = passes.enhanced(
             self.network, lambda start, end: rows[:, start:end], len(rows), longest
         )
         answers = torch.cat([piece.cpu() for piece in pieces], -1)
         parts = answers.split([len(sound) for sound in sounds])
         cut = [
-            part[:, : sound.shape[-1]] * scale
+            part[:, extra : extra + sound.shape[-1]] * scale
             for part, sound, scale in zip(parts, sounds, scales, strict=True)
         ]
         seconds = (time.perf_counter() - started) / parallel.beside() / len(sounds)
         return cut, Cost(passes.count(longest), seconds)
+
+    @property
+    def _beyond(self) -> tuple[int, int]:
+        """Samples that are heard beyond either end, and how far inside their reflection begins."""
+        return round(self.edge_context_s * RATE), edges.skipped(RATE)
 
     def _survey(self, chunks: Iterator[Tensor], channels: int) -> tuple[int, Tensor]:
         """Samples of a sound, and what each channel is divided by. Shape: `[channels, 1]`."""
@@ -128,6 +140,7 @@ class DeepFilterNet:
             "weights": [sha256(path) for path in self.weight_files.values()],
             "input": keys.samples(sound),
             "level_db": self.level_db,
+            "edge_context": self._beyond,
             "arithmetic": keys.arithmetic(torch_device(self.device), keys.threads_per_piece()),
         }
 
@@ -147,7 +160,8 @@ def _groups(waiting: Sequence[int], sounds: Sequence[Tensor], rows: int) -> Iter
         yield group
 
 
-def check_level(level_db: float | None) -> None:
-    """Raise `ValueError` for a level that no sound has."""
+def check_knobs(level_db: float | None, edge_context_s: float) -> None:
+    """Raise `ValueError` for a knob that the network cannot have."""
+    edges.check(edge_context_s)
     if level_db is not None and not -60 <= level_db <= 0:
         raise ValueError(f"level_db={level_db} must be between -60 and 0 dBFS, or null: as it is")

@@ -17,7 +17,7 @@ from torch import Tensor
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio, resample
 from speechclean.networks.cache import Cache, NoCache
-from speechclean.networks.deepfilternet.answers import DeepFilterNet, check_level
+from speechclean.networks.deepfilternet.answers import DeepFilterNet, check_knobs
 from speechclean.networks.deepfilternet.features import RATE
 from speechclean.stages.types import Separation
 from speechclean.system.device import torch_device
@@ -33,16 +33,18 @@ class DeepFilterEnhancement:
     window_s: STFT window of the gain in seconds; short, as it follows the syllables
     level_db: root mean square at which the network hears each channel, in dBFS; None: as it is. By
         itself it takes a voice at -50 dBFS for silence
+    edge_context_s: how much of the sound, reflected, the network hears beyond its ends
     """
 
     wet: float = 0.5
     window_s: float = 0.032
     level_db: float | None = -20.0
     device: str = "auto"
+    edge_context_s: float = 0.0
 
     def __post_init__(self) -> None:
         gain.check(self.wet, self.window_s)
-        check_level(self.level_db)
+        check_knobs(self.level_db, self.edge_context_s)
         torch_device(self.device)
 
     def weight_files(self) -> dict[str, Path]:
@@ -95,4 +97,4 @@ class DeepFilterEnhancement:
 
     @cached_property
     def _network(self) -> DeepFilterNet:
-        return DeepFilterNet(self.device, self.level_db)
+        return DeepFilterNet(self.device, self.level_db, self.edge_context_s)

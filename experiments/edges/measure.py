@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
@@ -24,95 +24,19 @@ from statistics import fmean, median
 import torch
 from torch import Tensor
 
+from experiments.edges.schemes import SCHEMES, Extended, inside
 from experiments.texts import record
-from speechclean.audio.edges import skipped
 from speechclean.audio.sound_files import load
-from speechclean.audio.waveform import Audio, resample
+from speechclean.audio.waveform import Audio
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
-from speechclean.stages.metrics.si_sdr import si_sdr
+from speechclean.stages.metrics.si_sdr import si_sdr as si_sdr_or_none
 from speechclean.stages.pipeline import Pipeline
-from speechclean.stages.types import Separator, Stems
 
 HERE = Path(__file__).parent
-#: Of the networks that ship, in Hz.
-RATE = 24000
 EDGE_S, BESIDE_S = 0.06, 0.5
 RISE_DB, LEAST_DBFS = 10.0, -60.0
 SECONDS, USUAL_S = (0.1, 0.3, 0.5, 1.0), 0.5
-
-
-def inside(waveform: Tensor, samples: int) -> Tensor:
-    """Time-reversed, from 40 ms before the end: a fade-out is not reflected."""
-    skip = skipped(RATE)
-    return waveform[:, -samples - skip - 1 : -skip - 1].flip(-1)
-
-
-def zeros(waveform: Tensor, samples: int) -> Tensor:
-    """Silence: what separators do by themselves, but with room for a whole segment."""
-    return waveform.new_zeros(waveform.shape[0], samples)
-
-
-def reflected(waveform: Tensor, samples: int) -> Tensor:
-    """Time-reversed, the last sample not repeated."""
-    return waveform[:, -samples - 1 : -1].flip(-1)
-
-
-def odd(waveform: Tensor, samples: int) -> Tensor:
-    """Time-reversed and upside down, around the last sample: its slope goes on."""
-    return 2 * waveform[:, -1:] - reflected(waveform, samples)
-
-
-def faded(waveform: Tensor, samples: int) -> Tensor:
-    """Time-reversed, and faded out to silence."""
-    return reflected(waveform, samples) * torch.linspace(1, 0, samples)
-
-
-def repeated(waveform: Tensor, samples: int) -> Tensor:
-    """The same stretch once more, forwards."""
-    return waveform[:, -samples:]
-
-
-#: What follows a waveform `[channels, samples]` for so many samples.
-Scheme = Callable[[Tensor, int], Tensor]
-SCHEMES: tuple[Scheme, ...] = (zeros, reflected, odd, faded, repeated, inside)
-
-
-@dataclass(frozen=True)
-class Extended:
-    """A separator that is given longer sounds than there are, and whose answers are cut."""
-
-    separator: Separator
-    scheme: Scheme
-    seconds: float
-
-    @property
-    def sample_rate(self) -> int:
-        return self.separator.sample_rate
-
-    def __call__(self, mixtures: Sequence[Audio]) -> list[Stems]:
-        rate, extra = self.sample_rate, round(self.seconds * self.sample_rate)
-        heard = [resample(mixture, rate) for mixture in mixtures]
-        longer = [
-            one.with_waveform(
-                torch.cat(
-                    [
-                        self.scheme(one.waveform.flip(-1), extra).flip(-1),
-                        one.waveform,
-                        self.scheme(one.waveform, extra),
-                    ],
-                    -1,
-                )
-            )
-            for one in heard
-        ]
-        inner = slice(extra, -extra)
-        return [
-            Stems(
-                *(one.with_waveform(one.waveform[:, inner]) for one in (stems.speech, stems.music))
-            )
-            for stems in self.separator(longer)
-        ]
 
 
 @dataclass(frozen=True)
@@ -135,6 +59,12 @@ def edges(audio: Audio) -> tuple[Edge, Edge]:
         here = level_db(waveform[:, :edge])
         found.append(Edge(here, here - level_db(waveform[:, edge : edge + beside])))
     return found[0], found[1]
+
+
+def si_sdr(estimate: Tensor, reference: Tensor) -> float:
+    found = si_sdr_or_none(estimate, reference)
+    assert found is not None
+    return found
 
 
 def last(audio: Audio, seconds: float | None) -> Audio:

@@ -13,6 +13,7 @@ import os
 import platform
 import wave
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -133,6 +134,19 @@ REQUIRED = {
     "dataset/manifest": ("dataset.path=set.csv",),
     "dataset/finished": ("dataset.path=set.csv",),
 }
+
+
+def as_then(overrides: Sequence[str]) -> list[str]:
+    """A command line of then, with what defaults have changed since turned back: the same sound.
+
+    What came later changes a signature where it changes the sound, and not where it is turned back
+    (`LATER` in `speechclean.records.provenance`).
+    """
+    chosen = [one for one in overrides if one.startswith("postprocess=")]
+    loud = all("loudness" in one for one in chosen)
+    later = ["edge_context_s=0"]
+    later += ["postprocess.loudness.ceiling_always=false"] if loud else []
+    return [*overrides, *later]
 
 
 def environment(**variables: str) -> dict[str, str]:

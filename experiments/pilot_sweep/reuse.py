@@ -6,8 +6,8 @@
 
 Three ways, interleaved trial by trial so that whatever else the machine does falls on all alike:
 
-- reuse: a trial of the sweep, with the store
-- none: the same trial, figures alone, without the store: the same points on the same process
+- reuse: a trial of the sweep, with the cache
+- none: the same trial, figures alone, without the cache: the same points on the same process
 - run: every tenth point as an ordinary run of its own (`python -m speechclean …`): what sweeping
   without this would be
 

@@ -7,7 +7,7 @@ fusion rules.
         [--only pilot_0 dev_0]
 
 Every study is one command of `speechclean`; started again, it goes on where it stopped, and
-`results.py` writes the tables from what there is. All of them share one store of estimates and one
+`results.py` writes the tables from what there is. All of them share one cache of estimates and one
 MLflow store in the work folder.
 """
 

@@ -80,7 +80,7 @@ def saved() -> str:
     lines = [
         f"{len(rows)} trials; every cleaned file the same bit by bit: "
         f"{'yes' if all(row['same'] for row in rows) else 'NO'}; "
-        f"store {found['cache_bytes'] / 1e6:.0f} MB.",
+        f"cache {found['cache_bytes'] / 1e6:.0f} MB.",
         "",
     ]
     body = []

@@ -17,6 +17,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from speechclean.audio.waveform import Audio, resample
@@ -208,14 +209,15 @@ def _loaded(
     # Nothing is looked for beside the files: the settings of the spectrogram are Whisper's.
     files = {path.name: path.read_bytes() for path in paths} | {"preprocessor_config.json": b"{}"}
     try:
-        return WhisperModel(
-            str(paths[0].parent),
-            device=kind,
-            device_index=int(index or 0),
-            compute_type="float16" if kind == "cuda" else "int8",
-            cpu_threads=threads,
-            num_workers=workers,
-            files=files,
-        )
+        with parallel.threads(torch.get_num_threads()):  # loading leaves its own number behind
+            return WhisperModel(
+                str(paths[0].parent),
+                device=kind,
+                device_index=int(index or 0),
+                compute_type="float16" if kind == "cuda" else "int8",
+                cpu_threads=threads,
+                num_workers=workers,
+                files=files,
+            )
     except (RuntimeError, ValueError) as error:
         raise CheckpointError(f"{paths[0]}: Whisper cannot be loaded ({error})") from error

@@ -407,7 +407,7 @@ def test_a_recorded_run_becomes_the_preset_of_then(store: str, name: str) -> Non
     record = Records(store).get(name)
     then = (RECORDED / "presets" / f"{name}.yaml").read_text()
     page, new = preset(record, "promoted")
-    assert yaml.safe_load(page) == yaml.safe_load(then)
+    assert yaml.safe_load(page) == made.preset_since(yaml.safe_load(then))
     told = [key for key in new if not any(fnmatchcase(key, later) for later in LATER)]
     assert told == [], "keys that changed the sound since, and are not known to have"
 
@@ -422,7 +422,8 @@ def test_the_preset_of_then_composes_to_the_sound_of_then(name: str, tmp_path: P
     # A preset says nothing of what only listens.
     listening = {key: config[key] for key in ("guard", "screening", "metrics", "verdict")}
     line = [f"hydra.searchpath=[file://{tmp_path}]", "experiment=promoted"]
-    now = resolved(made.as_then(line))
+    then = yaml.safe_load((RECORDED / "presets" / f"{name}.yaml").read_text())
+    now = resolved(made.as_then(line, then))
     assert signature({**now, **listening}, {}, {}) == signature(config, {}, {})
 
 

@@ -13,8 +13,9 @@ import os
 import platform
 import wave
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -136,22 +137,52 @@ REQUIRED = {
 }
 
 
-def as_then(overrides: Sequence[str]) -> list[str]:
+#: What the default run was then and is no more.
+THEN = {
+    "separators": ["embedded_htdemucs", "embedded_hdemucs_q"],
+    "postprocess": ["beta_wiener", "loudness"],
+}
+BETA_THEN = 0.25
+
+
+def as_then(overrides: Sequence[str], page: Mapping[str, Any] | None = None) -> list[str]:
     """A command line of then, with what defaults have changed since turned back: the same sound.
 
-    What came later changes a signature where it changes the sound, and not where it is turned back
-    (`LATER` in `speechclean.records.provenance`).
+    `page` is the preset that the line names, if it names one of then. What came later changes a
+    signature where it changes the sound, and not where it is turned back (`LATER` in
+    `speechclean.records.provenance`).
     """
-    line = list(overrides)
-    if not any(one.startswith(("separators=", "experiment=")) for one in line):
-        line.append("separators=[embedded_htdemucs,embedded_hdemucs_q]")
-    if not any(one.startswith(("postprocess=", "experiment=")) for one in line):
-        line.append("postprocess=[beta_wiener,loudness]")
-    (stages,) = [one for one in line if one.startswith("postprocess=")] or ["beta_wiener,loudness"]
-    if "beta_wiener" in stages and not any("beta_wiener.beta" in one for one in line):
-        line += [] if "experiment=best_pipeline" in line else ["postprocess.beta_wiener.beta=0.25"]
-    line += ["postprocess.loudness.ceiling_always=false"] if "loudness" in stages else []
-    return [*line, "edge_context_s=0"]
+    if any(one == "experiment=best_pipeline" for one in overrides):  # it says all but what is new
+        return [*overrides, "postprocess.loudness.ceiling_always=false", "edge_context_s=0"]
+    lists = {f"{group}=[{','.join(names)}]" for group, names in THEN.items()}
+    said = [*overrides, *_choices(page or {})]
+    groups = [one.partition("=")[0] for one in said]
+    later = sorted(one for one in lists if one.partition("=")[0] not in groups)
+    (stages,) = [one for one in [*said, *later] if one.startswith("postprocess=")]
+    if "beta_wiener" in stages and not any("beta_wiener.beta" in one for one in overrides):
+        later.append(f"postprocess.beta_wiener.beta={BETA_THEN}")
+    later += ["postprocess.loudness.ceiling_always=false"] if "loudness" in stages else []
+    return [*overrides, *later, "edge_context_s=0"]
+
+
+def _choices(page: Mapping[str, Any]) -> list[str]:
+    """What a preset's list of defaults chooses, as on a command line."""
+    return [
+        f"{key.removeprefix('override /')}={value}"
+        for one in page.get("defaults", [])
+        for key, value in one.items()
+    ]
+
+
+def preset_since(page: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset of then as its run becomes one now: it says what the default run was then."""
+    chosen = [one.partition("=")[0] for one in _choices(page)]
+    defaults = [
+        *page.get("defaults", []),
+        *({f"override /{group}": names} for group, names in THEN.items() if group not in chosen),
+    ]
+    stages = dict(page.get("postprocess", {})) | {"beta_wiener": {"beta": BETA_THEN}}
+    return {**page, "defaults": defaults, "postprocess": stages}
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -35,12 +35,12 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_default_builds_without_loading_a_network() -> None:
     experiment = build(composed([HERE]))
-    assert list(experiment.pipeline.separators) == ["embedded_htdemucs", "embedded_hdemucs_q"]
+    assert list(experiment.pipeline.separators) == ["embedded_hdemucs24", "deepfilternet3"]
     assert len(experiment.tracks) == 6
     listening = {"dnsmos p835", "dnsmos p808", "distillmos", "resemblyzer"}
     assert listening < set(experiment.weights)
     embedded = [path for path in experiment.weights.values() if path.parent == EMBEDDED]
-    assert len(embedded) == 2, "the denoiser is off"
+    assert len(embedded) == 1, "the denoiser is off"
     for separator in experiment.pipeline.separators.values():
         assert "_networks" not in vars(separator)
 
@@ -71,8 +71,8 @@ def test_stages_are_objects_with_their_fields() -> None:
         ),
         (["overlap=wide"], "Value 'wide' of type 'str' could not be converted to Float"),
         (
-            ["separators.embedded_htdemucs.overlap=2"],
-            "separators.embedded_htdemucs.overlap=2 must be at least 0 and below 1",
+            ["separators.embedded_hdemucs24.overlap=2"],
+            "separators.embedded_hdemucs24.overlap=2 must be at least 0 and below 1",
         ),
         (["fusion=maxmask"], "there is no 'maxmask' in fusion; did you mean max_mask?"),
         (["metrics=[si_sdr,foo]"], "there is no 'foo' in metrics; the choices are bandwidth_hz"),
@@ -127,7 +127,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
         "shfts=3",
         "metrics=[si_sdr,foo]",
         "postprocess.beta_wiener.beta=abc",
-        "separators.embedded_htdemucs.overlap=2",
+        "separators.embedded_hdemucs24.overlap=2",
         "dataset=manifest",
         "dataset.path=set.csv",
         "hydra.run.dir=/proc/nowhere/x",

@@ -123,7 +123,7 @@ def test_what_cannot_be_said_is_refused_and_nothing_is_written(conf: Path, tmp_p
     with pytest.raises(PromotionError, match="is there already"):
         promote(run, "pilot")
     config["fusion"]["gone"] = 3
-    config["separators"]["unknown"] = dict(config["separators"]["embedded_htdemucs"])
+    config["separators"]["unknown"] = dict(config["separators"]["embedded_hdemucs24"])
     with pytest.raises(PromotionError, match="'unknown'"):
         promote(record(tmp_path, config), "other")
     assert not (conf / "experiment" / "other.yaml").exists()
@@ -132,6 +132,6 @@ def test_what_cannot_be_said_is_refused_and_nothing_is_written(conf: Path, tmp_p
 @pytest.mark.usefixtures("conf")
 def test_keys_that_came_later_are_told(tmp_path: Path) -> None:
     config = resolved([])
-    del config["separators"]["embedded_htdemucs"]["overlap"]
+    del config["separators"]["embedded_hdemucs24"]["overlap"]
     made = promote(replace(record(tmp_path, config)), "old")
-    assert made.new_keys == ["separators.embedded_htdemucs.overlap"]
+    assert made.new_keys == ["separators.embedded_hdemucs24.overlap"]

@@ -103,16 +103,14 @@ def test_nothing_asked_for_nothing_changed(clip: Audio) -> None:
     assert torch.equal(clean(bare, clip)[0].speech.waveform, clean(off, clip)[0].speech.waveform)
 
 
-def test_the_band_that_no_model_hears_is_weighed_like_the_octave_below(
-    pipeline: Pipeline, clip: Audio
-) -> None:
+def test_the_band_that_no_model_hears_is_weighed_like_the_octave_below(clip: Audio) -> None:
     """The embedded models hear up to 12 kHz; of a 48 kHz mixture the rest gets the mean mask of
     their top octave."""
     voice = resample(clip, 48000)
     bright = voice.with_waveform(
         voice.waveform + noise(voice.seconds, 48000, 0.02).waveform[:, : voice.samples]
     )
-    result = clean(pipeline, bright)[0]
+    result = clean(pipeline_of("separators=[embedded_hdemucs24]"), bright)[0]
     top = round(0.9 * 12000 / 24000 * 2048)
     octave = result.mask[:, top // 2 : top].mean(1, keepdim=True)
     assert (result.mask[:, top + 1 :] - octave).abs().max() < 0.01

@@ -25,10 +25,11 @@ from speechclean.audio.sound_files import load
 from speechclean.audio.waveform import Audio, resample
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.config.instantiate import instantiate_components
+from speechclean.stages.metrics.alignment import align, normalise
+from speechclean.stages.metrics.recogniser import RATE, Recogniser
 from speechclean.stages.metrics.si_sdr import si_sdr
 from speechclean.stages.types import Stems
 
-from . import judge
 from .grid import SYSTEMS, Point, points
 
 HERE = Path(__file__).parent
@@ -121,17 +122,20 @@ def note(knobs: dict[str, object], clips: list[Clip], sounds: list[Audio] | Poin
 
 def heard(clips: list[Clip], sounds: list[Audio]) -> tuple[int, ...]:
     """Words said, lost and invented, over all clips."""
+    ears = Recogniser("base", "cpu", cpu_threads=torch.get_num_threads(), num_workers=1)
     totals: tuple[int, ...] = (0, 0, 0)
     window: list[tuple[torch.Tensor, str]] = []
     for index, (clip, sound) in enumerate(zip(clips, sounds, strict=True)):
-        mono = resample(sound.mono(), judge.RATE).waveform
-        window.append((functional.pad(mono, (0, round(GAP_S * judge.RATE))), clip.text))
+        mono = resample(sound.mono(), RATE).waveform
+        window.append((functional.pad(mono, (0, round(GAP_S * RATE))), clip.text))
         following = sounds[index + 1].seconds if index + 1 < len(sounds) else WINDOW_S
-        seconds = sum(one.shape[-1] for one, _ in window) / judge.RATE
+        seconds = sum(one.shape[-1] for one, _ in window) / RATE
         if seconds + following > WINDOW_S:
-            joined = Audio(torch.cat([one for one, _ in window], -1), judge.RATE)
-            found = judge.words(joined, " ".join(text for _, text in window))
-            totals = tuple(a + b for a, b in zip(totals, found, strict=True))
+            joined = Audio(torch.cat([one for one, _ in window], -1), RATE)
+            wanted, said = " ".join(text for _, text in window), ears.hear(joined, "en")
+            found = align(normalise(wanted), normalise(said))
+            counts = (found.words, found.lost, found.insertions)
+            totals = tuple(a + b for a, b in zip(totals, counts, strict=True))
             window = []
     return totals
 

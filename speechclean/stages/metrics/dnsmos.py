@@ -20,6 +20,7 @@ from torch import Tensor
 from speechclean.audio.waveform import Audio, resample
 from speechclean.networks.onnx import Graph, session
 from speechclean.networks.weights import published_files
+from speechclean.stages.types import Separation, Track
 from speechclean.system.device import torch_device
 
 from .mel import mel_spectrum
@@ -46,7 +47,7 @@ _memo: Memo[list[float]] = Memo(one_at_a_time=False)
 
 @dataclass(frozen=True)
 class UsesDnsmos:
-    """What the metrics by DNSMOS share: the windows in which they listen.
+    """What the metrics by DNSMOS share: all but which of the scores each is.
 
     hop_s: windows of 9.01 s begin so many seconds apart, at most; 1 is as published. Shorter sounds
         are repeated until they fill one
@@ -56,6 +57,8 @@ class UsesDnsmos:
     """
 
     network: ClassVar[str] = "p835"
+    #: Which of the network's scores is the metric.
+    score: ClassVar[int] = 0
 
     hop_s: int = 3
     batch_size: int = 16
@@ -75,6 +78,11 @@ class UsesDnsmos:
     def load(self) -> None:
         """Load the network now. Raises `CheckpointError`, `MissingWeights`."""
         session(self._file, str(torch_device(self.device)))
+
+    def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
+        """The mean score of the speech."""
+        opinions = self.opinions(separation.speech)
+        return opinions[self.score] if opinions else None
 
     def opinions(self, audio: Audio) -> list[float] | None:
         """Scores from 1 to 5, means over the windows: P.835's three, or P.808's one."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from speechclean.stages.types import Separation, Track
-
 from .dnsmos import BACKGROUND, UsesDnsmos
 
 
@@ -20,8 +18,4 @@ class DnsmosBackground(UsesDnsmos):
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
-
-    def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
-        """The background score."""
-        opinions = self.opinions(separation.speech)
-        return opinions[BACKGROUND] if opinions else None
+    score: ClassVar[int] = BACKGROUND

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from speechclean.stages.types import Separation, Track
-
 from .dnsmos import OVERALL, UsesDnsmos
 
 
@@ -20,8 +18,4 @@ class DnsmosOverall(UsesDnsmos):
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
-
-    def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
-        """The overall score."""
-        opinions = self.opinions(separation.speech)
-        return opinions[OVERALL] if opinions else None
+    score: ClassVar[int] = OVERALL

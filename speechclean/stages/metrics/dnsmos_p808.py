@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from speechclean.stages.types import Separation, Track
-
 from .dnsmos import UsesDnsmos
 
 
@@ -21,8 +19,3 @@ class DnsmosP808(UsesDnsmos):
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
     network: ClassVar[str] = "p808"
-
-    def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
-        """The overall score."""
-        opinions = self.opinions(separation.speech)
-        return opinions[0] if opinions else None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from speechclean.stages.types import Separation, Track
-
 from .dnsmos import SIGNAL, UsesDnsmos
 
 
@@ -20,8 +18,4 @@ class DnsmosSignal(UsesDnsmos):
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
-
-    def __call__(self, separation: Separation, track: Track) -> float | None:  # noqa: ARG002
-        """The signal score."""
-        opinions = self.opinions(separation.speech)
-        return opinions[SIGNAL] if opinions else None
+    score: ClassVar[int] = SIGNAL

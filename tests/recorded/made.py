@@ -158,7 +158,11 @@ def as_then(overrides: Sequence[str], page: Mapping[str, Any] | None = None) -> 
     said = [*overrides, *_choices(page or {})]
     groups = [one.partition("=")[0] for one in said]
     later = sorted(one for one in lists if one.partition("=")[0] not in groups)
-    (stages,) = [one for one in [*said, *later] if one.startswith("postprocess=")]
+    if "sweep=optuna" in overrides:  # it says for itself what stages it searches
+        later = [one for one in later if not one.startswith("postprocess=")]
+    stages = next(
+        (one for one in [*said, *later] if one.startswith("postprocess=")), "beta_wiener,loudness"
+    )
     if "beta_wiener" in stages and not any("beta_wiener.beta" in one for one in overrides):
         later.append(f"postprocess.beta_wiener.beta={BETA_THEN}")
     later += ["postprocess.loudness.ceiling_always=false"] if "loudness" in stages else []

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from speechclean.networks.checkpoints import CheckpointError, freeze
+from speechclean.system.borrowed import unchanged_random_state
 
 from .features import BANDS, LOW_BINS
 from .layers import CHANNELS, KINDS, WIDTH, Grouped, conv, fill, frames, gru, pathway, separable
@@ -163,7 +164,8 @@ def build(graphs: Mapping[str, Path]) -> DeepFilterNetwork:
 
     Raises `CheckpointError` where they are not those of DeepFilterNet3.
     """
-    network = DeepFilterNetwork()
+    with unchanged_random_state():
+        network = DeepFilterNetwork()
     parts = {
         "enc": network.encoder.layers,
         "erb_dec": network.gains.layers,

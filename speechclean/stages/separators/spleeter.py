@@ -22,6 +22,7 @@ from speechclean.networks.checkpoints import freeze
 from speechclean.networks.pickled_arrays import converted
 from speechclean.networks.weights import published_files
 from speechclean.stages.types import Stems
+from speechclean.system.borrowed import unchanged_random_state
 
 from .bag_networks import Member
 from .demucs import DemucsSeparator
@@ -78,7 +79,8 @@ class SpleeterSeparator(DemucsSeparator):
         ]
 
     def _members(self) -> Iterator[Member]:
-        network = SpleeterNetwork(10 ** (self.level_db / 20), self.exponent)
+        with unchanged_random_state():
+            network = SpleeterNetwork(10 ** (self.level_db / 20), self.exponent)
         for one, path in zip((network.vocals, network.accompaniment), self._files, strict=True):
             fill(one, converted(path), str(path))
         yield PUBLISHED, freeze(network), (1.0,) * len(network.sources)

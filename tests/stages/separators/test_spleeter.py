@@ -88,6 +88,14 @@ def test_both_networks_give_the_packages_numbers(separator: SpleeterSeparator) -
         assert estimate.std().item() == pytest.approx(deviation, rel=1e-4)
 
 
+def test_loading_leaves_the_random_numbers_as_they_were(
+    separator: SpleeterSeparator,
+) -> None:
+    before = torch.get_rng_state()
+    network(separator)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_it_takes_music_out(separator: SpleeterSeparator) -> None:
     for name in (MONO, STEREO):
         (stems,) = separator([clip(name)])

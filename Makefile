@@ -22,10 +22,10 @@ run: setup  ## clean the pilot: six shipped mixtures; ARGS='key=value ...' are p
 	$(BIN)/python -m speechclean $(ARGS)
 
 test: setup  ## all tests but the slow ones
-	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup  ## the slow tests
-	$(BIN)/python -m pytest -m 'slow and not services' -n 2 --dist loadfile --durations=15
+	$(BIN)/python -m pytest -m 'slow and not services' -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
 test-services: setup  ## slow tests that want root, services of Debian's or the package index
 	$(BIN)/python -m pytest -m services --durations=0

@@ -102,6 +102,11 @@ def interval(
     return float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975))
 
 
+def gain_db(one: Scores, mixture: Scores) -> float:
+    """Mean SI-SDR gain over the mixtures, in dB."""
+    return float(np.nanmean(one.values["si_sdr"] - mixture.values["si_sdr"]))
+
+
 def keeps_words(one: Scores, mixture: Scores, known: Set) -> bool:
     """No more words lost than in the mixtures in all, nor in any band beyond the interval."""
     difference = one.lost() - mixture.lost()
@@ -134,7 +139,6 @@ def words_table(
         low, high = interval(difference, known, everything)
         share = 100 * difference.sum() / total
         lost = [f"{one.lost()[known.band(*band)].sum():.0f}" for band in BANDS]
-        gain = np.nanmean(one.values["si_sdr"] - mixture.values["si_sdr"])
         bursts = np.nansum(one.values["edge_burst_db"] > BURST_DB)
         body.append(
             [
@@ -144,7 +148,7 @@ def words_table(
                 *lost,
                 f"{one.values['words_invented'].sum():.0f}",
                 "yes" if keeps_words(one, mixture, known) else "no",
-                f"{gain:+.2f}",
+                f"{gain_db(one, mixture):+.2f}",
                 *(_mean(one.values[metric], digits) for metric, (_, digits) in MEANS.items()),
                 f"{bursts:.0f}",
                 f"{costs[one.name]:.3f}" if one.name in costs else "",
@@ -213,22 +217,18 @@ def main() -> None:
     found = read_runs(options.work, known)
     if not found:
         parser.error(f"{options.work}: nothing was run there; see words.py")
-    path = RESULTS / "cost.csv"
-    costs = (
-        {row["system"]: float(row["core_s_per_s"]) for row in rows(path)} if path.is_file() else {}
-    )
-    told = {"words": words_table(found, found[0], known, costs)}
+    told = {"words": words_table(found, found[0], known, read_costs())}
     if clean := read_runs(options.work / "clean", known):
         told["clean"] = clean_table(clean[1:], clean[0])
     RESULTS.mkdir(exist_ok=True)
     with (RESULTS / "words.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("system", "alias", "snr_db", "voice", "piece", *METRICS))
+        writer.writerow(("system", "alias", "words", "snr_db", "voice", "piece", *METRICS))
         for one in found:
             for place, alias in enumerate(known.aliases):
                 cells = [f"{one.values[metric][place]:.4f}" for metric in METRICS]
                 at = (f"{known.snr_db[place]:.2f}", known.voices[place], known.pieces[place])
-                writer.writerow((one.name, alias, *at, *cells))
+                writer.writerow((one.name, alias, known.words[place], *at, *cells))
     fill(HERE / "README.md", told)
     print("\n\n".join(told.values()))
 

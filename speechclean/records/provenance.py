@@ -105,7 +105,10 @@ LATER: Mapping[str, Any] = {
     "postprocess.loudness.ceiling_always": False,
 }
 #: Stages that came later, with the knob and its value with which they change nothing.
-IDLE: Mapping[str, tuple[str, Any]] = {"postprocess.floor": ("floor_db", None)}
+IDLE: Mapping[str, tuple[str, Any]] = {
+    "postprocess.floor": ("floor_db", None),
+    "postprocess.edges": ("rise_db", None),
+}
 #: Silent too where nothing acts on them: a guard hears metrics and decides what is written.
 LISTENING = ("metrics", "verdict")
 

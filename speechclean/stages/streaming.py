@@ -152,7 +152,8 @@ def _finish(
             for one in (sound, speech)
         )
         # None of the stages before loudness looks at the mask.
-        separation = Separation(heard, estimate, torch.ones(1, 1, 1))
+        goes_on = (block.first > 0, block.last < mixture.samples)
+        separation = Separation(heard, estimate, torch.ones(1, 1, 1), goes_on=goes_on)
         with clock("enhancement"):
             if network and own:
                 part = own.read(

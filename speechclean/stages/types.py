@@ -72,13 +72,15 @@ class Separation:
     frames]` in 0..1 on the mixture's STFT (`audio.stft`), 1 where the bin belongs to speech;
     later stages carry it along unchanged. `gain` is the linear factor by which loudness management
     scaled `speech`; it is taken out again before the residual is formed, so that the residual is
-    what was removed and not the voice at another level.
+    what was removed and not the voice at another level. `goes_on` says of a block of a longer sound
+    whether that goes on before it, and after it.
     """
 
     mixture: Audio
     speech: Audio
     mask: Tensor
     gain: float = 1.0
+    goes_on: tuple[bool, bool] = (False, False)
 
     def __post_init__(self) -> None:
         if (
@@ -111,11 +113,10 @@ class Separation:
 
     def cpu(self) -> Separation:
         """The same on the CPU, where metrics and files are made."""
-        moved = (
-            self.mixture.with_waveform(self.mixture.waveform.cpu()),
-            self.speech.with_waveform(self.speech.waveform.cpu()),
+        mixture, speech = (
+            one.with_waveform(one.waveform.cpu()) for one in (self.mixture, self.speech)
         )
-        return Separation(*moved, self.mask.cpu(), self.gain)
+        return replace(self, mixture=mixture, speech=speech, mask=self.mask.cpu())
 
 
 #: Opened around each stage with its name, so that a runner can time them.

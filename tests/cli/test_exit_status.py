@@ -75,8 +75,9 @@ def test_a_study_whose_trials_have_files_that_fail(launcher: str, inputs: Path) 
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Files failed in 2 of 2 trials, at most 1 in one" in done.stderr
     assert "2 complete" in done.stdout
-    done = speechclean(inputs, "-m", *study, "dataset.pattern=good", "sweep.study=other")
-    assert done.returncode == 0, done.stdout + done.stderr
+    if launcher == "basic":
+        done = speechclean(inputs, "-m", *study, "dataset.pattern=good", "sweep.study=other")
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_run_that_is_stopped_says_so_without_a_traceback(inputs: Path) -> None:

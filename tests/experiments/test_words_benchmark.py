@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.benchmark import words, words_table
+from experiments.benchmark import prices, words, words_table
 from experiments.benchmark.words_table import Scores, Set
 
 
@@ -81,7 +81,8 @@ def test_every_system_composes() -> None:
     from speechclean.experiment.config.instantiate import instantiate_components
 
     for name, overrides in words.systems().items():
-        problems, _ = instantiate_components(composed(["tracking=none", *overrides], True))
+        cfg = composed(["tracking=none", "metrics=[lufs]", *overrides], with_hydra=True)
+        problems, _ = instantiate_components(cfg)
         assert not problems, (name, problems)
 
 
@@ -99,3 +100,24 @@ def test_other_overrides_are_another_run(tmp_path: Path) -> None:
     assert one == words.folder(tmp_path, "a, p 2", ["fusion.exponent=2"])
     assert one != words.folder(tmp_path, "a, p 2", ["fusion.exponent=1"])
     assert words.measured(tmp_path, "a, p 2", ["fusion.exponent=2"]) is None
+
+
+def test_of_what_keeps_words_at_a_price_the_fewest_lost_are_taken(known: Set) -> None:
+    def of(name: str, lost: float, gain: float = 9.0) -> Scores:
+        one = scores(name, np.full(80, lost))
+        return Scores(name, {**one.values, "si_sdr": np.full(80, gain)})
+
+    found = [
+        of("mixture", 2.0, gain=0.0),
+        of("fewest, but dear", 0.0),
+        of("few, but hardly any music gone", 0.5, gain=2.0),
+        of("loses words", 3.0, gain=12.0),
+        of("taken", 1.0),
+        of("as many, more music left", 1.0, gain=8.5),
+        of("not timed", 0.0),
+    ]
+    costs = {one.name: 0.05 for one in found[:-1]} | {"fewest, but dear": 0.5}
+    taken = prices.best_at(0.1, found, known, costs)
+    assert taken
+    assert taken.name == "taken"
+    assert prices.best_at(0.01, found, known, costs) is None

@@ -39,6 +39,6 @@ def test_nothing_is_changed_by_importing_building_and_cleaning(told: dict[str, A
 
 def test_a_change_of_each_kind_would_be_noticed(told: dict[str, Any]) -> None:
     assert set(PLANTED) == set(FLAGS)
-    assert {kind: kind in noticed for kind, noticed in told["planted"].items()} == dict.fromkeys(
-        FLAGS, True
-    )
+    unnoticed = {kind for kind, noticed in told["planted"].items() if kind not in noticed}
+    # On one core BLAS has one thread already, and a limit of one changes nothing.
+    assert unnoticed <= ({"blas"} if len(os.sched_getaffinity(0)) == 1 else set())

@@ -63,6 +63,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("postprocess.floor", {"floor_db": None, "hold_s": 0.3}, True),
         ("postprocess.floor", {"floor_db": -20.0, "hold_s": 0.3}, False),
         ("postprocess.floor", {"floor_db": 0.0}, False),
+        ("postprocess.edges", {"rise_db": None, "edge_s": 0.2}, True),
+        ("postprocess.edges", {"rise_db": 3.0}, False),
         ("enhancement.exponent", 2.0, False),
     ],
 )

@@ -25,6 +25,7 @@ from speechclean.stages.fusion.mean_waveform import MeanWaveform
 from speechclean.stages.long_separation import LongSeparation
 from speechclean.stages.pipeline import Pipeline
 from speechclean.stages.postprocess.beta_wiener import BetaWiener
+from speechclean.stages.postprocess.edges import Edges
 from speechclean.stages.postprocess.floor import Floor
 from speechclean.stages.postprocess.loudness import Loudness
 from speechclean.stages.separators import demucs
@@ -100,6 +101,7 @@ def test_streamed_equals_in_memory(
         {"postprocess": {"loudness": Loudness(target_lufs=-30.0)}},
         {"fusion": MeanMask(exponent=1.0)},
         {"postprocess": {"floor": Floor(-14.0), "loudness": Loudness()}},
+        {"postprocess": {"edges": Edges(0.0)}},
         {"fusion": MeanWaveform(weights={"one": 2.0})},
     ],
 )
@@ -200,6 +202,25 @@ def test_a_floor_that_comes_and_goes_in_a_stream_too(models: Path, tmp_path: Pat
     assert presence.max() == pytest.approx(1, abs=1e-6)
     memory, disk = both(pipeline(models, **stages), audio, tmp_path)
     assert (torch.cat(list(disk.cleaned()), -1) - memory.waveform).abs().max() <= 1e-5
+
+
+def test_ends_that_burst_are_turned_down_in_a_stream_too(models: Path, tmp_path: Path) -> None:
+    """The ends of the sound, not those of its blocks; the last block is shorter than an end."""
+    stages = {
+        "separators": {"enhancer": Enhancer()},
+        "enhancement": Identity(),
+        "postprocess": {"edges": Edges(3.0)},
+    }
+    audio = noise(15.2, 44100, 0.01, 2)
+    for start in (0, 5, 10, 15.14):
+        audio.waveform[:, round(start * 44100) : round((start + 0.06) * 44100)] *= 30
+    memory, disk = both(pipeline(models, **stages), audio, tmp_path)
+    assert (torch.cat(list(disk.cleaned()), -1) - memory.waveform).abs().max() <= 1e-5
+    as_it_was = pipeline(models, **{**stages, "postprocess": {}})([audio])[0].speech.waveform
+    changed = (memory.waveform - as_it_was).abs().amax(0).nonzero().flatten() / 44100
+    assert changed.min() < 0.06
+    assert changed.max() > 15.14
+    assert not ((changed > 0.15) & (changed < 15.05)).any()
 
 
 def test_silence_stays_silent(models: Path, tmp_path: Path) -> None:

@@ -61,8 +61,6 @@ MODULE_LINES, FUNCTION_LINES = 250, 60
 STUDIES = {
     str(path.relative_to(ROOT)): path for path in sorted((ROOT / "experiments").rglob("*.py"))
 }
-#: Longer ones, of studies that are at work and still being split.
-UNSPLIT = {"experiments/benchmark/run.py"}
 #: A line of a package's list of its modules.
 LISTED = re.compile(r"^ {0,4}(\w[\w/, ]*?)  +\S")
 
@@ -223,7 +221,7 @@ def test_modules_and_functions_are_short(path: Path) -> None:
     assert not {name: lines for name, lines in lengths.items() if lines > FUNCTION_LINES}
 
 
-@pytest.mark.parametrize("name", sorted(STUDIES.keys() - UNSPLIT))
+@pytest.mark.parametrize("name", sorted(STUDIES))
 def test_scripts_of_studies_are_short(name: str) -> None:
     assert len(STUDIES[name].read_text().splitlines()) <= MODULE_LINES
 

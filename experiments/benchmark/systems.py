@@ -5,6 +5,7 @@ speech estimate.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,12 +19,12 @@ from speechclean.stages.fusion.max_mask import MaxMask
 from speechclean.stages.fusion.mean_mask import MeanMask
 from speechclean.stages.fusion.median_mask import MedianMask
 from speechclean.stages.fusion.min_mask import MinMask
-from speechclean.stages.types import Separation, Stems
+from speechclean.stages.types import Fusion, Separation, Stems
 
 Answers = Mapping[str, Stems]
 System = Callable[[Audio, Audio, Answers], Separation]
 
-RULES = {
+RULES: dict[str, Fusion] = {
     "mean": MeanMask(),
     "max": MaxMask(),
     "median": MedianMask(),
@@ -34,7 +35,7 @@ RULES = {
 SAME_OF_TWO = ("median",)
 
 
-def stages(overrides: list[str]) -> dict[str, object]:
+def stages(overrides: list[str]) -> dict[str, Any]:
     """The default pipeline's stages, by their keys."""
     cfg = composed(["tracking=none", *overrides], with_hydra=True)
     problems, made = instantiate_components(cfg)
@@ -42,41 +43,58 @@ def stages(overrides: list[str]) -> dict[str, object]:
     return made
 
 
-def systems(names: list[str], made: dict[str, object]) -> dict[str, System]:
+def systems(names: list[str], made: dict[str, Any]) -> dict[str, System]:
     """Every system by its name; the last is the ceiling."""
     found: dict[str, System] = {
         "mixture": lambda mixture, _, __: Separation(mixture, mixture, _ones(mixture))
     }
-    for rule, fusion in RULES.items():
-        if not (rule in SAME_OF_TWO and len(names) == 2):
-            found[f"pipeline, {rule}"] = lambda mixture, _, answers, fusion=fusion: finish(
-                fusion(mixture, answers), made
-            )
+    rules = {
+        rule: fusion
+        for rule, fusion in RULES.items()
+        if not (rule in SAME_OF_TWO and len(names) == 2)
+    }
+    for rule, fusion in rules.items():
+        found[f"pipeline, {rule}"] = _fused(fusion, made)
     for name in names:
-        found[f"pipeline, {name} alone"] = lambda mixture, _, answers, name=name: finish(
-            RULES["mean"](mixture, {name: answers[name]}), made
-        )
-    for rule, fusion in RULES.items():
-        if not (rule in SAME_OF_TWO and len(names) == 2):
-            found[f"{rule} of masks only"] = lambda mixture, _, answers, fusion=fusion: fusion(
-                mixture, answers
-            )
+        found[f"pipeline, {name} alone"] = _alone(name, made)
+    for rule, fusion in rules.items():
+        found[f"{rule} of masks only"] = _fused(fusion, {})
     for name in names:
-        found[f"demucs, {name}"] = lambda mixture, _, answers, name=name: plain(
-            mixture, answers[name]
-        )
+        found[f"demucs, {name}"] = _plain(name)
     found["spectral gating"] = lambda mixture, _, __: gated(mixture)
     found["HPSS"] = lambda mixture, _, __: harmonic(mixture)
     found["oracle ratio mask"] = lambda mixture, reference, _: oracle(mixture, reference)
     return found
 
 
-def finish(separation: Separation, made: dict[str, object]) -> Separation:
+def _fused(fusion: Fusion, made: dict[str, Any]) -> System:
+    def system(mixture: Audio, _: Audio, answers: Answers) -> Separation:
+        fused = fusion(mixture, answers)
+        return finish(fused, made) if made else fused
+
+    return system
+
+
+def _alone(name: str, made: dict[str, Any]) -> System:
+    def system(mixture: Audio, _: Audio, answers: Answers) -> Separation:
+        return finish(RULES["mean"](mixture, {name: answers[name]}), made)
+
+    return system
+
+
+def _plain(name: str) -> System:
+    def system(mixture: Audio, _: Audio, answers: Answers) -> Separation:
+        return plain(mixture, answers[name])
+
+    return system
+
+
+def finish(separation: Separation, made: dict[str, Any]) -> Separation:
     """What follows fusion: denoiser, β-Wiener, loudness."""
-    separation = made["enhancement"](separation)  # type: ignore[operator]
+    separation = made["enhancement"](separation)
     for key, stage in made.items():
         if key.startswith("postprocess."):
-            separation = stage(separation)  # type: ignore[operator]
+            separation = stage(separation)
     return separation
 
 

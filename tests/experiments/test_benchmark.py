@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.benchmark import mixing, run, systems
+from experiments.benchmark import mixing, run, systems, tables
 from speechclean.audio.sound_files import load
 from speechclean.audio.waveform import Audio
 from speechclean.stages.types import Stems
@@ -65,12 +65,14 @@ def test_what_ships_is_voices_and_music() -> None:
 def test_intervals_count_pieces_of_music_and_not_mixtures() -> None:
     rng = np.random.default_rng(0)
     pieces = rng.normal(1.0, 1.0, 20)
-    once = run.interval(pieces, [str(n) for n in range(20)])
-    ten_times = run.interval(np.repeat(pieces, 10), [str(n) for n in range(20) for _ in range(10)])
+    once = tables.interval(pieces, [str(n) for n in range(20)])
+    ten_times = tables.interval(
+        np.repeat(pieces, 10), [str(n) for n in range(20) for _ in range(10)]
+    )
     assert once == pytest.approx(ten_times, abs=1e-9), "repeating a piece proves nothing"
     half = 1.96 * pieces.std() / 20**0.5
     assert once[1] - once[0] == pytest.approx(2 * half, rel=0.15)
-    assert run.interval(np.full(9, 2.0), list("abcabcabc")) == (2.0, 2.0)
+    assert tables.interval(np.full(9, 2.0), list("abcabcabc")) == (2.0, 2.0)
 
 
 def test_systems_keep_their_word(made: Sources) -> None:

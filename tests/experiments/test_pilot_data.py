@@ -32,7 +32,7 @@ def test_six_short_mixtures_of_several_rates_and_channels_within_3_mb() -> None:
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row["alias"])
-def test_reference_and_mixture_match_and_the_music_is_0_to_10_db_below(row: dict[str, str]) -> None:
+def test_reference_and_mixture_match_at_levels_of_the_transcribed_set(row: dict[str, str]) -> None:
     (mixture, rate), (speech, speech_rate) = (
         soundfile.read(PILOT / row[k], always_2d=True) for k in ("path", "reference")
     )
@@ -48,7 +48,7 @@ def test_reference_and_mixture_match_and_the_music_is_0_to_10_db_below(row: dict
 
     on = energy(speech) > energy(speech).max() * 1e-4
     snr_db = 10 * np.log10(energy(speech)[on].mean() / energy(mixture - speech)[on].mean())
-    assert -0.1 < snr_db < 10.1
+    assert -5.1 < snr_db < 10.1
 
 
 def test_two_mixtures_begin_with_music_alone() -> None:

@@ -314,12 +314,14 @@ def study(place: Path) -> Path:
     return place
 
 
-#: What is searched by default only since then, held at what was done before: a study goes on in
-#: the space that it was begun in.
+#: What is searched or done by default only since then, held at what was done before: a study goes
+#: on in the space that it was begun in.
 SINCE = (
     "fusion.exponent=2.0",
     "postprocess.floor.floor_db=null",
     "postprocess.floor.adaptive=false",
+    "postprocess.edges.rise_db=null",
+    "fusion.weights=null",
 )
 
 

@@ -29,15 +29,15 @@ def rows(folder: Path) -> dict[str, dict[str, str]]:
 
 def test_the_pilot_keeps_its_promises(speechclean: Command, tmp_path: Path) -> None:
     """The default run takes music out: 5 dB more of the voice's own signal, 10 dB less in the
-    pauses, and no word is gone. Two words of 114 more are heard as others, of three: as many as
-    another recogniser's seed would change."""
+    pauses, no burst at an end, and fewer words are lost than in the mixtures."""
     done = speechclean("hydra.run.dir=out", "experiment=pilot")
     assert done.returncode == 0, done.stderr
     assert "6 of 6 files cleaned" in done.stdout
     means = json.loads((tmp_path / "out/metrics.json").read_text())["means"]
     assert means["si_sdr_improvement"] >= 5
     assert means["wer_deletions_cleaned"] <= means["wer_deletions_mixture"]
-    assert means["wer_cleaned"] <= means["wer_mixture"] + 0.02
+    assert means["words_lost_cleaned"] < means["words_lost_mixture"]
+    assert means["edge_burst_db_cleaned"] <= 5
     assert means["music_residual_db_mixture"] - means["music_residual_db_cleaned"] >= 10
     assert means["stoi_cleaned"] > means["stoi_mixture"]
     for track in Pilot().tracks():
@@ -50,7 +50,7 @@ def test_the_pilot_keeps_its_promises(speechclean: Command, tmp_path: Path) -> N
     assert "si_sdr" in (tmp_path / "out/summary.md").read_text()
     origin = json.loads((tmp_path / "out/provenance.json").read_text())
     assert len(origin["inputs"]) == 6
-    assert {"3ea62752", "enc", "erb_dec", "df_dec", "whisper_base_ct2/model.bin"} <= set(
+    assert {"3ea62752", "enc", "testcheckpoint1", "whisper_base_ct2/model.bin"} <= set(
         origin["weights"]
     )
 
@@ -62,7 +62,7 @@ def test_the_pilot_keeps_its_promises(speechclean: Command, tmp_path: Path) -> N
     )
     assert run.info.status == "FINISHED"
     assert run.data.metrics["si_sdr_improvement"] == pytest.approx(means["si_sdr_improvement"])
-    assert 20 <= len(run.data.params) <= 55  # the knobs of the floor and of the ends among them
+    assert 20 <= len(run.data.params) <= 75  # the knobs of three separators
     assert run.data.tags["signature"] == origin["signature"]
     assert len(client.get_metric_history(run.info.run_id, "file.si_sdr_cleaned")) == 6
     top = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}

@@ -143,6 +143,7 @@ THEN = {
     "postprocess": ["beta_wiener", "loudness"],
 }
 BETA_THEN = 0.25
+MEAN = "fusion=mean_mask"
 
 
 def as_then(overrides: Sequence[str], page: Mapping[str, Any] | None = None) -> list[str]:
@@ -166,7 +167,14 @@ def as_then(overrides: Sequence[str], page: Mapping[str, Any] | None = None) -> 
     if "beta_wiener" in stages and not any("beta_wiener.beta" in one for one in overrides):
         later.append(f"postprocess.beta_wiener.beta={BETA_THEN}")
     later += ["postprocess.loudness.ceiling_always=false"] if "loudness" in stages else []
+    if _of_mean(said) and not any(one.startswith("fusion.weights") for one in overrides):
+        later.append("fusion.weights=null")
     return [*overrides, *later, "edge_context_s=0"]
+
+
+def _of_mean(said: Sequence[str]) -> bool:
+    """Whether a line of then fuses by the mean, which had no weights of its own."""
+    return next((one for one in said if one.startswith("fusion=")), MEAN) == MEAN
 
 
 def _choices(page: Mapping[str, Any]) -> list[str]:
@@ -186,7 +194,10 @@ def preset_since(page: Mapping[str, Any]) -> dict[str, Any]:
         *({f"override /{group}": names} for group, names in THEN.items() if group not in chosen),
     ]
     stages = dict(page.get("postprocess", {})) | {"beta_wiener": {"beta": BETA_THEN}}
-    return {**page, "defaults": defaults, "postprocess": stages}
+    since: dict[str, Any] = {**page, "defaults": defaults, "postprocess": stages}
+    if _of_mean(_choices(page)):
+        since["fusion"] = {**page.get("fusion", {}), "weights": None}
+    return since
 
 
 def environment(**variables: str) -> dict[str, str]:

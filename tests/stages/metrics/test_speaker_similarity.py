@@ -83,7 +83,7 @@ def test_on_the_pilot(pilot: Sequence[tuple[Separation, Track]]) -> None:
     """The voice is kept by the oracle mask; under the music it is not what it was."""
     for separated, track in pilot[:3]:
         kept = number(SpeakerSimilarity()(separated, track))
-        assert kept > 0.95
+        assert kept > 0.9
         assert number(SpeakerSimilarity()(separated.before(), track)) < kept - 0.05
 
 

@@ -3,9 +3,9 @@
     python -m experiments.benchmark.prices      # tables, here and in the project's README
 
 Of the systems that lose no more words than the mixtures have lost already (in all, and in no band
-of levels beyond chance), gain `LEAST_GAIN_DB` at least and keep within a price, the one that loses
-the fewest words; of equals, the one with the higher SI-SDR. The prices are those of three shipped
-experiments. `words_table.py` writes what is read here.
+of levels beyond chance), gain `LEAST_GAIN_DB` at least, let no burst through at the ends and keep
+within a price, the one that loses the fewest words; of equals, the one with the higher SI-SDR. The
+prices are those of three shipped experiments. `words_table.py` writes what is read here.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 
 from experiments.benchmark.words import HERE, METRICS, rows
 from experiments.benchmark.words_table import (
-    BURST_DB,
     RESULTS,
     Scores,
     Set,
+    bursts,
     gain_db,
     keeps_words,
     read_costs,
@@ -68,6 +68,7 @@ def best_at(
         if costs.get(one.name, np.inf) <= price
         and keeps_words(one, mixture, known)
         and gain_db(one, mixture) >= LEAST_GAIN_DB
+        and not bursts(one)
     ]
     return min(good, key=lambda one: (one.lost().sum(), -gain_db(one, mixture)), default=None)
 
@@ -113,7 +114,7 @@ def shipped_table(found: Sequence[Scores], known: Set, costs: Mapping[str, float
             "" if one is mixture else f"{gain_db(one, mixture):+.1f} dB",
             *(f"{np.nanmean(one.values[key]):.{digits}f}" for key, digits in _MEANS.items()),
             f"{np.nanmean(one.values['music_residual_db']):.0f} dB",
-            f"{np.nansum(one.values['edge_burst_db'] > BURST_DB):.0f}",
+            f"{bursts(one)}",
             f"×{1 / costs[one.name]:.1f}" if one.name in costs else "",
         ]
         for label, one in listed.items()

@@ -107,6 +107,11 @@ def gain_db(one: Scores, mixture: Scores) -> float:
     return float(np.nanmean(one.values["si_sdr"] - mixture.values["si_sdr"]))
 
 
+def bursts(one: Scores) -> int:
+    """Mixtures of which an end bursts."""
+    return int((one.values["edge_burst_db"] > BURST_DB).sum())
+
+
 def keeps_words(one: Scores, mixture: Scores, known: Set) -> bool:
     """No more words lost than in the mixtures in all, nor in any band beyond the interval."""
     difference = one.lost() - mixture.lost()
@@ -139,7 +144,6 @@ def words_table(
         low, high = interval(difference, known, everything)
         share = 100 * difference.sum() / total
         lost = [f"{one.lost()[known.band(*band)].sum():.0f}" for band in BANDS]
-        bursts = np.nansum(one.values["edge_burst_db"] > BURST_DB)
         body.append(
             [
                 one.name,
@@ -150,7 +154,7 @@ def words_table(
                 "yes" if keeps_words(one, mixture, known) else "no",
                 f"{gain_db(one, mixture):+.2f}",
                 *(_mean(one.values[metric], digits) for metric, (_, digits) in MEANS.items()),
-                f"{bursts:.0f}",
+                f"{bursts(one)}",
                 f"{costs[one.name]:.3f}" if one.name in costs else "",
             ]
         )

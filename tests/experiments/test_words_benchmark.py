@@ -103,15 +103,18 @@ def test_other_overrides_are_another_run(tmp_path: Path) -> None:
 
 
 def test_of_what_keeps_words_at_a_price_the_fewest_lost_are_taken(known: Set) -> None:
-    def of(name: str, lost: float, gain: float = 9.0) -> Scores:
+    def of(name: str, lost: float, gain: float = 9.0, burst: float = 0.0) -> Scores:
         one = scores(name, np.full(80, lost))
-        return Scores(name, {**one.values, "si_sdr": np.full(80, gain)})
+        ends = np.full(80, np.nan)
+        ends[0] = burst
+        return Scores(name, {**one.values, "si_sdr": np.full(80, gain), "edge_burst_db": ends})
 
     found = [
         of("mixture", 2.0, gain=0.0),
         of("fewest, but dear", 0.0),
         of("few, but hardly any music gone", 0.5, gain=2.0),
         of("loses words", 3.0, gain=12.0),
+        of("bursts", 0.0, burst=15.0),
         of("taken", 1.0),
         of("as many, more music left", 1.0, gain=8.5),
         of("not timed", 0.0),

@@ -8,7 +8,7 @@ import pytest
 
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.command_line import problems_of
-from speechclean.experiment.config.compose import composed
+from speechclean.experiment.config.compose import choice, composed
 from speechclean.experiment.config.errors import ConfigError
 from speechclean.networks.weights import EMBEDDED
 from speechclean.stages.separators.demucs import DemucsSeparator
@@ -33,9 +33,17 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def test_the_mean_has_a_weight_for_every_separator() -> None:
+    """So that fusion.weights={name:2} and fusion.weights.name=2 are keys that there are."""
+    weights = choice("fusion", "mean_mask")["weights"]
+    separators = {path.stem for path in (conf_dir() / "separators").glob("*.yaml")}
+    assert set(weights) == separators
+
+
 def test_the_default_builds_without_loading_a_network() -> None:
     experiment = build(composed([HERE]))
-    assert list(experiment.pipeline.separators) == ["embedded_hdemucs24", "deepfilternet3"]
+    chosen = ["embedded_hdemucs24", "deepfilternet3", "spleeter"]
+    assert list(experiment.pipeline.separators) == chosen
     assert len(experiment.tracks) == 6
     listening = {"dnsmos p835", "dnsmos p808", "distillmos", "resemblyzer"}
     assert listening < set(experiment.weights)
@@ -53,7 +61,9 @@ def test_stages_are_objects_with_their_fields() -> None:
     separator = pipeline.separators["embedded_htdemucs"]
     assert isinstance(separator, DemucsSeparator)
     assert separator.shifts == 3
-    assert pipeline.fusion.weights == {"embedded_htdemucs": 2.0}  # type: ignore[attr-defined]
+    weights = pipeline.fusion.weights  # type: ignore[attr-defined]
+    assert weights["embedded_htdemucs"] == 2
+    assert weights["deepfilternet3"] == 3, "as the file of the rule has it"
 
 
 @pytest.mark.parametrize(

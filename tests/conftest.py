@@ -28,8 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
 
     def place(item: pytest.Item) -> int:
-        room = item.path.relative_to(here).parts[0]
-        return LONGEST_FIRST.index(room) if room in LONGEST_FIRST else len(LONGEST_FIRST)
+        rooms = [room for room in LONGEST_FIRST if here / room in item.path.parents]
+        return LONGEST_FIRST.index(rooms[0]) if rooms else len(LONGEST_FIRST)
 
     items.sort(key=place)
     for item in items:

@@ -63,9 +63,14 @@ class Set:
     def read(cls, path: Path) -> Set:
         """The set of a `set.csv`."""
         listed = rows(path)
+        return cls.of(listed, [len(row["transcript"].split()) for row in listed])
+
+    @classmethod
+    def of(cls, listed: Sequence[Mapping[str, str]], words: Sequence[int]) -> Set:
+        """The set of rows with `alias`, `snr_db`, `voice` and `piece`, of so many words each."""
         return cls(
             [row["alias"] for row in listed],
-            np.array([len(row["transcript"].split()) for row in listed]),
+            np.array(words),
             np.array([float(row["snr_db"]) for row in listed]),
             [row["voice"] for row in listed],
             [row["piece"] for row in listed],

@@ -53,9 +53,8 @@ def test_one_job_of_two_has_a_file_that_fails(launcher: str, inputs: Path) -> No
     assert sweep("bad", "good") == 1
     assert (inputs / "many/0/summary.md").is_file()
     assert not (inputs / "many/.failed_files").exists()
-    if launcher == "basic":
-        # The same folder again: what failed in an earlier command is no matter of this one.
-        assert sweep("good", "good") == 0
+    # The same folder again: what failed in an earlier command is no matter of this one.
+    assert sweep("good", "good") == 0
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
@@ -76,9 +75,8 @@ def test_a_study_whose_trials_have_files_that_fail(launcher: str, inputs: Path) 
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Files failed in 2 of 2 trials, at most 1 in one" in done.stderr
     assert "2 complete" in done.stdout
-    if launcher == "basic":
-        done = speechclean(inputs, "-m", *study, "dataset.pattern=good", "sweep.study=other")
-        assert done.returncode == 0, done.stdout + done.stderr
+    done = speechclean(inputs, "-m", *study, "dataset.pattern=good", "sweep.study=other")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_run_that_is_stopped_says_so_without_a_traceback(inputs: Path) -> None:

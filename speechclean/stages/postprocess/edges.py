@@ -25,8 +25,8 @@ class Edges:
     """Turns down the first and last moments where more of the mixture is left than beside them.
 
     Of the mixture's power, `rise_db` more may be left in each 20 ms of an end than in the half
-    second beside it. A voice that is heard there, in the end and beside it, is left as it is: so
-    short an end is no word by itself.
+    second beside it. A voice that goes on beside the end is left as it is; one that is heard in the
+    end alone is shorter than any word.
 
     edge_s: length of an end in seconds; shorter than any word
     beside_s: length of what it is held against

@@ -11,7 +11,7 @@ so that a memory map of it is the whole data set. Clips are split into train and
 import argparse
 import csv
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -83,20 +83,37 @@ def decode(path: Path) -> tuple[np.ndarray, int]:
     return np.round(mono * 32767).astype(np.int16), rate
 
 
+#: What a bank is told of a clip: its label, its id, its origin.
+Told = tuple[str, str, str]
+
+
 def write_bank(folder: Path, name: str, files: Iterable[tuple[Path, str, str, str]]) -> None:
     """Decode files `(path, label, id, origin)` in order.
 
     A file that cannot be read is named and left out.
     """
+    write_decoded(folder, name, _readable(files))
+
+
+def _readable(
+    files: Iterable[tuple[Path, str, str, str]],
+) -> Iterator[tuple[Told, np.ndarray, int]]:
+    for path, *told in files:
+        try:
+            samples, rate = decode(path)
+        except soundfile.SoundFileError as error:
+            print(f"left out {told[0]}: {error}")
+            continue
+        label, identity, origin = told
+        yield (label, identity, origin), samples, rate
+
+
+def write_decoded(folder: Path, name: str, clips: Iterable[tuple[Told, np.ndarray, int]]) -> None:
+    """A bank of clips in order: what is told of each, its samples, the rate it was stored at."""
     folder.mkdir(parents=True, exist_ok=True)
     rows, position = [], 0
     with (folder / f"{name}.i16.part").open("wb") as out:
-        for path, label, identity, origin in files:
-            try:
-                samples, rate = decode(path)
-            except soundfile.SoundFileError as error:
-                print(f"left out {label}: {error}")
-                continue
+        for (label, identity, origin), samples, rate in clips:
             samples.tofile(out)
             rows.append(
                 Clip(label, identity, origin, rate, position, len(samples), split_of(identity))

@@ -45,6 +45,7 @@ class Recipe:
     music_eq_db: float = 4.0
     music_speeds: tuple[float, float] = (0.75, 1.33)
     real: float = 0.8
+    silence: float = 0.0
 
 
 def envelope(rng: np.random.Generator, length: int, recipe: Recipe) -> np.ndarray | float:
@@ -92,6 +93,45 @@ def lead(rng: np.random.Generator, length: int) -> np.ndarray:
     return ramp if rng.random() < 0.6 else ramp[::-1]
 
 
+def sounds(rng: np.random.Generator, length: int, share: float) -> np.ndarray | float:
+    """0 for up to a second at either end, or both, and 1 in between: `[length]`.
+
+    In a `share` of the crops; 1 in the others.
+    """
+    if rng.random() >= share:
+        return 1.0
+    ends = rng.uniform(0, 1, 2) * min(SAMPLE_RATE, length // 4) * (rng.random(2) < 0.7)
+    inside = np.zeros(length, np.float32)
+    inside[int(ends[0]) : length - int(ends[1])] = 1
+    return inside
+
+
+def music_under(
+    rng: np.random.Generator,
+    pools: dict[str, Pool],
+    speech: np.ndarray,
+    cutoff: float | None,
+    recipe: Recipe,
+) -> np.ndarray:
+    """What a crop's voice is under: music, another with it, noise; as long as the voice."""
+    length = len(speech)
+    music, _ = shape(
+        rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff, recipe.music_speeds
+    )
+    if rng.random() < recipe.two_musics:
+        other, _ = shape(
+            rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff, recipe.music_speeds
+        )
+        music = music + other * gain_for(music, other, rng.uniform(0, 10))
+    music = music * envelope(rng, length, recipe)
+    if recipe.duck and rng.random() < recipe.duck:
+        music = music * ducked(rng, speech)
+    if rng.random() < recipe.noise and "noise" in pools:
+        other, _ = shape(rng, pools["noise"], length, recipe.music_eq_db, 0.0, cutoff)
+        music = music + other * gain_for(music, other, rng.uniform(3, 20))
+    return music
+
+
 def crop(rng: np.random.Generator, pools: dict[str, Pool], length: int, recipe: Recipe) -> Crop:
     """One mixture of `length` samples; the same generator state gives the same crop."""
     kind = rng.random()
@@ -107,26 +147,16 @@ def crop(rng: np.random.Generator, pools: dict[str, Pool], length: int, recipe: 
         speech = scipy.fft.irfft(spectrum, length).astype(np.float32)
     if rng.random() < recipe.lead:
         speech = speech * lead(rng, length)
-    music, _ = shape(
-        rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff, recipe.music_speeds
-    )
-    if rng.random() < recipe.two_musics:
-        other, _ = shape(
-            rng, pools["music"], length, recipe.music_eq_db, 0.0, cutoff, recipe.music_speeds
-        )
-        music = music + other * gain_for(music, other, rng.uniform(0, 10))
-    music = music * envelope(rng, length, recipe)
-    if recipe.duck and rng.random() < recipe.duck:
-        music = music * ducked(rng, speech)
-    if rng.random() < recipe.noise and "noise" in pools:
-        other, _ = shape(rng, pools["noise"], length, recipe.music_eq_db, 0.0, cutoff)
-        music = music + other * gain_for(music, other, rng.uniform(3, 20))
+    music = music_under(rng, pools, speech, cutoff, recipe)
     snr_db = float(rng.uniform(*recipe.snr_db))
     music = music * gain_for(speech, music, snr_db)
     if kind < recipe.speech_alone:
         music, snr_db = np.zeros_like(music), float("inf")
     elif kind < recipe.speech_alone + recipe.music_alone:
         speech, snr_db = np.zeros_like(speech), float("-inf")
+    if recipe.silence:
+        heard = sounds(rng, length, recipe.silence)
+        speech, music = speech * heard, music * heard
     level = 10 ** (rng.uniform(-30, -16) / 20) / (np.sqrt(np.mean((speech + music) ** 2)) + 1e-5)
     return Crop((speech * level).astype(np.float32), (music * level).astype(np.float32), snr_db)
 

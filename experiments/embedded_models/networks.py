@@ -49,7 +49,7 @@ def htdemucs() -> HTDemucs:
     )
 
 
-def hdemucs(channels: int = 12) -> HDemucs:
+def hdemucs(channels: int = 12, segment_s: int = 4) -> HDemucs:
     """Frequency-only U-Net on magnitudes with local attention and an LSTM at the bottom.
 
     About 1.1 M parameters with 12 `channels` in its first layer.
@@ -58,7 +58,7 @@ def hdemucs(channels: int = 12) -> HDemucs:
         sources=SOURCES,
         audio_channels=1,
         samplerate=SAMPLE_RATE,
-        segment=4,
+        segment=segment_s,
         channels=channels,
         depth=5,
         nfft=1024,
@@ -74,6 +74,11 @@ def hdemucs(channels: int = 12) -> HDemucs:
 def hdemucs24() -> HDemucs:
     """`hdemucs` of twice the width, 4.5 M parameters: twice its time of a second of sound."""
     return hdemucs(channels=24)
+
+
+def hdemucs36() -> HDemucs:
+    """`hdemucs` of three times the width, 10.1 M parameters, over segments of 5 s."""
+    return hdemucs(channels=36, segment_s=5)
 
 
 def denoiser() -> Denoiser:
@@ -101,6 +106,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "htdemucs": htdemucs,
     "hdemucs": hdemucs,
     "hdemucs24": hdemucs24,
+    "hdemucs36": hdemucs36,
     "denoiser": denoiser,
 }
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from experiments.embedded_models.losses import Weights
 from experiments.embedded_models.mixing import Recipe
 from experiments.embedded_models.networks import NETWORKS
 from speechclean.system.device import torch_device
@@ -48,6 +49,7 @@ class Settings:
     data: Data = field(default_factory=Data)
     # keys that were not there could not be set
     recipe: dict[str, Any] = field(default_factory=lambda: asdict(Recipe()))
+    loss: dict[str, float] = field(default_factory=lambda: asdict(Weights()))
     batch: int = 3
     lr: float = 1.5e-3
     muon_lr: float = 4e-3

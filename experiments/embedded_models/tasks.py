@@ -12,7 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from experiments.embedded_models.data import SAMPLE_RATE, Bank, read_bank
-from experiments.embedded_models.losses import compressed, log_error, power, separator_loss, si_sdr
+from experiments.embedded_models.losses import (
+    Weights,
+    compressed,
+    log_error,
+    power,
+    separator_loss,
+    si_sdr,
+)
 from experiments.embedded_models.mixing import Recipe, batch
 from experiments.embedded_models.pools import make_pools
 from experiments.embedded_models.validate import score, valid_set
@@ -48,6 +55,7 @@ class SeparationTask:
     crop_s: float = 3.0
     valid_count: int = 48
     recipe: Recipe = field(default_factory=Recipe)
+    weights: Weights = field(default_factory=Weights)
 
     def __post_init__(self) -> None:
         banks = open_banks(self.folder)
@@ -62,7 +70,7 @@ class SeparationTask:
         )
 
     def loss(self, model: nn.Module, sources: Tensor) -> Tensor:
-        return separator_loss(model(sources.sum(1, keepdim=True)), sources)[0]
+        return separator_loss(model(sources.sum(1, keepdim=True)), sources, self.weights)
 
     def score(self, model: nn.Module) -> dict[str, float]:
         return score(model, self.held_out.to(next(model.parameters()).device), self.valid_count)

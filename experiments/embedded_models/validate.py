@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.embedded_models.losses import istft, ratio_mask, si_sdr, stft
+from experiments.embedded_models.losses import istft, power, ratio_mask, si_sdr, stft
 from experiments.embedded_models.mixing import Recipe, crop
 from experiments.embedded_models.pools import Pool
 from experiments.embedded_models.shaping import SPEEDS
@@ -63,18 +63,31 @@ def apply_mask(estimate: Tensor, mixture: Tensor) -> Tensor:
     return istft(ratio_mask(guess[:, 1], guess[:, 0]) * stft(mixture), mixture.shape[-1])
 
 
+def share_cut(cleaned: Tensor, speech: Tensor) -> float:
+    """Share of a voice's bins that are more than 10 dB down, by their energy in the voice's root.
+
+    Shape: both `[1, samples]`.
+    """
+    said, left = power(stft(speech)), power(stft(cleaned))
+    worth = said.sqrt()
+    return float((worth * (left < 0.1 * said)).sum() / (worth.sum() + 1e-12))
+
+
 @torch.no_grad()
 def score(model: Callable[[Tensor], Tensor], sources: Tensor, mixtures: int) -> dict[str, float]:
     """Mean SI-SDR improvement in dB by mask and by plain estimate, and SI-SDR of clean speech.
 
-    The improvement is given by thirds of the SNR, too.
+    The improvement is given by thirds of the SNR, too; and `cut`, see `share_cut`.
     """
-    by_mask, by_wave = [], []
+    by_mask, by_wave, cut = [], [], []
     for item in sources:
         mixture = item.sum(0, keepdim=True)
         estimate = model(mixture[:, None]).reshape(1, 2, -1)
-        before = si_sdr(mixture, item[1:]) if item[0].abs().max() > 0 else torch.zeros(1)
-        by_mask.append(float(si_sdr(apply_mask(estimate, mixture), item[1:]) - before))
+        before = si_sdr(mixture, item[1:]) if item[0].abs().max() > 0 else 0.0
+        cleaned = apply_mask(estimate, mixture)
+        if item[0].abs().max() > 0:
+            cut.append(share_cut(cleaned, item[1:]))
+        by_mask.append(float(si_sdr(cleaned, item[1:]) - before))
         by_wave.append(float(si_sdr(estimate[:, 1], item[1:]) - before))
     third = mixtures // 3
     return {
@@ -83,5 +96,6 @@ def score(model: Callable[[Tensor], Tensor], sources: Tensor, mixtures: int) -> 
         "low_db": float(np.mean(by_mask[:third])),
         "mid_db": float(np.mean(by_mask[third : 2 * third])),
         "high_db": float(np.mean(by_mask[2 * third : mixtures])),
+        "cut": float(np.mean(cut)),
         "clean_db": float(np.mean(by_mask[mixtures:])),
     }

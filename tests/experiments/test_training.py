@@ -45,13 +45,28 @@ def sources(batch: int = 2, samples: int = 12_000) -> torch.Tensor:
 def test_the_loss_is_lowest_for_the_truth_and_has_a_gradient_everywhere() -> None:
     truth = sources()
     poor = (truth + 0.05 * torch.randn_like(truth)).requires_grad_()
-    perfect, _ = losses.separator_loss(truth[:, :, None], truth)
-    loss, parts = losses.separator_loss(poor[:, :, None], truth)
-    assert perfect < loss
-    assert set(parts) == {"mask", "wave", "magnitude"}
-    loss.backward()
-    assert poor.grad is not None
-    assert torch.isfinite(poor.grad).all()
+    for weights in (losses.Weights(), losses.Weights(deletion=2, remains=1, low=2)):
+        poor.grad = None
+        perfect = losses.separator_loss(truth[:, :, None], truth, weights)
+        loss = losses.separator_loss(poor[:, :, None], truth, weights)
+        assert perfect < loss
+        loss.backward()
+        assert poor.grad is not None
+        assert torch.isfinite(poor.grad).all()
+
+
+def test_a_bin_costs_more_where_a_word_is_lost_music_remains_or_a_voice_is_deep() -> None:
+    truth = losses.stft(sources(1, 24_000)[:, 1])
+    truth[..., 30:] *= 1e-4  # a pause
+    weights = losses.Weights(deletion=2, remains=3, low=1)
+    less, more = (losses.error_weights(gain * truth, truth, weights) for gain in (0.5, 2.0))
+    edge = int(160 * losses.N_FFT / 24_000) + 1
+    assert (less[:, edge:, :29] == 3).all()
+    assert (less[:, edge:, 33:] == 1).all()
+    assert (more[:, edge:, :29] == 1).all()
+    assert (more[:, edge:, 33:] == 4).all()
+    assert (less[:, :edge] == 2 * less[:, edge:][:, :edge]).all()
+    assert (losses.error_weights(truth / 2, truth, losses.Weights()) == 1).all()
 
 
 @pytest.mark.parametrize("silent", [0, 1])
@@ -59,7 +74,7 @@ def test_a_silent_source_gives_a_finite_loss_and_gradient(silent: int) -> None:
     truth = sources()
     truth[:, silent] = 0
     guess = torch.zeros_like(truth).requires_grad_()
-    loss, _ = losses.separator_loss(guess[:, :, None], truth)
+    loss = losses.separator_loss(guess[:, :, None], truth)
     loss.backward()
     assert torch.isfinite(loss)
     assert guess.grad is not None
@@ -214,16 +229,23 @@ def test_every_key_of_a_training_can_be_set_on_its_command_line() -> None:
         for key in (
             one.name
             for one in fields(Settings)
-            if one.name not in ("tracking", "data", "export", "recipe")
+            if one.name not in ("tracking", "data", "export", "recipe", "loss")
         ):
             value = "null" if plain[key] is None else plain[key]
             assert compose("train", ["network=htdemucs", f"{key}={value}"]) == plain, key
         asked = compose(
             "train",
-            ["network=denoiser", "batch=4", "data.crop_s=1", "recipe.real=0.7", "tracking=none"],
+            [
+                "network=denoiser",
+                "batch=4",
+                "data.crop_s=1",
+                "recipe.real=0.7",
+                "loss.low=2",
+                "tracking=none",
+            ],
         )
         recorded = compose("train", ["network=hdemucs"], return_hydra_config=True)
-    assert (asked.batch, asked.data.crop_s, asked.recipe.real) == (4, 1.0, 0.7)
+    assert (asked.batch, asked.data.crop_s, asked.recipe.real, asked.loss.low) == (4, 1.0, 0.7, 2)
     assert asked.tracking._target_.endswith("NoTracker")
     assert recorded.tracking.experiment == "embedded_models"
     assert recorded.tracking._target_.endswith("MlflowTracker")

@@ -3,12 +3,12 @@ r"""Write trained checkpoints in the formats of demucs and denoiser.
 Their own loaders read them.
 
     python -m experiments.embedded_models.export --htdemucs a/last.pt --hdemucs b/last.pt \
-        --hdemucs24 c/last.pt --denoiser d/last.pt --out speechclean/assets/models
+        --hdemucs24 c/last.pt --hdemucs36 d/last.pt --denoiser e/last.pt --out speechclean/assets/models
 
 The folder becomes a local repository of demucs: `<signature>-<checksum>.th` packages and one bag
 yaml a model (`demucs --repo speechclean/assets/models -n embedded_htdemucs voice.wav`). The small
-frequency-domain model is packed by DiffQ, with the bits it learned where it was trained with them;
-the others are in half precision, in which the trainings keep their averaged weights: nothing of
+frequency-domain model is packed by DiffQ, with the bits it learned where it was trained with them,
+and so is the widest, at 7 bits; the others are in half precision, in which the trainings keep their averaged weights: nothing of
 those is lost. The denoiser is a package for denoiser's `--model_path`.
 """
 
@@ -33,7 +33,10 @@ BAGS = {
     "htdemucs": "embedded_htdemucs",
     "hdemucs": "embedded_hdemucs_q",
     "hdemucs24": "embedded_hdemucs24",
+    "hdemucs36": "embedded_hdemucs36",
 }
+#: Packed by DiffQ, at so many bits where a training learned none: all that ships fits into 25 MB.
+BITS = {"hdemucs": 8, "hdemucs36": 7}
 
 
 def load(checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -47,9 +50,9 @@ def load(checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
 def quantizer(model: nn.Module, content: dict[str, Any]) -> DiffQuantizer:
     """DiffQ over the averaged weights, with the bits that the checkpoint learned.
 
-    8 bits where it learned none.
+    Those of `BITS` where it learned none.
     """
-    made = attach(model)
+    made = attach(model, BITS[content["network"]])
     made.no_optimizer()
     learned = {k: v for k, v in content["average"].items() if k.endswith("_diffq")}
     model.load_state_dict(learned, strict=False)
@@ -107,7 +110,7 @@ def export_separator(checkpoint: Path, out: Path, name: str | None = None) -> Pa
     """
     model, content = load(checkpoint)
     name = name or BAGS[content["network"]]
-    content_of = package(model, content, quantise=content["network"] == "hdemucs")
+    content_of = package(model, content, quantise=content["network"] in BITS)
     signature = hashlib.sha256(
         json.dumps(content_of["training_args"], sort_keys=True).encode()
     ).hexdigest()[:8]

@@ -10,7 +10,7 @@ GROUP_SIZE = 8
 MIN_SIZE_MB = 0.005  # smaller tensors stay float16
 
 
-def attach(model: nn.Module) -> DiffQuantizer:
+def attach(model: nn.Module, bits: int = 8) -> DiffQuantizer:
     """Attach a quantizer to the model.
 
     It adds noise in training and quantises in evaluation; the bits are parameters `*_diffq`.
@@ -18,5 +18,10 @@ def attach(model: nn.Module) -> DiffQuantizer:
     At most 14 bits: diffq 0.2.4 drops groups of 15 when it packs them.
     """
     return DiffQuantizer(
-        model, min_size=MIN_SIZE_MB, group_size=GROUP_SIZE, float16=True, max_bits=14, init_bits=8
+        model,
+        min_size=MIN_SIZE_MB,
+        group_size=GROUP_SIZE,
+        float16=True,
+        max_bits=14,
+        init_bits=bits,
     )

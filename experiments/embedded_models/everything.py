@@ -58,7 +58,7 @@ def steps(work: Path, source: Path, scale: float, device: str) -> list[Step]:
         work / "banks",
         {name: work / name for name in ("voices", "midi", "composed", "remains")},
     )
-    fast = ("batch=64", "data.workers=8", "precision=bf16") if device == "cuda" else ()
+    fast = ("batch=32", "data.workers=14", "precision=tf32") if device == "cuda" else ()
 
     def training(name: str, network: str, minutes: float, data: Path, *more: str) -> Step:
         told = (

@@ -3,13 +3,14 @@ r"""Write trained checkpoints in the formats of demucs and denoiser.
 Their own loaders read them.
 
     python -m experiments.embedded_models.export --htdemucs a/last.pt --hdemucs b/last.pt \
-        --hdemucs24 c/last.pt --hdemucs36 d/last.pt --denoiser e/last.pt --out speechclean/assets/models
+        --hdemucs24 c/last.pt --hdemucs36 d/last.pt --denoiser e/last.pt \
+        --out speechclean/assets/models
 
 The folder becomes a local repository of demucs: `<signature>-<checksum>.th` packages and one bag
-yaml a model (`demucs --repo speechclean/assets/models -n embedded_htdemucs voice.wav`). The small
-frequency-domain model is packed by DiffQ, with the bits it learned where it was trained with them,
-and so is the widest, at 7 bits; the others are in half precision, in which the trainings keep their averaged weights: nothing of
-those is lost. The denoiser is a package for denoiser's `--model_path`.
+yaml a model (`demucs --repo speechclean/assets/models -n embedded_htdemucs voice.wav`). The
+smallest frequency-domain model and the widest are packed by DiffQ, with the bits that they learned
+or those of `BITS`; the others are in half precision, in which the trainings keep their averaged
+weights: nothing of those is lost. The denoiser is a package for denoiser's `--model_path`.
 """
 
 import argparse

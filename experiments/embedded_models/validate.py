@@ -1,19 +1,29 @@
-"""Scores on held-out voices and tracks, on the same crops every time.
+r"""Scores on held-out voices and tracks, on the same crops every time.
 
 They choose models and fusion weights.
+
+    python -m experiments.embedded_models.validate --banks $W/banks --out results/held_out.md \
+        embedded_hdemucs24 embedded_hdemucs36
+
+writes those of separators that ship, alike for all.
 """
 
-from collections.abc import Callable
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from demucs.pretrained import get_model
 from torch import Tensor
 
+from experiments.embedded_models.data import SAMPLE_RATE, read_bank
 from experiments.embedded_models.losses import istft, power, ratio_mask, si_sdr, stft
 from experiments.embedded_models.mixing import Recipe, crop
-from experiments.embedded_models.pools import Pool
+from experiments.embedded_models.pools import Pool, make_pools
 from experiments.embedded_models.shaping import SPEEDS
+from speechclean.networks.weights import EMBEDDED
 
 VALID_SEED = 20_261_123
 
@@ -99,3 +109,35 @@ def score(model: Callable[[Tensor], Tensor], sources: Tensor, mixtures: int) -> 
         "cut": float(np.mean(cut)),
         "clean_db": float(np.mean(by_mask[mixtures:])),
     }
+
+
+def table(names: Sequence[str], banks: Path, count: int = 48) -> str:
+    """Markdown: the scores of embedded separators on the banks' held-out voices and tracks."""
+    kinds = {name: read_bank(banks, name) for name in ("speech", "music")}
+    held_out = valid_set(make_pools(kinds, "valid", 1.0), count, 4 * SAMPLE_RATE)
+    lines = [
+        "| separator | by mask, dB | low SNR | middle | high | cut, % | clean speech, dB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in names:
+        (network,) = get_model(name, repo=EMBEDDED).models
+        found = score(network.eval(), held_out, count)
+        gains = [f"{found[f'{key}_db']:+.2f}" for key in ("mask", "low", "mid", "high")]
+        told = [*gains, f"{100 * found['cut']:.1f}", f"{found['clean_db']:.1f}"]
+        lines.append(f"| {name} | " + " | ".join(told) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="+", help="embedded separators")
+    parser.add_argument("--banks", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(argv)
+    args.out.write_text(table(args.names, args.banks))
+
+
+if __name__ == "__main__":
+    main()

@@ -78,7 +78,7 @@ def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
 
 
 def test_embedded_weights_are_small_and_whole() -> None:
-    for name in ("embedded_htdemucs", "embedded_hdemucs_q", "embedded_hdemucs24"):
+    for name in (f"embedded_{one}" for one in ("htdemucs", "hdemucs_q", "hdemucs24", "hdemucs36")):
         assert weights.demucs_bag(name, "embedded").files
         assert yaml.safe_load((weights.EMBEDDED / f"{name}.yaml").read_text())["models"]
     assert weights.denoiser_file("embedded_denoiser").is_file()

@@ -15,6 +15,7 @@ SHARED = ("batch_size", "seed", "device", "precision")
 #: Where its networks lie, and its accompaniment.
 FAMILY = {
     "embedded_hdemucs24": ("embedded", "stems"),
+    "embedded_hdemucs36": ("embedded", "stems"),
     "embedded_hdemucs_q": ("embedded", "stems"),
     "embedded_htdemucs": ("embedded", "stems"),
     "hdemucs_high": (None, "residual"),

@@ -98,6 +98,32 @@ def test_lengths_that_no_frame_divides() -> None:
         assert all(snr_db(a, network(one)) >= 100 for a, one in zip(plain, heard, strict=True))
 
 
+@torch.inference_mode()
+def test_no_transform_is_given_what_it_may_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lowest bin of a real wave is real. What else a network put there a CPU ignores and cuFFT
+    hears."""
+    given: list[Tensor] = []
+
+    def watched(spectrum: Tensor, n: int, norm: str) -> Tensor:
+        given.append(spectrum)
+        return torch.fft.ifft(_both_halves(spectrum, n), norm=norm).real
+
+    plain, network = trained(full_htdemucs()), trained(full_htdemucs())
+    tuned.tune(network)
+    heard = noise(2.0, 24000, 0.3, channels=2).waveform[None]
+    expected = plain(heard)
+    monkeypatch.setattr(torch.fft, "irfft", watched)
+    assert snr_db(expected, network(heard)) >= 100
+    assert given
+    assert all((spectrum[..., 0].imag == 0).all() for spectrum in given)
+
+
+def _both_halves(half: Tensor, n: int) -> Tensor:
+    """The whole spectrum of a real wave from its lower half."""
+    full = torch.nn.functional.pad(half, (0, n // 2 + 1 - half.shape[-1]))
+    return torch.cat([full, full[..., 1:-1].flip(-1).conj()], -1)
+
+
 def test_tweaks_are_where_they_belong() -> None:
     """So that a change in demucs that makes one miss its place is noticed."""
     transformer, hybrid = trained(full_htdemucs()), trained(hybrid_hdemucs())

@@ -72,6 +72,9 @@ class Spectra:
 
         Shape: complex `[..., nfft / 2, frames]` -> `[..., length]`.
         """
+        # The lowest bin of a real wave is real; a network's need not be. A CPU ignores the rest of
+        # it, cuFFT makes a tone at half the rate of it (54 to 77 dB below the answer on an H100).
+        torch.view_as_real(spectrum)[..., 0, :, 1] = 0
         frames = torch.fft.irfft(spectrum.transpose(-1, -2), n=self.nfft, norm="ortho")
         frames *= self._window(frames.device)
         summed = _overlap_add(frames)[..., self.begin : self.begin + length]

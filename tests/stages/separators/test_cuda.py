@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,7 +105,9 @@ def test_the_heavy_pipeline_end_to_end(tmp_path: Path) -> None:
         "device=cuda",
     ]
     line += ["metrics=[lufs]", "tracking=none", "hydra.run.dir=out"]
-    settings = environment() | {"PYTHONPATH": str(ROOT)}
+    # what this process found its packages by, the other one needs too
+    found_by = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    settings = environment() | {"PYTHONPATH": os.pathsep.join(found_by)}
     done = subprocess.run(
         line, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False
     )

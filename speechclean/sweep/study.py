@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from speechclean.system.secrets import masked
+
 from .leases import CLAIMED_BY, FOLDER, RENEWED, RUN_BY, Leases
 from .objective import Goals
 from .sampling import next_point
@@ -211,7 +213,7 @@ class Study:
 def reason_of(error: Exception) -> str:
     """Why a trial failed, on one line."""
     said = "; ".join(getattr(error, "problems", ())) or f"{type(error).__name__}: {error}"
-    return " ".join(said.split())[:2000]
+    return masked(" ".join(said.split()))[:2000]
 
 
 def _brief(value: Any) -> str:

@@ -69,10 +69,12 @@ def fingerprints(record: Record) -> dict[str, dict[str, Fingerprint]]:
 
 def input_rows(table: Path) -> list[dict[str, str]]:
     """The rows of an inputs.csv. Raises `ValueError` for what no run writes there."""
-    rows = run_folder.read_inputs(table)
+    # A cell that a row lacks is an empty one.
+    read = run_folder.read_inputs(table)
+    rows = [{name: cell or "" for name, cell in row.items()} for row in read]
     for line, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            raise ValueError(f"line {line} has not as many cells as the header")
+        if None in row:
+            raise ValueError(f"line {line} has more cells than the header")
         require(row, {"path": str, "reference": str, "alias": str}, f"line {line}")
         if not is_file_name(row["alias"]):
             raise ValueError(f"line {line}: {one_line(row['alias'], 60)!r} is no name for a file")

@@ -98,8 +98,9 @@ def relocate_weights(config: DictConfig, then: str | None, root: Path | None) ->
         found = [path for path in candidates if (path.is_dir() if is_folder else path.is_file())]
         if found:
             OmegaConf.update(config, key, str(found[0].absolute()))
-    if root and not (config.weights.dir and Path(config.weights.dir).is_dir()):
-        config.weights.dir = str(root.absolute())
+    known = (config.get("weights") or {}).get("dir")
+    if root and not (known and Path(known).is_dir()):
+        config.weights = {"dir": str(root.absolute())}
 
 
 def primary_config(config: DictConfig, folder: Path, code: Path) -> str:

@@ -12,6 +12,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
 from speechclean.records import kept_files
 from speechclean.records.run_folder import CONFIG
 from speechclean.records.tracking import Record
@@ -21,6 +24,8 @@ from speechclean.system.plain_text import one_line
 from .choices import LIST_GROUPS, OPTIONAL_GROUPS, SINGLE_GROUPS, may_name
 from .schema import Config
 
+#: Sections that the config of every run has, as mappings.
+ALWAYS = ("dataset", "separators", "fusion", "enhancement", "postprocess", "metrics", "output")
 #: Of a hostile config, so many problems are told.
 TOLD = 10
 #: What a key is made of; dots are in the keys of a sweep's space alone.
@@ -50,16 +55,16 @@ def _problems(config: Mapping[str, Any]) -> Iterator[str]:
         if config.get(group):  # sections that later code has got are missing in earlier runs
             yield from _section_problems(group, group, config[group])
     for group in LIST_GROUPS:
-        sections = config.get(group) or {}
-        if not isinstance(sections, Mapping):
-            yield f"{group}: should be a mapping"
-            continue
-        for name, section in sections.items():
+        sections = config.get(group)
+        for name, section in sections.items() if isinstance(sections, Mapping) else ():
             yield from _section_problems(group, f"{group}.{name}", section)
-    for group in ("output", "weights", "cache"):
-        if not isinstance(config.get(group, {}), Mapping):
-            yield f"{group}: should be a mapping"
+    yield from (f"{key}: is missing" for key in ALWAYS if not isinstance(config.get(key), Mapping))
     yield from _value_problems(config, ())
+    try:
+        own = {key: value for key, value in config.items() if key in known}
+        OmegaConf.merge(OmegaConf.structured(Config), own)
+    except OmegaConfBaseException as error:
+        yield str(error).splitlines()[0]
 
 
 def _section_problems(group: str, key: str, section: Any) -> Iterator[str]:

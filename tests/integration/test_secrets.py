@@ -25,7 +25,7 @@ def call(
     cwd: Path, module: str, *arguments: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """A command, with what it prints left in a file beside all that it writes."""
-    settings = environment() | {"PYTHONPATH": str(ROOT), "HOME": str(cwd / "home")} | variables
+    settings = environment() | {"PYTHONPATH": str(ROOT)} | variables
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=cwd,
@@ -69,22 +69,24 @@ def test_of_a_run_and_of_refused_commands_nothing_holds_it(place: tuple[Path, st
     own = ("hydra.run.dir=out", "name=first", "output.ab_seconds=0")
     done = call(folder, "speechclean", *inputs(folder), f"tracking.uri={uri}", *own)
     assert done.returncode == 0, done.stderr
-    refused = (
-        (f"tracking.uri={uri}", "tracking.timeout_s=0"),
-        (f"tracking.uri={uri}", f"tracking.artifacts=s3://me:{SECRET}@bucket"),
-        (f"tracking.uri={uri}", f"tracking.nonsense={uri}"),
-        (f"sweep.storage={uri}",),
+    # Each of them is refused in words of its own.
+    wrong = (
+        "tracking.timeout_s=0",
+        f"tracking.artifacts=s3://me:{SECRET}@bucket",
+        f"tracking.nonsense={uri}",
+        f"sweep.storage={uri}",
+        f"overlap={uri}",
     )
-    for more in refused:
-        done = call(folder, "speechclean", *inputs(folder), *more)
-        assert done.returncode == 2, done.stdout + done.stderr
+    done = call(folder, "speechclean", *inputs(folder), f"tracking.uri={uri}", *wrong)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert all(f"{one.partition('=')[0]}" in done.stderr for one in wrong), done.stderr
     assert (folder / "out/.hydra/overrides.yaml").is_file()
     assert "uri: http://me:***@127.0.0.1" in (folder / "out/config.yaml").read_text()
     assert (
         "${oc.env:SPEECHCLEAN_TRACKING_URI}" in (folder / "out/.hydra/overrides.yaml").read_text()
     )
     assert not leaks(folder)
-    assert list(folder.glob("kept/**/config.yaml")), "the server has the run"
+    assert list(folder.glob("**/artifacts/config.yaml")), "the server has the run"
 
 
 @pytest.mark.slow
@@ -115,7 +117,7 @@ def test_of_a_repetition_a_sweep_and_a_served_model_nothing_holds_it(
     )
     assert done.returncode == 2
     assert not leaks(folder)
-    assert list(folder.glob("kept/**/MLmodel"))
+    assert list(folder.glob("**/artifacts/**/MLmodel"))
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import sys
 import traceback
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, ParamSpec
 
 from speechclean.system.plain_text import printable
-from speechclean.system.secrets import masked
+from speechclean.system.secrets import MaskingFormatter, masked
 
 #: The status of a command line that makes no sense, argparse's own.
 USAGE_STATUS = 2
@@ -30,6 +31,8 @@ def quiet_on_closed_pipe(main: Callable[Main, None]) -> Callable[Main, None]:
     @functools.wraps(main)
     def wrapped(*args: Main.args, **kwargs: Main.kwargs) -> None:
         sys.excepthook = _print_traceback
+        if logging.lastResort is not None:  # where no command has set up logging
+            logging.lastResort.setFormatter(MaskingFormatter())
         try:
             try:
                 main(*args, **kwargs)

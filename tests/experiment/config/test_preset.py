@@ -150,14 +150,14 @@ def test_a_line_break_in_a_record_stays_in_the_comment(
     config = resolved([])
     config["dataset"] = {**config["dataset"], "shard": text if where == "dataset" else None}
     run = record(tmp_path, config)
-    changed: dict[str, Any] = {
+    changes: dict[str, dict[str, Any]] = {
         "name": {"name": text},
         "files": {"params": {"files": text}},
         "commit": {"tags": {"git_commit": text}},
         "metric": {"metrics": {f"{text}_improvement": 1.0}},
         "dataset": {},
-    }[where]
-    made = promote(replace(run, **changed), "winner")
+    }
+    made = promote(replace(run, **changes[where]), "winner")
     page = made.path.read_text()
     assert yaml.safe_load(page) == {"name": "winner"}
     assert len(page.splitlines()) == 5

@@ -71,11 +71,9 @@ def test_of_a_run_and_of_refused_commands_nothing_holds_it(place: tuple[Path, st
     assert done.returncode == 0, done.stderr
     # Each of them is refused in words of its own.
     wrong = (
-        "tracking.timeout_s=0",
         f"tracking.artifacts=s3://me:{SECRET}@bucket",
         f"tracking.nonsense={uri}",
-        f"sweep.storage={uri}",
-        f"overlap={uri}",
+        f"separators.embedded_hdemucs_q.overlap={uri}",
     )
     done = call(folder, "speechclean", *inputs(folder), f"tracking.uri={uri}", *wrong)
     assert done.returncode == 2, done.stdout + done.stderr

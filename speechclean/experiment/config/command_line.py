@@ -100,7 +100,7 @@ def _invalid(cfg: DictConfig, sweeping: bool = False) -> list[str]:
     except ConfigError as error:
         return error.problems
     except OmegaConfBaseException as error:  # a reference to a value of another type
-        return [str(error).splitlines()[0]]
+        return [f"{error.full_key}: {str(error).splitlines()[0]}"]
     return []
 
 

@@ -136,5 +136,8 @@ def _range_error(key: str, section: Any, error: BaseException) -> str:
     if not isinstance(error, ValueError):
         return f"{key}: {error}"
     field = str(error).partition("=")[0].partition(" ")[0].partition(".")[0]
+    written: Any = OmegaConf.to_container(section, resolve=False)
+    # What comes from a variable of the environment (`${oc.env:…}`) is no key of the root.
     refers = field in section and OmegaConf.is_interpolation(section, field)
+    refers = refers and ":" not in written[field]
     return str(error) if refers or str(error).startswith(f"{key}.") else f"{key}.{error}"

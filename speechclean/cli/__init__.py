@@ -12,6 +12,10 @@ sync        upload the runs whose store was down
 cache       what is kept for reuse
 weights     published weights: list, fetch, verify
 needed_weights   which published weights a config needs
+consent     questions before something is done that only the user can allow
 arguments   argparse for `key=value` command lines
+hydra_files    what Hydra keeps of a command line and its config, without passwords
+typed_secrets  passwords of a command line, kept out of everything that is made of it
 failed_files   files that failed in the jobs of a sweep, whatever process ran them
+endings     how a command ends: its messages, its exit status
 """

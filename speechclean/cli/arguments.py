@@ -8,19 +8,11 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import functools
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn, ParamSpec
+from typing import Any
 
-#: The status of a command line that makes no sense, argparse's own.
-USAGE_STATUS = 2
-#: What shells report for a process that a closed pipe ended: 128 + SIGPIPE.
-CLOSED_PIPE_STATUS = 141
-HELP = ("-h", "--help")
-
-Main = ParamSpec("Main")
+from .endings import HELP, safe_text
 
 
 class UsageError(ValueError):
@@ -146,6 +138,10 @@ class CommandLine(argparse.ArgumentParser):
             if equals and difflib.get_close_matches(key, self._keys, 1, 0.75):
                 self.error(self._unknown(word))
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Whatever argparse prints; its errors repeat what was typed."""
+        super()._print_message(safe_text(message), file)
+
     def _as_argparse_wants(self, word: str) -> str:
         key, equals, _ = word.partition("=")
         if equals and key in self._keys:
@@ -206,27 +202,3 @@ def store_of(uri: str | None) -> str | None:
     `tracking.uri` where it is given, else MLFLOW_TRACKING_URI; None: the folder's own.
     """
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or None
-
-
-def quiet_on_closed_pipe(main: Callable[Main, None]) -> Callable[Main, None]:
-    """An entry point whose output may be cut short: `… --help | head` ends without a traceback."""
-
-    @functools.wraps(main)
-    def wrapped(*args: Main.args, **kwargs: Main.kwargs) -> None:
-        try:
-            try:
-                main(*args, **kwargs)
-            finally:
-                sys.stdout.flush()
-        except BrokenPipeError:
-            # Python flushes once more at its end; there must be something that takes it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0 if set(HELP) & set(sys.argv[1:]) else CLOSED_PIPE_STATUS)
-
-    return wrapped
-
-
-def fail(error: Exception) -> NoReturn:
-    """End the program with an error's message and the status of wrong usage."""
-    print(error, file=sys.stderr)
-    sys.exit(USAGE_STATUS)

@@ -10,7 +10,8 @@ from pathlib import Path
 from speechclean.networks.cache.contents import descriptions, stale_lines
 from speechclean.networks.cache.disk import DiskCache, default_dir
 
-from .arguments import CommandLine, days, quiet_on_closed_pipe
+from .arguments import CommandLine, days
+from .endings import quiet_on_closed_pipe
 
 DAY_S = 86400
 

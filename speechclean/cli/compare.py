@@ -9,7 +9,8 @@ from rich.console import Console
 from speechclean.records.tracking import Records, TrackingError, quieten
 from speechclean.reproduction.comparison_report import show
 
-from .arguments import CommandLine, fail, quiet_on_closed_pipe, store_of
+from .arguments import CommandLine, store_of
+from .endings import fail, quiet_on_closed_pipe
 
 
 def command_line() -> CommandLine:

@@ -11,7 +11,8 @@ from speechclean.experiment.batch.delivery import Delivered, Tar, Zip
 from speechclean.experiment.batch.ledger import Ledger
 from speechclean.records.run_folder import LEDGER
 
-from .arguments import CommandLine, UsageError, fail, positive_count, quiet_on_closed_pipe
+from .arguments import CommandLine, UsageError, positive_count
+from .endings import fail, quiet_on_closed_pipe
 
 
 def command_line() -> CommandLine:

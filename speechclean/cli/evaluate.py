@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from .arguments import CommandLine, quiet_on_closed_pipe
+from .arguments import CommandLine
+from .endings import quiet_on_closed_pipe
 from .run import main as run
 
 FOLDERS = ("mixtures", "cleaned", "references")

@@ -8,7 +8,8 @@ from speechclean.experiment.config.errors import PromotionError
 from speechclean.experiment.config.preset import promote
 from speechclean.records.tracking import Records, TrackingError, quieten
 
-from .arguments import CommandLine, fail, quiet_on_closed_pipe, store_of, yes_or_no
+from .arguments import CommandLine, store_of, yes_or_no
+from .endings import fail, quiet_on_closed_pipe
 
 
 def command_line() -> CommandLine:

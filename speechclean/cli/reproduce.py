@@ -10,18 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from speechclean.records.run_folder import PATCH
 from speechclean.records.tracking import Records, TrackingError, quieten
 from speechclean.reproduction import equality, git_worktree, outcome, plan, report, rerun
 from speechclean.reproduction.rerun_config import ReproductionError
 
-from .arguments import (
-    CommandLine,
-    fail,
-    positive_count,
-    positive_number,
-    quiet_on_closed_pipe,
-    store_of,
-)
+from .arguments import CommandLine, UsageError, positive_count, positive_number, store_of
+from .consent import ask, show_text
+from .endings import fail, quiet_on_closed_pipe
 
 #: What `require` may be, and the worst verdict that it lets pass.
 REQUIRED = {
@@ -35,7 +31,7 @@ def command_line() -> CommandLine:
     """What the command takes; `key=value` words that it does not know change the run's config."""
     parser = CommandLine(
         "python -m speechclean.reproduce",
-        "run_id=RUN [option=value ...] [--checkout[=FOLDER]] [--dry-run] [key=value ...]",
+        "run_id=RUN [option=value ...] [--checkout[=FOLDER]] [--dry-run] [--yes] [key=value ...]",
         "Run a recorded run again, and say whether it came out the same.",
         [
             "python -m speechclean.reproduce run_id=3f2a --dry-run",
@@ -72,6 +68,7 @@ def command_line() -> CommandLine:
         "--checkout", "FOLDER", "run the exact code of then, in a git worktree (DIR/checkout)"
     )
     parser.flag("--dry-run", "say what differs, and stop")
+    parser.flag("--yes", "take files and code that the record alone vouches for, without asking")
     parser.add_argument(
         "changes",
         nargs="*",
@@ -92,7 +89,7 @@ def main() -> None:
         parser.error("run_id=RUN is missing: which run?")
     try:
         holds = _reproduce(given, console)
-    except (ReproductionError, TrackingError, git_worktree.CheckoutError) as error:
+    except (ReproductionError, TrackingError, git_worktree.CheckoutError, UsageError) as error:
         fail(error)
     sys.exit(0 if holds else 1)
 
@@ -113,10 +110,18 @@ def _reproduce(given: argparse.Namespace, console: Console) -> bool:
     code, differences = None, planned.differences
     if given.checkout is not None:
         code = Path(given.checkout or folder / "checkout").absolute()
-        differences = _check_out(planned, code, console)
+        differences = _check_out(planned, code, console, given.yes)
     report.announce(planned, differences, console)
     if given.dry_run:
         return True
+    if planned.inputs.unproven and not given.yes:
+        ask(
+            f"Clean these files of yours ({len(planned.inputs.unproven)}), and upload what comes "
+            f"of them to {records.store.shown}?",
+            "look at the lines `unproven` above: the record names files without saying what was in "
+            "them, and what is read is uploaded; inputs.root=FOLDER says where the run's inputs "
+            "are, and --yes takes these as they are",
+        )
     again = rerun.run(planned, records, code, given.python)
     came_to = outcome.compare(planned, again, given.tolerance_db)
     outcome.tag_both_runs(planned, came_to, records, report.write(planned, came_to))
@@ -124,9 +129,19 @@ def _reproduce(given: argparse.Namespace, console: Console) -> bool:
     return equality.holds(came_to.verdict, REQUIRED[given.require])
 
 
-def _check_out(planned: plan.Plan, code: Path, console: Console) -> list[str]:
+def _check_out(planned: plan.Plan, code: Path, console: Console, yes: bool) -> list[str]:
     """Make `code` the worktree of then; what still differs."""
-    left = git_worktree.checkout(planned.record, planned.then, code)
+
+    def approve(patch: Path) -> None:
+        show_text(f"{PATCH} of {planned.record.name}", patch.read_text(errors="replace"))
+        if not yes:
+            ask(
+                "Run this code?",
+                f"its {PATCH}, shown above, was written by whoever could write to the store and "
+                "would run here; --yes runs it",
+            )
+
+    left = git_worktree.checkout(planned.record, planned.then, code, approve)
     differences = [*left, *(one for one in planned.differences if not one.startswith("code:"))]
     console.print(
         f"The code of then is in {escape(str(code))}; "

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,13 +18,14 @@ from omegaconf import DictConfig
 from speechclean.experiment.batch import BatchError
 from speechclean.experiment.config.command_line import problems_of
 from speechclean.experiment.config.errors import ConfigError, cannot_be_written
-from speechclean.experiment.config.instantiate import TRUSTED
 from speechclean.records.tracking import TrackingError
 from speechclean.sweep.settings import FilesFailedError, StudyError
 from speechclean.system.resources import conf_dir
 
 from . import failed_files
-from .arguments import quiet_on_closed_pipe
+from .endings import fail, quiet_on_closed_pipe
+from .hydra_files import write_hydra_files
+from .typed_secrets import as_variables
 
 #: 0 all well, 1 some files failed, 2 the config cannot run, 3 the tracking store was lost on the
 #: way (all outputs are there), 130 stopped by Ctrl-C. Batches add 4 to 6 (`experiment.batch`).
@@ -37,21 +37,29 @@ SHORT = {
     "force=true": "batch.force=true",
 }
 
+#: All that Hydra may call of what its own section of a config names.
+HYDRA_MAY_CALL = [
+    "speechclean.cli.failed_files.FailedFiles",
+    "speechclean.cli.hydra_files.MaskedSweep",
+    "speechclean.sweep.sweeper.StudySweeper",
+    "speechclean.system.secrets.MaskingFormatter",
+    "logging.*",
+]
+
 #: Configs of the runs that Hydra began in this process.
 _begun: list[DictConfig] = []
 
 
-@hydra.main(
-    config_path=str(conf_dir()), config_name="config", execution_whitelist=[*TRUSTED, "logging.*"]
-)
+@hydra.main(config_path=str(conf_dir()), config_name="config", execution_whitelist=HYDRA_MAY_CALL)
 def _run(cfg: DictConfig) -> float | None:
     from speechclean.experiment.process import set_up_process
     from speechclean.experiment.run import run_experiment
     from speechclean.sweep.trial import VARIABLE, run_trial
 
     set_up_process(batch=cfg.batch is not None)
-    _begun.append(cfg)
     job = HydraConfig.get()
+    write_hydra_files(job, cfg)
+    _begun.append(cfg)
     sweeping = job.mode == RunMode.MULTIRUN
     if sweeping and cfg.sweep and (trial := os.environ.get(VARIABLE)):
         run_trial(cfg, int(trial), Path(job.sweep.dir), {"sweep": str(job.sweep.dir)})
@@ -70,7 +78,7 @@ def main() -> None:
     """`speechclean [key=value ...]`: one run, or with -m a sweep; exits with the status."""
     # Hydra prints its own short trace and exits with 1 unless told to let exceptions pass.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    sys.argv[1:] = [SHORT.get(argument, argument) for argument in sys.argv[1:]]
+    sys.argv[1:] = as_variables([SHORT.get(argument, argument) for argument in sys.argv[1:]])
     with errors_as_exit_status():
         if {"-m", "--multirun"} & set(sys.argv[1:]):
             from speechclean.sweep.sweeper import StudySweeper  # here, since Optuna takes a second
@@ -98,17 +106,12 @@ def errors_as_exit_status() -> Iterator[None]:
     try:
         yield
     except (ConfigError, StudyError, ConfigCompositionException, OverrideParseException) as error:
-        _exit(error, CONFIG_WRONG)
+        fail(error, CONFIG_WRONG)
     except FilesFailedError as error:
-        _exit(error, FILES_FAILED)
+        fail(error, FILES_FAILED)
     except TrackingError as error:
-        _exit(error, TRACKING_LOST)
+        fail(error, TRACKING_LOST)
     except BatchError as error:
-        _exit(error, error.status)
+        fail(error, error.status)
     except KeyboardInterrupt:  # batches have their own words while workers are busy
-        _exit("stopped by Ctrl-C", STOPPED)
-
-
-def _exit(error: Exception | str, status: int) -> NoReturn:
-    print(error, file=sys.stderr)
-    sys.exit(status)
+        fail("stopped by Ctrl-C", STOPPED)

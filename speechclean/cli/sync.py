@@ -7,7 +7,8 @@ import sys
 from speechclean.records.tracking import pending, quieten
 from speechclean.records.tracking.address import TrackingError
 
-from .arguments import CommandLine, quiet_on_closed_pipe
+from .arguments import CommandLine
+from .endings import fail, quiet_on_closed_pipe, safe_text
 
 #: Exit status where a store is still down.
 STORE_DOWN = 1
@@ -45,11 +46,10 @@ def main() -> None:
     done = 0
     try:
         for each in pending.sync(given.pending, given.tracking_uri):
-            print(f"{each.name}: uploaded to {each.store} as {each.run_id}")
+            print(safe_text(f"{each.name}: uploaded to {each.store} as {each.run_id}"))
             done += 1
     except TrackingError as error:
-        print(error, file=sys.stderr)
-        sys.exit(STORE_DOWN)
+        fail(error, STORE_DOWN)
     print(f"{done} run{'s' if done != 1 else ''} uploaded")
 
 

@@ -26,7 +26,8 @@ from speechclean.networks.weights.fetch_errors import FetchError, NoNetwork
 from speechclean.networks.weights.packages import Packages
 from speechclean.networks.weights.registry import TABLE, File, Model, TableError, models
 
-from .arguments import CommandLine, quiet_on_closed_pipe
+from .arguments import CommandLine
+from .endings import quiet_on_closed_pipe
 from .needed_weights import needed_models
 
 FAILED, WRONG = 1, 2

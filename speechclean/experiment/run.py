@@ -28,6 +28,7 @@ from speechclean.records.results.summary import means_of
 from speechclean.records.run_folder import SUMMARY
 from speechclean.records.run_record import RunRecord, timings
 from speechclean.records.tracking import NOTE_TAG, Run
+from speechclean.system.secrets import masked_values
 
 from . import serving
 from .executor import Session
@@ -134,7 +135,8 @@ def _prepared(cfg: DictConfig, sweeping: bool) -> Experiment:
 
 
 def _resolved(cfg: DictConfig) -> dict[str, Any]:
-    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    """The config as it is recorded, sent and packed: the objects that connect are made already."""
+    config: Any = masked_values(OmegaConf.to_container(cfg, resolve=True))
     config["cache"]["enabled"] = None  # whoever runs this again wants it computed
     return {str(key): value for key, value in config.items()}
 

@@ -23,6 +23,7 @@ from speechclean.records.run_folder import CONFIG
 from speechclean.records.tracking import Run
 from speechclean.records.tracking.model import saved_model
 from speechclean.stages.types import Track
+from speechclean.system.secrets import masked_values
 
 from .clean import Batching, clean
 from .load_networks import load
@@ -40,7 +41,7 @@ class Cleaner:
 
     def __init__(self, folder: Path) -> None:
         weights = folder / "weights"
-        config = yaml.safe_load((folder / CONFIG).read_text().replace(WEIGHTS, str(weights)))
+        config = _placed(yaml.safe_load((folder / CONFIG).read_text()), str(weights))
         if weights.is_dir():
             config["weights"] = {"dir": str(weights)}
         cfg = OmegaConf.merge(OmegaConf.structured(Config), config)
@@ -73,10 +74,8 @@ def pack(config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -
 
     Weights that ship with the package are left out.
     """
-    own = {key: value for key, value in bare(config).items() if key != "output"} | {
-        "metrics": {},
-        "device": "auto",
-    }
+    kept = {key: value for key, value in bare(config).items() if key not in ("output", "sweep")}
+    own = masked_values(kept) | {"metrics": {}, "device": "auto"}
     own["separators"] = {
         name: _portable(node, folder) for name, node in config["separators"].items()
     }
@@ -114,6 +113,13 @@ def _portable(node: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             _copy(path, folder)
             made[key] = f"{WEIGHTS}/{path.name}"
     return made
+
+
+def _placed(node: Any, weights: str) -> Any:
+    """A packed config, or a part of it, with the folder that its weights are in now."""
+    if isinstance(node, dict):
+        return {key: _placed(value, weights) for key, value in node.items()}
+    return node.replace(WEIGHTS, weights) if isinstance(node, str) else node
 
 
 def _copy(path: Path, folder: Path) -> None:

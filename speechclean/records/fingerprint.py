@@ -52,11 +52,13 @@ class Fingerprint:
 
     @classmethod
     def from_json(cls, read: Mapping[str, Any]) -> Fingerprint:
-        """The fingerprint that `to_json` wrote."""
+        """The fingerprint that `to_json` wrote. Raises `ValueError` for anything else."""
         sketch = np.frombuffer(base64.b64decode(read["sketch"]), "<f4")
-        return cls(
-            tuple(read["shape"]), read["sha256"], float(read["energy"]), tuple(map(float, sketch))
-        )
+        channels, samples = map(int, read["shape"])
+        energy = float(read["energy"])
+        if len(sketch) != BUCKETS or not np.isfinite([*sketch, energy]).all():
+            raise ValueError(f"a sketch has {BUCKETS} finite numbers")
+        return cls((channels, samples), str(read["sha256"]), energy, tuple(map(float, sketch)))
 
     def difference_db(self, other: Fingerprint) -> float:
         """Estimated energy of the difference, relative to the louder of the two, in dB.

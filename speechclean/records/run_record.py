@@ -19,6 +19,7 @@ from speechclean.records import provenance, run_folder
 from speechclean.records.file_result import TIMING, FileResult
 from speechclean.records.tracking import Run
 from speechclean.stages.types import Track
+from speechclean.system.secrets import masked
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class RunRecord:
             return []
         if patch is None:
             return []
-        return [run_folder.write_bytes(patch, self.folder / run_folder.PATCH)]
+        return [run_folder.write_bytes(_masked(patch), self.folder / run_folder.PATCH)]
 
 
 def timings(results: Sequence[FileResult]) -> dict[str, float]:
@@ -129,6 +130,15 @@ def timings(results: Sequence[FileResult]) -> dict[str, float]:
         "time.audio_s": seconds,
         "time.per_audio_second": total / seconds,
     }
+
+
+def _masked(patch: bytes) -> bytes:
+    """A patch whose added lines hold no passwords; git finds the others in its own history."""
+    lines = patch.splitlines(keepends=True)
+    return b"".join(
+        masked(line.decode("latin-1")).encode("latin-1") if line.startswith(b"+") else line
+        for line in lines
+    )
 
 
 def _input_row(track: Track) -> dict[str, Any]:

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from speechclean.audio.sound_files import probe
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import AudioError
-from speechclean.records import run_folder
+from speechclean.records import kept_files, run_folder
 from speechclean.records.class_names import with_current
-from speechclean.records.file_result import FileResult
 from speechclean.records.tracking import Record
 from speechclean.records.tracking.labels import flat
 
@@ -81,7 +79,7 @@ def config_differences(records: Sequence[Record]) -> dict[str, list[Any]]:
 
 def metric_changes(first: Record, second: Record) -> list[PairedMetric]:
     """Each metric that both runs have, paired by the files' aliases."""
-    one, two = _results(first), _results(second)
+    one, two = kept_files.results(first), kept_files.results(second)
     measured = (key for result in one.values() for key in result.measures)
     names = dict.fromkeys(key for key in measured if key.endswith("_cleaned"))
     found = []
@@ -128,12 +126,9 @@ def paired(metric: str, pairs: Sequence[tuple[float, float]]) -> PairedMetric:
 
 def sound_differences(first: Record, second: Record) -> Iterator[SoundDifference]:
     """File by file, where the sound of two runs differs; files of which too little is kept, not."""
-    fingerprints = [
-        run_folder.read_fingerprints(run.artifact(run_folder.FINGERPRINTS))
-        for run in (first, second)
-    ]
-    in_second = _results(second)
-    for alias in _results(first):
+    fingerprints = [kept_files.fingerprints(run) for run in (first, second)]
+    in_second = kept_files.results(second)
+    for alias in kept_files.results(first):
         before, after = (each.get(alias, {}) for each in fingerprints)
         stages = {
             stage: after[stage].difference_db(fingerprint)
@@ -178,10 +173,5 @@ def _loudest(first: Path, second: Path) -> tuple[float | None, float | None]:
 
 
 def _config(record: Record) -> Mapping[str, Any]:
-    path = record.artifact(run_folder.CONFIG)
-    return with_current(yaml.safe_load(path.read_text())) if path else record.params
-
-
-def _results(record: Record) -> dict[str, FileResult]:
-    path = record.artifact(run_folder.METRICS_JSON)
-    return run_folder.read_results(path) if path else {}
+    kept = record.artifact(run_folder.CONFIG) is not None
+    return with_current(kept_files.config(record)) if kept else record.params

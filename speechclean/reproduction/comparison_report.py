@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from speechclean.records.tracking import Record
+from speechclean.system.plain_text import one_line
+from speechclean.system.secrets import masked
 
 from .comparison import (
     PairedMetric,
@@ -28,7 +30,7 @@ def show(runs: Sequence[Record], console: Console) -> None:
     """Print the comparison of two or more runs; the first is what the others are held against."""
     letters = [_letter(index) for index in range(len(runs))]
     for letter, run in zip(letters, runs, strict=True):
-        line = f"[bold]{letter}[/] {escape(run.name)} ({run.id}) {run.status}"
+        line = f"[bold]{letter}[/] {_shown(run.name)} ({run.id}) {_shown(run.status)}"
         console.print(line, soft_wrap=True)
     _show_configs(runs, letters, console)
     for letter, run in zip(letters[1:], runs[1:], strict=True):
@@ -44,8 +46,8 @@ def _show_configs(runs: Sequence[Record], letters: Sequence[str], console: Conso
     console.print("\nConfig, what differs")
     table = _table("key", *letters)
     for key, values in unlike.items():
-        cells = ["" if value is None else escape(str(value)) for value in values]
-        table.add_row(escape(key), *cells)
+        cells = ["" if value is None else _shown(str(value)) for value in values]
+        table.add_row(_shown(key), *cells)
     console.print(table)
 
 
@@ -55,7 +57,7 @@ def _show_metrics(changes: Sequence[PairedMetric], letter: str, console: Console
     for each in changes:
         low, high = each.interval
         table.add_row(
-            each.metric,
+            _shown(each.metric),
             f"{each.means[0]:.3f}",
             f"{each.means[1]:.3f}",
             f"{each.change:+.3f}",
@@ -80,11 +82,11 @@ def _show_sounds(differences: Sequence[SoundDifference], letter: str, console: C
         return
     counts = count_by_stage(differences).most_common()
     stages = ", ".join(f"{stage} ({count})" for stage, count in counts)
-    console.print(f"\nSound, A and {letter}: first differs at {stages}")
+    console.print(f"\nSound, A and {letter}: first differs at {_shown(stages)}")
     table = _table("file", "first stage", "difference", "most at")
     for each in sorted(differences, key=_loudness, reverse=True)[:LISTED]:
         where = "" if each.loudest_s is None else f"{each.loudest_s:.0f} s"
-        table.add_row(escape(each.alias), each.stage or "", _level(each.db), where)
+        table.add_row(_shown(each.alias), _shown(each.stage or ""), _level(each.db), where)
     console.print(table)
     if len(differences) > LISTED:
         console.print(f"{len(differences) - LISTED} more files differ less.")
@@ -93,6 +95,11 @@ def _show_sounds(differences: Sequence[SoundDifference], letter: str, console: C
 def _loudness(each: SoundDifference) -> float:
     """What is not kept may be anything, so it stands first."""
     return math.inf if each.db is None else each.db
+
+
+def _shown(text: str) -> str:
+    """A text of a record: without markup, and without what terminals obey."""
+    return escape(one_line(masked(text), 2000))
 
 
 def _level(db: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from speechclean.experiment.config.errors import ConfigError
-from speechclean.experiment.config.schema import bare
+from speechclean.experiment.config.schema import Config, bare
 from speechclean.experiment.config.validate import validate
 from speechclean.records import provenance
 
@@ -44,7 +44,9 @@ def weights_differences(config: DictConfig, then: Mapping[str, Any]) -> list[str
     """Weights that are others now, a line each. Raises `ReproductionError` for missing ones."""
     plain: Any = OmegaConf.to_container(config)
     try:
-        weights = validate(OmegaConf.create(bare(plain))).weights
+        # Runs of earlier code lack keys that there have been only since.
+        whole: Any = OmegaConf.merge(OmegaConf.structured(Config), bare(plain))
+        weights = validate(whole).weights
     except ConfigError as error:
         raise ReproductionError(
             f"the run's config does not run here: {error}\n"

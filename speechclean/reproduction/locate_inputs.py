@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from speechclean.records.provenance import file_hash
-from speechclean.records.run_folder import MANIFEST_COLUMNS, read_inputs
+from speechclean.records.run_folder import MANIFEST_COLUMNS
 from speechclean.stages.datasets.manifest import PILOT
 from speechclean.system.atomic_files import csv_text
+from speechclean.system.plain_text import one_line
 
 Row = dict[str, str]
 
@@ -24,11 +25,13 @@ class LocatedInputs:
     rows: of a manifest, with the paths of now
     differences: inputs whose contents are others, a line each
     missing: inputs that are not there at all, a line each
+    unproven: files of which the record does not show that the run knew them, a line each
     """
 
     rows: list[Row]
     differences: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
 
     def manifest(self) -> str:
         """The rows as a table that `dataset=manifest` reads."""
@@ -38,15 +41,12 @@ class LocatedInputs:
         )
 
 
-def read(table: Path) -> list[Row]:
-    """The rows of a run's inputs.csv."""
-    return read_inputs(table)
-
-
 def locate(rows: Sequence[Row], root: Path | None) -> LocatedInputs:
     """Find every input (and reference) by its hash.
 
-    At its path, below `root`, or in the package.
+    At its path, below `root`, or in the package. What a record names without the hash of its
+    contents may be any file of whoever repeats the run, and what a run reads, it uploads: such
+    files are listed as `unproven`, those with other contents too unless they lie below `root`.
     """
     index = _FileIndex([folder for folder in (root, PILOT.parent) if folder is not None])
     found = LocatedInputs([])
@@ -61,15 +61,18 @@ def locate(rows: Sequence[Row], root: Path | None) -> LocatedInputs:
             path = index.find(Path(row[column]), expected)
             if path is None:
                 found.missing.append(
-                    f"input {row['alias']}: {row[column]} is not there; "
+                    f"input {row['alias']}: {one_line(row[column])} is not there; "
                     "say where with inputs.root=FOLDER"
                 )
                 continue
             now[column] = str(path)
-            if expected and file_hash(path) != expected:
-                found.differences.append(
-                    f"input {row['alias']}: {path} has other contents than then ({column})"
-                )
+            shown = f"input {row['alias']}: {one_line(path)}"
+            if not expected:
+                found.unproven.append(f"{shown} ({column}): the record has no hash of it")
+            elif file_hash(path) != expected:
+                found.differences.append(f"{shown} has other contents than then ({column})")
+                if root is None or not path.resolve().is_relative_to(root.resolve()):
+                    found.unproven.append(f"{shown} ({column}): the record has another hash")
         found.rows.append(now)
     return found
 
@@ -87,7 +90,7 @@ class _FileIndex:
         Without one, the file at the recorded path, or one of its name, whatever it holds.
         """
         if recorded.is_file() and (not sha256 or file_hash(recorded) == sha256):
-            return recorded
+            return recorded.absolute()
         # A file whose path agrees more with the recorded one is looked into sooner.
         named = sorted(
             self._index().get(recorded.name, []), key=lambda path: -_common_tail(path, recorded)

@@ -6,10 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from speechclean.audio.waveform import AudioError
-from speechclean.records import run_folder
+from speechclean.records import kept_files, run_folder
 from speechclean.records.file_result import FileResult
 from speechclean.records.fingerprint import OUTPUT_STAGE, Fingerprint, fingerprint_of
 from speechclean.records.tracking import NOTE_TAG, Record, Records
@@ -17,7 +15,7 @@ from speechclean.records.tracking import NOTE_TAG, Record, Records
 from . import equality
 from .differences import environment_differences
 from .equality import BIT_EXACT, DIFFERENT, FileVerdict
-from .plan import Plan, needed_artifact
+from .plan import Plan
 
 #: Tags that name a run's reproductions, and a reproduction's run.
 REPRODUCES_TAG, REPRODUCED_TAG, VERDICT_TAG = "reproduces", "reproduced_by", "reproduction"
@@ -52,10 +50,9 @@ def compare(plan: Plan, again: Record, tolerance_db: float = 60.0) -> Outcome:
     now = json.loads((plan.folder / run_folder.PROVENANCE).read_text())
     differences = environment_differences(plan.then, now)
     same_machine = not any(each.startswith(MACHINE) for each in differences)
-    metrics_then = needed_artifact(plan.record, run_folder.METRICS_JSON)
-    results_then = run_folder.read_results(metrics_then)
+    results_then = kept_files.results(plan.record)
     results_now = run_folder.read_results(plan.folder / run_folder.METRICS_JSON)
-    fingerprints_then = run_folder.read_fingerprints(plan.record.artifact(run_folder.FINGERPRINTS))
+    fingerprints_then = kept_files.fingerprints(plan.record)
     fingerprints_now = run_folder.read_fingerprints(plan.folder / run_folder.FINGERPRINTS)
     files = []
     for alias in (row["alias"] for row in plan.inputs.rows):
@@ -110,8 +107,8 @@ def _output_difference(
     """
     now = plan.folder / run_folder.CLEANED / f"{alias}.wav"
     then = plan.record.artifact(f"{run_folder.CLEANED}/{alias}.wav")
-    folder = OmegaConf.load(needed_artifact(plan.record, run_folder.CONFIG)).output.dir
-    left = Path(folder) / run_folder.CLEANED / f"{alias}.wav"
+    folder = kept_files.config(plan.record)["output"].get("dir")
+    left = Path(str(folder)) / run_folder.CLEANED / f"{alias}.wav"
     try:
         if then is None and fingerprint is not None and left.is_file() and left != now:
             then = left if fingerprint_of(left) == fingerprint else None

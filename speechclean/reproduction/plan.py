@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from speechclean.records import provenance, run_folder
+from speechclean.experiment.config.recorded import recorded_config
+from speechclean.records import kept_files, provenance, run_folder
 from speechclean.records.tracking import Record, Records
 
 from . import locate_inputs, rerun_config
@@ -59,7 +59,8 @@ def make_plan(
 ) -> Plan:
     """Fetch a run and find out what differs now.
 
-    Raises `ReproductionError` with everything that is missing.
+    Raises `ReproductionError` with everything that is missing, `RecordError` for a record that no
+    run of speechclean wrote.
 
     changes: overrides, `key=value`, for what shall differ on purpose
     inputs_root, weights_root: where inputs and weights are now
@@ -72,16 +73,15 @@ def make_plan(
             f"{record.name} ({record.id}) is {record.status}{because} "
             "and cannot be reproduced; it lacks:\n" + "\n".join(f"- {each}" for each in missing)
         )
-    then = json.loads(needed_artifact(record, run_folder.PROVENANCE).read_text())
-    rows = locate_inputs.read(needed_artifact(record, run_folder.INPUTS))
+    then, rows = kept_files.provenance(record), kept_files.inputs(record)
+    plain = recorded_config(record)
     inputs = locate_inputs.locate(rows, inputs_root)
     if inputs.missing:
         raise ReproductionError(
             f"{record.name} ({record.id}) cannot be run again from here:\n"
             + "\n".join(f"- {each}" for each in inputs.missing)
         )
-    config = OmegaConf.load(needed_artifact(record, run_folder.CONFIG))
-    assert isinstance(config, DictConfig)
+    config = OmegaConf.create(plain)
     changed = rerun_config.apply_changes(config, changes)
     threads = threads or int(os.environ.get("OMP_NUM_THREADS") or then["cpu"]["threads"])
     rerun_config.redirect(config, record, records, folder)
@@ -95,14 +95,6 @@ def make_plan(
         *weights_differences(config, then),
     ]
     return Plan(record, config, inputs, folder, threads, differences, then)
-
-
-def needed_artifact(record: Record, path: str) -> Path:
-    """One file of a run. Raises `ReproductionError` where it was not kept."""
-    found = record.artifact(path)
-    if found is None:
-        raise ReproductionError(f"{record.name} ({record.id}) keeps no {path}")
-    return found
 
 
 def _missing_from(record: Record) -> list[str]:
@@ -119,7 +111,7 @@ def _missing_from(record: Record) -> list[str]:
 
 
 def _missing_cleaned_files(record: Record) -> list[str]:
-    rows = locate_inputs.read(needed_artifact(record, run_folder.INPUTS))
+    rows = kept_files.inputs(record)
     cleaned = record.artifacts("cleaned") if "cleaned" in record.artifacts() else set()
     kept = {Path(path).stem for path in cleaned}
     lost = [row["alias"] for row in rows if row["alias"] not in kept]

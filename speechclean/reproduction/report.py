@@ -14,6 +14,7 @@ from rich.table import Table
 
 from speechclean.records import run_folder
 from speechclean.records.results import summary_page
+from speechclean.system.plain_text import one_line
 
 from .equality import BIT_EXACT, DIFFERENT, ONE_LSB, TOLERABLE, FileVerdict
 from .outcome import MACHINE, Outcome
@@ -26,7 +27,7 @@ LISTED = 100
 
 def announce(plan: Plan, differences: Sequence[str], console: Console) -> None:
     """Print which run is reproduced, and what is other than then."""
-    name, files = escape(plan.record.name), len(plan.inputs.rows)
+    name, files = _shown(plan.record.name), len(plan.inputs.rows)
     console.print(f"Reproducing [bold]{name}[/] ({plan.record.id}), {files} files")
     if not differences:
         console.print(
@@ -34,25 +35,27 @@ def announce(plan: Plan, differences: Sequence[str], console: Console) -> None:
             "then"
         )
     for each in differences:
-        console.print(f"  differs  {escape(each)}")
+        console.print(f"  differs  {_shown(each)}")
+    for each in plan.inputs.unproven:
+        console.print(f"  unproven {_shown(each)}")
 
 
 def show(plan: Plan, outcome: Outcome, console: Console) -> None:
     """Print the verdict on every file, and on all of them."""
-    title = f"Reproduction of {escape(plan.record.name)}: {outcome.verdict}"
+    title = f"Reproduction of {_shown(plan.record.name)}: {outcome.verdict}"
     table = Table(title=title, title_justify="left")
     for column in COLUMNS:
         table.add_column(column, overflow="fold")
     for file in outcome.files[:LISTED]:
-        table.add_row(*(escape(cell) for cell in _cells(file)))
+        table.add_row(*(_shown(cell) for cell in _cells(file)))
     console.print(table)
     for file in outcome.files:
         if file.note:
-            console.print(f"  {escape(file.alias)}: {escape(file.note)}")
+            console.print(f"  {_shown(file.alias)}: {_shown(file.note)}")
         for name, (then, now) in file.moved.items():
-            console.print(f"  {escape(file.alias)}: {name} was {then}, is {now}")
+            console.print(f"  {_shown(file.alias)}: {_shown(name)} was {then}, is {now}")
     console.print(f"[bold]{outcome.verdict}[/]: {_meaning(outcome)}")
-    page = escape(str(plan.folder / "reproduction.md"))
+    page = _shown(str(plan.folder / "reproduction.md"))
     console.print(f"The new run is {outcome.run_id}; {page} says more")
 
 
@@ -115,6 +118,11 @@ def _cells(file: FileVerdict) -> tuple[str, ...]:
     level = file.output.db if file.output else file.stages.get("output")
     difference = "" if level in (None, -math.inf) else _level(level)
     return (file.alias, file.verdict, file.stage or "", step, difference)
+
+
+def _shown(text: str) -> str:
+    """A text that may come from the record: without markup, and without what terminals obey."""
+    return escape(one_line(text, 2000))
 
 
 def _level(level: float | None) -> str:

@@ -35,6 +35,7 @@ def run(
     run_folder.write_text(config, work / "reproduced.yaml")
     environment = {**os.environ, "PYTHONPATH": str(code), "OMP_NUM_THREADS": str(plan.threads)}
     environment.pop("SPEECHCLEAN_PARENT_RUN", None)
+    environment[rerun_config.URI_VARIABLE] = records.store.uri
     own_config = ["--config-dir", str(work), "--config-name", "reproduced"]
     line = [python or sys.executable, "-m", "speechclean", *own_config]
     since = int(time.time() * 1000) - 1000

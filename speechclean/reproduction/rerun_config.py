@@ -14,6 +14,7 @@ from speechclean.records import class_names
 from speechclean.records.run_folder import INPUTS
 from speechclean.records.tracking import Record, Records
 from speechclean.records.tracking.labels import flat, text
+from speechclean.system.secrets import holds_secret
 
 #: Knobs at the root that stages refer to: in a resolved config the reference is gone, so that they
 #: are set in both places.
@@ -25,7 +26,9 @@ WEIGHT_FILES = ("separators.*.name", "separators.*.config", "enhancement.model",
 MANIFEST = "speechclean.stages.datasets.manifest.Manifest"
 TRACKER = "speechclean.records.tracking.MlflowTracker"
 #: Groups that change nothing of what becomes of a file.
-NOT_REPEATED = ("batch", "delivery")
+NOT_REPEATED = ("batch", "delivery", "sweep")
+#: Tells the repetition the address of the store where that holds a password: it is in no file then.
+URI_VARIABLE = "SPEECHCLEAN_TRACKING_URI"
 
 
 class ReproductionError(RuntimeError):
@@ -59,21 +62,25 @@ def apply_changes(config: DictConfig, changes: Sequence[str]) -> list[str]:
 def redirect(config: DictConfig, record: Record, records: Records, folder: Path) -> None:
     """Send a run's config to the inputs, the folder and the store of now, in place.
 
-    None of it touches the sound.
+    None of it touches the sound, and of the run's own only what does is kept: its tracker, its
+    cache and its sweep name places, which are whoever's wrote the record.
     """
+    if "${" in record.experiment:
+        raise ReproductionError(f"the experiment {record.experiment!r} has no plain name")
     OmegaConf.set_struct(config, False)
     manifest = str(folder / "reproduce" / INPUTS)
     config.dataset = {"_target_": MANIFEST, "path": manifest}
-    known = config.tracking if "experiment" in config.tracking else {"_target_": TRACKER}
-    config.tracking = {**known, "uri": records.store.uri, "experiment": record.experiment}
-    if "log_model" in config.tracking:
-        config.tracking.log_model = False
+    uri = f"${{oc.env:{URI_VARIABLE}}}" if holds_secret(records.store.uri) else records.store.uri
+    config.tracking = {"_target_": TRACKER, "uri": uri, "experiment": record.experiment}
+    if "cache" in config:
+        config.cache = {"enabled": None}
     config.output.dir = str(folder)
     if "layout" in config.output:
         config.output.layout = "flat"  # files are found by their aliases
     for key in NOT_REPEATED:
         config.pop(key, None)
-    config.name = f"reproduction of {record.name}"
+    # In a config `${` would begin an interpolation.
+    config.name = f"reproduction of {record.name}".replace("${", "$ {")
 
 
 def relocate_weights(config: DictConfig, then: str | None, root: Path | None) -> None:
@@ -87,12 +94,13 @@ def relocate_weights(config: DictConfig, then: str | None, root: Path | None) ->
         is_folder = any(fnmatchcase(key, pattern) for pattern in WEIGHT_FOLDERS)
         if not is_folder and not any(fnmatchcase(key, pattern) for pattern in WEIGHT_FILES):
             continue
-        candidates = _candidates(Path(value).expanduser(), bases, root)
+        candidates = _candidates(_expanded(value), bases, root)
         found = [path for path in candidates if (path.is_dir() if is_folder else path.is_file())]
         if found:
             OmegaConf.update(config, key, str(found[0].absolute()))
-    if root and not (config.weights.dir and Path(config.weights.dir).is_dir()):
-        config.weights.dir = str(root.absolute())
+    known = (config.get("weights") or {}).get("dir")
+    if root and not (known and Path(known).is_dir()):
+        config.weights = {"dir": str(root.absolute())}
 
 
 def primary_config(config: DictConfig, folder: Path, code: Path) -> str:
@@ -123,6 +131,13 @@ def _candidates(named: Path, bases: Sequence[Path], root: Path | None) -> Iterat
     if root is not None:
         yield from (root / tail for tail in tails if not tail.is_absolute())
     yield from (base / named for base in bases)
+
+
+def _expanded(value: str) -> Path:
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:  # `~name` of nobody here
+        return Path(value)
 
 
 def _stages(config: DictConfig) -> list[DictConfig]:

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speechclean.system.liveness import alive, claim_if_dead
+from speechclean.system.liveness import alive, claim_if_dead, is_lock_name, new_lock_name
 
 #: Attributes of a trial: the leases of whoever claimed it and of whoever runs it; when they were
 #: last renewed, in s since 1970.
@@ -42,7 +41,7 @@ class Leases:
     @contextmanager
     def hold(self) -> Iterator[str]:
         """A new lease, by its name; it ends with the block, or with the process."""
-        name = uuid.uuid4().hex
+        name = new_lock_name()
         if self.folder is None:
             yield name
             return
@@ -54,9 +53,12 @@ class Leases:
     def is_orphaned(self, trial: Any) -> bool:
         """Whether nobody works on a RUNNING trial any more: all of its leases are stale."""
         if self.folder is None:
-            return time.time() - float(trial.user_attrs.get(RENEWED, 0.0)) > self.stale_s
+            renewed = trial.user_attrs.get(RENEWED)
+            last = renewed if isinstance(renewed, int | float) else 0.0
+            return time.time() - last > self.stale_s
         names = [trial.user_attrs.get(key) for key in (CLAIMED_BY, RUN_BY)]
-        return all(_is_stale(self.folder / str(name)) for name in names if name)
+        # Whoever can write into the storage can write any name there; only those of leases count.
+        return all(_is_stale(self.folder / name) for name in names if is_lock_name(name))
 
     @contextmanager
     def renewed(self, trials: list[Any]) -> Iterator[None]:

@@ -118,6 +118,20 @@ def same(point: Point) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted((key, rounded(value)) for key, value in point.items()))
 
 
+def is_in(point: Point, space: Space) -> bool:
+    """Whether a point is one of the space; a storage that others write to may hold any values.
+
+    >>> is_in({"shifts": "1,hydra.run.dir=/"}, {"shifts": CategoricalDistribution([1, 2])})
+    False
+    """
+    if set(point) != set(space):
+        return False
+    try:
+        return all(one._contains(one.to_internal_repr(point[key])) for key, one in space.items())  # noqa: SLF001 (Optuna has no public way)
+    except (ValueError, TypeError):  # no number where one is needed, or none of the choices
+        return False
+
+
 def first(space: Space) -> dict[str, Any]:
     """Some point of the space, to check its keys with."""
     return {key: _values(one)[0] if _is_finite(one) else one.low for key, one in space.items()}  # type: ignore[attr-defined]

@@ -9,11 +9,16 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from speechclean.system.secrets import masked
+
 SAMPLERS = ("tpe", "nsgaii", "random", "grid")
 
 
 class StudyError(RuntimeError):
-    """A study that cannot be gone on with; the message says what to do."""
+    """A study that cannot be gone on with; the message says what to do, without passwords."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(masked(message))
 
 
 class FilesFailedError(RuntimeError):

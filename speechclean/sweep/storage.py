@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from filelock import FileLock
 
 from speechclean.records.tracking.address import advisory_lock
+from speechclean.system.secrets import masked_address
 
 from .settings import StudyError, folder_of
 
@@ -88,7 +88,7 @@ class Storage:
 
     @property
     def _shown(self) -> str:
-        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.address)
+        return masked_address(self.address)
 
     def _unusable(self, error: Exception) -> StudyError:
         reason = str(error).splitlines()[0]

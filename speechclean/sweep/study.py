@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from speechclean.system.secrets import masked
+
 from .leases import CLAIMED_BY, FOLDER, RENEWED, RUN_BY, Leases
 from .objective import Goals
 from .sampling import next_point
-from .search_space import Space, same
+from .search_space import Space, is_in, same
 from .settings import Settings, StudyError
 from .storage import Storage
 
@@ -141,15 +143,20 @@ class Study:
                 return None
             point, notes = proposed
             token = uuid.uuid4().hex
-            study.add_trial(
-                optuna.trial.create_trial(
-                    state=optuna.trial.TrialState.RUNNING,
-                    params=point,
-                    distributions=dict(space),
-                    user_attrs={CLAIMED_BY: lease, RENEWED: time.time(), "token": token},
-                    system_attrs=notes,
-                )
+            trial = optuna.trial.create_trial(
+                state=optuna.trial.TrialState.RUNNING,
+                params=point,
+                distributions=dict(space),
+                user_attrs={CLAIMED_BY: lease, RENEWED: time.time(), "token": token},
+                system_attrs=notes,
             )
+            try:
+                study.add_trial(trial)
+            except ValueError as error:
+                raise StudyError(
+                    f"{self.storage.named} has trials over other values ({error}); "
+                    "take another sweep.study=NAME"
+                ) from error
             mine = [one for one in self._all() if one.user_attrs.get("token") == token]
         return self.handle(mine[0].number)
 
@@ -190,7 +197,7 @@ class Study:
         for trial in self._all():
             if (
                 trial.user_attrs.get(WITHDRAWN)
-                and set(trial.params) == set(space)
+                and is_in(trial.params, space)
                 and same(trial.params) not in taken
             ):
                 return dict(trial.params), {}
@@ -211,7 +218,7 @@ class Study:
 def reason_of(error: Exception) -> str:
     """Why a trial failed, on one line."""
     said = "; ".join(getattr(error, "problems", ())) or f"{type(error).__name__}: {error}"
-    return " ".join(said.split())[:2000]
+    return masked(" ".join(said.split()))[:2000]
 
 
 def _brief(value: Any) -> str:

@@ -15,6 +15,8 @@ from speechclean.experiment.config.errors import PromotionError
 from speechclean.experiment.config.preset import preset, promote
 from speechclean.records.run_folder import write_text
 from speechclean.records.tracking import NOTE_TAG, Run
+from speechclean.records.tracking.address import RecordError
+from speechclean.system.plain_text import printable
 
 from . import tables
 from .plots import write_figures
@@ -83,7 +85,7 @@ class Summary:
             text.partition("\n\n## ")[0],
             f"Look in {self.folder}: {SUMMARY}, {TABLE}, study.html",
         ):
-            console.print(lines, markup=False, highlight=False, soft_wrap=True)
+            console.print(printable(lines), markup=False, highlight=False, soft_wrap=True)
 
     def _plots(self, trials: Sequence[FrozenTrial], text: str) -> list[Path]:
         names = [one.name for one in self.study.goals.objectives]
@@ -115,7 +117,7 @@ class Summary:
             if wanted:
                 made = promote(record, wanted, overwrite=True)
                 console.print(f"{made.path}: python -m speechclean experiment={wanted}")
-        except PromotionError as error:
+        except (PromotionError, RecordError) as error:
             log.warning("no preset of the best trial: %s", error)
             return []
         return [path]

@@ -25,6 +25,7 @@ from speechclean.experiment.config.prepare import prepare as prepare_experiment
 from speechclean.experiment.process import set_up_process
 from speechclean.records.tracking import Run, TrackingError
 from speechclean.records.tracking.tracker import PARENT_VARIABLE
+from speechclean.system.plain_text import printable
 
 from . import search_space
 from .prepare import Prepared, prepare
@@ -160,7 +161,8 @@ class StudySweeper(Sweeper):
         summary.log_progress(trial)
 
     def _print(self, line: str) -> None:
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        # What a trial says comes from the study's storage, which others may write to.
+        self.console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def _make_parent(run: Run, study: Study, prepared: Prepared) -> None:

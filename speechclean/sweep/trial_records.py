@@ -39,7 +39,8 @@ class TrialRecords:
             for one in children
             if one.tags.get(STUDY_TAG) == self.study.id
             and one.status == "FINISHED"
-            and STATE_TAG in one.tags
+            and one.tags.get(NUMBER_TAG, "").isdecimal()
+            and self._says_all(one)
         }
 
     def settle_orphaned_trials(self) -> None:
@@ -64,6 +65,14 @@ class TrialRecords:
                         trial.number,
                     )
         self.tracking.prepare()  # the runs of those processes are marked as failed there
+
+    def _says_all(self, record: Record) -> bool:
+        """Whether a run says how its trial ended, and its values where it was not stopped early."""
+        state = record.tags.get(STATE_TAG)
+        goals = self.study.goals
+        constraints = [f"constraint.{index + 1}" for index in range(len(goals.constraints))]
+        needed = [*value_names(goals), *constraints]
+        return state == "PRUNED" or (state == "COMPLETE" and set(needed) <= set(record.metrics))
 
     def _complete(self, trial: FrozenTrial, record: Record) -> None:
         """End an orphaned trial with the values that its run has recorded."""

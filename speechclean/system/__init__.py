@@ -6,6 +6,8 @@ borrowed       code of other libraries, without what it would change in the proc
 device         where tensors live
 hardware       the processor and the versions of packages
 liveness       locks that tell whether a process lives; signals as exceptions
+secrets        passwords in addresses, masked in whatever is shown or kept
+plain_text     what others wrote, without what a terminal would obey
 atomic_files   atomic writes, and reading them back
 writable       whether a folder can be written, judged by looking alone
 resources      the package's own files

@@ -34,18 +34,19 @@ from speechclean.experiment.batch.plan import plan
 from speechclean.experiment.batch.record import identity
 from speechclean.experiment.batch.task import Entry
 from speechclean.experiment.config.build import build
+from speechclean.experiment.config.choices import LIST_GROUPS
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.instantiate import LIST_GROUPS, instantiate_components
+from speechclean.experiment.config.instantiate import instantiate_components
 from speechclean.experiment.config.preset import preset
 from speechclean.experiment.config.schema import bare
 from speechclean.experiment.run import run_experiment
 from speechclean.experiment.serving import Cleaner
 from speechclean.networks.cache.disk import DiskCache
 from speechclean.records.class_names import current, with_current
+from speechclean.records.kept_files import input_rows
 from speechclean.records.provenance import LATER, signature
 from speechclean.records.tracking import MlflowTracker, Records
 from speechclean.reproduction.locate_inputs import locate
-from speechclean.reproduction.locate_inputs import read as read_inputs
 from tests.recorded import made
 from tests.recorded.record import resolved
 from tests.support.waiting import LIMIT_S
@@ -195,7 +196,7 @@ def test_a_recorded_run_has_the_signature_of_then(name: str, tmp_path: Path) -> 
     shutil.copytree(RECORDED / "inputs", tmp_path / "pilot_of_then")
     config = OmegaConf.load(RUNS[name] / "config.yaml")
     assert isinstance(config, DictConfig)
-    found = locate(read_inputs(RUNS[name] / "inputs.csv"), tmp_path)
+    found = locate(input_rows(RUNS[name] / "inputs.csv"), tmp_path)
     assert (found.missing, found.differences) == ([], [])
     inputs = {row["alias"]: Path(row["path"]) for row in found.rows}
     weights = build(OmegaConf.create(bare(_plain(config)))).weights

@@ -266,6 +266,11 @@ def test_the_code_of_then_runs_from_a_worktree(original: Path, tmp_path: Path) -
     assert "differs  code:" in done.stdout
     shutil.rmtree(tmp_path / "again")
     done, report = reproduce(tmp_path, tmp_path, "--checkout", **at_clone)
+    assert done.returncode == 2, "there is nobody to ask whether to run a patch"
+    assert "mask**(self.beta * 2)" in done.stdout, "it is shown"
+    assert "--yes runs it" in done.stderr
+    assert not (tmp_path / "again").exists()
+    done, report = reproduce(tmp_path, tmp_path, "--checkout", "--yes", **at_clone)
     assert done.returncode == 0, done.stdout + done.stderr
     assert report["verdict"] == "bit-exact"
     assert (tmp_path / "again/checkout/environment.txt").read_text().startswith("# Python 3")

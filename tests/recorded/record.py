@@ -25,8 +25,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from speechclean.experiment.batch.record import identity
+from speechclean.experiment.config.choices import LIST_GROUPS, OPTIONAL_GROUPS, SINGLE_GROUPS
 from speechclean.experiment.config.compose import composed
-from speechclean.experiment.config.instantiate import LIST_GROUPS, OPTIONAL_GROUPS, SINGLE_GROUPS
 from speechclean.experiment.config.preset import preset
 from speechclean.experiment.serving import Cleaner, pack
 from speechclean.networks.cache.packing import unpack

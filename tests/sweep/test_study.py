@@ -6,6 +6,7 @@ import multiprocessing
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -14,7 +15,7 @@ import pytest
 from speechclean.sweep.leases import CLAIMED_BY, RENEWED, RUN_BY, Leases
 from speechclean.sweep.objective import Goals
 from speechclean.sweep.sampling import next_point
-from speechclean.sweep.search_space import Space, same, space_of
+from speechclean.sweep.search_space import Space, is_in, same, space_of
 from speechclean.sweep.settings import Settings, StudyError, folder_of, storage_of
 from speechclean.sweep.study import WITHDRAWN, Study
 from tests.support.postgres import available, server
@@ -224,3 +225,48 @@ def test_storages() -> None:
     assert storage_of(settings, Path("/a/b")) == "sqlite:////a/b/study.db"
     assert folder_of("sqlite:////a/b/study.db") == Path("/a/b")
     assert folder_of("postgresql://user@host/name") is None
+
+
+def test_names_of_others_in_a_study_lead_to_no_file(tmp_path: Path) -> None:
+    """A lease that is orphaned is removed: whoever writes to the storage could name any file."""
+    thesis = tmp_path / "thesis.txt"
+    thesis.write_text("years of work")
+    (tmp_path / "leases").mkdir()
+    leases = Leases(tmp_path / "leases", 1.0)
+    for name in ("../thesis.txt", str(thesis), 7, ["x"]):
+        assert leases.is_orphaned(SimpleNamespace(user_attrs={CLAIMED_BY: name, RUN_BY: name}))
+    assert thesis.read_text() == "years of work"
+    away = Leases(None, 1.0)
+    assert away.is_orphaned(SimpleNamespace(user_attrs={RENEWED: "soon"}))
+
+
+def test_a_withdrawn_point_that_is_none_of_the_space_is_not_tried(tmp_path: Path) -> None:
+    """Its values become words of a command line."""
+    one = study(f"sqlite:///{tmp_path / 'study.db'}")
+    wider = {**SPACE, "wet": optuna.distributions.FloatDistribution(0, 10)}
+    one.study.add_trial(
+        optuna.trial.create_trial(
+            state=optuna.trial.TrialState.FAIL,
+            params={"shifts": 1, "wet": 7.0},
+            distributions=wider,
+            user_attrs={WITHDRAWN: True},
+        )
+    )
+    with one.leases.hold() as me:
+        trial = one.claim(me, SPACE)
+    assert trial is not None
+    assert is_in(trial.params, SPACE)
+
+
+def test_a_study_over_another_space_is_told(tmp_path: Path) -> None:
+    one = study(f"sqlite:///{tmp_path / 'study.db'}")
+    other = {**SPACE, "shifts": optuna.distributions.CategoricalDistribution(["1,hydra.run.dir=/"])}
+    one.study.add_trial(
+        optuna.trial.create_trial(
+            state=optuna.trial.TrialState.FAIL,
+            params={"shifts": "1,hydra.run.dir=/", "wet": 0.5},
+            distributions=other,
+        )
+    )
+    with one.leases.hold() as me, pytest.raises(StudyError, match="trials over other values"):
+        one.claim(me, SPACE)

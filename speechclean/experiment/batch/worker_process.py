@@ -21,6 +21,8 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, TextIO
 
+from speechclean.system.secrets import MaskingFormatter
+
 from .heartbeat import HEARTBEAT_S, Heartbeat
 
 #: prctl's option by which the kernel sends a signal when the parent dies (linux/prctl.h).
@@ -36,9 +38,9 @@ def main() -> None:
     if setup is None:
         return
     _die_with(setup["parent"])
-    logging.basicConfig(
-        level=logging.INFO, format="[%(asctime)s][%(name)s][%(levelname)s] %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(MaskingFormatter("[%(asctime)s][%(name)s][%(levelname)s] %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     lock = Lock()
 
     def send(message: dict[str, Any]) -> None:

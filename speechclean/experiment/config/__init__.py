@@ -3,6 +3,7 @@
 preset          a run's config as a file of conf/experiment/
 preset_text     that file's yaml
 preset_values   what a config says that the defaults do not
+recorded        a recorded run's config, of which nothing can run but what conf/ names
 command_line    what is wrong with a command line, said before Hydra makes a folder
 compose         a config as Hydra would compose it
 schema          the root of a config
@@ -12,6 +13,7 @@ validate        says everything that is wrong with a config at once, and writes 
 assemble        the objects of a config as one `Experiment`
 judging         what a config's verdict and guard can hear
 instantiate     sections to objects, each held against the class that it names
+choices         the classes that a config may name
 resolvers       functions that the yaml may call
 errors          what is raised
 """

@@ -16,7 +16,7 @@ from speechclean.stages.types import Track
 from speechclean.system.device import torch_device
 
 from . import judging
-from .instantiate import LIST_GROUPS
+from .choices import LIST_GROUPS
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,8 @@ def _invalid(cfg: DictConfig, sweeping: bool = False) -> list[str]:
         validate(cfg, sweeping)
     except ConfigError as error:
         return error.problems
+    except OmegaConfBaseException as error:  # a reference to a value of another type
+        return [f"{error.full_key}: {str(error).splitlines()[0]}"]
     return []
 
 

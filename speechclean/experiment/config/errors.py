@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from speechclean.system.secrets import masked
+
 
 class ConfigError(ValueError):
     """A config that cannot run.
 
-    problems: everything that is wrong with it, in the user's words
+    problems: everything that is wrong with it, in the user's words, without passwords
     """
 
     def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
+        self.problems = problems = [masked(each) for each in problems]
         count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
         super().__init__(
             f"{count} in the config, nothing was started:\n"

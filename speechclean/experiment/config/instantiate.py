@@ -1,30 +1,30 @@
 """From the sections of a config to objects, each section held against the class that it names.
 
 A class is the schema of its section: its fields give the types, its `__post_init__` the ranges.
-Hydra alone would let `postprocess.beta_wiener.beta=abc` through to the middle of a run.
+Hydra alone would let `postprocess.beta_wiener.beta=abc` through to the middle of a run, and would
+call whatever a `_target_` inside of a section names: here a class gets plain values.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from hydra.utils import get_class, instantiate
+from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from speechclean.records.class_names import current, with_current
+from speechclean.records.class_names import current
+from speechclean.records.tracking.labels import flat
+from speechclean.system.plain_text import one_line
 
-#: The only code that a config may name.
+from .choices import LIST_GROUPS, OPTIONAL_GROUPS, SINGLE_GROUPS, may_name
+
+#: The code that Hydra may run for programs of one's own on top of this package.
 TRUSTED = ["speechclean.*"]
-#: Groups of which a config names any number of choices, in an order.
-LIST_GROUPS = ("separators", "postprocess", "metrics")
-#: Groups of which a config names one choice.
-SINGLE_GROUPS = ("fusion", "enhancement", "dataset", "screening", "verdict", "guard", "tracking")
-#: Groups of which a config names one choice or none.
-OPTIONAL_GROUPS = ("batch", "delivery")
 #: Former names, which other rooms still use.
 MANY, ONE = LIST_GROUPS, SINGLE_GROUPS
 
@@ -40,12 +40,8 @@ def instantiate_components(cfg: DictConfig) -> tuple[list[str], dict[str, Any]]:
         wrong = _check_section(key, section)
         if not wrong:
             try:
-                # Resolved and by itself: of a section in its place Hydra copies the whole config
-                # first.
-                alone = OmegaConf.create(
-                    with_current(OmegaConf.to_container(section, resolve=True))
-                )
-                components[key] = instantiate(alone, _convert_="all", _execution_whitelist_=TRUSTED)
+                values: Any = OmegaConf.to_container(section, resolve=True)
+                components[key] = get_class(current(values.pop("_target_")))(**values)
             except Exception as error:  # noqa: BLE001 - a class raises what it likes
                 wrong = [_range_error(key, section, error)]
         problems += wrong
@@ -70,23 +66,37 @@ def _sections(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
 
 def _check_section(key: str, section: Any) -> list[str]:
     """What is wrong with the keys and types of a section, held against the fields of its class."""
+    group = key.split(".")[0]
     if not OmegaConf.is_dict(section) or not isinstance(section.get("_target_"), str):
-        group = key.split(".")[0]
         return [f"{key}: is not a choice of this group; see conf/{group}/ for those there are"]
     target = section._target_
-    if not target.startswith("speechclean."):
-        return [f"{key}._target_={target}: only classes of speechclean may be named"]
+    if not may_name(group, target):
+        return [
+            f"{key}._target_={one_line(target)}: only classes that the files of conf/{group}/ name "
+            "may be named; one of your own needs a yaml there"
+        ]
     try:
         cls = get_class(current(target))
         schema = OmegaConf.structured(cls)
     except Exception as error:  # noqa: BLE001 - importing a module raises what it likes
         return [f"{key}._target_={target}: cannot be used ({error})"]
     fields = [field for field in dataclasses.fields(cls) if field.init]
-    wrong = _absent(key, section, fields)
+    wrong = _absent(key, section, fields) + _nested_targets(key, section)
     for name in section:
         if name != "_target_":
             wrong += _check_value(key, str(name), section, schema, [one.name for one in fields])
     return wrong
+
+
+def _nested_targets(key: str, section: Any) -> list[str]:
+    """What inside of a section, below its top, would tell Hydra to call something."""
+    plain: Any = OmegaConf.to_container(section, resolve=False)
+    plain.pop("_target_")
+    return [
+        f"{key}.{one_line(name)}: a section names one class, and none inside of it"
+        for name in flat(plain)
+        if re.search(r"(^|\.)_\w+_($|\.)", name)
+    ]
 
 
 def _absent(key: str, section: Any, fields: list[dataclasses.Field[Any]]) -> list[str]:
@@ -123,11 +133,11 @@ def _range_error(key: str, section: Any, error: BaseException) -> str:
 
     That is a key of the root, if the field only refers to it.
     """
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ValueError):  # Hydra wraps it
-        cause = cause.__cause__
-    if cause is None:
+    if not isinstance(error, ValueError):
         return f"{key}: {error}"
-    field = str(cause).partition("=")[0].partition(" ")[0].partition(".")[0]
+    field = str(error).partition("=")[0].partition(" ")[0].partition(".")[0]
+    written: Any = OmegaConf.to_container(section, resolve=False)
+    # What comes from a variable of the environment (`${oc.env:…}`) is no key of the root.
     refers = field in section and OmegaConf.is_interpolation(section, field)
-    return str(cause) if refers or str(cause).startswith(f"{key}.") else f"{key}.{cause}"
+    refers = refers and ":" not in written[field]
+    return str(error) if refers or str(error).startswith(f"{key}.") else f"{key}.{error}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import yaml
 
 from speechclean.records.tracking import Record
+from speechclean.system.plain_text import one_line
+from speechclean.system.secrets import masked
+
+from .errors import PromotionError
 
 
 def preset_text(
@@ -18,25 +21,32 @@ def preset_text(
     values: Mapping[str, Any],
     dataset: Mapping[str, Any],
 ) -> str:
-    """The file of a preset made from a run that was recorded over `dataset`."""
+    """The file of a preset made from a run that was recorded over `dataset`.
+
+    Raises `PromotionError` where it would not read back as what was meant.
+    """
     commit = record.tags.get("git_commit", "none")
-    started = datetime.fromtimestamp(record.started / 1000, UTC)
     own = " ".join(f"{key}={value}" for key, value in dataset.items() if key != "_target_")
     kind = str(dataset.get("_target_", "")).rpartition(".")[2]
     files = record.params.get("files") or f"{record.metrics.get('files_cleaned', 0):.0f}"
     head = [
         "# @package _global_",
         f"# python -m speechclean experiment={name}",
-        f"# Promoted from run {record.id} ({record.name}, {started:%Y-%m-%d}, git {commit[:10]}).",
+        f"# Promoted from run {record.id} ({record.name}, {record.day}, git {commit[:10]}).",
         f"# Improvements there, means over {files} files ({kind}{' ' + own if own else ''}): "
         f"{_improvements(record.metrics)}.",
     ]
+    # Of a comment that comes from a store, a line break would end in the preset itself.
+    head = [one_line(masked(line), 500) for line in head]
     body: dict[str, Any] = {}
     if choices:
         body["defaults"] = [{f"override /{group}": chosen} for group, chosen in choices.items()]
     body |= {"name": name, **values}
     written = yaml.dump(body, Dumper=_Readable, sort_keys=False, allow_unicode=True)
-    return "\n".join(head) + "\n" + written
+    text = "\n".join(head) + "\n" + written
+    if yaml.safe_load(text) != body:
+        raise PromotionError(f"{record.name} ({record.id}): its values cannot be written as yaml")
+    return text
 
 
 def _improvements(metrics: Mapping[str, float]) -> str:

@@ -13,11 +13,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from speechclean.system.secrets import masked, masked_address
+
 DEFAULT_URI = "sqlite:///mlflow.db"
 
 
 class TrackingError(RuntimeError):
-    """The store cannot be used, or refuses what it is given; the message says what to do."""
+    """The store cannot be used, or refuses what it is given; the message says what to do.
+
+    Passwords in the message are masked.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(masked(message))
+
+
+class RecordError(TrackingError):
+    """What a store holds of a run is not what a run writes; the message names it."""
 
 
 @contextmanager
@@ -76,8 +88,8 @@ class Store:
 
     @property
     def shown(self) -> str:
-        """The URI without a password in it, for messages."""
-        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.uri)
+        """The URI without a secret in it, for messages."""
+        return masked_address(self.uri)
 
     def artifacts(self, experiment: str, root: str | None = None) -> str | None:
         """Where an experiment's files go; None where a server decides.

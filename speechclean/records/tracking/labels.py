@@ -13,6 +13,8 @@ import re
 from collections.abc import Mapping
 from typing import TypeVar
 
+from speechclean.system.secrets import masked
+
 from .address import TrackingError
 
 #: MLflow's limits, in characters.
@@ -71,10 +73,12 @@ def flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
 def text(value: object, length: int) -> str:
     """A value as text of at most `length` characters; a cut one ends in `…`.
 
+    Passwords in addresses are masked: whoever sees the store reads it.
+
     >>> text(None, 9), text([True, "b"], 9), text("x" * 9, 3)
     ('null', '[true,b]', 'xx…')
     """
-    written = _written(value)
+    written = masked(_written(value))
     return written if len(written) <= length else f"{written[: length - 1]}…"
 
 

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from speechclean.system.resources import PACKAGE
+from speechclean.system.secrets import masked
 
 #: The model as code: nothing of it is pickled. It stands on the copy of this package that travels
 #: with it.
@@ -81,6 +82,10 @@ def _package(scratch: Path) -> Path:
     )
     if not (copy / "conf").is_dir():
         shutil.copytree(own.parent / "conf", copy / "conf")
+    for path in (copy / "conf").rglob("*.yaml"):  # a choice of one's own may hold a password
+        text = path.read_text(encoding="utf-8")
+        if masked(text) != text:
+            path.write_text(masked(text), encoding="utf-8")
     return copy
 
 

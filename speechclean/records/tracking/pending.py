@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
-from .address import Store, TrackingError
+from speechclean.system.plain_text import one_line
+
+from .address import RecordError, Store, TrackingError
 from .client import connected, experiment_of, explained
 
 if TYPE_CHECKING:
@@ -70,6 +73,7 @@ def sync(pending: str = FILE, uri: str | None = None, timeout_s: int = 10) -> It
                 f"{target.uri} was logged without its password; give it as tracking.uri=…"
             )
         client = clients.setdefault(target.uri, connected(target, timeout_s))
+        _require_own_files(run, local.sqlite.parent / "mlartifacts")
         with explained(target):
             run_id = _upload(source, run, client, target)
         source.set_tag(run.info.run_id, DONE_TAG, run_id)
@@ -96,6 +100,22 @@ def _waiting(client: MlflowClient) -> list[Any]:
                 "%s (%s) is still running and stays pending", run.info.run_name, run.info.run_id
             )
     return [run for run in found if run.info.status != "RUNNING"]
+
+
+def _require_own_files(run: Any, folder: Path) -> None:
+    """Raise `RecordError` unless a pending run's files lie where its store keeps files.
+
+    The store is a file like others: whoever can replace it could name any folder, to be uploaded.
+    """
+    address = urlsplit(run.info.artifact_uri or "")
+    place = Path(unquote(address.path))
+    inside = address.scheme in ("", "file") and place.resolve().is_relative_to(folder.resolve())
+    links = (path for path in place.rglob("*") if path.is_symlink()) if inside else iter(())
+    if not inside or next(links, None) is not None:
+        raise RecordError(
+            f"{one_line(run.info.run_name)} ({run.info.run_id}): its files are in "
+            f"{one_line(place)}, not in {folder}, or are links to others; nothing of it is uploaded"
+        )
 
 
 def _upload(source: MlflowClient, run: Any, client: MlflowClient, store: Store) -> str:

@@ -6,11 +6,15 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .address import Store, TrackingError
+from speechclean.system.liveness import is_lock_name
+from speechclean.system.plain_text import one_line
+
+from .address import RecordError, Store, TrackingError
 from .client import connected, explained
 from .labels import TAG_LENGTH, text
 from .run import FAILURE_TAG
@@ -22,7 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Record:
-    """A recorded run: its settings, its results, and its files, which are fetched on demand."""
+    """A recorded run: its settings, its results, and its files, which are fetched on demand.
+
+    Whoever can write to the store can have written any of it. The name is on one line, without
+    what a terminal would obey; what its files hold, `records.kept_files` reads.
+    """
 
     id: str
     name: str
@@ -38,13 +46,27 @@ class Record:
     @property
     def failure(self) -> str:
         """Why a failed run failed, in its own words."""
-        return self.tags.get(FAILURE_TAG, "")
+        return one_line(self.tags.get(FAILURE_TAG, ""))
+
+    @property
+    def day(self) -> str:
+        """The day on which it began. Raises `RecordError` for a time that no calendar has."""
+        try:
+            return f"{datetime.fromtimestamp(self.started / 1000, UTC):%Y-%m-%d}"
+        except (TypeError, ValueError, OverflowError, OSError) as error:
+            raise RecordError(
+                f"{self.name} ({self.id}) began at no time that there is ({self.started} ms)"
+            ) from error
 
     def artifact(self, path: str) -> Path | None:
         """A file of the run, on this machine; None if the run keeps none of that name."""
-        return (
-            self._fetch(path) if path in self.artifacts(str(Path(path).parent).strip(".")) else None
-        )
+        inside = ".." not in Path(path).parts and not Path(path).is_absolute()
+        if not inside or path not in self.artifacts(str(Path(path).parent).strip(".")):
+            return None
+        fetched = self._fetch(path)
+        if not fetched.is_file():
+            raise RecordError(f"{self.name} ({self.id}): its {one_line(path)} is no file")
+        return fetched
 
     def artifacts(self, folder: str = "") -> set[str]:
         """Paths of the files (and folders) of the run in a folder."""
@@ -85,7 +107,7 @@ class Records:
                 )
             if len(found) > 1:
                 several = "\n".join(
-                    f"    {each.info.run_id}  {each.info.run_name}  {each.info.status}"
+                    f"    {each.info.run_id}  {one_line(each.info.run_name)}  {each.info.status}"
                     for each in found[:20]
                 )
                 raise TrackingError(
@@ -149,12 +171,14 @@ class Records:
         return connected(self.store, self.timeout_s)
 
     def _record(self, run: Any) -> Record:
+        if not is_lock_name(run.info.run_id):  # ids have the form of locks
+            raise RecordError(f"{one_line(run.info.run_id)!r} is no id of a run")
         experiment = self._client.get_experiment(run.info.experiment_id)
         data = run.data
         where = (experiment.name, run.info.experiment_id, run.info.start_time)
         return Record(
             run.info.run_id,
-            run.info.run_name,
+            one_line(run.info.run_name or "nameless"),
             run.info.status,
             *where,
             data.params,

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from speechclean.system.secrets import masked
+
 from .address import Store
 from .labels import PARAM_LENGTH, TAG_LENGTH, flat, keyed, measured, text
 
@@ -143,7 +145,7 @@ class StoredRun:
         """See `Run`."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        used = Dataset(name, digest[:36], "local", source, profile=profile)
+        used = Dataset(name, digest[:36], "local", masked(source), profile=profile)
         made = [DatasetInput(used, [InputTag("mlflow.data.context", "cleaning")])]
         self._write(lambda client, run: client.log_inputs(run, made))
 
@@ -176,14 +178,16 @@ class StoredRun:
                     self._write(entry)
                 else:
                     log.error(
-                        "%s: what remains of the run is not recorded (%s)", self._store.shown, error
+                        "%s: what remains of the run is not recorded (%s)",
+                        self._store.shown,
+                        masked(str(error)),
                     )
                     self._place = None
 
     def _divert(self, error: Exception) -> None:
         """The store is lost: say so once, as an error, and go on elsewhere."""
         self.lost, self._place = error, None
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        reason = masked((str(error).strip() or type(error).__name__).splitlines()[0])[:300]
         log.error(
             "tracking in %s failed in the middle of run %s (%s); the work goes on",
             self._store.shown,
@@ -196,7 +200,7 @@ class StoredRun:
             log.error(
                 "nor can the rest of its record be kept here (%s); "
                 "the files in its folder are all there is",
-                second,
+                masked(str(second)),
             )
 
 

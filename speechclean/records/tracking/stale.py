@@ -6,7 +6,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechclean.system.liveness import claim_if_dead
+from speechclean.system.liveness import claim_if_dead, is_lock_name
+from speechclean.system.plain_text import one_line
 
 from .run import FAILURE_TAG
 
@@ -22,7 +23,10 @@ LOCK_TAG = "speechclean.lock"
 def fail_dead_runs(client: MlflowClient, experiment_id: str, running: Path) -> None:
     """Mark as FAILED what a kill -9, a crash of the interpreter or a power cut left RUNNING."""
     for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
-        with claim_if_dead(running / run.data.tags.get(LOCK_TAG, "-")) as dead:
+        lock = run.data.tags.get(LOCK_TAG)
+        if not is_lock_name(lock):  # another tool's run, or one that names a file of somebody's
+            continue
+        with claim_if_dead(running / lock) as dead:
             # It may have ended by itself between the search and the claim.
             if dead and client.get_run(run.info.run_id).info.status == "RUNNING":
                 client.set_terminated(run.info.run_id, "FAILED")
@@ -33,5 +37,5 @@ def fail_dead_runs(client: MlflowClient, experiment_id: str, running: Path) -> N
                 )
                 log.warning(
                     "run %s was left RUNNING by a process that died; marked FAILED",
-                    run.info.run_name,
+                    one_line(run.info.run_name),
                 )

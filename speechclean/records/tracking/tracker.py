@@ -15,7 +15,6 @@ import logging
 import os
 import socket
 import sys
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechclean.system.liveness import alive, signals_as_exit
+from speechclean.system.liveness import alive, is_lock_name, new_lock_name, signals_as_exit
+from speechclean.system.secrets import holds_secret
 
 from . import pending
 from .address import Store, TrackingError
@@ -80,6 +80,11 @@ class MlflowTracker:
         for name in ("outputs_mib", "system_metrics_s"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or more")
+        if holds_secret(self.artifacts or ""):
+            raise ValueError(
+                "artifacts holds a password, and a store shows where files are to all who see it; "
+                "leave it out, and give it in the environment, as that storage's own tools take it"
+            )
 
     def check(self) -> None:
         """Raise `TrackingError` if no store can be used, or if the experiment was deleted.
@@ -113,7 +118,7 @@ class MlflowTracker:
         disturbed, and `TrackingError` is raised after it.
         """
         client, experiment_id, store = self._opened
-        lock = uuid.uuid4().hex
+        lock = new_lock_name()
         described = {LOCK_TAG: lock} | _origin(continues)
         described |= {key: text(value, TAG_LENGTH) for key, value in keyed(tags or {}).items()}
         if store != self._store:
@@ -217,6 +222,8 @@ def _reopened(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> str
     """An ended run's id, RUNNING again under these tags; None if the store has no such run."""
     from mlflow.exceptions import MlflowException
 
+    if not is_lock_name(run_id):  # ids have the form of locks; a study's storage may say anything
+        return None
     try:
         client.update_run(run_id, status="RUNNING")
         if FAILURE_TAG in client.get_run(run_id).data.tags:

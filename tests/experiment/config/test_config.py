@@ -104,8 +104,19 @@ def test_stages_are_objects_with_their_fields() -> None:
         (["batch_seconds=0"], "batch_seconds=0.0 must be above 0"),
         (["enhancement.wet=7"], "enhancement.wet=7 must be between 0 and 1"),
         (["fusion.window_s=null"], "fusion.window_s=None"),
-        (["fusion._target_=os.system"], "only classes of speechclean may be named"),
-        (["fusion._target_=speechclean.networks.weights.sha256"], "cannot be used"),
+        (["fusion._target_=os.system"], "only classes that the files of conf/fusion/ name"),
+        (
+            ["fusion._target_=speechclean.networks.weights.sha256"],
+            "only classes that the files of conf/fusion/ name",
+        ),
+        (
+            ["fusion._target_=speechclean.stages.guard.NoGuard"],
+            "only classes that the files of conf/fusion/ name",
+        ),
+        (
+            ["+fusion.weights.x._target_=speechclean.records.checkout.git_state"],
+            "fusion.weights.x._target_: a section names one class, and none inside of it",
+        ),
         (
             ["+verdict.harm.stio=0.1"],
             "verdict.harm.stio: there is no metric 'stio'; did you mean stoi?",

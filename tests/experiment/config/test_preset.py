@@ -15,6 +15,7 @@ from speechclean.experiment.config.errors import PromotionError
 from speechclean.experiment.config.preset import promote
 from speechclean.records.provenance import signature
 from speechclean.records.tracking import Record
+from speechclean.records.tracking.address import RecordError
 from tests.records.test_identity import resolved
 from tests.support.paths import ROOT
 
@@ -135,3 +136,36 @@ def test_keys_that_came_later_are_told(tmp_path: Path) -> None:
     del config["separators"]["embedded_hdemucs24"]["overlap"]
     made = promote(replace(record(tmp_path, config)), "old")
     assert made.new_keys == ["separators.embedded_hdemucs24.overlap"]
+
+
+FOREIGN = "\nmetrics: {extra: {_target_: speechclean.records.checkout._git}}\n# "
+
+
+@pytest.mark.parametrize("where", ["name", "dataset", "files", "commit", "metric"])
+def test_a_line_break_in_a_record_stays_in_the_comment(
+    conf: Path, tmp_path: Path, where: str
+) -> None:
+    """What a store says of a run stands at the head of the preset, and may be anything."""
+    text = "".join(FOREIGN.replace("\n", end) for end in ("\n", "\r", "\x85", "\u2028"))
+    config = resolved([])
+    config["dataset"] = {**config["dataset"], "shard": text if where == "dataset" else None}
+    run = record(tmp_path, config)
+    changes: dict[str, dict[str, Any]] = {
+        "name": {"name": text},
+        "files": {"params": {"files": text}},
+        "commit": {"tags": {"git_commit": text}},
+        "metric": {"metrics": {f"{text}_improvement": 1.0}},
+        "dataset": {},
+    }
+    made = promote(replace(run, **changes[where]), "winner")
+    page = made.path.read_text()
+    assert yaml.safe_load(page) == {"name": "winner"}
+    assert len(page.splitlines()) == 5
+    assert made.path.parent == conf / "experiment"
+
+
+def test_a_run_that_began_at_no_time_there_is_is_no_preset(conf: Path, tmp_path: Path) -> None:
+    run = replace(record(tmp_path, resolved([])), started=10**30)
+    with pytest.raises(RecordError, match="began at no time that there is"):
+        promote(run, "winner")
+    assert not (conf / "experiment" / "winner.yaml").exists()

@@ -16,13 +16,14 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from speechclean.records.tracking import NOTE_TAG, MlflowTracker, NoTracker, Run, TrackingError
+from speechclean.records.tracking.stale import LOCK_TAG
 from tests.support.paths import ROOT
 
 
@@ -225,6 +226,42 @@ def test_a_run_that_another_tool_started_is_left_alone(tracker: MlflowTracker, c
     tracker.prepare()
     assert client.get_run(foreign.info.run_id).info.status == "RUNNING"
     client.set_terminated(foreign.info.run_id)
+
+
+@pytest.mark.parametrize("where", ["relative", "absolute"])
+def test_a_run_that_names_somebodys_file_as_its_lock_leaves_it_alone(
+    tracker: MlflowTracker, client: Any, tmp_path: Path, where: str
+) -> None:
+    """Claiming a lock truncates and removes the file."""
+    thesis = tmp_path / "thesis.txt"
+    thesis.write_text("years of work")
+    running = tracker._store.running
+    running.mkdir(parents=True, exist_ok=True)
+    lock = os.path.relpath(thesis, running) if where == "relative" else str(thesis)
+    hostile = client.create_run(tracker._opened[1], tags={LOCK_TAG: lock})
+    tracker.prepare()
+    assert thesis.read_text() == "years of work"
+    assert client.get_run(hostile.info.run_id).info.status == "RUNNING"
+    client.set_terminated(hostile.info.run_id)
+
+
+def test_a_place_of_artifacts_with_a_password_is_refused() -> None:
+    """The store shows it to everybody."""
+    with pytest.raises(ValueError, match="artifacts holds a password"):
+        MlflowTracker(artifacts="s3://key:secret@bucket/x")
+
+
+def test_passwords_are_in_no_tag_param_or_input(tracker: MlflowTracker, client: Any) -> None:
+    uri = "postgresql://me:p@ss/hunter2@host/db?token=hunter2"
+    with suppress(ZeroDivisionError), tracker.run("masked", {"store": uri}) as run:
+        run.params({"storage": uri, "several": [uri]})
+        run.tags({"note": f"at {uri}: x"})
+        run.dataset("folder", "d1", json.dumps({"uri": uri}), "{}")
+        raise ZeroDivisionError(f"no answer from {uri}")
+    assert status(client, run) == "FAILED"
+    kept = record(client, run)
+    assert "hunter2" not in str(kept.to_dictionary())
+    assert kept.data.params["storage"] == "postgresql://me:***@host/db?token=***"
 
 
 def test_four_processes_create_one_store(tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""What Hydra keeps of a command line and its config, without passwords.
+
+Hydra itself would write both as they are (`hydra.output_subdir`) before a run begins, and the
+config of a whole sweep besides.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, flag_override
+
+from speechclean.records.run_folder import OVERRIDES, write_text
+from speechclean.system.secrets import masked, masked_values
+
+
+def write_hydra_files(hydra: Any, config: DictConfig) -> None:
+    """Write `.hydra/` as Hydra would.
+
+    hydra: the `hydra` node of the job; config: all but that
+    """
+    if hydra.output_subdir is not None:  # the user wants Hydra's own
+        return
+    overrides = Path(str(hydra.runtime.output_dir)) / OVERRIDES
+    whole = {"hydra.yaml": {"hydra": hydra}, "config.yaml": config}
+    for name, node in {**whole, overrides.name: hydra.overrides.task}.items():
+        text = OmegaConf.to_yaml(OmegaConf.create(masked_values(_plain(node))))
+        write_text(masked(text), overrides.with_name(name))
+
+
+class MaskedSweep(Callback):
+    """Masks the config that Hydra keeps of a sweep; each job composes its own anew."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Mask it in place, before there is a sweeper; studies write none, and connect with it."""
+        plain = _plain(config)
+        hidden = masked_values(plain)
+        if hidden != plain and config.hydra.sweeper._target_.endswith(".BasicSweeper"):
+            with flag_override(config, ["readonly", "struct"], [False, False]):
+                config.merge_with(OmegaConf.create(hidden))
+
+
+def _plain(node: Any) -> Any:
+    """A node as plain values, interpolations as they are written."""
+    return OmegaConf.to_container(OmegaConf.create(node), resolve=False, enum_to_str=True)

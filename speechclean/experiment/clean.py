@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
 
 from torch import Tensor
 
@@ -17,23 +16,16 @@ from speechclean.audio.waveform import Audio, AudioError
 from speechclean.records.fingerprint import Fingerprint, Fingerprinter
 from speechclean.stages.long_separation import LongSeparation, untouched_long
 from speechclean.stages.pipeline import Pipeline
-from speechclean.stages.screening import NoScreening, untouched
+from speechclean.stages.screening import NoScreening, Screening, untouched
 from speechclean.stages.streaming import clean_long
 from speechclean.stages.types import Separation, Track
-from speechclean.system import allocator
+from speechclean.system import allocator, onednn
 
 from .stage_clock import StageClock
 
 log = logging.getLogger(__name__)
 #: Length of the stretches in which a long file is screened, in seconds.
 SCREENED_S = 60.0
-
-
-class Screening(Protocol):
-    """Says whether a mixture holds music."""
-
-    def finds_music(self, mixture: Audio) -> bool:
-        """Whether there is music in a mixture."""
 
 
 @dataclass(frozen=True)
@@ -172,9 +164,10 @@ def stream(
             elif batching.fingerprints:
                 for chunk in sound.chunks():
                     fingerprinter.feed("input", chunk)
-                cleaned = clean_long(pipeline, sound, Path(folder), clock, fingerprinter.feed)
+                own = (pipeline, sound, Path(folder), clock, fingerprinter.feed)
+                cleaned = onednn.able(lambda: clean_long(*own))
             else:
-                cleaned = clean_long(pipeline, sound, Path(folder), clock)
+                cleaned = onednn.able(lambda: clean_long(pipeline, sound, Path(folder), clock))
         except AudioError as error:
             reason = str(error)
         except Exception as error:
@@ -241,7 +234,7 @@ def _tried(
     try:
         for index, (_, audio) in enumerate(batch):
             watch(index, "input", audio.waveform)
-        return pipeline([audio for _, audio in batch], clock, watch)
+        return onednn.able(lambda: pipeline([audio for _, audio in batch], clock, watch))
     except Exception as error:
         words = f"{type(error).__name__}: {error}"
         if len(batch) > 1:

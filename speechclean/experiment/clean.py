@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
 
 from torch import Tensor
 
@@ -17,22 +16,16 @@ from speechclean.audio.waveform import Audio, AudioError
 from speechclean.records.fingerprint import Fingerprint, Fingerprinter
 from speechclean.stages.long_separation import LongSeparation, untouched_long
 from speechclean.stages.pipeline import Pipeline
-from speechclean.stages.screening import NoScreening, untouched
+from speechclean.stages.screening import NoScreening, Screening, untouched
 from speechclean.stages.streaming import clean_long
 from speechclean.stages.types import Separation, Track
+from speechclean.system import allocator, onednn
 
 from .stage_clock import StageClock
 
 log = logging.getLogger(__name__)
 #: Length of the stretches in which a long file is screened, in seconds.
 SCREENED_S = 60.0
-
-
-class Screening(Protocol):
-    """Says whether a mixture holds music."""
-
-    def finds_music(self, mixture: Audio) -> bool:
-        """Whether there is music in a mixture."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +81,8 @@ def clean(
         audio, reason = read(track.path, batching.stream_above_s)
         if isinstance(audio, Audio):
             batch.append((track, audio))
-            if (
-                len(batch) < batching.files
-                and sum(audio.seconds for _, audio in batch) < batching.batch_seconds
-            ):
+            seconds = sum(audio.seconds for _, audio in batch)
+            if len(batch) < batching.files and seconds < batching.batch_seconds:
                 continue
         yield from screened(batch, pipeline, batching.fingerprints, screening)
         batch = []
@@ -164,6 +155,8 @@ def stream(
     """The outcome of a long file, through the disk; what it holds is gone after the next step."""
     clock, fingerprinter = StageClock(), Fingerprinter()
     music = _music(track, sound, screening)
+    cleaned: LongSeparation | None = None
+    reason = ""
     with TemporaryDirectory(dir=batching.scratch, prefix=".streaming-") as folder:
         try:
             if not music:
@@ -171,24 +164,22 @@ def stream(
             elif batching.fingerprints:
                 for chunk in sound.chunks():
                     fingerprinter.feed("input", chunk)
-                cleaned = clean_long(pipeline, sound, Path(folder), clock, fingerprinter.feed)
+                own = (pipeline, sound, Path(folder), clock, fingerprinter.feed)
+                cleaned = onednn.able(lambda: clean_long(*own))
             else:
-                cleaned = clean_long(pipeline, sound, Path(folder), clock)
+                cleaned = onednn.able(lambda: clean_long(pipeline, sound, Path(folder), clock))
         except AudioError as error:
-            yield Outcome(track, reason=str(error))
+            reason = str(error)
         except Exception as error:
             log.exception("%s", track.path)
-            yield Outcome(track, reason=f"{track.path}: {type(error).__name__}: {error}")
+            reason = f"{track.path}: {type(error).__name__}: {error}"
+        if cleaned is None:
+            allocator.hand_back(0)
+            yield Outcome(track, reason=reason)
         else:
-            subtype, fingerprints = probe(track.path).output_subtype, fingerprinter.fingerprints()
-            yield Outcome(
-                track,
-                long=cleaned,
-                subtype=subtype,
-                seconds=clock.seconds,
-                fingerprints=fingerprints,
-                untouched=not music,
-            )
+            subtype, made = probe(track.path).output_subtype, fingerprinter.fingerprints()
+            told = Outcome(track, subtype=subtype, seconds=clock.seconds, fingerprints=made)
+            yield replace(told, long=cleaned, untouched=not music)
 
 
 def _run(
@@ -201,26 +192,15 @@ def _run(
     if not batch:
         return
     clock, fingerprinters = StageClock(), [Fingerprinter() for _ in batch]
-
-    def watch(index: int, stage: str, waveform: Tensor) -> None:
-        if fingerprints:
-            with clock("marks"):
-                fingerprinters[index].feed(stage, waveform)
-
-    try:
-        for index, (_, audio) in enumerate(batch):
-            watch(index, "input", audio.waveform)
-        separations = pipeline([audio for _, audio in batch], clock, watch)
-    except Exception as error:
-        if len(batch) > 1:
-            log.warning("a batch of %d files failed (%s), going on one by one", len(batch), error)
+    separations = _tried(batch, pipeline, clock, fingerprinters if fingerprints else [])
+    if isinstance(separations, str):
+        # Where memory is limited, oneDNN would find none for maps of its own in any later file.
+        allocator.hand_back(0)
+        if len(batch) == 1:
+            yield Outcome(batch[0][0], reason=f"{batch[0][0].path}: {separations}")
+        else:
             for one in batch:
                 yield from _run([one], pipeline, fingerprints)
-        else:
-            log.exception("%s", batch[0][0].path)
-            yield Outcome(
-                batch[0][0], reason=f"{batch[0][0].path}: {type(error).__name__}: {error}"
-            )
         return
     total = sum(audio.seconds for _, audio in batch)
     for (track, audio), separation, fingerprinter in zip(
@@ -228,16 +208,37 @@ def _run(
     ):
         share = {stage: seconds * audio.seconds / total for stage, seconds in clock.seconds.items()}
         if not separation.speech.waveform.isfinite().all():
-            yield Outcome(
-                track,
-                reason=f"{track.path}: the pipeline made NaN or infinity of it; please report this",
-            )
+            reason = f"{track.path}: the pipeline made NaN or infinity of it; please report this"
+            yield Outcome(track, reason=reason)
             continue
-        subtype = probe(track.path).output_subtype
-        yield Outcome(
-            track,
-            separation,
-            subtype=subtype,
-            seconds=share,
-            fingerprints=fingerprinter.fingerprints(),
-        )
+        subtype, made = probe(track.path).output_subtype, fingerprinter.fingerprints()
+        yield Outcome(track, separation, subtype=subtype, seconds=share, fingerprints=made)
+
+
+def _tried(
+    batch: Sequence[tuple[Track, Audio]],
+    pipeline: Pipeline,
+    clock: StageClock,
+    fingerprinters: Sequence[Fingerprinter],
+) -> list[Separation] | str:
+    """What the pipeline makes of a batch, or the error's words.
+
+    An exception holds all that its pass had made: it ends here, before anything else is tried.
+    """
+
+    def watch(index: int, stage: str, waveform: Tensor) -> None:
+        if fingerprinters:
+            with clock("marks"):
+                fingerprinters[index].feed(stage, waveform)
+
+    try:
+        for index, (_, audio) in enumerate(batch):
+            watch(index, "input", audio.waveform)
+        return onednn.able(lambda: pipeline([audio for _, audio in batch], clock, watch))
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}"
+        if len(batch) > 1:
+            log.warning("a batch of %d files failed (%s), going on one by one", len(batch), words)
+        else:
+            log.exception("%s", batch[0][0].path)
+        return words

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -21,6 +22,13 @@ from .types import Separation
 #: Music much shorter than this is nothing that anybody would screen for; longer sounds are heard
 #: stretch by stretch.
 STRETCH_S = 10.0
+
+
+class Screening(Protocol):
+    """Says whether a mixture holds music."""
+
+    def finds_music(self, mixture: Audio) -> bool:
+        """Whether there is music in a mixture."""
 
 
 @dataclass(frozen=True)

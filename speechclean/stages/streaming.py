@@ -192,6 +192,8 @@ def _timed(stream: Iterator[Tensor], clock: Clock, name: str) -> Iterator[Tensor
     while True:
         with clock(name):
             piece = next(stream, None)
+            # Before the next network takes as much again.
+            allocator.hand_back()
         if piece is None:
             return
         yield piece

@@ -1,5 +1,6 @@
 """The machine and its files; nothing of sound.
 
+onednn         computing on after oneDNN found no memory
 parallel       work side by side on a CPU, the same bits on one core or eight
 allocator      what the C library does with large blocks of memory
 borrowed       code of other libraries, without what it would change in the process

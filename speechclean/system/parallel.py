@@ -152,6 +152,25 @@ def _pool(count: int, threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, "cores", use_threads, (threads,))
 
 
+def renew() -> None:
+    """Let later calls of `ordered` have new threads; what is at work ends in the old ones."""
+    _pool.cache_clear()
+
+
+def afresh(work: Callable[[], R]) -> R:
+    """`work()` in a new thread, which computes as the calling one does."""
+    inference, count, among_ = torch.is_inference_mode_enabled(), torch.get_num_threads(), beside()
+
+    def piece() -> R:
+        use_threads(count)
+        _here.beside = among_
+        with torch.inference_mode(inference):
+            return work()
+
+    with ThreadPoolExecutor(1, "afresh") as pool:
+        return pool.submit(piece).result()
+
+
 @contextmanager
 def _alone() -> Iterator[int]:
     """Within it each operation of the calling thread is split over a share of torch's threads only.

@@ -4,7 +4,6 @@ on the disk."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,11 +16,19 @@ from tests.support import batch_folder
 FAST = ["tracking=none", "batch=local", SMALL[0], SMALL[1]]
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One for all drills: their inputs and the batch that nothing happens to are made once."""
+    folder = tmp_path_factory.mktemp("drills")
+    site = Site(folder, count=34, kills=1, few=34, arguments=FAST, startup_s=6, sparse_s=400)
+    yield site
+    site.end()
+
+
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(made: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     for key, value in environment().items():
         monkeypatch.setenv(key, value)
-    made = Site(tmp_path, count=34, kills=1, few=34, arguments=FAST, startup_s=6, sparse_s=400)
     yield made
     made.end()
 

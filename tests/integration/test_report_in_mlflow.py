@@ -10,22 +10,11 @@ from typing import Any
 import pytest
 
 from speechclean.records.tracking import MlflowTracker
-from tests.integration.test_report_page import (
-    CHROMIUM,
-    DRIVER,
-    plays_and_switches,
-    until,
-    written,
-)
+from tests.integration.conftest import NEEDS_A_BROWSER
+from tests.integration.test_report_page import plays_and_switches, until, written
 from tests.support.servers import mlflow_server
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER),
-        reason="no browser: apt-get install chromium chromium-driver, and this runs",
-    ),
-]
+pytestmark = [pytest.mark.slow, NEEDS_A_BROWSER]
 
 
 @pytest.fixture

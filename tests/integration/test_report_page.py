@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,13 +24,10 @@ from speechclean.records.results.ab_clips import write_snippets
 from speechclean.records.results.summary import means_of
 from speechclean.stages.types import Separation
 from tests.conftest import noise, tone
+from tests.integration.conftest import NEEDS_A_BROWSER
 from tests.support.waiting import LIMIT_S
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason="no browser: apt-get install chromium chromium-driver, and this runs",
-)
+pytestmark = NEEDS_A_BROWSER
 
 
 @dataclass
@@ -96,29 +92,6 @@ def written(folder: Path, count: int, clips: int) -> Path:
     results = [FileResult.from_row(row) for row in made]
     means = means_of(results, METRICS)
     return html_report.write_page(results, means, METRICS, folder, "trial", 7)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    # As root and in containers there is no sandbox to be had, and little shared memory.
-    arguments = (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--window-size=1200,900",
-    )
-    for argument in (*arguments, "--autoplay-policy=no-user-gesture-required"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")

@@ -253,12 +253,16 @@ def test_the_code_of_then_runs_from_a_worktree(original: Path, tmp_path: Path) -
     subprocess.run([*git, "add", "-A"], check=True)
     subprocess.run([*git, "commit", "-qm", "then", "--allow-empty"], check=True)
     wiener = clone / "speechclean/stages/postprocess/beta_wiener.py"
-    wiener.write_text(wiener.read_text().replace("mask**self.beta", "mask**(self.beta * 2)"))
+    as_it_is = wiener.read_text()
+    assert "mask**self.beta" in as_it_is
+    wiener.write_text(as_it_is.replace("mask**self.beta", "mask**(self.beta * 2)"))
     inputs = ("dataset=folder", f"dataset.pattern={original}/in", "hydra.run.dir=out", "name=first")
+    # By default the stage does nothing, whatever its code says.
+    own = (*PIPELINE, "postprocess.beta_wiener.beta=0.5")
     at_clone = {"PYTHONPATH": str(clone)}
-    done = command(tmp_path, "speechclean", *PIPELINE, *inputs, **at_clone)
+    done = command(tmp_path, "speechclean", *own, *inputs, **at_clone)
     assert done.returncode == 0, done.stderr
-    wiener.write_text(wiener.read_text().replace("* 2", "* 3"))
+    wiener.write_text(as_it_is.replace("mask**self.beta", "mask**(self.beta * 3)"))
     subprocess.run([*git, "commit", "-qam", "now"], check=True)
     done, report = reproduce(tmp_path, tmp_path, **at_clone)
     assert done.returncode == 1

@@ -55,7 +55,7 @@ def overlap_add(frames: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
     pieces = torch.fft.irfft(frames * WINDOW, WINDOW) * window(frames.device)
     first, second = pieces.split(HOP, -1)
     tails = torch.cat([tail[:, None], second], 1)
-    return (first + tails[:, :-1]).flatten(1), tails[:, -1]
+    return (first + tails[:, :-1]).flatten(1), tails[:, -1].clone()
 
 
 @cache

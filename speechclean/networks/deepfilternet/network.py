@@ -77,8 +77,9 @@ class DeepFilterNetwork(nn.Module):
         low = torch.cat([state.low, low], 2)
         gains, of_gains = self.gains(skips, embedding, state.gains)
         filters, of_filters = self.filters(low, embedding, state.filters)
+        # Views would keep the whole stretch in memory until the next one is done.
         kept = State(
-            levels[:, :, -2:], both[:, :, -2:], low[:, :, 1 - ORDER :],
+            levels[:, :, -2:].clone(), both[:, :, -2:].clone(), low[:, :, 1 - ORDER :].clone(),
             encoder, of_gains, of_filters,
         )  # fmt: skip
         return gains, filters, kept
@@ -105,14 +106,14 @@ class _Encoder(nn.Module):
         self, levels: Tensor, spectrum: Tensor, state: Tensor
     ) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
         part = self.layers
-        skips = [part[0](levels).relu()]
+        skips = [part[0](levels).relu_()]
         for first in (1, 3, 5):
-            skips.append(part[first + 1](part[first](skips[-1])).relu())
-        low = part[8](part[7](spectrum)).relu()
-        heard = part[10](part[9](low)).relu()
-        embedding = frames(skips[-1]) + part[11](frames(heard)).relu()
-        hidden, state = part[13](part[12](embedding).relu(), state)
-        return skips, low, part[14](hidden).relu(), state
+            skips.append(part[first + 1](part[first](skips[-1])).relu_())
+        low = part[8](part[7](spectrum)).relu_()
+        heard = part[10](part[9](low)).relu_()
+        embedding = frames(skips[-1]) + part[11](frames(heard)).relu_()
+        hidden, state = part[13](part[12](embedding).relu_(), state)
+        return skips, low, part[14](hidden).relu_(), state
 
 
 class _GainDecoder(nn.Module):
@@ -128,12 +129,12 @@ class _GainDecoder(nn.Module):
         self, skips: list[Tensor], embedding: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor]:
         part = self.layers
-        hidden, state = part[1](part[0](embedding).relu(), state)
-        answer = part[2](hidden).relu().unflatten(-1, (-1, CHANNELS)).permute(0, 3, 1, 2)
+        hidden, state = part[1](part[0](embedding).relu_(), state)
+        answer = part[2](hidden).relu_().unflatten(-1, (-1, CHANNELS)).permute(0, 3, 1, 2)
         for first, skip in zip((3, 6, 9), reversed(skips[1:]), strict=True):
-            answer = answer + part[first](skip).relu()
-            answer = part[first + 2](part[first + 1](answer)).relu()
-        return part[13](part[12](skips[0]).relu() + answer).sigmoid()[:, 0], state
+            answer = answer + part[first](skip).relu_()
+            answer = part[first + 2](part[first + 1](answer)).relu_()
+        return part[13](part[12](skips[0]).relu_() + answer).sigmoid()[:, 0], state
 
 
 class _FilterDecoder(nn.Module):
@@ -152,10 +153,10 @@ class _FilterDecoder(nn.Module):
 
     def forward(self, low: Tensor, embedding: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         part = self.layers
-        hidden, state = part[1](part[0](embedding).relu(), state)
+        hidden, state = part[1](part[0](embedding).relu_(), state)
         answer = part[5](hidden + part[2](embedding)).tanh()
         answer = answer.unflatten(-1, (LOW_BINS, 2 * ORDER))
-        answer = answer + part[4](part[3](low)).relu().permute(0, 2, 3, 1)
+        answer = answer + part[4](part[3](low)).relu_().permute(0, 2, 3, 1)
         return torch.view_as_complex(answer.unflatten(-1, (ORDER, 2)).contiguous()), state
 
 

@@ -35,8 +35,10 @@ def enhanced(network: DeepFilterNetwork, read: Read, rows: int, samples: int) ->
         levels, spectrum, means = _normalised(heard, means)
         gains, filters, state = network(levels, spectrum, state)
         heard = torch.cat([past, heard], 1)
-        past = heard[:, 1 - ORDER :]
+        past = heard[:, 1 - ORDER :].clone()
         sound, tail = features.overlap_add(_filtered(heard, gains, filters), tail)
+        # What is held here waits in memory while other networks are at work.
+        del heard, levels, spectrum, gains, filters
         start = (first - LOOKAHEAD - 1) * HOP
         yield sound[:, max(0, -start) : max(0, samples - start)]
 
@@ -70,7 +72,7 @@ def _normalised(
     of_low = features.running_mean(low.abs(), means[1])
     # In a long digital silence the mean dies away to zero.
     root = of_low.clamp(min=1e-20).sqrt()
-    return (levels - of_levels) / 40, low / root, (of_levels[:, -1], of_low[:, -1])
+    return (levels - of_levels) / 40, low / root, (of_levels[:, -1].clone(), of_low[:, -1].clone())
 
 
 def _filtered(heard: Tensor, gains: Tensor, filters: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from . import parallel
@@ -23,8 +24,8 @@ NO_PRIMITIVE = "could not create a primitive"
 class _Here(threading.local):
     """What a thread knows of itself."""
 
-    #: Whether oneDNN has failed in it.
-    spent = False
+    #: The thread that computes for it, once oneDNN has failed in it.
+    stand_in: ThreadPoolExecutor | None = None
 
 
 _here = _Here()
@@ -33,12 +34,13 @@ _here = _Here()
 def able(work: Callable[[], R]) -> R:
     """`work()`, in a thread in which oneDNN can make what is new; what it raises is raised here.
 
-    That is the calling thread until oneDNN has failed in it, and a new one each time after that.
+    That is the calling thread until oneDNN has failed in it, and then another one until it has
+    failed in that: a new one each time would take memory of its own each time.
     """
     try:
-        return parallel.afresh(work) if _here.spent else work()
+        return parallel.passed_on(work, _here.stand_in) if _here.stand_in else work()
     except RuntimeError as error:
         if NO_PRIMITIVE in str(error):
-            _here.spent = True
+            _here.stand_in = ThreadPoolExecutor(1, "stand-in")
             parallel.renew()
         raise

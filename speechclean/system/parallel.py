@@ -157,8 +157,8 @@ def renew() -> None:
     _pool.cache_clear()
 
 
-def afresh(work: Callable[[], R]) -> R:
-    """`work()` in a new thread, which computes as the calling one does."""
+def passed_on(work: Callable[[], R], pool: ThreadPoolExecutor) -> R:
+    """`work()` in another thread, which computes as the calling one does."""
     inference, count, among_ = torch.is_inference_mode_enabled(), torch.get_num_threads(), beside()
 
     def piece() -> R:
@@ -167,8 +167,7 @@ def afresh(work: Callable[[], R]) -> R:
         with torch.inference_mode(inference):
             return work()
 
-    with ThreadPoolExecutor(1, "afresh") as pool:
-        return pool.submit(piece).result()
+    return pool.submit(piece).result()
 
 
 @contextmanager

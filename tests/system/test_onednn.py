@@ -18,7 +18,7 @@ from tests.support.waiting import LIMIT_S
 
 STARVED = """
 import resource, torch
-from speechclean.system import onednn, parallel
+from speechclean.system import onednn
 torch.set_num_threads(1)
 kernel = torch.randn(64, 64, 3, 3)
 sounds = [torch.randn(1, 64, size, size) for size in range(20, 60)]
@@ -34,7 +34,6 @@ def tried(work):
         return str(error)
 
 onednn.able(lambda: convolved(0))
-parallel.afresh(lambda: convolved(1))  # the first thread has been made while there was room
 before = resource.getrlimit(resource.RLIMIT_DATA)
 resource.setrlimit(resource.RLIMIT_DATA, (1, before[1]))  # 0 is none to the kernel
 for number in range(2, len(sounds) - 1):  # the first ones may find room in what is free
@@ -63,11 +62,12 @@ def test_after_want_of_memory_the_next_pass_finds_a_thread_that_can(tmp_path: Pa
         pytest.fail("oneDNN forgets by itself by now: onednn.able is not needed any more")
 
 
-def test_a_new_thread_computes_as_the_callers_does() -> None:
-    with parallel.among(3), torch.inference_mode():
+def test_another_thread_computes_as_the_callers_does() -> None:
+    with ThreadPoolExecutor(1) as pool, parallel.among(3), torch.inference_mode():
         here = (parallel.beside(), torch.get_num_threads(), torch.is_inference_mode_enabled())
-        there = parallel.afresh(
-            lambda: (parallel.beside(), torch.get_num_threads(), torch.is_inference_mode_enabled())
+        there = parallel.passed_on(
+            lambda: (parallel.beside(), torch.get_num_threads(), torch.is_inference_mode_enabled()),
+            pool,
         )
     assert here == there == (3, 1, True)
 
@@ -76,13 +76,18 @@ def test_only_that_failure_spends_a_thread() -> None:
     def failing(words: str) -> None:
         raise RuntimeError(words)
 
-    def in_the_same_thread() -> list[bool]:
-        found = []
-        for words in ("of another kind", onednn.NO_PRIMITIVE):
-            found.append(onednn.able(threading.get_ident) == threading.get_ident())
+    def threads() -> list[int]:
+        """Those of each pass, after a failure of its own each."""
+        found = [threading.get_ident()]
+        for words in ("of another kind", *2 * [onednn.NO_PRIMITIVE]):
+            found += [onednn.able(threading.get_ident) for _ in range(2)]
             with pytest.raises(RuntimeError, match=words):
                 onednn.able(partial(failing, words))
-        return [*found, onednn.able(threading.get_ident) == threading.get_ident()]
+        return [*found, onednn.able(threading.get_ident)]
 
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(in_the_same_thread).result() == [True, True, False]
+        own, *seen = pool.submit(threads).result()
+    assert seen[:4] == 4 * [own], "another failure changes nothing"
+    first, again, last = seen[4:]
+    assert first == again != own
+    assert last not in (own, first)

@@ -73,8 +73,14 @@ def test_a_checkpoint_comes_back_in_parts_and_can_be_resumed(tmp_path: Path) -> 
         torch.testing.assert_close(resumed.model.state_dict()[name], value, rtol=1e-3, atol=1e-6)
     for old, new in zip(learner.muon.state.values(), resumed.muon.state.values(), strict=True):
         torch.testing.assert_close(new["momentum"], old["momentum"], rtol=1e-2, atol=1e-12)
-    parts[0].unlink()
-    with pytest.raises(SystemExit, match="a part is missing"):
-        bundle.join(tmp_path / "back", tmp_path / "broken.pt")
+    for lost in (parts[0], parts[1], parts[-1]):
+        content = lost.read_bytes()
+        lost.unlink()
+        with pytest.raises(SystemExit, match="a part is missing"):
+            bundle.join(tmp_path / "back", tmp_path / "broken.pt")
+        lost.write_bytes(content[:1000] + bytes(1000) + content[2000:])
+        with pytest.raises(SystemExit, match=r"a part is (missing|damaged)"):
+            bundle.join(tmp_path / "back", tmp_path / "broken.pt")
+        lost.write_bytes(content)
     with pytest.raises(SystemExit, match="no parts"):
         bundle.join(tmp_path, tmp_path / "broken.pt")

@@ -37,9 +37,20 @@ class MaskedSweep(Callback):
         """Mask it in place, before there is a sweeper; studies write none, and connect with it."""
         plain = _plain(config)
         hidden = masked_values(plain)
-        if hidden != plain and config.hydra.sweeper._target_.endswith(".BasicSweeper"):
-            with flag_override(config, ["readonly", "struct"], [False, False]):
-                config.merge_with(OmegaConf.create(hidden))
+        if config.hydra.sweeper._target_.endswith(".BasicSweeper"):
+            _replace(config, plain, hidden)
+
+
+def _replace(node: Any, plain: Any, hidden: Any) -> None:
+    """Set what differs between two plain forms of a node, in place; parts of it are read-only."""
+    for key in plain if isinstance(plain, dict) else range(len(plain)):
+        if plain[key] == hidden[key]:
+            continue
+        if isinstance(plain[key], str):
+            with flag_override(node, ["readonly", "struct"], [False, False]):
+                node[key] = hidden[key]
+        else:
+            _replace(node[key], plain[key], hidden[key])
 
 
 def _plain(node: Any) -> Any:

@@ -156,8 +156,10 @@ def _plain(config: DictConfig) -> dict[str, Any]:
 
 
 def _strings(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a config, by its dotted key."""
+    """Every text in a config that is its own, by its dotted key; references are left out."""
     for key in map(str, node):
+        if OmegaConf.is_interpolation(node, key):
+            continue
         value = node[key]
         if isinstance(value, DictConfig):
             yield from _strings(value, f"{prefix}{key}.")

@@ -150,6 +150,8 @@ def test_the_password_of_a_studys_storage_is_in_nothing_that_a_sweep_leaves(
         goal = "sweep.objective={metric: lufs_cleaned, direction: maximize}"
         where = ("hydra.sweep.dir=study", f"sweep.storage={storage}", f"tracking.uri={uri}")
         space = "sweep.space={postprocess.beta_wiener.beta: 'choice(0,1)'}"
-        done = call(folder, "speechclean", *inputs(folder), *study, goal, *where, space)
+        # the default space turns the denoiser's knob, which these runs leave out
+        words = [one for one in inputs(folder) if not one.startswith("enhancement=")]
+        done = call(folder, "speechclean", *words, *study, goal, *where, space)
         assert done.returncode == 0, done.stdout + done.stderr
     assert not leaks(folder)

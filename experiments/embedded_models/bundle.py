@@ -98,7 +98,7 @@ def encode(clip: Wanted, seed: int = 0) -> tuple[bytes, int]:
     return content.getvalue(), rate
 
 
-def pack(clips: Sequence[Wanted], out: Path, limit: int, workers: int) -> list[Path]:
+def pack(clips: Sequence[Wanted], out: Path, limit: int, workers: int | None) -> list[Path]:
     """Pieces of at most `limit` bytes with all clips."""
     out.mkdir(parents=True, exist_ok=True)
     pieces: list[Path] = []

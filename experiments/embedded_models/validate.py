@@ -24,6 +24,7 @@ from experiments.embedded_models.mixing import Recipe, crop
 from experiments.embedded_models.pools import Pool, make_pools
 from experiments.embedded_models.shaping import SPEEDS
 from speechclean.networks.weights import EMBEDDED
+from speechclean.records.results.summary_page import markdown
 
 VALID_SEED = 20_261_123
 
@@ -93,9 +94,10 @@ def score(model: Callable[[Tensor], Tensor], sources: Tensor, mixtures: int) -> 
     for item in sources:
         mixture = item.sum(0, keepdim=True)
         estimate = model(mixture[:, None]).reshape(1, 2, -1)
-        before = si_sdr(mixture, item[1:]) if item[0].abs().max() > 0 else 0.0
+        mixed = bool(item[0].abs().max() > 0)
+        before = si_sdr(mixture, item[1:]) if mixed else 0.0
         cleaned = apply_mask(estimate, mixture)
-        if item[0].abs().max() > 0:
+        if mixed:
             cut.append(share_cut(cleaned, item[1:]))
         by_mask.append(float(si_sdr(cleaned, item[1:]) - before))
         by_wave.append(float(si_sdr(estimate[:, 1], item[1:]) - before))
@@ -115,17 +117,14 @@ def table(names: Sequence[str], banks: Path, count: int = 48) -> str:
     """Markdown: the scores of embedded separators on the banks' held-out voices and tracks."""
     kinds = {name: read_bank(banks, name) for name in ("speech", "music")}
     held_out = valid_set(make_pools(kinds, "valid", 1.0), count, 4 * SAMPLE_RATE)
-    lines = [
-        "| separator | by mask, dB | low SNR | middle | high | cut, % | clean speech, dB |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    head = ("separator", "by mask, dB", "low SNR", "middle", "high", "cut, %", "clean speech, dB")
+    body = []
     for name in names:
         (network,) = get_model(name, repo=EMBEDDED).models
         found = score(network.eval(), held_out, count)
         gains = [f"{found[f'{key}_db']:+.2f}" for key in ("mask", "low", "mid", "high")]
-        told = [*gains, f"{100 * found['cut']:.1f}", f"{found['clean_db']:.1f}"]
-        lines.append(f"| {name} | " + " | ".join(told) + " |")
-    return "\n".join(lines) + "\n"
+        body.append([name, *gains, f"{100 * found['cut']:.1f}", f"{found['clean_db']:.1f}"])
+    return "\n".join(markdown(head, body)) + "\n"
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -35,10 +35,9 @@ class MaskedSweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Mask it in place, before there is a sweeper; studies write none, and connect with it."""
-        plain = _plain(config)
-        hidden = masked_values(plain)
         if config.hydra.sweeper._target_.endswith(".BasicSweeper"):
-            _replace(config, plain, hidden)
+            plain = _plain(config)
+            _replace(config, plain, masked_values(plain))
 
 
 def _replace(node: Any, plain: Any, hidden: Any) -> None:

@@ -98,7 +98,7 @@ def test_a_patch_is_approved_before_anything_is_made_and_pins_alone_come_along(
 
 
 @pytest.mark.parametrize(
-    "line", ["--index-url http://theirs", "torch @ git+https://theirs/x", "-e .", "a==1 ; b", "a"]
+    "line", ["--find-links http://theirs", "torch @ git+https://theirs/x", "-e .", "a==1 ; b", "a"]
 )
 def test_an_environment_that_asks_for_more_than_versions_is_left_out(
     line: str, clone: str, tmp_path: Path

@@ -6,7 +6,8 @@ allocator      what the C library does with large blocks of memory
 borrowed       code of other libraries, without what it would change in the process
 device         where tensors live
 hardware       the processor and the versions of packages
-liveness       locks that tell whether a process lives; signals as exceptions
+liveness       locks that tell whether a process lives
+signals        those that end a process, as exceptions that tear nothing
 secrets        passwords in addresses, masked in whatever is shown or kept
 plain_text     what others wrote, without what a terminal would obey
 atomic_files   atomic writes, and reading them back

@@ -1,4 +1,4 @@
-"""Whether a process is alive: a lock on a file says so; and signals that end one, as exceptions.
+"""Whether a process is alive: a lock on a file says so.
 
 The kernel releases a lock when its process ends, whatever ended it (kill -9 and a power cut too).
 So a lock that can be acquired proves that its holder is gone; host names, process ids and start
@@ -8,53 +8,13 @@ times would have to be guessed right across reboots, reused ids and containers.
 from __future__ import annotations
 
 import re
-import signal
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import TypeGuard
 
 from filelock import FileLock, Timeout
-
-#: What a job manager, `kill` and a closed terminal send. Ctrl-C is KeyboardInterrupt already.
-ENDING_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
-
-
-@contextmanager
-def signals_as_exit() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise SystemExit(128 + signal) in the block: every `finally` runs.
-
-    Signals that the process was told to ignore (nohup) stay ignored; outside the main thread this
-    does nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
-    caught = [
-        number
-        for number, handler in before.items()
-        if handler is not signal.SIG_IGN and handler is not None
-    ]
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        # A second signal must not interrupt the tidying up that the first one started.
-        for each in caught:
-            signal.signal(each, signal.SIG_IGN)
-        raise SystemExit(128 + number)
-
-    for number in caught:
-        signal.signal(number, leave)
-    try:
-        yield
-    finally:
-        for number in caught:
-            signal.signal(number, before[number])
 
 
 def new_lock_name() -> str:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from speechclean.system.liveness import signals_as_exit
+from speechclean.system.signals import signals_as_exit
 
 from .run import NoRun, Run
 

@@ -9,11 +9,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from speechclean.system.secrets import masked
+from speechclean.system.signals import signals_held
 
 from .address import Store
 from .labels import PARAM_LENGTH, TAG_LENGTH, flat, keyed, measured, text
@@ -151,11 +153,15 @@ class StoredRun:
 
     def file(self, path: Path, folder: str = "") -> None:
         """See `Run`."""
-        self._write(lambda client, run: client.log_artifact(run, str(path), folder or None))
+        self._write(
+            lambda client, run: client.log_artifact(run, str(path), folder or None), held=False
+        )
 
     def folder(self, path: Path, folder: str = "") -> None:
         """See `Run`."""
-        self._write(lambda client, run: client.log_artifacts(run, str(path), folder or None))
+        self._write(
+            lambda client, run: client.log_artifacts(run, str(path), folder or None), held=False
+        )
 
     def end(self, status: str, failure: str | None = None) -> None:
         """Close the run as FINISHED or FAILED, with the reason."""
@@ -166,8 +172,9 @@ class StoredRun:
     def _batch(self, **values: Any) -> None:
         self._write(lambda client, run: client.log_batch(run, **values))
 
-    def _write(self, entry: Entry) -> None:
-        with self._lock:
+    def _write(self, entry: Entry, held: bool = True) -> None:
+        """Write it, here or elsewhere. Signals wait for a database, not for copies of files."""
+        with signals_held() if held else nullcontext(), self._lock:
             if self._place is None:
                 return
             try:
@@ -175,7 +182,7 @@ class StoredRun:
             except Exception as error:  # noqa: BLE001 - no failure of a store may cost the work
                 if self.lost is None:
                     self._divert(error)
-                    self._write(entry)
+                    self._write(entry, held)
                 else:
                     log.error(
                         "%s: what remains of the run is not recorded (%s)",

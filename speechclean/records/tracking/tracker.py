@@ -22,8 +22,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechclean.system.liveness import alive, is_lock_name, new_lock_name, signals_as_exit
+from speechclean.system.liveness import alive, is_lock_name, new_lock_name
 from speechclean.system.secrets import holds_secret
+from speechclean.system.signals import signals_as_exit
 
 from . import pending
 from .address import Store, TrackingError

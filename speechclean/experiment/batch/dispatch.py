@@ -20,6 +20,7 @@ from speechclean.records.file_result import FileResult
 
 from . import WorkersLost
 from .interrupt import Stop
+from .memory_errors import is_memory
 from .task import Entry, Input, Task
 from .worker_handle import Event, Inbox, Setup, StartWorker, WorkerHandle
 
@@ -167,9 +168,12 @@ class _Dispatcher:
             raise WorkersLost(f"a worker cannot start: {event.start_problem}")
         if event.ready:
             worker.window = event.ready
-        if event.entry and worker.in_flight.pop(event.entry.alias, None):
+        if event.entry and (task := worker.in_flight.pop(event.entry.alias, None)):
             self._lost_in_a_row, worker.no_result_s = 0, 0.0
-            yield event.entry
+            if event.entry.result.failed and is_memory(event.entry.result.reason):
+                yield from self._after_want_of_memory(event.worker, task, event.entry)
+            else:
+                yield event.entry
         if event.death:
             yield from self._replace(event.worker, event.death)
 
@@ -195,8 +199,22 @@ class _Dispatcher:
                     worker.handle.send(task)
                     sent = True
 
+    def _after_want_of_memory(self, number: int, task: Task, entry: Entry) -> Iterator[Entry]:
+        """Go on in a new process: entries that come of it.
+
+        One that found no memory once may find none for a long time: its heap stays in pieces, and
+        libraries remember their failure. So what it failed at counts only where it had nothing
+        else, and what it would fail at next is spared.
+        """
+        if task.alone:
+            yield entry
+        else:
+            self._retries.append(replace(task, alone=True))
+        if self.workers[number].in_flight or self.has_queued():
+            yield from self._replace(number, "found no memory")
+
     def _replace(self, number: int, how: str) -> Iterator[Entry]:
-        """Start a dead worker's successor and queue its tasks; entries of files given up."""
+        """Start a dead or spent worker's successor, queue its tasks; entries of files given up."""
         worker = self.workers[number]
         self._lost_in_a_row += 1
         names = ", ".join([*worker.in_flight][:NAMED_FILES])

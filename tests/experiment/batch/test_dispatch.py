@@ -107,6 +107,40 @@ def test_a_file_that_kills_every_worker_is_named_and_the_rest_finished() -> None
     assert sum(task.alone and task.alias == "d" for _, task in log) == MAX_DEATHS
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_want_of_memory_costs_the_process_and_a_file_only_if_alone(times: int) -> None:
+    """What it would fail at next is spared: a process without memory may stay so."""
+    left = [times]
+
+    class Starved(Scripted):
+        spent = False
+
+        def send(self, task: Task) -> None:
+            if task.alias == "c" and left[0]:
+                left[0] -= 1
+                self.spent = True
+            if not self.spent:
+                super().send(task)
+                return
+            self.log.append((self.number, task))
+            reason = f"{task.path}: RuntimeError: could not create a primitive"
+            failed = entry(task.alias, Status.FAILED, reason=reason)
+            self.events.put(Event(self.number, entry=failed))
+
+    log: list[tuple[int, Task]] = []
+    found = dispatch(
+        TASKS,
+        SETUP,
+        lambda number, events: Starved(number, events, lambda _: False, log),
+        1,
+        Stop(),
+    )
+    entries = [one for one in found if one]
+    assert Counter(one.alias for one in entries) == Counter("abcdefgh")
+    assert [one.alias for one in entries if one.result.failed] == ["c"] * (times - 1)
+    assert [task.alone for _, task in log if task.alias == "c"] == [False, True]
+
+
 def test_workers_that_cannot_live_are_no_files_fault() -> None:
     with pytest.raises(WorkersLost, match=f"{MAX_LOST_AT_WORK} workers in a row"):
         ended(lambda _: True, workers=1)

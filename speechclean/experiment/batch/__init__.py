@@ -6,6 +6,7 @@ what is done.
 session          a batch from its lock to its delivery
 ledger_executor  a plan's files cleaned by a pool of workers, one by one into the ledger
 ray_executor     a pool of actors of a Ray cluster
+ray_connection   connecting to a Ray cluster, or starting one
 local_executor   a pool of worker processes of this machine
 worker_pool      what every pool is and has: the config group `batch`
 dispatch         tasks to workers; the tasks of a worker that died are retried by another

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import logging
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,17 +20,15 @@ from typing import Any
 
 import torch
 
-from . import WorkersLost
 from .heartbeat import HEARTBEAT_S, Heartbeat
+from .ray_connection import check_answers, connect
 from .task import Entry, Task
 from .worker_handle import Event, Inbox, Setup, WorkerHandle
 from .worker_pool import OpenPool, WorkerPool
 
 #: Calls that an actor takes at once: more than any worker's window.
 CONCURRENCY = 256
-#: Of the embedded cluster, in bytes: nothing but paths and lines goes through it.
-OBJECT_STORE = 100 * 2**20
-WAIT_S, CONNECT_S = 0.2, 5.0
+WAIT_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -53,15 +49,8 @@ class RayActors(WorkerPool):
                 "batch=ray: Ray is not installed; pip install -c constraints.txt '.[ray]', "
                 "or use batch=local"
             )
-        host, _, port = (self.address or "").rpartition("://")[2].rpartition(":")
-        if host and port.isdigit():
-            try:  # Ray itself would try for minutes
-                socket.create_connection((host, int(port)), CONNECT_S).close()
-            except OSError as error:
-                raise ConnectionError(
-                    f"batch.address={self.address}: nobody answers there ({error}); "
-                    "start or name one"
-                ) from error
+        if self.address:
+            check_answers(self.address)
 
     @contextmanager
     def opened(self, setup: Setup) -> Iterator[OpenPool]:
@@ -71,7 +60,7 @@ class RayActors(WorkerPool):
         """
         import ray
 
-        self._connect()
+        connect(self.address, max(torch.get_num_threads(), self.workers or 1))
         try:
             resources = ray.cluster_resources()
             gpus = 0 if setup.config["device"] == "cpu" else int(resources.get("GPU", 0))
@@ -85,29 +74,6 @@ class RayActors(WorkerPool):
             yield OpenPool(count, start)
         finally:
             ray.shutdown()
-
-    def _connect(self) -> None:
-        import ray
-
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if self.address:
-            try:
-                ray.init(self.address, **quiet)
-            except Exception as error:  # Ray's errors depend on the way of connecting
-                raise WorkersLost(
-                    f"batch.address={self.address}: Ray cannot connect "
-                    f"({str(error).splitlines()[0]}); a cluster that asks for a token wants "
-                    "RAY_AUTH_MODE=token here too"
-                ) from error
-        else:
-            cpus = max(torch.get_num_threads(), self.workers or 1)
-            ray.init(
-                "local",
-                num_cpus=cpus,
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE,
-                **quiet,
-            )
 
 
 class Actor:

@@ -23,6 +23,7 @@ LAUNCHERS = {
     "basic": (),
     "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
 }
+LAUNCHED = ["basic", pytest.param("joblib", marks=pytest.mark.slow)]
 
 
 def speechclean(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -43,7 +44,7 @@ def inputs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize("launcher", LAUNCHED)
 def test_one_job_of_two_has_a_file_that_fails(launcher: str, inputs: Path) -> None:
     def sweep(*folders: str) -> int:
         patterns = f"dataset.pattern={','.join(folders)}"
@@ -57,7 +58,7 @@ def test_one_job_of_two_has_a_file_that_fails(launcher: str, inputs: Path) -> No
     assert sweep("good", "good") == 0
 
 
-@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize("launcher", LAUNCHED)
 def test_a_study_whose_trials_have_files_that_fail(launcher: str, inputs: Path) -> None:
     study = (
         *QUICK,

@@ -58,7 +58,17 @@ def test_help(command: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "help leaves nothing behind"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "-m speechclean",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in COMMANDS
+            if name != "-m speechclean"
+        ),
+    ],
+)
 def test_help_into_a_pipe_that_nobody_reads(command: str, tmp_path: Path) -> None:
     """What `--help | head -0` does: the reading end is closed before the first word."""
     reading, writing = os.pipe()

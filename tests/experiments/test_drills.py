@@ -33,6 +33,7 @@ def site(made: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     made.end()
 
 
+@pytest.mark.slow
 def test_a_batch_ends_well_killed_or_not(site: Site) -> None:
     """All good files, all bad ones named; the same bytes after kill -9; the same command again does
     nothing."""

@@ -83,6 +83,7 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_run_is_recorded_and_comes_out_the_same_again(
     weights: Path | None, tmp_path: Path
 ) -> None:

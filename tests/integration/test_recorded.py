@@ -348,7 +348,7 @@ def trials(log: Path) -> list[Any]:
     ).get_trials()
 
 
-@pytest.mark.parametrize("limit", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("limit", [pytest.param(limit, marks=pytest.mark.slow) for limit in (2, 3)])
 def test_a_recorded_study_goes_on(study: Path, limit: int) -> None:
     then = trials(RECORDED / "study.log")
     assert [trial.state.name for trial in then] == ["COMPLETE", "COMPLETE"]

@@ -108,6 +108,7 @@ def test_a_changed_knob_is_told_by_its_stage(original: Path, tmp_path: Path) -> 
     assert "postprocess.beta_wiener.beta: 0 then, 1 now" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_changed_sample_of_one_input_is_told_and_the_other_file_holds(
     original: Path, tmp_path: Path
 ) -> None:
@@ -184,6 +185,7 @@ def test_weights_of_ones_own_are_found_again_and_changed_ones_told_by_their_sepa
     assert stages(report) == {"a": "separators.local"}
 
 
+@pytest.mark.slow
 def test_a_killed_run_says_what_is_missing(tmp_path: Path) -> None:
     line = [
         sys.executable,

@@ -167,6 +167,7 @@ def test_the_same_run_gives_the_same_bytes_in_any_order(
     assert names[0] == names[1]
 
 
+@pytest.mark.slow
 def test_long_files_go_through_the_disk_and_come_out_the_same(
     speechclean: Command, tmp_path: Path
 ) -> None:
@@ -194,6 +195,7 @@ def test_long_files_go_through_the_disk_and_come_out_the_same(
     assert not list((tmp_path / "disk").glob(".streaming*"))
 
 
+@pytest.mark.slow
 def test_a_sweep_makes_a_run_for_each_value(speechclean: Command, tmp_path: Path) -> None:
     table = tmp_path / "one.csv"
     table.write_text(f"path\n{Pilot().tracks()[0].path}\n")

@@ -123,6 +123,7 @@ def agree(work: Path, study: optuna.Study) -> None:
     assert len(points) == len(set(points)), "a point was evaluated twice"
 
 
+@pytest.mark.slow
 def test_a_sweep_is_killed_and_goes_on(place: Path, tmp_path: Path) -> None:
     space = SPACE.replace("choice(0,0.5)", "choice(0,0.5,7)")  # wet=7 is refused by its class
     more = ["sweep=optuna", "sweep.n_trials=10", f"sweep.space={space}", "sweep.max_failures=9"]

@@ -166,6 +166,7 @@ def test_the_classes_of_music() -> None:
     assert not {"Singing", "Whale vocalization", "Wind", "Speech"} & set(classes.values())
 
 
+@pytest.mark.slow
 def test_importing_panns_reaches_for_nothing(tmp_path: Path) -> None:
     """The package's own __init__ would run wget and leave a file in the home folder."""
     code = (

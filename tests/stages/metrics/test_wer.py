@@ -162,6 +162,7 @@ def test_what_loops_is_heard_again_from_one_seed(
     assert seeds == ([module.SEED] if again else [])
 
 
+@pytest.mark.slow
 def test_sampling_is_repeatable(
     base: Recogniser, monkeypatch: pytest.MonkeyPatch, clips: list[tuple[str, Audio]]
 ) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import pickle
 import re
 from collections.abc import Mapping
 from fractions import Fraction
@@ -60,7 +59,10 @@ def read(path: Path) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(list(allowed_classes().values())):
             package = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except OSError:  # the file cannot be read, whatever is in it
+        raise
+    # Over damaged bytes torch's unpickler trips in any way there is.
+    except Exception as error:  # noqa: BLE001
         named = re.search(r"(?:GLOBAL|functional call to|instance of class) (\S+)", str(error))
         # torch's own advice, to trust the file, is not passed on.
         lines = str(error).strip().splitlines()

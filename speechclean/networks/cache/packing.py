@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -73,10 +74,12 @@ def unpack(packed: bytes) -> tuple[dict[str, Any], Tensor]:
         != packed[len(MAGIC) : len(MAGIC) + _DIGEST]
     ):
         raise TornError("its checksum does not hold")
-    samples = int(np.prod(head["shape"], dtype=np.int64))
+    samples = _samples(head.get("shape"))
+    if at + 3 * samples > len(packed):
+        raise TornError("its samples break off")
     words = np.empty((samples, 4), np.uint8)
     words[:, :3] = np.frombuffer(packed, np.uint8, 3 * samples, at).reshape(3, samples).T
-    words[:, 3] = np.frombuffer(zlib.decompress(packed[at + 3 * samples :], -15), np.uint8)
+    words[:, 3] = np.frombuffer(_inflated(packed[at + 3 * samples :], samples), np.uint8)
     return head, torch.from_numpy(words.reshape(-1).view("<f4").reshape(head["shape"]))
 
 
@@ -90,6 +93,28 @@ def described(packed: bytes) -> tuple[dict[str, Any], int]:
         raise TornError("it is no cache entry")
     end = start + int.from_bytes(packed[start - _LENGTH : start], "little")
     try:
-        return json.loads(packed[start:end]), end
-    except ValueError as error:
+        head = json.loads(packed[start:end])
+    except (ValueError, RecursionError) as error:
         raise TornError("its description breaks off") from error
+    if not isinstance(head, dict):
+        raise TornError("its description is none")
+    return head, end
+
+
+def _samples(shape: object) -> int:
+    """How many samples a tensor of a shape has. Raises `TornError` for what is no shape."""
+    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
+        raise TornError("its shape is none")
+    return math.prod(shape)
+
+
+def _inflated(deflated: bytes, length: int) -> bytes:
+    """So many bytes and no more, however many there would be. Raises `TornError` for fewer."""
+    inflater = zlib.decompressobj(-15)
+    try:
+        found = inflater.decompress(deflated, length + 1)
+    except zlib.error as error:
+        raise TornError(f"its samples cannot be inflated ({error})") from error
+    if len(found) != length or not inflater.eof:
+        raise TornError("its samples are not as many as it says")
+    return found

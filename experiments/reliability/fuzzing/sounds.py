@@ -1,0 +1,64 @@
+"""Sound files with damaged headers and bodies."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from speechclean.audio import sound_files
+from speechclean.audio.stream import LongAudio
+from speechclean.audio.waveform import AudioError
+
+from .mutations import mutated
+from .target import BrokenPromiseError, Target, require_named
+
+#: Containers and what is in them.
+FORMATS = (
+    *(("WAV", "PCM_16"), ("WAV", "PCM_U8"), ("WAV", "PCM_24"), ("WAV", "FLOAT")),
+    *(("RF64", "PCM_16"), ("W64", "PCM_16"), ("AIFF", "PCM_16"), ("CAF", "PCM_16")),
+    *(("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")),
+)
+
+
+def seeds() -> list[bytes]:
+    """A tenth of a second of noise in every format."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal(2400)
+    made = []
+    for container, subtype in FORMATS:
+        memory = io.BytesIO()
+        soundfile.write(memory, noise, 24000, subtype, format=container)
+        made.append(memory.getvalue())
+    return made
+
+
+def check(content: bytes, folder: Path) -> None:
+    """A sound of finite samples or a refusal; the same of a stream."""
+    path = folder / "fuzzed.wav"
+    path.write_bytes(content)
+    whole = _read(path, lambda: sound_files.load(path).waveform)
+    streamed = _read(path, lambda: torch.cat(list(LongAudio.of(path).chunks()), -1))
+    if whole is not None and not torch.isfinite(whole).all():
+        raise BrokenPromiseError("a sound with NaN or infinity was let in")
+    if (whole is None) != (streamed is None):
+        raise BrokenPromiseError("refused in memory or as a stream, and not both ways")
+    if whole is not None and streamed is not None and not torch.equal(whole, streamed):
+        raise BrokenPromiseError("other samples as a stream than in memory")
+
+
+def _read(path: Path, reader: object) -> torch.Tensor | None:
+    """What a reader finds; None where it refuses."""
+    assert callable(reader)
+    try:
+        found = reader()
+    except AudioError as error:
+        require_named(error, path)
+        return None
+    assert isinstance(found, torch.Tensor)
+    return found if found.shape[-1] else None
+
+
+TARGETS = (Target("sounds", "sound files of twelve kinds", mutated(seeds()), check),)

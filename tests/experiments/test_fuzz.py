@@ -26,13 +26,11 @@ def test_a_broken_promise_is_found_and_made_small() -> None:
         if content[:4] != b"RIFF":
             raise KeyError("no RIFF")
 
-    target, found = (
-        Target("planted", "a fault", mutated([b"RIFF" + bytes(100)]), check),
-        fuzz.Found(),
-    )
+    target = Target("planted", "a fault", mutated([b"RIFF" + bytes(100)]), check)
+    found = fuzz.Found()
     fuzz.round_of(target, found, seed=0)
     assert found.fault == "KeyError: 'no RIFF'"
-    assert len(found.smallest) < 100
+    assert not found.smallest.startswith(b"RIFF")
 
 
 @pytest.mark.parametrize("content", [b"", packing.MAGIC, packing.MAGIC + bytes(60)])

@@ -30,6 +30,10 @@ test-slow: setup  ## the slow tests
 test-services: setup  ## slow tests that want root, services of Debian's or the package index
 	$(BIN)/python -m pytest -m services --durations=0
 
+MINUTES ?= 1
+fuzz: setup  ## damaged and crafted bytes for whatever is read from outside, for MINUTES
+	$(BIN)/python -W ignore -m experiments.reliability.fuzz --minutes $(MINUTES)
+
 lint: setup  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,4 +45,4 @@ reproduce: setup  ## run a logged run again and compare: RUN=id-or-name, ARGS='k
 ui: setup  ## MLflow's pages on the runs of this folder
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
 
-.PHONY: help setup run test test-slow test-services lint reproduce ui
+.PHONY: help setup run test test-slow test-services fuzz lint reproduce ui

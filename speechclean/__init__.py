@@ -17,9 +17,27 @@ lists below it. `tests/test_architecture.py` holds all of that.
     system         files, devices, cores, processes
 
 `conf/` has one folder per config group; `docs/architecture.md` follows one file through all of it.
+
+From Python: `from speechclean import Cleaner` (`experiment.cleaner`).
 """
+
+from typing import TYPE_CHECKING, Any
 
 from speechclean.system.resources import PACKAGE
 
+if TYPE_CHECKING:
+    from speechclean.experiment.cleaner import Cleaner
+
+__all__ = ["Cleaner"]
+
 # `python -m speechclean.reproduce` and its like are found in this folder.
 __path__.append(str(PACKAGE / "cli" / "by_module"))
+
+
+def __getattr__(name: str) -> Any:
+    """The API, imported when it is first asked for: torch takes a second."""
+    if name != "Cleaner":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from speechclean.experiment.cleaner import Cleaner
+
+    return Cleaner

@@ -1,6 +1,6 @@
 """`python -m speechclean`."""
 
-from speechclean.cli.run import main
+from speechclean.cli.commands import main
 
 if __name__ == "__main__":
     main()

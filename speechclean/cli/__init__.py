@@ -2,6 +2,8 @@
 
 Each module is a command; `by_module/` lets `python -m speechclean.<command>` find it.
 
+commands    `speechclean`: a run, or another command by its name
+clean       files, folders or a pipe cleaned, and nothing else
 evaluate    judge files that some tool has already cleaned
 run         `speechclean`, `python -m speechclean`: one run, or with -m a sweep
 reproduce   run a recorded run again, and say whether it came out the same

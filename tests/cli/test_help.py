@@ -27,7 +27,7 @@ COMMANDS = {
 }
 #: The entry points that an installation makes, and the modules that they call.
 ENTRY_POINTS = {
-    "speechclean": "speechclean.cli.run",
+    "speechclean": "speechclean.cli.commands",
     "speechclean-evaluate": "speechclean.cli.evaluate",
     "speechclean-weights": "speechclean.cli.weights",
     "speechclean-cache": "speechclean.cli.cache",

@@ -38,6 +38,14 @@ def problems_of(arguments: list[str]) -> list[str]:
     return _problems_of_sweep(overrides) if flags else _problems_of_run(overrides)
 
 
+def composed_or_refused(overrides: list[str]) -> DictConfig:
+    """The config of overrides. Raises `ConfigError` with all that keeps it from being composed."""
+    try:
+        return composed(overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_one_by_one(overrides) or [str(error)]) from error
+
+
 def _problems_of_run(overrides: list[str]) -> list[str]:
     try:
         cfg = composed(overrides, with_hydra=True)

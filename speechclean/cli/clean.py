@@ -1,0 +1,169 @@
+"""`speechclean clean`: files, folders or a pipe cleaned, and nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track as progress
+
+from speechclean.experiment.config.errors import ConfigError
+from speechclean.stages.datasets import DatasetError, aliases
+from speechclean.stages.datasets.folder import Folder
+
+from .arguments import CommandLine
+from .endings import fail, quiet_on_closed_pipe, safe_text
+
+FILES_FAILED, WRONG, STOPPED = 1, 2, 130
+#: Standard input, and standard output.
+PIPE = "-"
+Pairs = list[tuple[Path, Path]]
+
+
+def command_line() -> CommandLine:
+    """What the command takes; words with `=` are keys of the config."""
+    parser = CommandLine(
+        "speechclean clean",
+        "INPUT... -o OUTPUT [--preset NAME] [--keep-tree] [--resume] [key=value ...]",
+        "Take the music out of sound files (wav, flac, ogg, mp3, aiff and their like).\n"
+        "No record, no metrics, no report: `speechclean` itself makes those.",
+        [
+            "speechclean clean in.wav -o out.wav",
+            "speechclean clean folder/ -o cleaned/ --keep-tree --resume",
+            "speechclean clean *.wav -o cleaned/ --preset fast postprocess.floor.floor_db=-26",
+            "cat in.wav | speechclean clean - -o - > out.wav",
+        ],
+        "0 all well, 1 some files could not be cleaned, 2 wrong usage or config, 130 stopped",
+    )
+    parser.add_argument(
+        "inputs", nargs="+", metavar="INPUT", help="files, folders, or - for a pipe"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUTPUT", required=True, help="a file for one file, else a folder"
+    )
+    parser.valued_option(
+        "--preset", "NAME", "fast, balanced or best (default: balanced)", "balanced"
+    )
+    parser.valued_option("--device", "DEVICE", "auto, cpu, cuda, cuda:1 (default: auto)", "auto")
+    parser.flag("--keep-tree", "folders below OUTPUT like the inputs'")
+    parser.flag("--resume", "leave out files whose output is there and newer")
+    return parser
+
+
+@quiet_on_closed_pipe
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point; exits with the status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = command_line()
+    settings = [word for word in words if _is_setting(word)]
+    given = parser.parse_args([word for word in words if word not in settings])
+    try:
+        status = _pipe(given, settings) if PIPE in given.inputs else _files(given, settings)
+    except (ConfigError, DatasetError, ValueError) as error:
+        fail(error, WRONG)
+    except KeyboardInterrupt:
+        fail("stopped by Ctrl-C; what was written is whole, --resume goes on", STOPPED)
+    sys.exit(status)
+
+
+def _is_setting(word: str) -> bool:
+    return "=" in word and not word.startswith("-") and not Path(word).exists()
+
+
+def pairs(inputs: Sequence[str], output: str, keep_tree: bool = False) -> Pairs:
+    """Each input file with its output.
+
+    Raises `DatasetError` for a folder without sound files, `ValueError` for outputs that make no
+    sense.
+    """
+    folders = [Path(name) for name in inputs if Path(name).is_dir()]
+    single = len(inputs) == 1 and not folders
+    if single and Path(output).suffix.lower() in (".wav", ".flac") and not Path(output).is_dir():
+        return _checked([(Path(inputs[0]), Path(output))])
+    found: list[tuple[Path, str]] = []
+    for name in inputs:
+        if Path(name).is_dir():
+            tracks = Folder(name).tracks()
+            found += [
+                (each.path, str(each.relative) if keep_tree else each.alias) for each in tracks
+            ]
+        else:
+            found.append((Path(name), aliases.safe(Path(name).stem)))
+    names = aliases.unique([name for _, name in found], [str(path) for path, _ in found])
+    return _checked(
+        [(path, Path(output, f"{name}.wav")) for (path, _), name in zip(found, names, strict=True)]
+    )
+
+
+def _checked(made: Pairs) -> Pairs:
+    """Raise `ValueError` where an output is an input: it would be overwritten."""
+    inputs = {path.resolve() for path, _ in made}
+    if over := [output for _, output in made if output.resolve() in inputs]:
+        raise ValueError(f"{over[0]} is an input: choose another output, nothing was written")
+    return made
+
+
+def _files(given: argparse.Namespace, settings: Sequence[str]) -> int:
+    made = pairs(given.inputs, given.output, given.keep_tree)
+    wanted = [pair for pair in made if not (given.resume and _is_done(*pair))]
+    if len(made) > len(wanted):
+        _say(f"{len(made) - len(wanted)} of {len(made)} files are there already")
+    return _clean(wanted, given, settings) if wanted else 0
+
+
+def _is_done(path: Path, output: Path) -> bool:
+    """Outputs appear when they are whole: one that is newer than its input is done."""
+    try:
+        return output.stat().st_mtime_ns >= path.stat().st_mtime_ns
+    except OSError:
+        return False
+
+
+def _clean(wanted: Pairs, given: argparse.Namespace, settings: Sequence[str]) -> int:
+    from speechclean.experiment.cleaner import Cleaner  # late: torch takes a second
+    from speechclean.experiment.process import set_up_process
+
+    set_up_process()
+    cleaner = Cleaner(given.preset, device=given.device, overrides=settings)
+    count = f"{len(wanted)} file{'s'[: len(wanted) != 1]}"
+    _say(f"{given.preset} on {cleaner.device}: {', '.join(cleaner.models)}; {count}")
+    failed = 0
+    results = cleaner.clean_each(wanted)
+    shown = Console(stderr=True)
+    for result in progress(
+        results, "cleaning", len(wanted), console=shown, disable=not shown.is_terminal
+    ):
+        if result.output is None:
+            failed += 1
+            _say(result.reason)
+    if failed:
+        _say(f"{failed} of {count} could not be cleaned")
+    return FILES_FAILED if failed else 0
+
+
+def _pipe(given: argparse.Namespace, settings: Sequence[str]) -> int:
+    """A sound from standard input; the cleaned wav to standard output, or into a file."""
+    if len(given.inputs) > 1:
+        raise ValueError("- stands for standard input and goes with no other input")
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch, "stdin")
+        source.write_bytes(sys.stdin.buffer.read())
+        made = Path(scratch, "cleaned.wav") if given.output == PIPE else Path(given.output)
+        status = _clean([(source, made)], given, settings)
+        if given.output == PIPE and not status:
+            sys.stdout.buffer.write(made.read_bytes())
+            sys.stdout.buffer.flush()
+    return status
+
+
+def _say(words: str) -> None:
+    """On standard error: standard output may be the sound."""
+    print(safe_text(words), file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

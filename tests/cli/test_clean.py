@@ -1,0 +1,114 @@
+"""`speechclean clean`: files, folders and pipes, as a new user would try them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from speechclean.audio.sound_files import probe, save
+from speechclean.cli import clean, commands
+from tests.conftest import noise
+from tests.integration.conftest import environment
+from tests.support.paths import ROOT
+
+SMALL = ("separators=[embedded_hdemucs_q]", "enhancement=identity")
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`in/a.wav`, `in/sub/a.flac` and `in/bad.wav`, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    save(noise(0.5), tmp_path / "in" / "a.wav")
+    save(noise(0.4, seed=1), tmp_path / "in" / "sub" / "a.flac")
+    (tmp_path / "in" / "bad.wav").write_text("no sound")
+    return tmp_path
+
+
+def status(*words: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        clean.main([*words, *SMALL])
+    return int(str(end.value.code))
+
+
+def test_a_file(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status("in/a.wav", "-o", "out.wav") == 0
+    assert probe(inputs / "out.wav").samples == 12000
+    told = capsys.readouterr()
+    assert not told.out
+    assert "balanced on" in told.err
+    assert "embedded_hdemucs_q; 1 file" in told.err
+
+
+def test_a_folder_and_again(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status("in", "-o", "out", "--keep-tree") == 1, "one is no sound"
+    out = inputs / "out"
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.wav")) == [
+        "a.wav",
+        "sub/a.wav",
+    ]
+    assert "in/bad.wav: not a sound file" in capsys.readouterr().err
+    before = (out / "a.wav").stat().st_mtime_ns
+    (inputs / "in" / "bad.wav").unlink()
+    assert status("in", "-o", "out", "--keep-tree", "--resume") == 0
+    assert (out / "a.wav").stat().st_mtime_ns == before
+    assert "2 of 2 files are there already" in capsys.readouterr().err
+    os.utime(inputs / "in" / "a.wav")  # changed since then
+    assert status("in", "-o", "out", "--keep-tree", "--resume") == 0
+    assert (out / "a.wav").stat().st_mtime_ns > before
+
+
+def test_files_of_one_name_keep_apart(inputs: Path) -> None:
+    assert status("in/a.wav", "in/sub/a.flac", "-o", "out") == 0
+    assert len(list((inputs / "out").iterdir())) == 2
+
+
+def test_a_pipe(inputs: Path) -> None:
+    """As a process: the sound alone is on standard output."""
+    assert status("in/a.wav", "-o", "out.wav") == 0
+    line = [sys.executable, "-m", "speechclean", "clean", "-", "-o", "-", *SMALL]
+    done = subprocess.run(
+        line,
+        input=(inputs / "in/a.wav").read_bytes(),
+        env=environment() | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (inputs / "out.wav").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("in/a.wav",), "-o/--output"),
+        (("in/a.wav", "-o", "in/a.wav"), "is an input"),
+        (("in", "-o", "in", "--keep-tree"), "is an input"),
+        (("-", "in/a.wav", "-o", "out"), "goes with no other input"),
+        (("in/a.wav", "-o", "out.wav", "--preset", "fats"), "did you mean fast"),
+        (("in/a.wav", "-o", "out.wav", "shfts=3"), "did you mean shifts"),
+        (("empty", "-o", "out"), "matches no sound file"),
+    ],
+)
+def test_what_makes_no_sense_is_told_and_nothing_written(
+    inputs: Path, words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (inputs / "empty").mkdir()
+    before = sorted(inputs.rglob("*"))
+    assert status(*words) == 2
+    assert said in capsys.readouterr().err
+    assert sorted(inputs.rglob("*")) == before
+
+
+def test_sub_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["speechclean", "--version"])
+    commands.main()
+    assert capsys.readouterr().out.startswith("speechclean ")
+    for name in sorted(set(commands.COMMANDS) - {"run"}):
+        monkeypatch.setattr(sys, "argv", ["speechclean", name, "--help"])
+        with pytest.raises(SystemExit):
+            commands.main()
+        assert "Exit status" in capsys.readouterr().out, name

@@ -38,7 +38,7 @@ APART = [
 #: Where a library may be imported: in these rooms, packages and modules alone.
 LIBRARIES = {
     "mlflow": ["records.tracking"],
-    "soundfile": ["audio.sound_files"],
+    "soundfile": ["audio.sound_files", "audio.reading", "audio.decoding"],
     "soxr": ["audio"],
     "pyloudnorm": ["audio.loudness"],
     "hydra": ["cli", "sweep", "experiment.config"],

@@ -4,8 +4,15 @@ loudness      LUFS and true peak
 edges         context beyond the ends of a sound, for networks
 stft          STFT pair, ratio mask, apply mask: pure functions
 stream        sounds too long for memory, read forward in chunks
-sound_files   probe, load and save: the only module that touches sound files
+sound_files   probe, load and save: how everybody else comes to sound files
+reading       probe and load, with the true length
+riff          headers of written wav files, byte by byte
+decoding      blocks of a file's sound, to its end
+layout        what a file holds, and what is cut off of it
+containers    uncompressed containers: what is promised, and what is there
+mpeg          the frames of an mp3
+ogg           the pages of an ogg
+views         a file as a decoder should see it
 arrays        numpy arrays and torch tensors as Audio, and back
-riff          headers of wav files, byte by byte
 waveform      Audio, and resampling
 """

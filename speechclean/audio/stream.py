@@ -37,9 +37,12 @@ class LongAudio:
     raw: bool = False
 
     @classmethod
-    def of(cls, path: Path) -> LongAudio:
-        """A sound file. Raises `AudioError` when its header cannot be read."""
-        info = sound_files.probe(path)
+    def of(cls, path: Path, most_gb: float | None = None) -> LongAudio:
+        """A sound file, with its true length.
+
+        Raises `AudioError` when it cannot be read to its end, or when it takes more than `most_gb`.
+        """
+        info = sound_files.measured(path, most_gb)
         return cls(path, info.sample_rate, info.channels, info.samples)
 
     def chunks(self) -> Chunks:
@@ -49,7 +52,7 @@ class LongAudio:
         """
         if self.raw:
             return self._raw_chunks()
-        return sound_files.read_chunks(self.path, self.samples, self.sample_rate, CHUNK)
+        return sound_files.read_chunks(self.path, self.samples, CHUNK)
 
     def at_rate(self, sample_rate: int) -> Chunks:
         """The same, resampled by soxr as `waveform.resample` does it."""

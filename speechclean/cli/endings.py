@@ -17,6 +17,9 @@ from speechclean.system.secrets import MaskingFormatter, masked
 USAGE_STATUS = 2
 #: What shells report for a process that a closed pipe ended: 128 + SIGPIPE.
 CLOSED_PIPE_STATUS = 141
+#: The status of an error that nobody foresaw, an "internal software error" among those of BSD.
+#: Python's own would be 1, which says that some files failed.
+UNCAUGHT_STATUS = 70
 HELP = ("-h", "--help")
 
 Main = ParamSpec("Main")
@@ -25,7 +28,7 @@ Main = ParamSpec("Main")
 def quiet_on_closed_pipe(main: Callable[Main, None]) -> Callable[Main, None]:
     """An entry point whose output may be cut short: `… --help | head` ends without a traceback.
 
-    A traceback that there is has no passwords in it.
+    A traceback that there is has no passwords in it, and a status of its own.
     """
 
     @functools.wraps(main)
@@ -42,6 +45,9 @@ def quiet_on_closed_pipe(main: Callable[Main, None]) -> Callable[Main, None]:
             # Python flushes once more at its end; there must be something that takes it.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0 if set(HELP) & set(sys.argv[1:]) else CLOSED_PIPE_STATUS)
+        except Exception:  # noqa: BLE001 (that of the traceback)
+            _print_traceback(*sys.exc_info())
+            sys.exit(UNCAUGHT_STATUS)
 
     return wrapped
 

@@ -14,5 +14,6 @@ config/           schema, command line and presets; a config's nodes become obje
 already_cleaned   files that another tool cleaned, as if a pipeline had
 process           what a process sets for itself that does nothing but this work
 clean             tracks through the pipeline; a bad file costs itself alone
+read              a file's sound, or the reason why there is none
 stage_clock       how long each stage takes
 """

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from torch import Tensor
 
-from speechclean.audio.sound_files import load, probe
-from speechclean.audio.stream import LongAudio
+from speechclean.audio.sound_files import probe
+from speechclean.audio.stream import Forward, LongAudio
 from speechclean.audio.waveform import Audio, AudioError
 from speechclean.records.fingerprint import Fingerprint, Fingerprinter
 from speechclean.stages.long_separation import LongSeparation, untouched_long
@@ -21,6 +22,7 @@ from speechclean.stages.streaming import clean_long
 from speechclean.stages.types import Separation, Track
 from speechclean.system import allocator, onednn
 
+from .read import read
 from .stage_clock import StageClock
 
 log = logging.getLogger(__name__)
@@ -32,10 +34,9 @@ SCREENED_S = 60.0
 class Outcome:
     """What the pipeline made of one track: a separation, in memory or on the disk, or a reason.
 
-    `seconds` per stage is the file's share, by duration, of the batch that it was in. `subtype` is
-    that of the output. `fingerprints` of what passed each stage begin with the decoded `input`; a
-    file's loudness, a gain on writing, has none. A `long` separation is gone when the next outcome
-    is asked for.
+    `seconds` per stage is the file's share, by duration, of its batch. `subtype` is that of the
+    output. `fingerprints` of what passed each stage begin with the decoded `input`; a file's
+    loudness, a gain on writing, has none. A `long` separation is gone with the next outcome.
     """
 
     track: Track
@@ -52,9 +53,10 @@ class Outcome:
 class Batching:
     """How files share forward passes, cores and memory.
 
-    files, batch_seconds: how many files, or seconds of sound, are in one batch
+    files, batch_seconds: files, or seconds of sound, in one batch
     stream_above_s: longer files, in seconds, pass through the disk, in the folder `scratch`
     fingerprints: whether fingerprints of what each stage made are taken
+    max_decoded_gb: files that hold more, as 32-bit floats, are refused; None: none is
     """
 
     files: int
@@ -62,6 +64,7 @@ class Batching:
     stream_above_s: float
     scratch: Path
     fingerprints: bool = False
+    max_decoded_gb: float | None = None
 
 
 def clean(
@@ -70,15 +73,12 @@ def clean(
     batching: Batching,
     screening: Screening | None = None,
 ) -> Iterator[Outcome]:
-    """Outcomes in the order of the tracks, batch by batch.
-
-    Files in which `screening` finds no music pass through.
-    """
+    """Outcomes in the order of the tracks; files in which `screening` hears no music pass."""
     screening = screening or NoScreening()
     batch: list[tuple[Track, Audio]] = []
     for track in tracks:
         track = replace(track)  # its reference, once read, is freed with this copy
-        audio, reason = read(track.path, batching.stream_above_s)
+        audio, reason = read(track.path, batching.stream_above_s, batching.max_decoded_gb)
         if isinstance(audio, Audio):
             batch.append((track, audio))
             seconds = sum(audio.seconds for _, audio in batch)
@@ -105,12 +105,33 @@ def screened(
         [one for one, found in zip(batch, music, strict=True) if found], pipeline, fingerprints
     )
     for (track, audio), found in zip(batch, music, strict=True):
-        if found:
-            yield next(cleaned)
-        else:
-            yield Outcome(
-                track, untouched(audio), subtype=probe(track.path).output_subtype, untouched=True
-            )
+        yield next(cleaned) if found else _passed(track, audio)
+
+
+def _passed(track: Track, audio: Audio) -> Outcome:
+    """The outcome of a file without music."""
+    try:
+        return _told(Outcome(track, untouched(audio), untouched=True))
+    except Exception as error:  # noqa: BLE001 (as below)
+        return _failed(track, error)
+
+
+def _failed(track: Track, error: Exception) -> Outcome:
+    """The outcome of a file that failed, whatever it was."""
+    if isinstance(error, AudioError):
+        return Outcome(track, reason=str(error))
+    log.error("%s", track.path, exc_info=error)
+    return Outcome(track, reason=f"{track.path}: {type(error).__name__}: {error}")
+
+
+def _told(outcome: Outcome) -> Outcome:
+    """An outcome with the subtype of its output, which its input's header says."""
+    path = outcome.track.path
+    try:
+        return replace(outcome, subtype=probe(path).output_subtype)
+    except (AudioError, OSError) as error:
+        reason = f"{path}: is not any more what it was when it was read ({error})"
+        return Outcome(outcome.track, reason=reason)
 
 
 def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool:
@@ -124,8 +145,9 @@ def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool
         if not any(chunk.any() for chunk in sound.chunks()):
             return False
         length = int(SCREENED_S * sound.sample_rate)
+        reader = Forward(sound.chunks())  # forward: a place in an mp3 is found by decoding to it
         stretches = (
-            sound.read(start, min(start + length, sound.samples))
+            reader.read(start, min(start + length, sound.samples))
             for start in range(0, sound.samples, length)
         )
         return any(
@@ -136,19 +158,6 @@ def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool
         return True
 
 
-def read(path: Path, stream_above_s: float) -> tuple[Audio | LongAudio | None, str]:
-    """The sound, or the reason why there is none; of a long one only the header is read."""
-    try:
-        info = probe(path)
-        if info.samples > stream_above_s * info.sample_rate:
-            return LongAudio.of(path), ""
-        return load(path), ""
-    except AudioError as error:
-        return None, str(error)
-    except (OSError, MemoryError) as error:
-        return None, f"{path}: cannot be read ({error})"
-
-
 def stream(
     track: Track, sound: LongAudio, pipeline: Pipeline, batching: Batching, screening: Screening
 ) -> Iterator[Outcome]:
@@ -156,30 +165,26 @@ def stream(
     clock, fingerprinter = StageClock(), Fingerprinter()
     music = _music(track, sound, screening)
     cleaned: LongSeparation | None = None
-    reason = ""
-    with TemporaryDirectory(dir=batching.scratch, prefix=".streaming-") as folder:
+    with ExitStack() as held:
         try:
-            if not music:
-                cleaned = untouched_long(sound)
-            elif batching.fingerprints:
+            scratch = TemporaryDirectory(
+                dir=batching.scratch, prefix=".streaming-", ignore_cleanup_errors=True
+            )
+            folder = Path(held.enter_context(scratch))
+            if music and batching.fingerprints:
                 for chunk in sound.chunks():
                     fingerprinter.feed("input", chunk)
-                own = (pipeline, sound, Path(folder), clock, fingerprinter.feed)
-                cleaned = onednn.able(lambda: clean_long(*own))
-            else:
-                cleaned = onednn.able(lambda: clean_long(pipeline, sound, Path(folder), clock))
-        except AudioError as error:
-            reason = str(error)
-        except Exception as error:
-            log.exception("%s", track.path)
-            reason = f"{track.path}: {type(error).__name__}: {error}"
+            watch = (fingerprinter.feed,) if batching.fingerprints else ()
+            own = (pipeline, sound, folder, clock, *watch)
+            cleaned = onednn.able(lambda: clean_long(*own)) if music else untouched_long(sound)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is this file's failure)
+            failed = _failed(track, error)
         if cleaned is None:
             allocator.hand_back(0)
-            yield Outcome(track, reason=reason)
+            yield failed
         else:
-            subtype, made = probe(track.path).output_subtype, fingerprinter.fingerprints()
-            told = Outcome(track, subtype=subtype, seconds=clock.seconds, fingerprints=made)
-            yield replace(told, long=cleaned, untouched=not music)
+            told = Outcome(track, seconds=clock.seconds, fingerprints=fingerprinter.fingerprints())
+            yield _told(replace(told, long=cleaned, untouched=not music))
 
 
 def _run(
@@ -210,9 +215,9 @@ def _run(
         if not separation.speech.waveform.isfinite().all():
             reason = f"{track.path}: the pipeline made NaN or infinity of it; please report this"
             yield Outcome(track, reason=reason)
-            continue
-        subtype, made = probe(track.path).output_subtype, fingerprinter.fingerprints()
-        yield Outcome(track, separation, subtype=subtype, seconds=share, fingerprints=made)
+        else:
+            made = fingerprinter.fingerprints()
+            yield _told(Outcome(track, separation, seconds=share, fingerprints=made))
 
 
 def _tried(

@@ -84,9 +84,12 @@ class InProcess(Executor):
         output = cleaned_path(outcome.track, self.layout)
         try:
             return write_outputs(outcome, self.experiment, self.options, output)
-        except OSError as error:
+        except Exception as error:
             path = str(outcome.track.path)
-            reason = f"{path}: its outputs cannot be written ({error})"
+            words = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            reason = f"{path}: its outputs cannot be written ({words})"
+            log.debug("%s", reason, exc_info=error)
+            log.error("%s", reason)
             return FileResult.failure(outcome.track.alias, path, reason, output)
 
 
@@ -118,6 +121,7 @@ class OrdinarySession:
             config["stream_above_s"],
             folder,
             output["marks"],
+            config.get("max_decoded_gb"),
         )
         options = OutputOptions(folder, output["ab_seconds"], output["plots"], output["cleaned"])
         executor = InProcess(experiment, batching, options, output.get("layout", LAYOUTS[0]))

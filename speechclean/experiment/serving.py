@@ -51,15 +51,17 @@ class Cleaner:
         load(experiment)
         self._pipeline = experiment.pipeline
         self._limits = (float(cfg.batch_seconds), float(cfg.stream_above_s))
+        self._max_decoded_gb = cfg.max_decoded_gb
 
     def __call__(self, sound: bytes) -> bytes:
         """Clean one file (wav, flac, ogg, mp3). Raises `AudioError` if it cannot be cleaned."""
         with tempfile.TemporaryDirectory() as scratch:
             path, cleaned = Path(scratch) / "input", Path(scratch) / "cleaned.wav"
             path.write_bytes(sound)
-            for outcome in clean(
-                [Track("input", path)], self._pipeline, Batching(1, *self._limits, Path(scratch))
-            ):
+            batching = Batching(
+                1, *self._limits, Path(scratch), max_decoded_gb=self._max_decoded_gb
+            )
+            for outcome in clean([Track("input", path)], self._pipeline, batching):
                 if outcome.separation is not None:
                     save(outcome.separation.speech, cleaned, outcome.subtype)
                 elif outcome.long is not None:

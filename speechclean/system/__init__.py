@@ -10,6 +10,7 @@ liveness       locks that tell whether a process lives
 signals        those that end a process, as exceptions that tear nothing
 secrets        passwords in addresses, masked in whatever is shown or kept
 plain_text     what others wrote, without what a terminal would obey
+native_messages  what C libraries print, caught
 atomic_files   atomic writes, and reading them back
 writable       whether a folder can be written, judged by looking alone
 resources      the package's own files

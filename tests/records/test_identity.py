@@ -24,7 +24,7 @@ from tests.conftest import noise
 
 #: What a listener cannot hear: written here by hand, not taken from the code that is tested.
 UNHEARD = re.compile(
-    r"name|device|batch_size|batch_seconds|stream_above_s|(output|tracking|dataset|batch|delivery|cache|sweep)(\..+)?"
+    r"name|device|batch_size|batch_seconds|stream_above_s|max_decoded_gb|(output|tracking|dataset|batch|delivery|cache|sweep)(\..+)?"
     r"|separators\.\w+\.(device|batch_size|repo|path|config)|enhancement\.device|screening\.device|weights\.dir"
     r"|guard\.refuse_blind"
 )

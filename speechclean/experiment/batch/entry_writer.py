@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from speechclean.audio.stream import LongAudio
 from speechclean.experiment.clean import Outcome
 from speechclean.experiment.measure import Criteria
 from speechclean.experiment.outputs import OutputOptions, write_outputs
@@ -16,6 +17,7 @@ from speechclean.records.file_result import FileResult, Status
 
 from . import memory_errors
 from .disk_errors import folder_error
+from .jobs import Job
 from .task import Entry, Input, Task
 
 log = logging.getLogger(__name__)
@@ -30,26 +32,24 @@ class EntryWriter:
     signature: str
     weights: str
 
-    def write(
-        self, task: Task, outcome: Outcome, read: Input | None, started: float, streamed: bool
-    ) -> Entry:
-        """Write a file's outputs; its entry, whatever happens.
-
-        read: the input as it was; started: by the monotonic clock, in seconds
-        streamed: whether the file passed through the disk
-        """
-        result = self._result(task, outcome, streamed)
+    def write(self, job: Job, outcome: Outcome) -> Entry:
+        """Write the outputs of a job's file; its entry, whatever happens."""
+        task = job.task
+        result = self._result(job, outcome)
         digest = size = None
         if result.cleaned:
             output = self.options.folder / task.output
             try:
                 digest, size = provenance.file_hash(output), output.stat().st_size
             except OSError as error:
-                result = self._failure(task, error)
-        return self._entry(result, read, started, digest, size)
+                result = self._failure(job, error)
+        return self._entry(result, job.input, job.started, digest, size)
 
     def failed(self, task: Task, reason: str, read: Input | None, started: float) -> Entry:
-        """The entry of a file of which nothing was written, for a reason; else as `write`."""
+        """The entry of a file of which nothing was written, for a reason.
+
+        read: the input as it was; started: by the monotonic clock, in seconds
+        """
         plain = memory_errors.plain(reason, task.path)
         result = FileResult.failure(task.alias, task.path, plain, task.output)
         return self._entry(result, read, started)
@@ -73,8 +73,8 @@ class EntryWriter:
             datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _result(self, task: Task, outcome: Outcome, streamed: bool) -> FileResult:
-        folder = self.options.folder
+    def _result(self, job: Job, outcome: Outcome) -> FileResult:
+        folder, task = self.options.folder, job.task
         output = folder / task.output
         try:
             _check_inside(output, folder.resolve())
@@ -83,15 +83,20 @@ class EntryWriter:
                 return result
             output.unlink(missing_ok=True)  # it may be that of an earlier config or input
         except Exception as error:  # noqa: BLE001 (whatever it is, it is this file's failure)
-            return self._failure(task, error)
+            return self._failure(job, error)
         # Streams pass through the folder.
-        if streamed and (why := folder_error(None, folder, 8 * task.weight)):
+        streamed = isinstance(job.sound, LongAudio)
+        if streamed and (why := folder_error(None, folder, 8 * job.weight)):
             return FileResult(task.alias, task.path, Status.LOST, why, output=task.output)
         return replace(result, reason=memory_errors.plain(result.reason, task.path))
 
-    def _failure(self, task: Task, error: Exception) -> FileResult:
-        """The result of a file that failed, or of one for which the folder has no room."""
-        if why := folder_error(error, self.options.folder, 4 * task.weight):
+    def _failure(self, job: Job, error: Exception) -> FileResult:
+        """The result of a file that failed, or of one for which the folder has no room.
+
+        What it needs is what was read of it, not what its header says.
+        """
+        task = job.task
+        if why := folder_error(error, self.options.folder, 4 * job.weight):
             return FileResult(task.alias, task.path, Status.LOST, why, output=task.output)
         log.error("%s", task.path, exc_info=error)
         reason = f"{task.path}: {type(error).__name__}: {error}"

@@ -66,7 +66,11 @@ class Worker:
         )
         self._entry_writer = EntryWriter(self._experiment, options, signature, weights)
         self._batching = Batching(
-            1, cfg.batch_seconds, cfg.stream_above_s, folder, fingerprints=False
+            1,
+            cfg.batch_seconds,
+            cfg.stream_above_s,
+            folder,
+            max_decoded_gb=cfg.max_decoded_gb,
         )
         # held alone by a job that takes all cores, shared by all others
         self._threads, self._cores = torch.get_num_threads(), SharedLock()
@@ -126,8 +130,9 @@ class Worker:
         Runs in a reader thread.
         """
         try:
-            share = self._batching.batch_seconds / self._side_by_side
-            read_input(job, self._batching.stream_above_s, share * 48000)
+            batching = self._batching
+            share = batching.batch_seconds / self._side_by_side
+            read_input(job, batching.stream_above_s, batching.max_decoded_gb, share * 48000)
             if job.sound is None:
                 self._submit_write(job, Outcome(job.task.track(), reason=job.reason))
             else:
@@ -203,9 +208,8 @@ class Worker:
 
     def _write(self, job: Job, outcome: Outcome) -> None:
         """Write a job's outputs; its future gets its entry for the ledger."""
-        streamed = isinstance(job.sound, LongAudio)
         try:
-            entry = self._entry_writer.write(job.task, outcome, job.input, job.started, streamed)
+            entry = self._entry_writer.write(job, outcome)
             entry.to_json()  # an entry that cannot be sent would be waited for
         except BaseException as error:  # noqa: BLE001 (whatever it is, the future needs an entry)
             self._fail(job, error)

@@ -73,6 +73,7 @@ class Config:
     precision: str = "fp32"
     batch_seconds: float = 120.0
     stream_above_s: float = 300.0
+    max_decoded_gb: float | None = None
 
 
 ConfigStore.instance().store(name="schema", node=Config)

@@ -1,0 +1,87 @@
+"""The sound of a file, decoded from its beginning to its end."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from speechclean.system import native_messages
+
+from .layout import Layout
+from .waveform import AudioError
+
+log = logging.getLogger(__name__)
+#: Samples per channel that are decoded at once.
+BLOCK = 1 << 16
+#: How lines begin that libmpg123 prints itself, past everybody's log.
+_OF_MPG123 = re.compile(r"(\[.*(mpg123|\.c:).*\] )|(Note|Warning|WARNING): ")
+
+
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """Read to the end, whatever length the header gives: a seek goes by that length, and fails."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def decoded(path: Path, layout: Layout, size: int = BLOCK) -> Iterator[np.ndarray]:
+    """Blocks of float32 frames `[samples, channels]`, at most `size` of them.
+
+    Raises `AudioError` where the file breaks off or holds NaN or infinity, and at the end if it
+    held less, or more, than a lossless header promises.
+    """
+    total, first = 0, None
+    try:
+        for part in range(len(layout.parts)):
+            with layout.opened(path, part) as source, _Forward(source) as file:
+                kind = file.samplerate, file.channels
+                first = first or kind
+                if kind != first:
+                    raise AudioError(
+                        f"{path}: sounds of different kinds joined, {_kind(*first)} and "
+                        f"{_kind(*kind)}; convert them to one before they are joined"
+                    )
+                while len(frames := _block(file, size, path)):
+                    _check_finite(path, frames, total, kind[0])
+                    total += len(frames)
+                    yield frames
+    except soundfile.LibsndfileError as error:
+        rate = first[0] if first else 1
+        raise AudioError(
+            f"{path}: breaks off while decoding after {total / rate:.1f} s ({reason(error)})"
+        ) from error
+    if layout.promised is not None and total < layout.promised:
+        raise AudioError(f"{path}: truncated, {total} of {layout.promised} samples are there")
+
+
+def _block(file: soundfile.SoundFile, size: int, path: Path) -> np.ndarray:
+    """The next frames `[samples, channels]`; what libmpg123 prints of them is a warning."""
+    if file.format != "MP3":
+        return file.read(size, dtype="float32", always_2d=True)
+    with native_messages.caught(_OF_MPG123) as told:
+        frames = file.read(size, dtype="float32", always_2d=True)
+    for line in dict.fromkeys(told):
+        log.warning("%s: %s", path, line)
+    return frames
+
+
+def reason(error: Exception) -> str:
+    """Libsndfile's words without the path that it repeats."""
+    return str(getattr(error, "error_string", error)).strip().rstrip(".")
+
+
+def _check_finite(path: Path, frames: np.ndarray, before: int, rate: int) -> None:
+    """Raise `AudioError` if the frames `[samples, channels]` hold NaN or infinity."""
+    finite = np.isfinite(frames).all(axis=1)
+    if not finite.all():
+        at = (before + int(np.argmin(finite))) / rate
+        raise AudioError(f"{path}: holds NaN or infinity (first at {at:.3f} s); export it again")
+
+
+def _kind(rate: int, channels: int) -> str:
+    return f"{channels} channels at {rate} Hz"

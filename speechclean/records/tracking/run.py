@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -71,31 +70,6 @@ class Run(Protocol):
 
     def folder(self, path: Path, folder: str = "") -> None:
         """Keep everything below `path`, in `folder` of the run's artifacts, before it returns."""
-
-
-@dataclass
-class NoRun:
-    """Takes everything and keeps nothing."""
-
-    id: str | None = None
-
-    def params(self, values: Mapping[str, object]) -> None:
-        """Forget it."""
-
-    def tags(self, values: Mapping[str, str]) -> None:
-        """Forget it."""
-
-    def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None:
-        """Forget it."""
-
-    def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
-        """Forget it."""
-
-    def file(self, path: Path, folder: str = "") -> None:
-        """Forget it."""
-
-    def folder(self, path: Path, folder: str = "") -> None:
-        """Forget it."""
 
 
 class StoredRun:

@@ -30,7 +30,7 @@ class Client:
         self.answers.wait(LIMIT_S)
         self.kept += [(run_id, each.step) for each in metrics]
 
-    def log_artifacts(self, run_id: str, path: str, folder: str | None) -> None:
+    def log_artifacts(self, run_id: str, path: str, folder: str | None) -> None:  # noqa: ARG002
         time.sleep(0.2)
         self.kept += [(run_id, sorted(each.name for each in Path(path).iterdir()))]
 

@@ -113,9 +113,8 @@ def test_a_server_killed_in_the_middle(
         }
 
 
-def test_a_run_that_was_completed_later_has_not_failed(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("here")
+def test_a_run_that_was_completed_later_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     """While its store was lost, its process was taken for dead."""
     tracker = MlflowTracker("sqlite:///store.db", required=False, system_metrics_s=0)
 

@@ -5,6 +5,8 @@ They are the bytes that the run would write.
 
 from __future__ import annotations
 
+import base64
+import logging
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -28,6 +30,8 @@ from speechclean.system.secrets import masked_values
 from .clean import Batching, clean
 from .load_networks import load
 from .outputs import save_streamed
+
+log = logging.getLogger(__name__)
 
 #: Stands in a portable config for the folder that its weights travel in.
 WEIGHTS = "@weights@"
@@ -67,8 +71,28 @@ class Cleaner:
                 elif outcome.long is not None:
                     save_streamed(outcome, cleaned)
                 else:
-                    raise AudioError(outcome.reason.replace(str(path), "the sound"))
+                    # Where it lies here is nobody's concern who asks from elsewhere.
+                    reason = outcome.reason.replace(str(path), "the sound")
+                    raise AudioError(reason.replace(scratch, "a temporary folder"))
             return cleaned.read_bytes()
+
+    def answer(self, text: object) -> dict[str, str | None]:
+        """What a served model answers to a sound in base64: the `wav` in base64, or the `error`.
+
+        A sound that cannot be cleaned costs its own answer, whatever went wrong with it.
+        """
+        try:
+            sound = base64.b64decode(text, validate=True)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            return {"wav": None, "error": "wav is not a sound in base64"}
+        try:
+            return {"wav": base64.b64encode(self(sound)).decode()}
+        except AudioError as error:
+            return {"wav": None, "error": str(error)}
+        except Exception as error:
+            log.exception("a sound of %d bytes could not be cleaned", len(sound))
+            kind = type(error).__name__
+            return {"wav": None, "error": f"it could not be cleaned ({kind}); see the server's log"}
 
 
 def pack(config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -> None:

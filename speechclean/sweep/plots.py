@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,9 +43,10 @@ def _written(study: optuna.Study, names: list[str], folder: Path, head: str) -> 
     import optuna.visualization as interactive
 
     written, parts = [], []
-    for name, title, figure in _figures(interactive, study, names):
+    evaluator = _evaluator()
+    for name, title, figure in _figures(interactive, study, names, evaluator):
         parts.append((name, title, figure.to_html(full_html=False, include_plotlyjs=False)))
-    for name, _, axes in _figures(interactive.matplotlib, study, names):
+    for name, _, axes in _figures(interactive.matplotlib, study, names, evaluator):
         path = folder / f"{name}.png"
         figure = getattr(axes, "figure", None) or axes.flat[0].figure
         figure.set_size_inches(12, 8 if name.startswith(("contour", "slice")) else 5)
@@ -55,10 +58,19 @@ def _written(study: optuna.Study, names: list[str], folder: Path, head: str) -> 
     return [_page(study.study_name, parts, folder / "study.html", head), *written]
 
 
-def _figures(module: Any, study: optuna.Study, names: list[str]) -> Iterator[tuple[str, str, Any]]:
-    """(file name, title, figure) of every plot, in plotly or matplotlib."""
+def _evaluator() -> Any:
+    """fANOVA, computed once for the page and for the pictures: of all there is it takes longest."""
     import optuna
 
+    evaluator: Any = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    evaluator.evaluate = functools.cache(evaluator.evaluate)
+    return evaluator
+
+
+def _figures(
+    module: Any, study: optuna.Study, names: list[str], evaluator: Any
+) -> Iterator[tuple[str, str, Any]]:
+    """(file name, title, figure) of every plot, in plotly or matplotlib."""
     several = len(names) > 1
     if several:
         if len(names) <= 3:
@@ -75,9 +87,8 @@ def _figures(module: Any, study: optuna.Study, names: list[str]) -> Iterator[tup
     for index, name in enumerate(names):
         target: dict[str, Any] = {"target_name": name}
         if several:
-            target["target"] = partial(_value, index)
+            target["target"] = _Value(index)
         ending = f"_{index + 1}" if several else ""
-        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
         weigh = partial(module.plot_param_importances, study, evaluator=evaluator, **target)
         yield from _drawn(f"importance{ending}", f"What matters: {name}", weigh)
         for kind in ("slice", "contour"):
@@ -85,8 +96,14 @@ def _figures(module: Any, study: optuna.Study, names: list[str]) -> Iterator[tup
             yield from _drawn(f"{kind}{ending}", f"{kind.capitalize()}: {name}", draw)
 
 
-def _value(index: int, trial: Any) -> float:
-    return float(trial.values[index])
+@dataclass(frozen=True)
+class _Value:
+    """One of a trial's values; equal for the same one, so that what is computed of it is found."""
+
+    index: int
+
+    def __call__(self, trial: Any) -> float:
+        return float(trial.values[self.index])
 
 
 def _drawn(name: str, title: str, draw: Callable[[], Any]) -> Iterator[tuple[str, str, Any]]:

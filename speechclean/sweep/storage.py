@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from speechclean.records.tracking.address import advisory_lock
 from speechclean.system.secrets import masked_address
@@ -60,6 +60,31 @@ class Storage:
             raise self._unusable(error) from error
 
     @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn what the storage raises while it is in use into a `StudyError` with advice."""
+        import optuna
+        import sqlalchemy
+
+        try:
+            yield
+        except (
+            optuna.exceptions.StorageInternalError,
+            sqlalchemy.exc.SQLAlchemyError,
+            Timeout,
+        ) as error:
+            advice = ""
+            if self.address.startswith("sqlite:"):
+                advice = (
+                    "; one process at a time can write into a sqlite file, and another one kept "
+                    f"this one waiting for more than {WRITE_TIMEOUT_S} s: where several work on a "
+                    "study, take sweep.storage=journal:PATH or a postgresql server"
+                )
+            raise StudyError(
+                f"{self.named}: lost in the middle ({_reason(error)}). What has ended is kept, and "
+                f"the same command goes on{advice}"
+            ) from error
+
+    @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Nobody else claims trials of this storage inside the block."""
         if folder := self.folder:
@@ -91,5 +116,11 @@ class Storage:
         return masked_address(self.address)
 
     def _unusable(self, error: Exception) -> StudyError:
-        reason = str(error).splitlines()[0]
-        return StudyError(f"sweep.storage={self._shown}: cannot be used ({reason})")
+        return StudyError(f"sweep.storage={self._shown}: cannot be used ({_reason(error)})")
+
+
+def _reason(error: BaseException) -> str:
+    """What lies below Optuna's and SQLAlchemy's wrappings, on one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

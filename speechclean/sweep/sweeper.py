@@ -74,6 +74,12 @@ class StudySweeper(Sweeper):
         if prepared.notice:
             self._print(prepared.notice)
         study = Study(settings, storage_of(settings, self.folder), prepared.goals)
+        with study.storage.explained():
+            self._sweep_study(study, prepared)
+
+    def _sweep_study(self, study: Study, prepared: Prepared) -> None:
+        """Work on a study until there are as many trials as wanted, and write its summary."""
+        settings = study.settings
         study.require_same_search(prepared.searched())
         prepare_experiment(prepared.experiment, self.folder)
         limit = settings.n_trials or int(search_space.size(prepared.space))
@@ -142,7 +148,7 @@ class StudySweeper(Sweeper):
             for answer in self.launcher.launch(jobs, initial_job_idx=batch[0].number):
                 # Raises what a trial does not keep to itself: a lost store, an interruption.
                 _ = answer.return_value
-        except TrackingError:
+        except (TrackingError, StudyError):
             raise
         except Exception as error:  # noqa: BLE001 (Hydra could not compose or start a trial)
             for trial in batch:

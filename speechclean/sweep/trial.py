@@ -38,8 +38,8 @@ MEANS, REUSE, SECONDS, FAILED_FILES = "means", "reuse", "seconds", "files_failed
 def run_trial(cfg: DictConfig, number: int, folder: Path, tags: Mapping[str, str]) -> None:
     """Run a claimed trial.
 
-    Whatever goes wrong in it is recorded as its reason; only a lost tracking store and an
-    interruption are raised.
+    Whatever goes wrong in it is recorded as its reason; only a lost tracking store, a lost storage
+    of the study (`StudyError`) and an interruption are raised.
 
     folder: of the sweep; tags: of the run, beside those that name the trial
     """
@@ -50,7 +50,12 @@ def run_trial(cfg: DictConfig, number: int, folder: Path, tags: Mapping[str, str
     settings = Settings.of(cfg)
     goals = Goals.of(plain(cfg.sweep.objective), settings.constraints, has_references=True)
     study = Study(settings, storage_of(settings, folder), goals)
-    handle = study.handle(number)
+    with study.storage.explained():
+        _run(cfg, number, study, tags)
+
+
+def _run(cfg: DictConfig, number: int, study: Study, tags: Mapping[str, str]) -> None:
+    settings, handle = study.settings, study.handle(number)
     started = time.monotonic()
     with study.leases.hold() as lease:
         handle.set_user_attr(RUN_BY, lease)

@@ -67,6 +67,30 @@ def test_it_answers_as_the_pipeline_does_with_weights_that_travelled(
         cleaner(b"no sound at all")
 
 
+def test_one_bad_sound_costs_its_own_answer_and_names_no_path(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cleaner = object.__new__(serving.Cleaner)
+
+    def cleaned(_: object, sound: bytes) -> bytes:
+        if sound == b"bad":
+            raise AudioError("the sound: it ends too early")
+        if sound == b"worse":
+            raise OSError("/srv/models/secret: no such file")
+        return sound.upper()
+
+    monkeypatch.setattr(serving.Cleaner, "__call__", cleaned)
+    asked = [base64.b64encode(each).decode() for each in (b"a", b"bad", b"worse", b"b")]
+    assert [cleaner.answer(each) for each in [*asked, "!", None, float("nan")]] == [
+        {"wav": base64.b64encode(b"A").decode()},
+        {"wav": None, "error": "the sound: it ends too early"},
+        {"wav": None, "error": "it could not be cleaned (OSError); see the server's log"},
+        {"wav": base64.b64encode(b"B").decode()},
+        *[{"wav": None, "error": "wav is not a sound in base64"}] * 3,
+    ]
+    assert "/srv/models/secret" in caplog.text, "whoever keeps the server learns it"
+
+
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A run's folder, and the model that it logged."""

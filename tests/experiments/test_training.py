@@ -29,7 +29,7 @@ from experiments.embedded_models.quantise import attach
 from experiments.embedded_models.settings import Data, Settings
 from experiments.embedded_models.training import advance, train
 from experiments.embedded_models.validate import apply_mask
-from speechclean.records.tracking.run import NoRun
+from speechclean.records.tracking.protocol import NoRun
 
 TRUSTED = [HTDemucs, HDemucs, Demucs, Fraction, DiffQuantizer, UniformQuantizer, Denoiser]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any
 import optuna
 import pytest
 
+from speechclean.sweep import storage as storage_module
 from speechclean.sweep.leases import CLAIMED_BY, RENEWED, RUN_BY, Leases
 from speechclean.sweep.objective import Goals
+from speechclean.sweep.plots import write_figures
 from speechclean.sweep.sampling import next_point
 from speechclean.sweep.search_space import Space, is_in, same, space_of
 from speechclean.sweep.settings import Settings, StudyError, folder_of, storage_of
@@ -270,3 +273,37 @@ def test_a_study_over_another_space_is_told(tmp_path: Path) -> None:
     )
     with one.leases.hold() as me, pytest.raises(StudyError, match="trials over other values"):
         one.claim(me, SPACE)
+
+
+def test_a_file_that_another_process_keeps_locked_is_told_with_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_module, "WRITE_TIMEOUT_S", 0.1)
+    one = study(f"sqlite:///{tmp_path / 'study.db'}")
+    assert one.id
+    with sqlite3.connect(tmp_path / "study.db") as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with (
+            pytest.raises(StudyError, match=r"database is locked.*same command.*journal:PATH"),
+            one.storage.explained(),
+        ):
+            work(one)
+    assert work(one) == 20, "the same command goes on"
+
+
+def test_importance_is_computed_once_for_page_and_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    evaluator = optuna.importance.FanovaImportanceEvaluator
+
+    def evaluate(_: Any, study: Any, params: Any = None, *, target: Any = None) -> dict[str, float]:  # noqa: ARG001
+        asked.append(target(study.trials[0]))
+        return {"x": 1.0}
+
+    monkeypatch.setattr(evaluator, "evaluate", evaluate)
+    made = optuna.create_study(directions=["maximize", "minimize"])
+    made.optimize(lambda trial: (trial.suggest_float("x", 0, 1), 2.0), n_trials=3)
+    written = write_figures(made, ["a", "b"], tmp_path, "")
+    assert {"importance_1.png", "importance_2.png"} <= {path.name for path in written}
+    assert asked == [made.trials[0].values[0], 2.0], "once for each objective"

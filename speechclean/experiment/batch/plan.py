@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ from .task import Entry, Task
 ONLY = ("all", "failed")
 #: Threads that read headers and hash inputs, most of the time waiting for the disk.
 READERS = 8
+#: So many files are looked at before it is said how many there were.
+AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ def plan(
     stream_above_s: float,
     only: str,
     force: bool,
+    looked_at: Callable[[int], None] = lambda _count: None,
 ) -> Plan:
     """Keep what was cleaned, or failed, by the same config and weights from the same input.
 
@@ -56,6 +59,7 @@ def plan(
     stream_above_s: files longer than this many seconds come last
     only: `failed` cleans those again that failed, and no others
     force: whether everything is cleaned anew
+    looked_at: called now and then with the number of files that were looked at
     """
     outputs = {track.alias: cleaned_path(track, output["layout"]) for track in tracks}
     folder = Path(output["dir"])
@@ -72,14 +76,15 @@ def plan(
             return False
         return _is_there(entry, folder, outputs[track.alias]) and _same_input(track.path, entry)
 
-    with ThreadPoolExecutor(READERS) as pool:
-        done = list(pool.map(is_done, tracks))
-        open_tracks = [track for track, is_kept in zip(tracks, done, strict=True) if not is_kept]
-        tasks = list(pool.map(lambda track: _task(track, outputs[track.alias]), open_tracks))
+    def look(track: Track) -> Task | None:
+        return None if is_done(track) else _task(track, outputs[track.alias])
+
+    looked = _each(look, tracks, looked_at)
+    tasks = [task for task in looked if task is not None]
     kept = {
-        t.alias: entries[t.alias]
-        for t, is_kept in zip(tracks, done, strict=True)
-        if is_kept and t.alias in entries
+        track.alias: entries[track.alias]
+        for track, task in zip(tracks, looked, strict=True)
+        if task is None and track.alias in entries
     }
     # Files of like length share a GPU's batches well, and at the end no core waits long for
     # another. Streamed files come last: each takes all cores, and a kill costs the whole of it.
@@ -87,6 +92,23 @@ def plan(
         sorted(tasks, key=lambda task: (task.seconds > stream_above_s, -task.seconds, task.alias)),
         kept,
     )
+
+
+def _each(
+    look: Callable[[Track], Task | None],
+    tracks: Sequence[Track],
+    looked_at: Callable[[int], None],
+) -> list[Task | None]:
+    """What `look` says of each track; an interruption waits for those at work, not for all."""
+    found: list[Task | None] = []
+    pool = ThreadPoolExecutor(READERS)
+    try:
+        for start in range(0, len(tracks), AT_ONCE):
+            found += pool.map(look, tracks[start : start + AT_ONCE])
+            looked_at(len(found))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return found
 
 
 def _is_there(entry: Entry, folder: Path, output: str) -> bool:

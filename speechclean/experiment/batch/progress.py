@@ -79,6 +79,19 @@ class Pace:
         )
 
 
+def planning(files: int, console: Console, every_s: float = 5.0) -> Callable[[int], None]:
+    """Says how many of `files` were looked at, where planning takes longer than a moment."""
+    last = time.monotonic()
+
+    def looked_at(count: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= every_s:
+            last = time.monotonic()
+            print(f"planning: {count:,} of {files:,} files", file=console.file, flush=True)
+
+    return looked_at
+
+
 @contextmanager
 def shown(pace: Pace, console: Console, interval_s: float) -> Iterator[Callable[[], None]]:
     """Show progress; yields a function to be called often."""

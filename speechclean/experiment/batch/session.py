@@ -67,6 +67,7 @@ class BatchSession:
                 config["stream_above_s"],
                 pool.only,
                 pool.force,
+                progress.planning(len(tracks), console),
             )
             reports.write_map(tracks, config["output"]["layout"], folder)
             console.print(_greeting(planned, tracks), highlight=False)

@@ -10,6 +10,7 @@ This is the only package that imports mlflow, and always late, since that alone 
     model           a pipeline as a model that can be served
     system          CPU, memory and GPU while a run goes
     run             one run being recorded; where its store is lost, the rest goes to a local one
+    beside          calls made in a thread beside the work, and how long one may take
     labels          names and values as a store takes them
     client          clients of mlflow: quiet, with short timeouts, errors in the user's words
     checks          whether a store can be used, judged by looking

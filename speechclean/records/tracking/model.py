@@ -1,6 +1,6 @@
 """A packed pipeline as an MLflow pyfunc model.
 
-`mlflow models serve` answers a base64 sound with the base64 cleaned wav.
+`mlflow models serve` answers a base64 sound with the base64 cleaned wav, or with the error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from speechclean.system.secrets import masked
 #: The model as code: nothing of it is pickled. It stands on the copy of this package that travels
 #: with it.
 _CODE = """\
-import base64
 from pathlib import Path
 
 from mlflow.models import set_model
@@ -36,8 +35,7 @@ class SpeechCleaner(PythonModel):
         self.cleaner = Cleaner(Path(context.artifacts["pipeline"]))
 
     def predict(self, context, model_input, params=None):
-        sounds = (base64.b64decode(text, validate=True) for text in model_input["wav"])
-        return [{"wav": base64.b64encode(self.cleaner(sound)).decode()} for sound in sounds]
+        return [self.cleaner.answer(text) for text in model_input["wav"]]
 
 
 set_model(SpeechCleaner())
@@ -59,14 +57,17 @@ def saved_model(pipeline: Path) -> Iterator[Path]:
         code.write_text(_CODE)
         made = Path(scratch) / "model"
         package = _package(Path(scratch))
-        schema = Schema([ColSpec("string", "wav")])
+        asked = Schema([ColSpec("string", "wav")])
+        answered = Schema(
+            [ColSpec("string", "wav", required=False), ColSpec("string", "error", required=False)]
+        )
         mlflow.pyfunc.save_model(
             made,
             python_model=str(code),
             artifacts={"pipeline": str(pipeline)},
             code_paths=[str(path) for path in (package, *_denoiser())],
             pip_requirements=_requirements(),
-            signature=ModelSignature(schema, schema),
+            signature=ModelSignature(asked, answered),
         )
         yield made
 

@@ -19,6 +19,7 @@ from speechclean.system.plain_text import one_line
 
 from .address import RecordError, Store, TrackingError
 from .client import connected, experiment_of, explained
+from .run import FAILURE_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -141,6 +142,9 @@ def _upload(source: MlflowClient, run: Any, client: MlflowClient, store: Store) 
                 client.log_artifacts(run_id, str(path), artifact.path)
             else:
                 client.log_artifact(run_id, str(path))
+    # What the run's own end says counts, not what was taken for its end while the store was lost.
+    if FAILURE_TAG not in described and FAILURE_TAG in client.get_run(run_id).data.tags:
+        client.delete_tag(run_id, FAILURE_TAG)
     # Last, so that a run is never seen as ended before it is whole.
     client.set_terminated(run_id, run.info.status, run.info.end_time)
     return run_id

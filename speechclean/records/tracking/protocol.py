@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from speechclean.system.signals import signals_as_exit
 
-from .run import NoRun, Run
+from .run import Run
 
 
 class Tracker(Protocol):
@@ -32,6 +33,31 @@ class Tracker(Protocol):
         self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None
     ) -> AbstractContextManager[Run]:
         """Record a run for the length of a block; `continues` is the id of one that goes on."""
+
+
+@dataclass
+class NoRun:
+    """Takes everything and keeps nothing."""
+
+    id: str | None = None
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """Forget it."""
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Forget it."""
+
+    def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None:
+        """Forget it."""
+
+    def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
+        """Forget it."""
+
+    def file(self, path: Path, folder: str = "") -> None:
+        """Forget it."""
+
+    def folder(self, path: Path, folder: str = "") -> None:
+        """Forget it."""
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,10 @@ class Record:
 
     def artifacts(self, folder: str = "") -> set[str]:
         """Paths of the files (and folders) of the run in a folder."""
-        return self._listed.setdefault(
-            folder, {each.path for each in self._client.list_artifacts(self.id, folder or None)}
-        )
+        if folder not in self._listed:  # a request on a server
+            listed = self._client.list_artifacts(self.id, folder or None)
+            self._listed[folder] = {each.path for each in listed}
+        return self._listed[folder]
 
     @cached_property
     def _listed(self) -> dict[str, set[str]]:

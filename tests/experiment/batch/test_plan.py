@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from speechclean.audio.sound_files import save
+from speechclean.audio.waveform import AudioError
 from speechclean.experiment.batch import record
 from speechclean.experiment.batch.plan import Identity, Plan, plan
+from speechclean.experiment.batch.progress import planning
 from speechclean.experiment.batch.task import Entry, Input
 from speechclean.records import provenance
 from speechclean.records.file_result import FileResult, Status
@@ -54,6 +60,36 @@ def planned(tmp_path: Path, tracks: list[Track], entries: dict[str, Entry], **ot
 
 def todo(found: Plan) -> set[str]:
     return {task.alias for task in found.todo}
+
+
+def test_an_interruption_does_not_wait_for_all_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracks = [Track(str(number), tmp_path / f"{number}.wav") for number in range(3000)]
+    seen: list[Path] = []
+
+    def probed(path: Path) -> None:
+        seen.append(path)
+        if len(seen) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        raise AudioError("no sound")
+
+    monkeypatch.setattr("speechclean.experiment.batch.plan.probe", probed)
+    with pytest.raises(KeyboardInterrupt):
+        planned(tmp_path, tracks, {})
+    assert len(seen) < 1000
+
+
+def test_it_is_said_how_far_a_long_planning_is(tmp_path: Path) -> None:
+    tracks = [Track(str(number), tmp_path / f"{number}.wav") for number in range(1200)]
+    said: list[int] = []
+    assert len(planned(tmp_path, tracks, {}, looked_at=said.append).todo) == 1200
+    assert said == [500, 1000, 1200]
+    console = Console(file=io.StringIO())
+    planning(1200, console, every_s=0)(500)
+    planning(1200, console, every_s=60)(1000)
+    assert console.file.getvalue() == "planning: 500 of 1,200 files\n"  # type: ignore[attr-defined]
 
 
 def test_finished_files_are_kept(tmp_path: Path) -> None:

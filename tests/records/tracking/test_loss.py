@@ -113,6 +113,28 @@ def test_a_server_killed_in_the_middle(
         }
 
 
+@pytest.mark.usefixtures("here")
+def test_a_run_that_was_completed_later_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While its store was lost, its process was taken for dead."""
+    tracker = MlflowTracker("sqlite:///store.db", required=False, system_metrics_s=0)
+
+    def lost(*_: Any, **__: Any) -> None:
+        raise ConnectionError("no route")
+
+    client = tracker._opened[0]
+    with monkeypatch.context() as patched, tracker.run("victim") as run:
+        patched.setattr(client, "log_batch", lost)
+        run.metrics({"m": 1.0})
+    assert run.id
+    tracker.prepare()
+    assert "its process ended" in client.get_run(run.id).data.tags["failure"]
+    (uploaded,) = pending.sync()
+    assert uploaded.run_id == run.id
+    kept = client.get_run(run.id)
+    assert (kept.info.status, kept.data.metrics) == ("FINISHED", {"m": 1.0})
+    assert "failure" not in kept.data.tags
+
+
 def test_a_pending_run_whose_password_is_not_written_down_asks_for_it(here: Path) -> None:
     down = MlflowTracker(
         "postgresql://me:hunter2horse@127.0.0.1:9/db",

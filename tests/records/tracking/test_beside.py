@@ -106,7 +106,7 @@ def test_a_large_file_is_given_the_time_that_it_takes(tmp_path: Path) -> None:
         file.truncate(600 * beside.SLOWEST)
     taken: list[beside.Call] = []
     recorded = stored((Client(), Client()))
-    recorded._writer.put = taken.append  # type: ignore[method-assign]
+    recorded._writer.put = taken.append  # type: ignore[method-assign, assignment]
     recorded.file(large)
     assert taken[0].patience_s == beside.PATIENCE_S + 600
 

@@ -75,7 +75,7 @@ def payload(path: Path) -> Payload | None:
             return None
         whole = _number(file, form.size, form.order) if form.size == 4 else 0
         long = 0
-        for name, start, length in _chunks(file, form, form.first):
+        for name, start, length in _chunks(file, form, form.first, size):
             if magic == b"RF64" and name == b"ds64":
                 file.seek(start + 8)
                 long = _number(file, 8, "little")
@@ -103,17 +103,17 @@ def _judged(found: Payload, whole: int, size: int, file: BinaryIO, form: _Form) 
 
 def _only_chunks(file: BinaryIO, form: _Form, at: int, size: int) -> bool:
     """Whether nothing but whole chunks with names follows."""
-    for name, start, length in _chunks(file, form, at):
+    for name, start, length in _chunks(file, form, at, size):
         if not name.isalnum() and not name.strip().isalnum():
             return False
         at = start + length + length % form.align
     return at in (size, size + 1)
 
 
-def _chunks(file: BinaryIO, form: _Form, at: int) -> Iterator[tuple[bytes, int, int]]:
-    """Names, starts and lengths of the chunks from a byte on."""
+def _chunks(file: BinaryIO, form: _Form, at: int, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Names, starts and lengths of the chunks from a byte on, in a file of a size in bytes."""
     head = form.name + form.size
-    while True:
+    while at < size:  # a length of 64 bits leads to where nothing can be looked for
         file.seek(at)
         if len(file.read(head)) < head:
             return

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from speechclean.audio.stream import LongAudio
+from speechclean.cli import clean
+from speechclean.cli.commands import COMMANDS
+from speechclean.cli.run import SHORT
+from speechclean.experiment.config.compose import composed
 from speechclean.stages.types import Separation, Track
 from tests.conftest import noise
 from tests.support.paths import ROOT
 from tests.test_architecture import ROOMS
 
 PAGE = ROOT / "docs" / "architecture.md"
-WRITTEN = [ROOT / "README.md", PAGE, *(ROOT / "tests").rglob("*.md")]
+#: What users read.
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+WRITTEN = [*PAGES, *(ROOT / "tests").rglob("*.md")]
 WRITTEN.append(ROOT / "speechclean" / "assets" / "models" / "MODEL_CARD.md")
 WRITTEN += (ROOT / "experiments").rglob("*.md")
 #: A path from the top of the checkout that is not a pattern.
@@ -40,6 +49,51 @@ def test_every_place_that_is_named_is_there(path: Path) -> None:
     named = set(PLACE.findall(path.read_text())) - EXAMPLES.keys() - ELSEWHERE
     missing = [one for one in named if not any((top / one).exists() for top in (ROOT, path.parent))]
     assert not missing
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_links_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#]+)", path.read_text())
+    assert not [link for link in links if not (path.parent / link).exists()]
+
+
+def test_the_front_page_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 140
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Every command line of speechclean's on the pages: where it stands, and its words."""
+    for path in PAGES:
+        for block in re.findall(r"```sh\n(.*?)```", path.read_text(), re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                if words[:2] == ["python", "-m"] and words[2].startswith("speechclean"):
+                    words = words[2].split(".")[:2] + words[3:]
+                if words and words[0] == "speechclean":
+                    yield f"{path.stem}: {line}", [word for word in words[1:] if word != "..."]
+
+
+@pytest.mark.parametrize(("line", "words"), list(commands()), ids=lambda one: str(one)[:60])
+def test_every_command_is_one(line: str, words: list[str]) -> None:
+    """Sub-commands exist, and overrides compose; whether files are there is not looked at."""
+    if words and words[0] == "clean":
+        settings = [word for word in words if "=" in word]
+        clean.command_line().parse_args([word for word in words[1:] if word not in settings])
+    elif words and "=" not in words[0] and not words[0].startswith("-"):
+        assert words[0] in {*COMMANDS, "batches"}, line
+        return
+    else:
+        settings = [SHORT.get(word, word) for word in words if "=" in word or word in SHORT]
+    first = []
+    for override in OverridesParser.create().parse_overrides(settings):
+        value = (
+            next(override.sweep_string_iterator())
+            if override.is_discrete_sweep()
+            else override.get_value_element_as_str()
+        )
+        first.append(f"{override.get_key_element()}={value}")
+    if "experiment=my_preset" not in first:
+        composed(first, with_hydra=True)
 
 
 def test_the_rooms_are_those_of_the_code() -> None:

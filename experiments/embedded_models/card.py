@@ -16,7 +16,7 @@ from experiments.texts import fill
 
 HERE = Path(__file__).parent
 MODELS = HERE.parents[1] / "speechclean" / "assets" / "models"
-TEXTS = (HERE / "README.md", MODELS / "MODEL_CARD.md", HERE.parents[1] / "README.md")
+TEXTS = (HERE / "README.md", MODELS / "MODEL_CARD.md")
 
 
 def curves() -> str:

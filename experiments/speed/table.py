@@ -1,4 +1,4 @@
-"""Put the tables of results/ into this study's README and into the project's.
+"""Put the tables of results/ into this study's README and into docs/speed.md.
 
 python -m experiments.speed.table
 """
@@ -31,7 +31,7 @@ def clips() -> str:
 
 def main() -> None:
     contents = {path.name: path.read_text() for path in RESULTS.glob("*.md")} | {"clips": clips()}
-    for path in (RESULTS.parent / "README.md", RESULTS.parents[2] / "README.md"):
+    for path in (RESULTS.parent / "README.md", RESULTS.parents[2] / "docs" / "speed.md"):
         fill(path, contents)
         print(f"{path} written")
 

@@ -6,11 +6,14 @@ speechclean run overlap=0.5          the same as speechclean overlap=0.5
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
-from .endings import quiet_on_closed_pipe
+from .endings import fail, quiet_on_closed_pipe
 
 #: Commands, and the modules that have their `main`.
 COMMANDS = {
@@ -27,6 +30,41 @@ COMMANDS = {
 }
 
 
+#: Hydra's own options.
+_FLAGS = {
+    *("-h", "--help", "--hydra-help", "--version", "-c", "--cfg", "--resolve", "-p", "--package"),
+    *("-r", "--run", "-m", "--multirun", "-cp", "--config-path", "-cn", "--config-name"),
+    *("-cd", "--config-dir", "-sc", "--shell-completion", "--experimental-rerun", "-i", "--info"),
+}
+
+
+def misspelled(words: Sequence[str]) -> str:
+    """What is wrong with a command's name, or with a key that is typed as an option; "" if nothing.
+
+    >>> misspelled(["wights", "list"])[:58]
+    'wights: there is no such command; did you mean weights? Th'
+    >>> misspelled(["--experiment", "fast"])
+    '--experiment: there is no such option; keys have no dashes: experiment=fast'
+    """
+    first = words[0] if words else ""
+    if first in COMMANDS:
+        return ""
+    if first and "=" not in first and not first.startswith(("-", "~", "+")):
+        if Path(first).exists():
+            return f"{first}: no command was given; did you mean speechclean clean {first} -o …?"
+        near = difflib.get_close_matches(first, COMMANDS, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"{first}: there is no such command; {hint}There are {', '.join(COMMANDS)}"
+    if {"-m", "--multirun"} & set(words) and any(w.startswith(("--cfg", "-c=")) for w in words):
+        return "--cfg shows the config of a single run; leave out -m"
+    for word, following in zip(words, [*words[1:], "…"], strict=True):
+        key, equals, value = word.partition("=")
+        if key.startswith("-") and key not in (*_FLAGS, "--force"):
+            meant = f"{key.lstrip('-')}={value if equals else following}"
+            return f"{key}: there is no such option; keys have no dashes: {meant}"
+    return ""
+
+
 @quiet_on_closed_pipe
 def main() -> None:
     """Entry point; the exit status is that of the command."""
@@ -34,6 +72,8 @@ def main() -> None:
     if words == ["--version"]:
         print(f"speechclean {version('speechclean')}")
         return
+    if problem := misspelled(words):
+        fail(problem)
     name = words[0] if words and words[0] in COMMANDS else None
     if name:
         del sys.argv[1]

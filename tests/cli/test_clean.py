@@ -112,3 +112,31 @@ def test_sub_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         with pytest.raises(SystemExit):
             commands.main()
         assert "Exit status" in capsys.readouterr().out, name
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("wights", "list"), "did you mean weights"),
+        (("in/a.wav",), "speechclean clean in/a.wav -o"),
+        (("--experiment", "fast"), "experiment=fast"),
+        (("--overlap=0.5",), "overlap=0.5"),
+        (("-m", "sweep=optuna", "--cfg", "job"), "leave out -m"),
+        (("tracking=none", "overlap"), "overlap: is no key=value"),
+        (("fusion=max",), "did you mean max_mask"),
+    ],
+)
+def test_what_a_new_user_mistypes(
+    inputs: Path,
+    words: tuple[str, ...],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = sorted(inputs.rglob("*"))
+    monkeypatch.setattr(sys, "argv", ["speechclean", *words])
+    with pytest.raises(SystemExit) as end:
+        commands.main()
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
+    assert sorted(inputs.rglob("*")) == before

@@ -130,6 +130,8 @@ def _one_by_one(overrides: list[str], sweeping: bool = False) -> list[str]:
 def _in_plain_words(override: str, error: Exception, good: list[str]) -> str:
     """Hydra's message in one line, with the nearest name that exists."""
     text = str(error)
+    if "=" not in override:
+        return f"{override}: is no key=value; `speechclean --help` shows what may be said"
     if choice := re.search(r"Could not (?:find|load) '([^']+)'", text):
         group, _, name = choice.group(1).rpartition("/")
         options = sorted(path.stem for path in Path(conf_dir(), group).glob("*.yaml"))
@@ -142,7 +144,13 @@ def _in_plain_words(override: str, error: Exception, good: list[str]) -> str:
 
 
 def _nearest(name: str, options: list[str]) -> str:
-    close = difflib.get_close_matches(name, options, 1)
+    """A question for the name that was meant.
+
+    >>> _nearest("max", ["mean_mask", "max_mask"]), _nearest("x", ["mean_mask"])
+    ('; did you mean max_mask?', '')
+    """
+    begun = [option for option in options if re.split("[_.]", option)[0] == name]
+    close = begun if len(begun) == 1 else difflib.get_close_matches(name, options, 1)
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -112,9 +112,9 @@ class MlflowTracker:
     def run(
         self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None
     ) -> Iterator[Run]:
-        """Record a run: FINISHED after the block, FAILED on whatever is raised in it.
+        """Record a run: FINISHED after the block, KILLED on Ctrl-C, FAILED on whatever else is raised.
 
-        SIGTERM and Ctrl-C count as raised. `continues` is the id of an ended run that goes on, if
+        So is SIGTERM. `continues` is the id of an ended run that goes on, if
         the store has it; else a new one begins. If the store is lost on the way, the block is not
         disturbed, and `TrackingError` is raised after it.
         """
@@ -140,8 +140,9 @@ class MlflowTracker:
                 run.end("FINISHED")
             except BaseException as error:
                 well = isinstance(error, SystemExit) and error.code in (None, 0)
+                ended = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
                 run.end(
-                    "FINISHED" if well else "FAILED",
+                    "FINISHED" if well else ended,
                     None if well else f"{type(error).__name__}: {error}",
                 )
                 raise

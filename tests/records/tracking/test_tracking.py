@@ -160,7 +160,7 @@ def test_names_that_become_one_are_refused(tracker: MlflowTracker) -> None:
     ("error", "end"),
     [
         (ValueError("no such model"), "FAILED"),
-        (KeyboardInterrupt(), "FAILED"),
+        (KeyboardInterrupt(), "KILLED"),
         (SystemExit(2), "FAILED"),
         (SystemExit("a reason"), "FAILED"),
         (SystemExit(0), "FINISHED"),
@@ -174,8 +174,8 @@ def test_a_run_ends_as_its_block_ended(
         raise error
     kept = record(client, run)
     assert kept.info.status == end
-    assert ("failure" in kept.data.tags) == (end == "FAILED")
-    if end == "FAILED":
+    assert ("failure" in kept.data.tags) == (end != "FINISHED")
+    if end != "FINISHED":
         assert kept.data.tags["failure"].startswith(type(error).__name__)
 
 

@@ -112,9 +112,9 @@ class MlflowTracker:
     def run(
         self, name: str, tags: Mapping[str, str] | None = None, continues: str | None = None
     ) -> Iterator[Run]:
-        """Record a run: FINISHED after the block, KILLED on Ctrl-C, FAILED on whatever else is raised.
+        """Record a run: FINISHED after the block, KILLED on Ctrl-C, else FAILED.
 
-        So is SIGTERM. `continues` is the id of an ended run that goes on, if
+        SIGTERM counts as raised. `continues` is the id of an ended run that goes on, if
         the store has it; else a new one begins. If the store is lost on the way, the block is not
         disturbed, and `TrackingError` is raised after it.
         """

@@ -2,6 +2,7 @@
 
 loudness      LUFS and true peak
 edges         context beyond the ends of a sound, for networks
+dc_offset     a constant under the sound
 stft          STFT pair, ratio mask, apply mask: pure functions
 stream        sounds too long for memory, read forward in chunks
 sound_files   probe, load and save: how everybody else comes to sound files

@@ -7,7 +7,7 @@ windows that may overlap.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from . import sound_files
+from .dc_offset import significant_of
 
 #: Length of what is read at once, in samples per channel.
 CHUNK = 1 << 18
@@ -28,6 +29,7 @@ class LongAudio:
     """A sound on the disk: a sound file, or with `raw` the float32 frames that a stage left.
 
     Shape: every chunk is float32 `[channels, samples]`; `sample_rate` in Hz, `samples` per channel.
+    `offset` `[channels, 1]` is taken off all that is read.
     """
 
     path: Path
@@ -35,6 +37,7 @@ class LongAudio:
     channels: int
     samples: int
     raw: bool = False
+    offset: Tensor | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, path: Path, most_gb: float | None = None) -> LongAudio:
@@ -52,7 +55,14 @@ class LongAudio:
         """
         if self.raw:
             return self._raw_chunks()
-        return sound_files.read_chunks(self.path, self.samples, CHUNK)
+        chunks = sound_files.read_chunks(self.path, self.samples, CHUNK)
+        return chunks if self.offset is None else (chunk - self.offset for chunk in chunks)
+
+    def centred(self, above: float | None) -> LongAudio:
+        """Itself without the offset of its channels, if one is above a limit (`dc_offset`)."""
+        if above is None:
+            return self
+        return replace(self, offset=significant_of(self.chunks(), self.sample_rate, above))
 
     def at_rate(self, sample_rate: int) -> Chunks:
         """The same, resampled by soxr as `waveform.resample` does it."""
@@ -68,7 +78,8 @@ class LongAudio:
                 offset=4 * start * self.channels,
             )
             return torch.from_numpy(frames.reshape(-1, self.channels).T.copy())
-        return sound_files.read_part(self.path, start, min(end, self.samples))
+        part = sound_files.read_part(self.path, start, min(end, self.samples))
+        return part if self.offset is None else part - self.offset
 
     def _raw_chunks(self) -> Chunks:
         for start in range(0, self.samples, CHUNK):

@@ -59,10 +59,28 @@ class Audio:
         return Audio(waveform, self.sample_rate)
 
     def mono(self) -> Audio:
-        """The mean of the channels: `[1, samples]`."""
-        return (
-            self if self.channels == 1 else self.with_waveform(self.waveform.mean(0, keepdim=True))
-        )
+        """The mean of the channels, or the loudest where the mean cancels: `[1, samples]`."""
+        return self.channel(self.loudest_if_cancelling())
+
+    def channel(self, index: int | None) -> Audio:
+        """One channel, or the mean of all: `[1, samples]`."""
+        if self.channels == 1:
+            return self
+        if index is None:
+            return self.with_waveform(self.waveform.mean(0, keepdim=True))
+        return self.with_waveform(self.waveform[index : index + 1])
+
+    def loudest_if_cancelling(self) -> int | None:
+        """The loudest channel where channels cancel one another, as in antiphase stereo, else None.
+
+        They do where their mean has less than two thirds of the power that it has of channels that
+        know nothing of each other: of stereo, where the side has twice the power of the mid.
+        """
+        if self.channels == 1 or not self.samples:
+            return None
+        power = self.waveform.double().square().mean(-1)
+        mean = self.waveform.double().mean(0).square().mean()
+        return int(power.argmax()) if 3 * self.channels * mean < 2 * power.mean() else None
 
 
 def resample(audio: Audio, sample_rate: int, samples: int | None = None) -> Audio:

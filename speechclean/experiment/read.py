@@ -24,13 +24,12 @@ def read(
     try:
         info = probe(path)
         most = int(stream_above_s * min(info.sample_rate * info.channels, WIDEST))
-        if info.samples * info.channels <= most:  # by its header, which may be wrong
+        allowed = most if max_decoded_gb is None else min(most, int(max_decoded_gb * 1e9 / 4))
+        if info.samples * info.channels <= allowed:  # by its header, which may be wrong
             with suppress(TooLongError):
-                return load(path, most), ""
+                return load(path, allowed), ""
         sound = LongAudio.of(path, max_decoded_gb)
-        if sound.samples * sound.channels <= most:
-            return load(path), ""
-        return sound, ""
+        return (load(path) if sound.samples * sound.channels <= most else sound), ""
     except AudioError as error:
         return None, str(error)
     except Exception as error:  # noqa: BLE001 (whatever it is, it is this file's failure)

@@ -101,6 +101,7 @@ NAMES = ("separators.*.name", "enhancement.model", "metrics.*.model")
 LATER: Mapping[str, Any] = {
     "fusion.exponent": 2.0,
     "edge_context_s": 0.0,
+    "dc_offset_above": None,
     "separators.*.edge_context_s": 0.0,
     "enhancement.edge_context_s": 0.0,
     "postprocess.loudness.ceiling_always": False,

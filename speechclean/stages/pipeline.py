@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from speechclean.audio.dc_offset import significant
 from speechclean.audio.waveform import Audio
 from speechclean.networks.cache import Cache, NoCache
 from speechclean.system import parallel
@@ -22,7 +23,9 @@ from .types import Clock, Fusion, Reusing, Separation, Separator, Stage, Stems, 
 class Pipeline:
     """What a config composes: mixtures in, `Separation`s of the same rate, channels and length out.
 
-    `cache` holds what networks have answered before; what it does not hold is computed.
+    `cache` holds what networks have answered before; what it does not hold is computed. A constant
+    offset of a channel above `dc_offset_above` (of full scale) is no part of what the stages hear,
+    nor of the speech: it stays with the residual.
     """
 
     separators: Mapping[str, Separator]
@@ -31,6 +34,7 @@ class Pipeline:
     postprocess: Mapping[str, Stage]
     device: torch.device
     cache: Cache = field(default_factory=NoCache)
+    dc_offset_above: float | None = None
 
     def __call__(
         self,
@@ -43,6 +47,7 @@ class Pipeline:
         `watch` is called with what each stage made.
         """
         mixtures = [mixture.with_waveform(mixture.waveform.to(self.device)) for mixture in mixtures]
+        whole, mixtures = mixtures, [self._centred(mixture) for mixture in mixtures]
         answers: dict[str, list[Stems]] = {}
         for name, separator in self.separators.items():
             with clock(f"separators.{name}"):
@@ -56,10 +61,16 @@ class Pipeline:
 
         def finish(index: int) -> Separation:
             stems = {name: one[index] for name, one in answers.items()}
-            return self._finish(mixtures[index], stems, clock, partial(watch, index))
+            done = self._finish(mixtures[index], stems, clock, partial(watch, index))
+            return done.of(whole[index]).cpu()
 
         on_cpu = self.device.type == "cpu"
         return [done for _, done in parallel.ordered(finish, range(len(mixtures)), parallel=on_cpu)]
+
+    def _centred(self, mixture: Audio) -> Audio:
+        """A mixture without its offset; the same one where that is none."""
+        offset = significant(mixture.waveform, mixture.sample_rate, self.dc_offset_above)
+        return mixture if offset is None else mixture.with_waveform(mixture.waveform - offset)
 
     def _finish(
         self,
@@ -75,7 +86,7 @@ class Pipeline:
             with clock(name):
                 separation = self._reusing(stage)(separation)
             watch(name, separation.speech.waveform)
-        return separation.cpu()
+        return separation
 
     def _reusing(self, stage: Callable[..., Any]) -> Callable[..., Any]:
         return stage.reusing(self.cache) if isinstance(stage, Reusing) else stage

@@ -53,6 +53,7 @@ def clean_long(
     Raises `ValueError` where loudness is not the last stage: what follows it would need the whole
     file once more.
     """
+    whole, mixture = mixture, mixture.centred(pipeline.dc_offset_above)
     stages = list(pipeline.postprocess.items())
     if any(isinstance(stage, Loudness) for _, stage in stages[:-1]):
         raise ValueError(
@@ -76,7 +77,7 @@ def clean_long(
         f"{name}_cleaned": None if level is None else level + gain_db
         for name, level in zip(LEVELS, of_speech, strict=True)
     }
-    return LongSeparation(mixture, speech, 10 ** (gain_db / 20), levels, energies)
+    return LongSeparation(whole, speech, 10 ** (gain_db / 20), levels, energies)
 
 
 def _fuse(
@@ -115,7 +116,8 @@ def _fuse(
             separation = pipeline.fusion(on_device, stems)
             speech, masked = separation.speech.waveform.cpu(), separation.masked.waveform.cpu()
         # Loudness in memory has the mask alone to tell what was fused.
-        for waveform, meter in ((heard.waveform, meters[0]), (masked, meters[1])):
+        as_it_was = heard.waveform if mixture.offset is None else heard.waveform + mixture.offset
+        for waveform, meter in ((as_it_was, meters[0]), (masked, meters[1])):
             meter.feed(block.inner(waveform))
         watch("fusion", block.inner(speech))
         writer.write(block.inner(speech))

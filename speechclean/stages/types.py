@@ -107,6 +107,10 @@ class Separation:
         """Another speech estimate `[channels, samples]` for the same mixture and mask."""
         return replace(self, speech=self.mixture.with_waveform(waveform))
 
+    def of(self, mixture: Audio) -> Separation:
+        """The same speech, as what was found in another mixture."""
+        return replace(self, mixture=mixture)
+
     def before(self) -> Separation:
         """The state before cleaning, in which the mixture is the speech: for metrics."""
         return replace(self, speech=self.mixture, gain=1.0)

@@ -130,3 +130,17 @@ def test_resampling_keeps_what_fits_and_kills_what_does_not() -> None:
     assert low.samples == 16000
     middle = slice(2000, 14000)
     assert level_db(low.waveform[:, middle] - tone(1000, 1.0, 16000).waveform[:, middle]) < -100
+
+
+def test_channels_that_cancel_are_heard_by_the_loudest_others_by_their_mean() -> None:
+    voice, music = tone(440).waveform, noise(1.0, level=0.2).waveform
+    sounds = {
+        "antiphase": (torch.cat([voice, -0.9 * voice]), voice),
+        "antiphase music": (torch.cat([voice - 3 * music, voice + 4 * music]), voice + 4 * music),
+        "one side": (torch.cat([voice, 0 * voice]), voice / 2),
+        "both": (torch.cat([voice, voice]), voice),
+        "strangers": (noise(channels=8).waveform, noise(channels=8).waveform.mean(0, keepdim=True)),
+        "silence": (torch.zeros(2, 100), torch.zeros(1, 100)),
+    }
+    for name, (waveform, expected) in sounds.items():
+        assert torch.allclose(Audio(waveform, 24000).mono().waveform, expected), name

@@ -67,6 +67,7 @@ class Config:
     shifts: int = 1
     overlap: float = 0.25
     edge_context_s: float = 0.0
+    dc_offset_above: float | None = None
     seed: int = 0
     device: str = "auto"
     batch_size: int | None = None

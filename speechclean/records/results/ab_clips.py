@@ -24,6 +24,7 @@ from speechclean.stages.types import Separation
 #: Linear peaks: the mixture's, and the highest that any snippet may reach (its reconstruction
 #: between samples is higher).
 MIXTURE_PEAK, HIGHEST_PEAK = 10 ** (-3 / 20), 10 ** (-1 / 20)
+HIGHEST_GAIN = 1e6
 #: Length of the fades, without which a cut clicks.
 FADE_S = 0.01
 #: Nobody hears more than this rate holds, and neither flac nor every browser takes higher ones.
@@ -79,7 +80,7 @@ def _for_ears(audio: Audio) -> Audio:
 
 
 def _common_gain(mixture: Tensor, cleaned: Tensor, residual: Tensor) -> float:
-    """One linear gain for all three; 1 for silence."""
+    """One linear gain for all three; 1 for silence, and no more than 120 dB for what is nearly."""
     peaks = [
         float(waveform.abs().max()) if waveform.numel() else 0.0
         for waveform in (mixture, cleaned, residual)
@@ -87,7 +88,7 @@ def _common_gain(mixture: Tensor, cleaned: Tensor, residual: Tensor) -> float:
     limits = [MIXTURE_PEAK / peaks[0] if peaks[0] else 1.0] + [
         HIGHEST_PEAK / peak for peak in peaks[1:] if peak
     ]
-    return min(limits)
+    return min([*limits, HIGHEST_GAIN])
 
 
 def _faded(audio: Audio) -> Tensor:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from speechclean.stages.types import Separation, Track
 
-from .reference import aligned_reference
+from .reference import aligned_reference, in_mono
 from .stoi import stoi
 
 
@@ -26,8 +26,7 @@ class Estoi:
     def __call__(self, separation: Separation, track: Track) -> float | None:
         """The value, about 0 to 1."""
         reference = aligned_reference(separation, track)
-        return (
-            None
-            if reference is None
-            else stoi(separation.speech.mono(), reference.mono(), extended=True)
-        )
+        if reference is None:
+            return None
+        clean, judged = in_mono(reference, separation.speech)
+        return stoi(judged, clean, extended=True)

@@ -11,7 +11,7 @@ import numpy as np
 from speechclean.audio.waveform import resample
 from speechclean.stages.types import Separation, Track
 
-from .reference import aligned_reference
+from .reference import aligned_reference, in_mono
 
 #: Wideband PESQ is defined at this rate.
 RATE = 16000
@@ -54,8 +54,8 @@ class Pesq:
         import pesq
 
         sides = [
-            resample(audio.mono(), RATE).waveform[0].detach().cpu().numpy()
-            for audio in (reference, separation.speech)
+            resample(audio, RATE).waveform[0].detach().cpu().numpy()
+            for audio in in_mono(reference, separation.speech)
         ]
         if len(sides[0]) < RATE // 4:
             return None

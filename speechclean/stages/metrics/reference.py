@@ -51,6 +51,18 @@ def aligned_reference(separation: Separation, track: Track) -> Audio | None:
     )
 
 
+def in_mono(reference: Audio, speech: Audio) -> tuple[Audio, Audio]:
+    """An aligned reference and the speech that is judged by it, both mixed down in one way.
+
+    Where the reference's channels cancel one another, both are that one's loudest channel; where
+    they are all the same, what the speech needs is right for both.
+    """
+    channel = reference.loudest_if_cancelling()
+    if channel is None and bool((reference.waveform == reference.waveform[:1]).all()):
+        channel = speech.loudest_if_cancelling()
+    return reference.channel(channel), speech.channel(channel)
+
+
 def is_silent(audio: Audio) -> bool:
     """Whether nothing but a constant is there, to the last bit of 24-bit audio."""
     centred = audio.waveform.double() - audio.waveform.double().mean(-1, keepdim=True)

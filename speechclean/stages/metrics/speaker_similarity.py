@@ -15,7 +15,7 @@ from speechclean.networks.weights import published_file
 from speechclean.stages.types import Separation, Track
 from speechclean.system.device import torch_device
 
-from .reference import aligned_reference
+from .reference import aligned_reference, in_mono
 from .speaker_encoder import RATE, load
 
 #: The encoder hears how loud a voice is; this is the level that quiet ones were trained at.
@@ -66,8 +66,8 @@ class SpeakerSimilarity:
             return None
         device = torch_device(self.device)
         clean, judged = (
-            resample(audio.mono(), RATE).waveform[0].detach().to(device)
-            for audio in (reference, separation.speech)
+            resample(audio, RATE).waveform[0].detach().to(device)
+            for audio in in_mono(reference, separation.speech)
         )
         speaks = speech_of(clean)
         clean, judged = clean[speaks], judged[speaks]

@@ -12,7 +12,7 @@ from speechclean.audio.waveform import Audio
 from speechclean.stages.types import Separation, Track
 from speechclean.system.borrowed import with_globals
 
-from .reference import aligned_reference
+from .reference import aligned_reference, in_mono
 
 #: What pystoi answers where it finds fewer than 30 frames of active speech.
 TOO_SHORT = 1e-5
@@ -25,7 +25,7 @@ class Stoi:
     By pystoi; `extended` for ESTOI (Jensen & Taal, IEEE/ACM TASLP 2016), which is the better judge
     where the disturbance comes and goes, as music does.
 
-    About 0 (nothing understood) to 1. Channels are averaged to mono first, which is what a
+    About 0 (nothing understood) to 1. Channels are mixed down to mono first, which is what a
     listener's transcript is about. None without a reference, with a silent one, or with less active
     speech than one analysis segment of 30 frames (0.4 s); pystoi would say 1e-5 there. A silent
     estimate reads 0.
@@ -43,7 +43,8 @@ class Stoi:
         reference = aligned_reference(separation, track)
         if reference is None:
             return None
-        return stoi(separation.speech.mono(), reference.mono(), self.extended)
+        clean, judged = in_mono(reference, separation.speech)
+        return stoi(judged, clean, self.extended)
 
 
 def stoi(estimate: Audio, reference: Audio, extended: bool = False) -> float | None:

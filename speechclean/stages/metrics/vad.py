@@ -32,7 +32,7 @@ _memo: Memo[list[tuple[float, float]]] = Memo()
 def speech_segments(audio: Audio, threshold: float = 0.5) -> list[tuple[float, float]]:
     """Stretches of speech as (start, end) in seconds, in order, without overlap.
 
-    Channels are averaged, the rate is free.
+    Channels are mixed down (`Audio.mono`), the rate is free.
 
     `threshold` is silero's speech probability in 0..1. No padding is added around the stretches.
     """

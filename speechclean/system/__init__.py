@@ -12,5 +12,6 @@ secrets        passwords in addresses, masked in whatever is shown or kept
 plain_text     what others wrote, without what a terminal would obey
 atomic_files   atomic writes, and reading them back
 writable       whether a folder can be written, judged by looking alone
+paths          paths as users write them, and a home for those who have none
 resources      the package's own files
 """

@@ -100,13 +100,15 @@ def test_a_folder_is_kept_before_it_may_go(clients: tuple[Client, Client], tmp_p
     assert clients[0].kept == [("there", ["a"])]
 
 
-def test_a_large_file_is_given_the_time_that_it_takes(tmp_path: Path) -> None:
+def test_a_large_file_is_given_the_time_that_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     large = tmp_path / "large.wav"
     with large.open("wb") as file:
         file.truncate(600 * beside.SLOWEST)
     taken: list[beside.Call] = []
     recorded = stored((Client(), Client()))
-    recorded._writer.put = taken.append  # type: ignore[method-assign]
+    monkeypatch.setattr(recorded._writer, "put", taken.append)
     recorded.file(large)
     assert taken[0].patience_s == beside.PATIENCE_S + 600
 

@@ -52,8 +52,7 @@ def safe(name: str) -> str:
     if len(name.encode()) <= MAX_BYTES:
         return name or "unnamed"
     # Long names often differ at the end only: a hash of the whole keeps them apart.
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return name.encode()[: MAX_BYTES - 9].decode(errors="ignore") + "~" + digest
+    return name.encode()[: MAX_BYTES - 9].decode(errors="ignore") + "~" + _digest(name)
 
 
 def unique(names: Sequence[str], origins: Sequence[str]) -> list[str]:
@@ -66,9 +65,7 @@ def unique(names: Sequence[str], origins: Sequence[str]) -> list[str]:
     """
     count = Counter(name.casefold() for name in names)
     told_apart = [
-        name
-        if count[name.casefold()] == 1
-        else f"{name}~{hashlib.sha256(origin.encode(errors='surrogateescape')).hexdigest()[:8]}"
+        name if count[name.casefold()] == 1 else f"{name}~{_digest(origin)}"
         for name, origin in zip(names, origins, strict=True)
     ]
     # The same file listed twice still needs two names, which nobody else may have, on purpose or
@@ -86,3 +83,8 @@ def unique(names: Sequence[str], origins: Sequence[str]) -> list[str]:
             taken.add(own.casefold())
         result.append(own)
     return result
+
+
+def _digest(text: str) -> str:
+    """Eight characters of a hash; of a path whose bytes are no Unicode too."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]

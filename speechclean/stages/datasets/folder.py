@@ -43,6 +43,8 @@ class Folder:
         pattern = str(expanded(self.pattern))
         if Path(pattern).is_dir():
             pattern = str(Path(glob.escape(pattern), "**", "*"))
+        elif Path(pattern).is_file():  # whatever signs there are in its name
+            pattern = glob.escape(pattern)
         # Path.glob takes no absolute pattern, and follows no links to folders.
         matches = glob.glob(pattern, recursive=True)  # noqa: PTH207
         found = sorted(path for path in matches if path.lower().endswith(EXTENSIONS))

@@ -247,6 +247,12 @@ def test_crafted_names_share_no_alias() -> None:
     assert len(set(aliases.unique(raw, raw))) == 2, "bytes that are no Unicode"
 
 
+@pytest.mark.parametrize("name", ["take [1].wav", "was?.wav", "a*b.wav", "100%.wav", "x=1, y.wav"])
+def test_a_file_is_found_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, name, "take 1.wav", "wasn.wav", "aab.wav")
+    assert [each.path.name for each in Folder(str(tmp_path / name)).tracks()] == [name]
+
+
 def test_the_pilot_is_there() -> None:
     tracks = Pilot().tracks()
     assert len(tracks) == 6

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
-from pathlib import Path
 
 from speechclean.networks.cache.contents import descriptions, stale_lines
 from speechclean.networks.cache.disk import DiskCache, default_dir
+from speechclean.system.paths import expanded
 
 from .arguments import CommandLine, days
 from .endings import quiet_on_closed_pipe
@@ -45,7 +45,7 @@ def main() -> None:
     given = parser.parse(sys.argv[1:])
     if given.action == "stats" and given.older_than_days is not None:
         parser.error("older_than_days is for clear")
-    folder = Path(given.cache_dir).expanduser() if given.cache_dir else default_dir()
+    folder = expanded(given.cache_dir) if given.cache_dir else default_dir()
     cache = DiskCache(folder, sys.maxsize)
     if given.action == "stats":
         print("\n".join(stats(cache)))

@@ -55,8 +55,6 @@ def main() -> None:
         )
         for path in delivery.pack(entries):
             print(path)
-    except BrokenPipeError:
-        raise
     except (UsageError, BatchError, OSError, ValueError) as error:
         fail(error)
 

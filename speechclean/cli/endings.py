@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import logging
 import os
 import sys
@@ -15,8 +16,6 @@ from speechclean.system.secrets import MaskingFormatter, masked
 
 #: The status of a command line that makes no sense, argparse's own.
 USAGE_STATUS = 2
-#: What shells report for a process that a closed pipe ended: 128 + SIGPIPE.
-CLOSED_PIPE_STATUS = 141
 #: The status of an error that nobody foresaw, an "internal software error" among those of BSD.
 #: Python's own would be 1, which says that some files failed.
 UNCAUGHT_STATUS = 70
@@ -26,30 +25,58 @@ Main = ParamSpec("Main")
 
 
 def quiet_on_closed_pipe(main: Callable[Main, None]) -> Callable[Main, None]:
-    """An entry point whose output may be cut short: `… --help | head` ends without a traceback.
+    """An entry point that goes on, and ends as it would have, though nobody reads its output.
 
-    A traceback that there is has no passwords in it, and a status of its own.
+    What no terminal can show is written out. A traceback that there is has no passwords in it, and
+    a status of its own.
     """
 
     @functools.wraps(main)
     def wrapped(*args: Main.args, **kwargs: Main.kwargs) -> None:
         sys.excepthook = _print_traceback
+        sys.stdout, sys.stderr = _patient(sys.stdout), _patient(sys.stderr)
         if logging.lastResort is not None:  # where no command has set up logging
             logging.lastResort.setFormatter(MaskingFormatter())
         try:
-            try:
-                main(*args, **kwargs)
-            finally:
-                sys.stdout.flush()
-        except BrokenPipeError:
-            # Python flushes once more at its end; there must be something that takes it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0 if set(HELP) & set(sys.argv[1:]) else CLOSED_PIPE_STATUS)
+            main(*args, **kwargs)
         except Exception:  # noqa: BLE001 (that of the traceback)
             _print_traceback(*sys.exc_info())
             sys.exit(UNCAUGHT_STATUS)
+        finally:
+            sys.stdout.flush()
 
     return wrapped
+
+
+class _Unread(io.FileIO):
+    """A stream of this process; once its reader is gone, what is written goes nowhere."""
+
+    def write(self, data: Any, /) -> int | None:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())  # what other libraries and processes write there too
+            os.close(nowhere)
+            return len(data)
+
+
+def _patient(stream: Any) -> Any:
+    """A standard stream that takes every character, whether or not somebody reads it."""
+    buffer = getattr(stream, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)
+    # There may be none, or a test's, or it may be patient already.
+    if type(stream) is not io.TextIOWrapper or type(raw) is not io.FileIO:
+        return stream
+    stream.flush()
+    patient: Any = _Unread(raw.fileno(), "wb", closefd=False)
+    return io.TextIOWrapper(
+        patient if buffer is raw else io.BufferedWriter(patient),  # PYTHONUNBUFFERED
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
 
 
 def safe_text(message: object) -> str:

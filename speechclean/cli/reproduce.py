@@ -14,6 +14,7 @@ from speechclean.records.run_folder import PATCH
 from speechclean.records.tracking import Records, TrackingError, quieten
 from speechclean.reproduction import equality, git_worktree, outcome, plan, report, rerun
 from speechclean.reproduction.rerun_config import ReproductionError
+from speechclean.system.paths import expanded
 
 from .arguments import CommandLine, UsageError, positive_count, positive_number, store_of
 from .consent import ask, show_text
@@ -156,7 +157,7 @@ def _check_out(planned: plan.Plan, code: Path, console: Console, yes: bool) -> l
 
 
 def _folder(text: str | None) -> Path | None:
-    return Path(text).expanduser() if text else None
+    return expanded(text) if text else None
 
 
 def _required(text: str) -> str:

@@ -89,8 +89,6 @@ def main() -> None:
             raise ConfigError(problems)
         try:
             _run()
-        except BrokenPipeError:  # nobody reads what is printed, `--help` say
-            raise
         except OSError as error:  # Hydra makes the folder of a run before it calls the run
             if _begun:
                 raise

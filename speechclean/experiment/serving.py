@@ -25,6 +25,7 @@ from speechclean.records.run_folder import CONFIG
 from speechclean.records.tracking import Run
 from speechclean.records.tracking.model import saved_model
 from speechclean.stages.types import Track
+from speechclean.system.paths import expanded
 from speechclean.system.secrets import masked_values
 
 from .clean import Batching, clean
@@ -130,12 +131,12 @@ def _portable(node: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     # For a folder of networks, the yaml that defines them has to lie beside their files.
     for key in ("repo", "path"):
         if node.get(key) not in (None, "embedded"):
-            definition = Path(str(node[key])).expanduser() / f"{node['name']}.yaml"
+            definition = expanded(str(node[key])) / f"{node['name']}.yaml"
             if definition.is_file():
                 _copy(definition, folder)
             made[key] = WEIGHTS
     for key in ("model", "name", "config"):
-        if node.get(key) and (path := Path(str(node[key])).expanduser()).is_file():
+        if node.get(key) and (path := expanded(str(node[key]))).is_file():
             _copy(path, folder)
             made[key] = f"{WEIGHTS}/{path.name}"
     return made

@@ -165,7 +165,7 @@ def signature(
     written = json.dumps(
         identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str
     )
-    return hashlib.sha256(written.encode()).hexdigest()
+    return hashlib.sha256(written.encode(errors="surrogatepass")).hexdigest()
 
 
 @cache

@@ -14,6 +14,7 @@ from speechclean.records import class_names
 from speechclean.records.run_folder import INPUTS
 from speechclean.records.tracking import Record, Records
 from speechclean.records.tracking.labels import flat, text
+from speechclean.system.paths import expanded
 from speechclean.system.secrets import holds_secret
 
 #: Knobs at the root that stages refer to: in a resolved config the reference is gone, so that they
@@ -135,7 +136,7 @@ def _candidates(named: Path, bases: Sequence[Path], root: Path | None) -> Iterat
 
 def _expanded(value: str) -> Path:
     try:
-        return Path(value).expanduser()
+        return expanded(value)
     except RuntimeError:  # `~name` of nobody here
         return Path(value)
 

@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from speechclean.system.paths import expanded
 from speechclean.system.secrets import masked
 
 SAMPLERS = ("tpe", "nsgaii", "random", "grid")
@@ -103,7 +104,7 @@ def storage_of(settings: Settings, folder: Path) -> str:
     storage = settings.storage or f"sqlite:///{folder.absolute() / 'study.db'}"
     for prefix in ("journal:", "sqlite:///"):
         if storage.startswith(prefix):
-            return prefix + str(Path(storage.removeprefix(prefix)).expanduser().absolute())
+            return prefix + str(expanded(storage.removeprefix(prefix)).absolute())
     return storage
 
 

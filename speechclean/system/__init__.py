@@ -13,5 +13,6 @@ plain_text     what others wrote, without what a terminal would obey
 native_messages  what C libraries print, caught
 atomic_files   atomic writes, and reading them back
 writable       whether a folder can be written, judged by looking alone
+paths          paths as users write them, and a home for those who have none
 resources      the package's own files
 """

@@ -6,8 +6,7 @@ import csv
 import hashlib
 import io
 import json
-import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,12 +20,11 @@ def written_whole(path: Path) -> Iterator[Path]:
     It replaces `path` when the block succeeds, else it is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".writing-{secrets.token_hex(6)}{path.suffix}")
+    # Who may read it, the umask says; mkstemp's are for the owner alone, and shares refuse chmod.
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
-        temporary.chmod(0o644)  # mkstemp's are for the owner alone
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

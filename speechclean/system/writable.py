@@ -6,6 +6,8 @@ import errno
 import os
 from pathlib import Path
 
+from speechclean.system.paths import expanded
+
 
 def why_not_writable(folder: Path) -> str | None:
     """Why no file can be made in a folder, or in the one in which it would be made.
@@ -13,7 +15,7 @@ def why_not_writable(folder: Path) -> str | None:
     None if nothing is seen to stand in the way: what only the attempt can tell (a quota, a full
     disk, a server's own rules) is left to the attempt. Nothing is written.
     """
-    path = folder.expanduser().absolute()
+    path = expanded(folder).absolute()
     try:
         existing = next(parent for parent in (path, *path.parents) if parent.exists())
         if not existing.is_dir():

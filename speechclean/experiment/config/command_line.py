@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import GrammarParseError, InterpolationResolutionError, OmegaConfBaseException
 
 from speechclean.system.resources import conf_dir
 
@@ -59,7 +61,9 @@ def _problems_of_run(overrides: list[str]) -> list[str]:
 def _problems_of_sweep(overrides: list[str]) -> list[str]:
     try:
         first = next(_jobs(overrides))
-    except HydraException as error:  # the grammar
+    except OverrideParseException as error:
+        return [_ask_for_quotes(error.override)]
+    except HydraException as error:
         return [str(error).strip().splitlines()[0]]
     try:
         sweeper = composed(first, with_hydra=True).hydra.sweeper
@@ -108,7 +112,7 @@ def _invalid(cfg: DictConfig, sweeping: bool = False) -> list[str]:
     except ConfigError as error:
         return error.problems
     except OmegaConfBaseException as error:  # a reference to a value of another type
-        return [f"{error.full_key}: {str(error).splitlines()[0]}"]
+        return [f"{error.full_key}: {str(error).splitlines()[0]}{_about_dollars(error)}"]
     return []
 
 
@@ -124,11 +128,16 @@ def _one_by_one(overrides: list[str], sweeping: bool = False) -> list[str]:
             good.append(override)
         except (HydraException, OmegaConfBaseException) as error:
             problems.append(_in_plain_words(override, error, good))
-    return problems + _invalid(composed(good, with_hydra=True), sweeping)
+    # What was given, and could not be read, is not missing.
+    given = tuple(f"{each.partition('=')[0]} is missing" for each in overrides)
+    found = _invalid(composed(good, with_hydra=True), sweeping)
+    return problems + [problem for problem in found if not problem.startswith(given)]
 
 
 def _in_plain_words(override: str, error: Exception, good: list[str]) -> str:
     """Hydra's message in one line, with the nearest name that exists."""
+    if isinstance(error.__cause__ or error, OverrideParseException):
+        return _ask_for_quotes(override)
     text = str(error)
     if "=" not in override:
         return f"{override}: is no key=value; `speechclean --help` shows what may be said"
@@ -141,6 +150,24 @@ def _in_plain_words(override: str, error: Exception, good: list[str]) -> str:
         nearest = _nearest(key.group(1), _dotted_keys(composed(good)))
         return f"{override}: there is no key {key.group(1)!r}{nearest}"
     return f"{override}: {str(error.__cause__ or error).strip().splitlines()[0]}"
+
+
+def _ask_for_quotes(override: str) -> str:
+    """How to give a value that Hydra's grammar takes apart."""
+    key, sign, value = override.partition("=")
+    if not sign:
+        return f"{override}: is neither an option nor key=value"
+    whole = QuotedString(text=value, quote=Quote.double).with_quotes()
+    return (
+        f"{override}: signs such as = , ' ( ) [ ] {{ }} in a value are taken for Hydra's own; "
+        f"quote it, for Hydra and for the shell: {shlex.quote(f'{key}={whole}')}"
+    )
+
+
+def _about_dollars(error: OmegaConfBaseException) -> str:
+    if not isinstance(error, InterpolationResolutionError | GrammarParseError):
+        return ""
+    return r"; where ${ is meant as it is written, quote it by a backslash: \${"
 
 
 def _nearest(name: str, options: list[str]) -> str:

@@ -21,6 +21,7 @@ from speechclean.records.run_folder import LAYOUTS
 from speechclean.records.tracking import TrackingError
 from speechclean.stages.datasets import DatasetError
 from speechclean.stages.types import Track
+from speechclean.system.paths import expanded
 from speechclean.system.writable import why_not_writable
 
 from . import judging
@@ -134,7 +135,7 @@ def _cache(cfg: DictConfig, sweeping: bool) -> tuple[Cache, list[str]]:
         return NoCache(), [f"{too_small}; cache.enabled=false keeps nothing"]
     if not (cfg.cache.enabled or (cfg.cache.enabled is None and sweeping)):
         return NoCache(), []
-    folder = Path(cfg.cache.dir).expanduser() if cfg.cache.dir else default_dir()
+    folder = expanded(cfg.cache.dir) if cfg.cache.dir else default_dir()
     cache = DiskCache(folder.absolute(), int(cfg.cache.max_gb * 1e9))
     return cache, _folder_problems(folder, "cache.dir")
 

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from speechclean.system.atomic_files import written_whole
+from speechclean.system.paths import home
 
 from .packing import TornError, pack, unpack
 from .tally import Cost, Tally
@@ -173,5 +174,5 @@ def default_dir() -> Path:
     return (
         Path(own)
         if own
-        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "speechclean"
+        else Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache") / "speechclean"
     )

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from speechclean.networks.checkpoints import CheckpointError
+from speechclean.system.paths import expanded
 
 from . import search_path
 from .missing import MissingWeights, missing
@@ -42,7 +43,7 @@ def demucs_bag(name: str, repo: str | None, first: Path | None = None) -> Bag:
     `MissingWeights`, `CheckpointError`.
     """
     if repo is not None:
-        folder = EMBEDDED if repo == "embedded" else Path(repo).expanduser()
+        folder = EMBEDDED if repo == "embedded" else expanded(repo)
         bag, definition = (
             _bag(name, _definition(name, folder), [folder], f"the folder {folder}"),
             folder / f"{name}.yaml",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+from speechclean.system.paths import expanded
 from speechclean.system.resources import asset
 
 from . import registry
@@ -64,7 +65,7 @@ def denoiser_file(name: str, first: Path | None = None) -> Path:
         return EMBEDDED / "embedded_denoiser.th"
     if name in DENOISERS:
         return published_file(name, first)
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_file():
         return path
     raise MissingWeights(

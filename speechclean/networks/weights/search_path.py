@@ -19,6 +19,7 @@ from pathlib import Path
 
 from speechclean.networks.checkpoints import CheckpointError
 from speechclean.system.atomic_files import written_whole
+from speechclean.system.paths import expanded
 
 from .registry import File, PackageSource
 
@@ -33,13 +34,13 @@ def prefer(folder: str | Path | None) -> None:
 
     For a command that has one folder.
     """
-    _preferred.set((Path(folder).expanduser(),) if folder else ())
+    _preferred.set((expanded(folder),) if folder else ())
 
 
 @contextmanager
 def preferring(folder: str | Path | None) -> Iterator[None]:
     """Within it the calling thread looks into this folder first; None for none."""
-    before = _preferred.set((Path(folder).expanduser(),) if folder else ())
+    before = _preferred.set((expanded(folder),) if folder else ())
     try:
         yield
     finally:
@@ -52,16 +53,16 @@ def folders(first: Path | None = None) -> list[Path]:
     `first`, if given, comes before all others. What is fetched goes into the first one.
     """
     cache = _cache_home()
-    torch_home = Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser()
+    torch_home = expanded(os.environ.get("TORCH_HOME", cache / "torch"))
     own = os.environ.get("SPEECHCLEAN_WEIGHTS")
     return [
-        *([first.expanduser()] if first else []),
+        *([expanded(first)] if first else []),
         *_preferred.get(),
-        *([Path(own).expanduser()] if own else []),
+        *([expanded(own)] if own else []),
         torch_home / "hub" / "checkpoints",
         torch_home / "hub" / "torchaudio" / "models",
         cache / "whisper",
-        Path("~/panns_data").expanduser(),
+        expanded("~/panns_data"),
     ]
 
 
@@ -133,14 +134,14 @@ def note(path: Path, sha256: str) -> None:
 
 
 def _cache_home() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    return expanded(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
 
 
 def hub_home() -> Path:
     """The Hugging Face cache."""
     own = os.environ.get("HF_HUB_CACHE")
     home = Path(os.environ.get("HF_HOME", _cache_home() / "huggingface"))
-    return (Path(own) if own else home / "hub").expanduser()
+    return expanded(Path(own) if own else home / "hub")
 
 
 def _hub_folders(url: str) -> list[Path]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from speechclean.system.paths import expanded, home
 from speechclean.system.secrets import masked, masked_address
 
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -78,7 +79,7 @@ class Store:
                     f"{uri} keeps nothing; "
                     f"use {DEFAULT_URI}, or tracking=none to keep no record on purpose"
                 )
-            return cls(f"sqlite:///{Path(path).expanduser().absolute()}")
+            return cls(f"sqlite:///{expanded(path).absolute()}")
         return cls(uri)
 
     @cached_property
@@ -104,7 +105,7 @@ class Store:
         if root and "://" in root:
             return f"{root.rstrip('/')}/{name}"
         if root:
-            return (Path(root).expanduser().absolute() / name).as_uri()
+            return (expanded(root).absolute() / name).as_uri()
         if self.uri.startswith(("http:", "https:")):
             return None
         folder = self.sqlite.parent if self.sqlite else Path.cwd()
@@ -119,7 +120,7 @@ class Store:
         if self.sqlite:
             return self.sqlite.parent / "mlartifacts" / ".running"
         return (
-            Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
+            Path(os.environ.get("XDG_STATE_HOME") or home() / ".local/state")
             / "speechclean"
             / "running"
         )

@@ -36,7 +36,8 @@ def key(name: str) -> str:
     clean = "/".join(part for part in parts if part.strip(". ")) or "_"
     if len(clean) <= KEY_LENGTH:
         return clean
-    return f"{clean[: KEY_LENGTH - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+    return f"{clean[: KEY_LENGTH - 9]}-{digest[:8]}"
 
 
 def keyed(values: Mapping[str, Value]) -> dict[str, Value]:
@@ -78,7 +79,8 @@ def text(value: object, length: int) -> str:
     >>> text(None, 9), text([True, "b"], 9), text("x" * 9, 3)
     ('null', '[true,b]', 'xx…')
     """
-    written = masked(_written(value))
+    # Of a name that is no Unicode, a store takes the bytes written out.
+    written = masked(_written(value)).encode(errors="backslashreplace").decode()
     return written if len(written) <= length else f"{written[: length - 1]}…"
 
 

@@ -131,7 +131,9 @@ class MlflowTracker:
                 started = _reopened(client, continues, described) if continues else None
                 started = (
                     started
-                    or client.create_run(experiment_id, tags=described, run_name=name).info.run_id
+                    or client.create_run(
+                        experiment_id, tags=described, run_name=text(name, TAG_LENGTH)
+                    ).info.run_id
                 )
             run = StoredRun(started, client, store, lambda run_id: self._divert(name, run_id))
             try:
@@ -169,7 +171,9 @@ class MlflowTracker:
         client = connected(local, self.timeout_s)
         described = pending.tags(self._store, self.experiment, run_id)
         return client, client.create_run(
-            experiment_of(client, local, self.experiment), tags=described, run_name=name
+            experiment_of(client, local, self.experiment),
+            tags=described,
+            run_name=text(name, TAG_LENGTH),
         ).info.run_id
 
     @cached_property

@@ -4,6 +4,7 @@ finished   mixtures with what some tool made of them, to be judged
 folder     every sound file that a pattern matches
 manifest   a csv or tsv table, with references and transcripts where they are known; `Pilot` is the
            shipped one
+table      reading such a table; what is wrong with it is said with its line
 shards     a share of one, for one of several machines
 aliases    readable, unique, safe names for outputs
 """

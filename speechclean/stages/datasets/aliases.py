@@ -29,14 +29,16 @@ def from_relative(path: PurePath) -> str:
 def place(path: PurePath) -> str:
     """A relative path without its extension, every part of it safe.
 
-    Parts that lead upwards or to a root are left out.
+    Parts that lead upwards or to a root are left out, and no folder is called like a cleaned file.
 
     >>> place(PurePath("run 1/../../etc/x.wav")), place(PurePath("/abs/y.wav"))
     ('run_1/etc/x', 'abs/y')
     """
     path = path.with_suffix("") if path.name else path
     parts = [part for part in path.parts if part not in ("..", ".", path.anchor)]
-    return "/".join(safe(part) for part in parts) or "unnamed"
+    names = [safe(part) for part in parts]
+    names[:-1] = [f"{name}_" if name.lower().endswith(".wav") else name for name in names[:-1]]
+    return "/".join(names) or "unnamed"
 
 
 def safe(name: str) -> str:
@@ -50,8 +52,7 @@ def safe(name: str) -> str:
     if len(name.encode()) <= MAX_BYTES:
         return name or "unnamed"
     # Long names often differ at the end only: a hash of the whole keeps them apart.
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return name.encode()[: MAX_BYTES - 9].decode(errors="ignore") + "~" + digest
+    return name.encode()[: MAX_BYTES - 9].decode(errors="ignore") + "~" + _digest(name)
 
 
 def unique(names: Sequence[str], origins: Sequence[str]) -> list[str]:
@@ -64,15 +65,26 @@ def unique(names: Sequence[str], origins: Sequence[str]) -> list[str]:
     """
     count = Counter(name.casefold() for name in names)
     told_apart = [
-        name
-        if count[name.casefold()] == 1
-        else f"{name}~{hashlib.sha256(origin.encode()).hexdigest()[:8]}"
+        name if count[name.casefold()] == 1 else f"{name}~{_digest(origin)}"
         for name, origin in zip(names, origins, strict=True)
     ]
-    # The same file listed twice still needs two names.
+    # The same file listed twice still needs two names, which nobody else may have, on purpose or
+    # not.
+    taken = {name.casefold() for name in told_apart}
     seen: Counter[str] = Counter()
     result = []
     for name in told_apart:
-        seen[name.casefold()] += 1
-        result.append(name if seen[name.casefold()] == 1 else f"{name}~{seen[name.casefold()]}")
+        key = name.casefold()
+        seen[key] += 1
+        own = name
+        if seen[key] > 1:
+            while (own := f"{name}~{seen[key]}").casefold() in taken:
+                seen[key] += 1
+            taken.add(own.casefold())
+        result.append(own)
     return result
+
+
+def _digest(text: str) -> str:
+    """Eight characters of a hash; of a path whose bytes are no Unicode too."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]

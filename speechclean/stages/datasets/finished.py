@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from speechclean.stages.types import Track
+from speechclean.system.paths import expanded
 
 from . import DatasetError
 from .folder import Folder
@@ -66,7 +66,7 @@ class Finished:
 
 def _by_name(folder: str | None) -> dict[str, Track]:
     """The sound files below a folder by their relative path without extension."""
-    root = Path(str(folder)).expanduser()
+    root = expanded(str(folder))
     if not root.is_dir():
         raise DatasetError(f"{folder}: no such folder")
     return {

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import glob
+import logging
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from speechclean.stages.types import Track
+from speechclean.system.paths import expanded
+from speechclean.system.plain_text import one_line
 
 from . import DatasetError, aliases, shards
+
+log = logging.getLogger(__name__)
 
 #: What libsndfile reads and people keep speech in.
 EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".w64", ".rf64", ".opus")
@@ -33,17 +40,25 @@ class Folder:
 
     def tracks(self) -> list[Track]:
         """One track per file. Raises `DatasetError` when there is none."""
-        pattern = str(Path(self.pattern).expanduser())
+        pattern = str(expanded(self.pattern))
         if Path(pattern).is_dir():
             pattern = str(Path(glob.escape(pattern), "**", "*"))
+        elif Path(pattern).is_file():  # whatever signs there are in its name
+            pattern = glob.escape(pattern)
         # Path.glob takes no absolute pattern, and follows no links to folders.
         matches = glob.glob(pattern, recursive=True)  # noqa: PTH207
         found = sorted(path for path in matches if path.lower().endswith(EXTENSIONS))
         files = [Path(path) for path in found if not _goes_round(path)]
+        others = _kinds(set(matches).difference(found))
         if not files:
             raise DatasetError(
                 f"dataset.pattern={self.pattern!r} matches no sound file ({', '.join(EXTENSIONS)}) "
-                f"from {Path.cwd()}; quote the pattern so that the shell leaves it alone"
+                f"from {Path.cwd()}{f', but others: {others}' if others else ''}; "
+                "quote the pattern so that the shell leaves it alone"
+            )
+        if others:
+            log.warning(
+                "dataset.pattern=%s: files of other kinds are passed by: %s", self.pattern, others
             )
         base = _fixed_part(pattern)
         relative = [path.relative_to(base) for path in files]
@@ -60,6 +75,19 @@ class Folder:
         return shards.share(
             tracks, lambda track: track.path.relative_to(base).as_posix(), self.shard
         )
+
+
+def _kinds(paths: Iterable[str], most: int = 12) -> str:
+    """How many files there are of each kind, the commonest first: `3 .m4a, 1 .txt`."""
+    counts = Counter(
+        one_line(path.suffix.lower(), 12) or "without an extension"
+        for path in map(Path, paths)
+        if path.is_file()
+    )
+    shown = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most]
+    named = [f"{count} {kind}" for kind, count in shown]
+    left = counts.total() - sum(count for _, count in shown)
+    return ", ".join([*named, f"{left} of yet others"] if left else named)
 
 
 def _goes_round(path: str) -> bool:

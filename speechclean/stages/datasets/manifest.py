@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from speechclean.stages.types import Track
+from speechclean.system.paths import expanded
 from speechclean.system.resources import asset
 
 from . import DatasetError, aliases, shards
+from .table import Row, read
 
 COLUMNS = ("path", "reference", "transcript", "alias", "cleaned", "language")
 #: The mixtures that ship with the package: synthesised speech over composed music
@@ -43,23 +43,13 @@ class Manifest:
 
         Raises `DatasetError` that names every missing column and file at once.
         """
-        table = Path(self.path).expanduser()
+        table = expanded(self.path)
         if not table.is_file():
             raise DatasetError(
                 f"dataset.path={self.path}: {'not a file' if table.exists() else 'no such file'}"
             )
-        try:
-            text = table.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise DatasetError(
-                f"{table}: not a text table in UTF-8 ({error.reason}); save it as UTF-8 csv"
-            ) from error
-        reader = csv.DictReader(
-            io.StringIO(text, newline=""),
-            delimiter="\t" if "\t" in text.partition("\n")[0] else ",",
-        )
-        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or []]
-        tracks = _tracks(list(reader), list(reader.fieldnames), table)
+        columns, rows = read(table)
+        tracks = _tracks(rows, columns, table)
         return [track for track, _ in shards.share(tracks, lambda entry: entry[1], self.shard)]
 
 
@@ -77,7 +67,7 @@ class Pilot:
         return Manifest(str(PILOT), self.shard).tracks()
 
 
-def _tracks(rows: list[dict[str, str]], columns: list[str], table: Path) -> list[tuple[Track, str]]:
+def _tracks(rows: list[Row], columns: list[str], table: Path) -> list[tuple[Track, str]]:
     """A track per row, with its path as it is written there."""
     wrong = []
     # Other columns are the user's own business, unless they look like one of ours misspelt.
@@ -96,11 +86,12 @@ def _tracks(rows: list[dict[str, str]], columns: list[str], table: Path) -> list
     if wrong:
         raise DatasetError(f"{table}: " + "; ".join(wrong))
     tracks, given, written = [], [], []
-    for line, row in enumerate(rows, start=2):
+    for each in rows:
+        line, row = each.line, each.cells
         path, reference, cleaned = (
             _resolved(row.get(column), table) for column in ("path", "reference", "cleaned")
         )
-        if None in row:
+        if each.more:
             wrong.append(
                 f"line {line}: more cells than columns; quote a transcript that holds commas"
             )
@@ -137,7 +128,7 @@ def _tracks(rows: list[dict[str, str]], columns: list[str], table: Path) -> list
 
 
 def _resolved(cell: str | None, table: Path) -> Path | None:
-    return table.parent / Path(cell.strip()).expanduser() if cell and cell.strip() else None
+    return table.parent / expanded(cell.strip()) if cell and cell.strip() else None
 
 
 def _code(language: str | None) -> str | None:

@@ -17,6 +17,7 @@ from speechclean.networks.weights import MissingWeights, published_file
 from speechclean.stages.types import Separation, Track
 from speechclean.system.borrowed import module_of, unchanged_random_state
 from speechclean.system.device import torch_device
+from speechclean.system.paths import expanded
 from speechclean.system.resources import asset
 
 _RATE = 32000
@@ -114,7 +115,7 @@ class MusicPresence:
     def _file(self) -> Path:
         if self.model == "panns-cnn14":
             return published_file(self.model)
-        path = Path(self.model).expanduser()
+        path = expanded(self.model)
         if path.is_file():
             return path
         raise MissingWeights(f"{self.model}: neither a file nor panns-cnn14")

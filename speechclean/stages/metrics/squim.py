@@ -15,6 +15,7 @@ from speechclean.networks.weights import MissingWeights, published_file
 from speechclean.stages.types import Separation, Track
 from speechclean.system.borrowed import unchanged_random_state
 from speechclean.system.device import torch_device
+from speechclean.system.paths import expanded
 
 _RATE = 16000
 #: In the order of the network's answers.
@@ -83,7 +84,7 @@ class Squim:
     def _file(self) -> Path:
         if self.model == "squim_objective":
             return published_file(self.model)
-        path = Path(self.model).expanduser()
+        path = expanded(self.model)
         if path.is_file():
             return path
         raise MissingWeights(f"{self.model}: neither a file nor squim_objective")

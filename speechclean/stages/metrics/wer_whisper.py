@@ -14,6 +14,7 @@ from speechclean.networks.weights import MissingWeights, published_file
 from speechclean.stages.types import Separation, Track
 from speechclean.system.borrowed import unchanged_random_state
 from speechclean.system.device import torch_device
+from speechclean.system.paths import expanded
 
 from .alignment import align, normalise
 
@@ -105,7 +106,7 @@ def whisper_file(model: str) -> Path:
 
     if f"whisper-{model}" in models():
         return published_file(f"whisper-{model}")
-    path = Path(model).expanduser()
+    path = expanded(model)
     if path.is_file():
         return path
     names = ", ".join(

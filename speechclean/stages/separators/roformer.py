@@ -18,6 +18,7 @@ from typing import Any
 
 from speechclean.networks.checkpoints import CheckpointError, freeze, read_state
 from speechclean.networks.weights import MissingWeights, published_files
+from speechclean.system.paths import expanded
 
 from .bag_networks import Member
 from .demucs import DemucsSeparator
@@ -77,10 +78,10 @@ class RoformerSeparator(DemucsSeparator):
         if self.name.startswith(PUBLISHED) and not Path(self.name).suffix:
             checkpoint, config = _published(self.name)
             return checkpoint, config
-        checkpoint = Path(self.name).expanduser()
+        checkpoint = expanded(self.name)
         if not checkpoint.is_file():
             raise MissingWeights(f"{self.name}: neither a file nor one of {', '.join(_names())}")
-        return checkpoint, Path(self.config).expanduser() if self.config else _beside(checkpoint)
+        return checkpoint, expanded(self.config) if self.config else _beside(checkpoint)
 
 
 #: Import names of the packages by their names on the index.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,27 @@ def test_the_heavy_recipe_says_what_the_user_chose() -> None:
     assert cfg.fusion._target_.endswith("MaxMask")
     assert cfg.enhancement.model == "dns64"
     assert list(cfg.postprocess) == ["beta_wiener", "loudness"]
+
+
+@pytest.mark.parametrize(
+    ("given", "advised"),
+    [
+        ("epoch=9-step=8,a.wav", """'dataset.pattern="my dir/epoch=9-step=8,a.wav"'"""),
+        ("(take 1) [2].wav", """'dataset.pattern="my dir/(take 1) [2].wav"'"""),
+        ("it's.wav", """'dataset.pattern="my dir/it'"'"'s.wav"'"""),
+    ],
+)
+def test_a_value_that_hydra_takes_apart_is_shown_quoted(
+    tmp_path: Path, given: str, advised: str
+) -> None:
+    (tmp_path / "my dir").mkdir()
+    (tmp_path / "my dir" / given).touch()
+    (said,) = problems_of(["dataset=folder", f"dataset.pattern=my dir/{given}", "tracking=none"])
+    assert said.endswith(f"quote it, for Hydra and for the shell: {advised}")
+    (override,) = shlex.split(advised)
+    assert problems_of(["dataset=folder", override, "tracking=none"]) == [], "what is advised works"
+
+
+def test_a_dollar_that_hydra_takes_for_its_own_is_told() -> None:
+    said = problems(["dataset=folder", "dataset.pattern=cost ${x}.wav", "tracking=none"])
+    assert "'x' not found; where ${ is meant as it is written, quote it by a backslash" in said

@@ -14,6 +14,7 @@ import pytest
 
 from speechclean.records.tracking import beside, run
 from speechclean.records.tracking.address import Store
+from speechclean.records.tracking.labels import text
 from speechclean.records.tracking.recorded_runs import Record
 from speechclean.records.tracking.run import StoredRun
 from tests.support.waiting import LIMIT_S
@@ -100,13 +101,15 @@ def test_a_folder_is_kept_before_it_may_go(clients: tuple[Client, Client], tmp_p
     assert clients[0].kept == [("there", ["a"])]
 
 
-def test_a_large_file_is_given_the_time_that_it_takes(tmp_path: Path) -> None:
+def test_a_large_file_is_given_the_time_that_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     large = tmp_path / "large.wav"
     with large.open("wb") as file:
         file.truncate(600 * beside.SLOWEST)
     taken: list[beside.Call] = []
     recorded = stored((Client(), Client()))
-    recorded._writer.put = taken.append  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(recorded._writer, "put", taken.append)
     recorded.file(large)
     assert taken[0].patience_s == beside.PATIENCE_S + 600
 
@@ -125,3 +128,9 @@ def test_the_files_of_a_folder_are_listed_once() -> None:
         assert record.artifact(f"cleaned/{number}.wav") is None
         assert record.artifact("config.yaml") is None
     assert asked == ["cleaned", None]
+
+
+def test_a_name_that_is_no_unicode_does_not_lose_the_store() -> None:
+    """The database's driver would refuse it, and the rest of the run with it."""
+    assert text("caf\udce9", 99) == "caf\\udce9"
+    assert text(["caf\udce9"], 99) == "[caf\\udce9]"

@@ -165,6 +165,94 @@ def test_everything_wrong_with_a_manifest_is_said_at_once(tmp_path: Path) -> Non
         Manifest(str(tmp_path / "gone.csv")).tracks()
 
 
+@pytest.mark.parametrize("gap", [",", "\t"])
+def test_a_quote_that_is_never_closed_swallows_no_rows(tmp_path: Path, gap: str) -> None:
+    touch(tmp_path, "a.wav", "b.wav", "c.wav")
+    table = tmp_path / "set.csv"
+    cells = [("path", "transcript"), ("a.wav", '"Well\nthen"'), ("", ""), ("b.wav", '"bye')]
+    table.write_text("".join(f"{gap.join(row)}\n" if row[0] else "\n" for row in cells) + "c.wav\n")
+    with pytest.raises(
+        DatasetError, match=r"line 5: a cell begins with a quote that is never clos"
+    ):
+        Manifest(str(table)).tracks()
+    table.write_text(table.read_text().replace('"bye', f'"bye"{gap}'))
+    with pytest.raises(DatasetError, match="line 5: more cells"):
+        Manifest(str(table)).tracks()
+    table.write_text(table.read_text().replace(f'"bye"{gap}', '"bye"'))
+    assert [track.transcript for track in Manifest(str(table)).tracks()] == [
+        "Well\nthen",
+        "bye",
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b'path,transcript\na.wav,x\na.wav,"' + b"y" * 200_000,
+            "line 3: a cell of more than 131,072",
+        ),
+        (
+            b'path,transcript\na.wav,"so" it is\n',
+            "line 2: text stands right behind a closing quote",
+        ),
+        (
+            b"path,transcript,Path \na.wav,x,b.wav\n",
+            "line 1: more than one column is called 'path'",
+        ),
+        (b"path;transcript\na.wav;x\n", "separated by semicolons; save it with commas or tabs"),
+        ("path,transcript\na.wav,x\n".encode("utf-16"), "UTF-16"),
+        ("path,transcript\na.wav,x\n".encode("utf-16-le"), "UTF-16"),
+        ("path,transcript\na.wav,x\na.wav,caf\xe9\n".encode("latin-1"), "line 3: not .* UTF-8"),
+        (b"path\n~nobody-of-this-name/a.wav\n", "line 2: no such file: .*~nobody-of-this-name"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said_with_its_line(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    touch(tmp_path, "a.wav")
+    (tmp_path / "set.csv").write_bytes(content)
+    with pytest.raises(DatasetError, match=said):
+        Manifest(str(tmp_path / "set.csv")).tracks()
+
+
+def test_a_name_with_a_tilde_is_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "~draft.wav")
+    (tmp_path / "set.csv").write_text("path\n~draft.wav\n")
+    monkeypatch.chdir(tmp_path)
+    assert Folder("~draft.wav").tracks()[0].path == Path("~draft.wav")
+    assert Manifest("set.csv").tracks()[0].path == Path("~draft.wav")
+
+
+def test_a_folder_says_what_it_passes_by(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "a.wav", "b.m4a", "c.M4A", "sub/d.au", "README")
+    assert [track.alias for track in Folder(str(tmp_path)).tracks()] == ["a"]
+    assert "passed by: 2 .m4a, 1 .au, 1 without an extension" in caplog.text
+    caplog.clear()
+    assert len(Folder(f"{tmp_path}/*.wav").tracks()) == 1
+    assert not caplog.text, "nobody asked for others"
+    with pytest.raises(DatasetError, match=r"but others: 1 \.au"):
+        Folder(str(tmp_path / "sub")).tracks()
+
+
+def test_crafted_names_share_no_alias() -> None:
+    """What a collision is called can be the name of a third file."""
+    once = aliases.unique(["x", "X"], ["1", "2"])
+    crafted = ["x", "x", "x~2", once[0], once[0], f"{once[0]}~2", "x"]
+    made = aliases.unique(crafted, ["1", "1", "3", "4", "5", "6", "1"])
+    assert len({name.casefold() for name in made}) == len(crafted)
+    assert aliases.place(PurePath("x.wav/b.wav")) == "x.wav_/b", "x.flac becomes x.wav"
+    raw = ["caf\udce9", "caf\udce9"]
+    assert len(set(aliases.unique(raw, raw))) == 2, "bytes that are no Unicode"
+
+
+@pytest.mark.parametrize("name", ["take [1].wav", "was?.wav", "a*b.wav", "100%.wav", "x=1, y.wav"])
+def test_a_file_is_found_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, name, "take 1.wav", "wasn.wav", "aab.wav")
+    assert [each.path.name for each in Folder(str(tmp_path / name)).tracks()] == [name]
+
+
 def test_the_pilot_is_there() -> None:
     tracks = Pilot().tracks()
     assert len(tracks) == 6

@@ -122,7 +122,7 @@ def test_sub_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         (("--experiment", "fast"), "experiment=fast"),
         (("--overlap=0.5",), "overlap=0.5"),
         (("-m", "sweep=optuna", "--cfg", "job"), "leave out -m"),
-        (("tracking=none", "overlap"), "overlap: is no key=value"),
+        (("tracking=none", "overlap"), "overlap: is neither an option nor key=value"),
         (("fusion=max",), "did you mean max_mask"),
     ],
 )

@@ -139,8 +139,6 @@ def _in_plain_words(override: str, error: Exception, good: list[str]) -> str:
     if isinstance(error.__cause__ or error, OverrideParseException):
         return _ask_for_quotes(override)
     text = str(error)
-    if "=" not in override:
-        return f"{override}: is no key=value; `speechclean --help` shows what may be said"
     if choice := re.search(r"Could not (?:find|load) '([^']+)'", text):
         group, _, name = choice.group(1).rpartition("/")
         options = sorted(path.stem for path in Path(conf_dir(), group).glob("*.yaml"))

@@ -22,3 +22,25 @@ def home() -> Path:
         return Path.home()
     except RuntimeError:
         return Path(tempfile.gettempdir()) / f"speechclean-of-{os.getuid()}"
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something at a path.
+
+    False too for names that no file system takes, and where nobody may look: `Path.exists` raises
+    there.
+
+    >>> exists(Path("x" * 5000)), exists(Path(".."))
+    (False, True)
+    """
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file at a path; as `exists`."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_dir(path: Path) -> bool:
+    """Whether there is a folder at a path; as `exists`."""
+    return os.path.isdir(path)  # noqa: PTH112

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from speechclean.stages.types import Track
-from speechclean.system.paths import expanded
+from speechclean.system.paths import expanded, is_dir
 
 from . import DatasetError
 from .folder import Folder
@@ -67,7 +67,7 @@ class Finished:
 def _by_name(folder: str | None) -> dict[str, Track]:
     """The sound files below a folder by their relative path without extension."""
     root = expanded(str(folder))
-    if not root.is_dir():
+    if not is_dir(root):
         raise DatasetError(f"{folder}: no such folder")
     return {
         track.path.relative_to(root).with_suffix("").as_posix(): track

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speechclean.stages.types import Track
-from speechclean.system.paths import expanded
+from speechclean.system.paths import expanded, is_dir, is_file
 from speechclean.system.plain_text import one_line
 
 from . import DatasetError, aliases, shards
@@ -41,9 +41,9 @@ class Folder:
     def tracks(self) -> list[Track]:
         """One track per file. Raises `DatasetError` when there is none."""
         pattern = str(expanded(self.pattern))
-        if Path(pattern).is_dir():
+        if is_dir(Path(pattern)):
             pattern = str(Path(glob.escape(pattern), "**", "*"))
-        elif Path(pattern).is_file():  # whatever signs there are in its name
+        elif is_file(Path(pattern)):  # whatever signs there are in its name
             pattern = glob.escape(pattern)
         # Path.glob takes no absolute pattern, and follows no links to folders.
         matches = glob.glob(pattern, recursive=True)  # noqa: PTH207
@@ -82,7 +82,7 @@ def _kinds(paths: Iterable[str], most: int = 12) -> str:
     counts = Counter(
         one_line(path.suffix.lower(), 12) or "without an extension"
         for path in map(Path, paths)
-        if path.is_file()
+        if is_file(path)
     )
     shown = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most]
     named = [f"{count} {kind}" for kind, count in shown]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from speechclean.stages.types import Track
-from speechclean.system.paths import expanded
+from speechclean.system.paths import exists, expanded, is_file
 from speechclean.system.resources import asset
 
 from . import DatasetError, aliases, shards
@@ -44,9 +44,9 @@ class Manifest:
         Raises `DatasetError` that names every missing column and file at once.
         """
         table = expanded(self.path)
-        if not table.is_file():
+        if not is_file(table):
             raise DatasetError(
-                f"dataset.path={self.path}: {'not a file' if table.exists() else 'no such file'}"
+                f"dataset.path={self.path}: {'not a file' if exists(table) else 'no such file'}"
             )
         columns, rows = read(table)
         tracks = _tracks(rows, columns, table)
@@ -101,7 +101,7 @@ def _tracks(rows: list[Row], columns: list[str], table: Path) -> list[tuple[Trac
             wrong += [
                 f"line {line}: no such file: {file}"
                 for file in (path, reference, cleaned)
-                if file and not (file.exists() if file is path else file.is_file())
+                if file and not (exists(file) if file is path else is_file(file))
             ]  # a folder in a list of files is that row's own failure, not the table's
             written.append(row["path"].strip())
             language = (row.get("language") or "").strip().lower() or None

@@ -2,9 +2,9 @@
 
 loudness      LUFS and true peak
 edges         context beyond the ends of a sound, for networks
-dc_offset     a constant under the sound
 stft          STFT pair, ratio mask, apply mask: pure functions
 stream        sounds too long for memory, read forward in chunks
+dc_offset     a constant under the sound
 sound_files   probe, load and save: how everybody else comes to sound files
 reading       probe and load, with the true length
 riff          headers of written wav files, byte by byte

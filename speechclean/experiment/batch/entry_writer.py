@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -39,14 +40,14 @@ class EntryWriter:
         streamed: whether the file passed through the disk
         """
         result = self._result(task, outcome, streamed)
-        digest = size = None
+        digest = facts = None
         if result.cleaned:
             output = self.options.folder / task.output
             try:
-                digest, size = provenance.file_hash(output), output.stat().st_size
+                digest, facts = provenance.file_hash(output), output.stat()
             except OSError as error:
                 result = self._failure(task, error)
-        return self._entry(result, read, started, digest, size)
+        return self._entry(result, read, started, digest, facts)
 
     def failed(self, task: Task, reason: str, read: Input | None, started: float) -> Entry:
         """The entry of a file of which nothing was written, for a reason; else as `write`."""
@@ -60,7 +61,7 @@ class EntryWriter:
         read: Input | None,
         started: float,
         digest: str | None = None,
-        size: int | None = None,
+        facts: os.stat_result | None = None,
     ) -> Entry:
         return Entry(
             result,
@@ -68,7 +69,8 @@ class EntryWriter:
             self.weights,
             read or Input(None, None, None),
             digest,
-            size,
+            facts.st_size if facts else None,
+            facts.st_mtime_ns if facts else None,
             round(time.monotonic() - started, 3),
             datetime.now(UTC).isoformat(timespec="seconds"),
         )

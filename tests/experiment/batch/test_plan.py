@@ -96,7 +96,7 @@ def test_an_output_that_was_edited_at_equal_size_is_made_again(tmp_path: Path) -
     tracks, entries = made(tmp_path, "kept", "copied", "edited", "old")
     for name in entries:
         path = tmp_path / "out" / "cleaned" / f"{name}.wav"
-        written = {
+        written: dict[str, Any] = {
             "output_mtime_ns": None if name == "old" else path.stat().st_mtime_ns,
             "output_sha256": provenance.file_hash(path),
         }

@@ -51,7 +51,7 @@ def quiet_on_closed_pipe(main: Callable[Main, None]) -> Callable[Main, None]:
 class _Unread(io.FileIO):
     """A stream of this process; once its reader is gone, what is written goes nowhere."""
 
-    def write(self, data: Any, /) -> int | None:  # type: ignore[override] # typeshed's own is, too
+    def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except BrokenPipeError:

@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from speechclean.records.provenance import file_hash
 from speechclean.records.run_folder import (
     DELIVERY_FOLDER,
     DELIVERY_ZIP,
@@ -23,6 +24,7 @@ from speechclean.records.run_folder import (
 )
 from speechclean.system.atomic_files import csv_text, written_whole
 
+from . import BatchError
 from .task import Entry
 
 #: 1 January 1980, the earliest date that a zip can hold; the seconds of it for tar.
@@ -54,7 +56,11 @@ class Zip:
     path: str | None = None
 
     def pack(self, files: Sequence[Delivered]) -> list[Path]:
-        """The archive. Raises `OSError` where there is no room."""
+        """The archive.
+
+        Raises `OSError` where there is no room, `BatchError` for what is not as it was written.
+        """
+        _check(files)
         target = Path(self.path) if self.path else files[0][0] / DELIVERY_ZIP
         with written_whole(target) as temporary:
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
@@ -94,8 +100,9 @@ class Tar:
     def pack(self, files: Sequence[Delivered]) -> list[Path]:
         """The shards; those of an earlier, longer delivery are removed.
 
-        Raises `OSError` where there is no room.
+        Raises `OSError` where there is no room, `BatchError` for what is not as it was written.
         """
+        _check(files)
         target = Path(self.path) if self.path else files[0][0] / DELIVERY_FOLDER
         written = []
         for number, some in enumerate(_shards(files, self.shard_mib * 2**20)):
@@ -117,6 +124,28 @@ class Tar:
             if old not in written:
                 old.unlink()
         return written
+
+
+def _check(files: Sequence[Delivered]) -> None:
+    """Raise `BatchError` that names the cleaned files that are not the ledger's, or lie elsewhere.
+
+    Their hashes are promised in the archive. Raises `OSError` for those that are gone.
+    """
+    wrong = []
+    for folder, entry in files:
+        path = folder / entry.result.output
+        if not entry.result.cleaned:
+            continue
+        if not path.resolve().is_relative_to(folder.resolve()):
+            wrong.append(f"{path} leads out of its folder")
+        elif path.stat() and file_hash(path) != entry.output_sha256:
+            wrong.append(f"{path} is not as it was written")
+    if wrong:
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise BatchError(
+            f"nothing is packed: {'; '.join(wrong[:5])}{more}. The batch's command cleans such "
+            "files again"
+        )
 
 
 def _shards(files: Sequence[Delivered], most: int) -> Iterator[list[Delivered]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -36,14 +37,14 @@ class EntryWriter:
         """Write the outputs of a job's file; its entry, whatever happens."""
         task = job.task
         result = self._result(job, outcome)
-        digest = size = None
+        digest = facts = None
         if result.cleaned:
             output = self.options.folder / task.output
             try:
-                digest, size = provenance.file_hash(output), output.stat().st_size
+                digest, facts = provenance.file_hash(output), output.stat()
             except OSError as error:
                 result = self._failure(job, error)
-        return self._entry(result, job.input, job.started, digest, size)
+        return self._entry(result, job.input, job.started, digest, facts)
 
     def failed(self, task: Task, reason: str, read: Input | None, started: float) -> Entry:
         """The entry of a file of which nothing was written, for a reason.
@@ -60,7 +61,7 @@ class EntryWriter:
         read: Input | None,
         started: float,
         digest: str | None = None,
-        size: int | None = None,
+        facts: os.stat_result | None = None,
     ) -> Entry:
         return Entry(
             result,
@@ -68,7 +69,8 @@ class EntryWriter:
             self.weights,
             read or Input(None, None, None),
             digest,
-            size,
+            facts.st_size if facts else None,
+            facts.st_mtime_ns if facts else None,
             round(time.monotonic() - started, 3),
             datetime.now(UTC).isoformat(timespec="seconds"),
         )

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from speechclean.cli import deliver
+from speechclean.experiment.batch import BatchError
 from speechclean.experiment.batch.delivery import Delivered, Tar, Zip
 from speechclean.experiment.batch.ledger import Ledger
 from speechclean.records.file_result import Status
@@ -140,3 +141,16 @@ def test_batches_of_several_shards_in_one_archive(
         deliver.main()
     assert "in 2 of these folders" in capsys.readouterr().err
     assert not (tmp_path / "twice.zip").exists()
+
+
+@pytest.mark.parametrize("kind", [Zip, Tar])
+def test_what_is_not_as_it_was_written_is_not_packed(tmp_path: Path, kind: Any) -> None:
+    folder = tmp_path / "batch"
+    entries = batch(folder)
+    (folder / "cleaned" / "a.wav").write_bytes(b"edited".ljust(700_000))
+    (tmp_path / "secret").write_bytes(bytes([0]) * 700_000)
+    (folder / "cleaned" / "b.wav").unlink()
+    (folder / "cleaned" / "b.wav").symlink_to(tmp_path / "secret")
+    with pytest.raises(BatchError, match=r"b.wav leads out .*a.wav is not as it was written"):
+        kind(str(tmp_path / "to")).pack(entries)
+    assert not (tmp_path / "to").exists()

@@ -66,6 +66,32 @@ def test_lines_of_others_are_passed_over(tmp_path: Path) -> None:
         assert ledger.entries == {"a": entry("a")}
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"alias": ["a"]},
+        {"alias": {}},
+        {"alias": "\ud800"},
+        {"path": 1},
+        {"output": "../secret.txt"},
+        {"output": "/etc/hostname"},
+        {"output_size": "4"},
+        {"took_s": []},
+        {"input": {"sha256": "0", "size": "4", "mtime_ns": 5}},
+        {"row": {"alias": "b", "lufs_cleaned": "loud"}},
+        {"row": [1]},
+    ],
+)
+def test_a_line_that_parses_and_is_no_entry_is_told_and_skipped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, other: dict[str, object]
+) -> None:
+    line = json.dumps(json.loads(entry("b").to_json()) | other)
+    (tmp_path / "ledger.jsonl").write_text(f"{entry('a').to_json()}\n{line}\n{'[' * 100_000}\n")
+    with Ledger(tmp_path) as ledger:
+        assert set(ledger.entries) == {"a"}
+    assert "2 torn lines skipped" in caplog.text
+
+
 def test_names_that_are_no_unicode_and_numbers_that_are_none(tmp_path: Path) -> None:
     odd = entry("a", path=os.fsdecode(b"/in/\xff.wav"), measures={"lufs_cleaned": -math.inf})
     with Ledger(tmp_path) as ledger:

@@ -92,6 +92,21 @@ def test_it_is_said_how_far_a_long_planning_is(tmp_path: Path) -> None:
     assert console.file.getvalue() == "planning: 500 of 1,200 files\n"  # type: ignore[attr-defined]
 
 
+def test_an_output_that_was_edited_at_equal_size_is_made_again(tmp_path: Path) -> None:
+    tracks, entries = made(tmp_path, "kept", "copied", "edited", "old")
+    for name in entries:
+        path = tmp_path / "out" / "cleaned" / f"{name}.wav"
+        written: dict[str, Any] = {
+            "output_mtime_ns": None if name == "old" else path.stat().st_mtime_ns,
+            "output_sha256": provenance.file_hash(path),
+        }
+        entries[name] = replace(entries[name], **written)
+        if name != "kept":
+            path.write_bytes(b"4321" if name in ("edited", "old") else b"1234")
+            os.utime(path, ns=(1, 1))
+    assert todo(planned(tmp_path, tracks, entries)) == {"edited"}
+
+
 def test_finished_files_are_kept(tmp_path: Path) -> None:
     tracks, entries = made(tmp_path, "a", "b")
     found = planned(tmp_path, tracks, {"a": entries["a"]})

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cleaner"]
 
-# `python -m speechclean.reproduce` and its like are found in this folder.
+# `speechclean reproduce` and its like are found in this folder.
 __path__.append(str(PACKAGE / "cli" / "by_module"))
 
 

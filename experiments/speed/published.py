@@ -2,7 +2,7 @@ r"""Random weights in the published architectures, in the very files that their 
 
     python -m experiments.speed.published FOLDER [--metrics] [--roformers]
 
-writes into FOLDER, under the names that `speechclean-weights` would give them: `htdemucs_ft` as the
+writes into FOLDER, under the names that `speechclean weights` would give them: `htdemucs_ft` as the
 hub's safetensors, two networks of `mdx_extra_q`, quantised by DiffQ, as the legacy server's pickles
 and two as the hub's safetensors, and `dns64.th`, since the published name holds a sha256 that
 random weights do not have. With `--metrics` also Whisper's `base.en.pt`, PANNs' Cnn14 and SQUIM

@@ -1,4 +1,4 @@
-"""`speechclean-cache stats|clear`: what is kept for reuse, and an end to it."""
+"""`speechclean cache stats|clear`: what is kept for reuse, and an end to it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DAY_S = 86400
 def command_line() -> CommandLine:
     """What the command takes."""
     parser = CommandLine(
-        "speechclean-cache",
+        "speechclean cache",
         "stats|clear [cache.dir=PATH] [older_than_days=N]",
         "What is kept of the networks' answers, and an end to it.",
         [
-            "speechclean-cache stats",
-            "speechclean-cache clear older_than_days=7       # what nobody used for a week",
+            "speechclean cache stats",
+            "speechclean cache clear older_than_days=7       # what nobody used for a week",
         ],
         "0 done, 2 wrong usage",
     )

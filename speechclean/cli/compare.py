@@ -1,4 +1,4 @@
-"""`python -m speechclean.compare RUN RUN ...`: what tells recorded runs apart."""
+"""`speechclean compare RUN RUN ...`: what tells recorded runs apart."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .endings import fail, quiet_on_closed_pipe
 def command_line() -> CommandLine:
     """What the command takes."""
     parser = CommandLine(
-        "python -m speechclean.compare",
+        "speechclean compare",
         "RUN RUN ... [tracking.uri=URI]",
         "What tells recorded runs apart: configs, paired metrics, where the sound differs.\n"
         "The first run is what the others are held against.",
         [
-            "python -m speechclean.compare 3f2a 77c0",
-            "python -m speechclean.compare first second tracking.uri=http://tracking.example:5000",
+            "speechclean compare 3f2a 77c0",
+            "speechclean compare first second tracking.uri=http://tracking.example:5000",
         ],
         "0 compared, 2 a run is not there or the command is wrong",
     )

@@ -1,4 +1,4 @@
-"""`python -m speechclean.batches.deliver TARGET FOLDER...`: batches in one archive."""
+"""`speechclean deliver TARGET FOLDER...`: batches in one archive."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .endings import fail, quiet_on_closed_pipe
 def command_line() -> CommandLine:
     """What the command takes."""
     parser = CommandLine(
-        "python -m speechclean.batches.deliver",
+        "speechclean deliver",
         "TARGET FOLDER [FOLDER ...] [shard_mib=1000]",
         "Pack the cleaned files of one or several batches, with manifest and checksums.",
         [
-            "python -m speechclean.batches.deliver all.zip outputs/batches/*-of-4",
-            "python -m speechclean.batches.deliver shards/ outputs/batches/tts shard_mib=500",
+            "speechclean deliver all.zip outputs/batches/*-of-4",
+            "speechclean deliver shards/ outputs/batches/tts shard_mib=500",
         ],
         "0 packed, 2 it cannot be packed or the command is wrong",
     )

@@ -1,6 +1,6 @@
 """Judge files that some tool has already cleaned.
 
-`python -m speechclean.evaluate`, `speechclean-evaluate`: a run like any other, with
+`python -m speechclean.evaluate`, `speechclean evaluate`: a run like any other, with
 `experiment=evaluate`. What it leaves behind is the same, less the cleaned files.
 """
 
@@ -18,13 +18,13 @@ FOLDERS = ("mixtures", "cleaned", "references")
 def command_line() -> CommandLine:
     """What the command takes; words that it does not know are Hydra's."""
     parser = CommandLine(
-        "speechclean-evaluate",
+        "speechclean evaluate",
         "mixtures/ cleaned/ [references/] [key=value ...]\n"
-        "       speechclean-evaluate set.csv [key=value ...]",
+        "       speechclean evaluate set.csv [key=value ...]",
         "Judge files that some tool has already cleaned: the same metrics, the same report.",
         [
-            "speechclean-evaluate mixtures/ cleaned/ references/",
-            "speechclean-evaluate set.csv metrics=[lufs,stoi]   "
+            "speechclean evaluate mixtures/ cleaned/ references/",
+            "speechclean evaluate set.csv metrics=[lufs,stoi]   "
             "# columns path,cleaned[,reference,transcript,alias,language]",
             "speechclean --help                                 # all choices and keys",
             "speechclean experiment=evaluate --cfg job          # what they come to",
@@ -42,7 +42,7 @@ def command_line() -> CommandLine:
 
 
 def as_overrides(words: list[str]) -> list[str]:
-    """A command line of `speechclean` from one of `speechclean-evaluate`.
+    """A command line of `speechclean` from one of `speechclean evaluate`.
 
     >>> as_overrides(["in/", "out/", "metrics=[lufs]"])
     ['experiment=evaluate', "dataset.mixtures='in/'", "dataset.cleaned='out/'", 'metrics=[lufs]']

@@ -1,4 +1,4 @@
-"""`python -m speechclean.promote RUN NAME`: a run's config as the preset `experiment=NAME`."""
+"""`speechclean promote RUN NAME`: a run's config as the preset `experiment=NAME`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .endings import fail, quiet_on_closed_pipe
 def command_line() -> CommandLine:
     """What the command takes."""
     parser = CommandLine(
-        "python -m speechclean.promote",
+        "speechclean promote",
         "RUN NAME [tracking.uri=URI] [overwrite=true]",
         "Write the config of a recorded run, minimal, as conf/experiment/NAME.yaml.",
         [
-            "python -m speechclean.promote 3f2a my_preset",
-            "python -m speechclean experiment=my_preset      # and use it",
+            "speechclean promote 3f2a my_preset",
+            "speechclean experiment=my_preset      # and use it",
         ],
         "0 written, 2 it cannot be written or the command is wrong",
     )
@@ -43,7 +43,7 @@ def main() -> None:
         made = promote(record, given.name, given.overwrite)
     except (TrackingError, PromotionError) as error:
         fail(error)
-    print(f"{made.path}: python -m speechclean experiment={given.name}")
+    print(f"{made.path}: speechclean experiment={given.name}")
     if made.new_keys:
         print(
             "The code has got keys since, which stand at their defaults and change the "

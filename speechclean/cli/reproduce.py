@@ -1,4 +1,4 @@
-"""`python -m speechclean.reproduce run_id=RUN`: run a recorded run again, and compare the two."""
+"""`speechclean reproduce run_id=RUN`: run a recorded run again, and compare the two."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ REQUIRED = {
 def command_line() -> CommandLine:
     """What the command takes; `key=value` words that it does not know change the run's config."""
     parser = CommandLine(
-        "python -m speechclean.reproduce",
+        "speechclean reproduce",
         "run_id=RUN [option=value ...] [--checkout[=FOLDER]] [--dry-run] [--yes] [key=value ...]",
         "Run a recorded run again, and say whether it came out the same.",
         [
-            "python -m speechclean.reproduce run_id=3f2a --dry-run",
-            "python -m speechclean.reproduce run_id=first inputs.root=/data weights.root=/models",
-            "python -m speechclean.reproduce run_id=first require=bit-exact batch_size=8",
+            "speechclean reproduce run_id=3f2a --dry-run",
+            "speechclean reproduce run_id=first inputs.root=/data weights.root=/models",
+            "speechclean reproduce run_id=first require=bit-exact batch_size=8",
         ],
         "0 it holds, 1 it does not, 2 it cannot be run",
     )

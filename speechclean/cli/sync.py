@@ -1,8 +1,9 @@
-"""`speechclean-tracking sync`: upload the runs whose store was down."""
+"""`speechclean sync`: upload the runs whose store was down."""
 
 from __future__ import annotations
 
 import sys
+from argparse import SUPPRESS
 
 from speechclean.records.tracking import pending, quieten
 from speechclean.records.tracking.address import TrackingError
@@ -17,17 +18,18 @@ STORE_DOWN = 1
 def command_line() -> CommandLine:
     """What the command takes."""
     parser = CommandLine(
-        "speechclean-tracking",
-        "sync [tracking.uri=URI] [pending=FILE]",
+        "speechclean sync",
+        "[tracking.uri=URI] [pending=FILE]",
         "Upload the runs, and the rest of runs, that their store did not take, and complete them\n"
         "under their own ids. It can be interrupted and repeated.",
         [
-            "speechclean-tracking sync",
-            "speechclean-tracking sync tracking.uri=postgresql://user:password@host/name",
+            "speechclean sync",
+            "speechclean sync tracking.uri=postgresql://user:password@host/name",
         ],
         "0 all uploaded, 1 a store is still down, 2 wrong usage",
     )
-    parser.add_argument("action", choices=["sync"], help="the one thing that it does")
+    # `speechclean-tracking sync`, as it was called once.
+    parser.add_argument("action", nargs="?", choices=["sync"], default="sync", help=SUPPRESS)
     parser.option(
         "tracking.uri",
         "URI",

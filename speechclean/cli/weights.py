@@ -1,4 +1,4 @@
-"""`python -m speechclean.weights`, `speechclean-weights`: published weights, and where they are."""
+"""`python -m speechclean.weights`, `speechclean weights`: published weights, and where they are."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DEFAULT = "default"
 def command_line() -> CommandLine:
     """What the command takes."""
     parser = CommandLine(
-        "speechclean-weights",
+        "speechclean weights",
         "list|fetch|verify|where [NAME ...] [--experiment=NAME] [--dir=FOLDER]",
         "list    what each model needs, its size and licence, where it is, whether it is what the\n"
         "        publisher promised\n"
@@ -49,10 +49,10 @@ def command_line() -> CommandLine:
         "where   the folders that are looked through, best first; what is fetched goes into the\n"
         "        first",
         [
-            "speechclean-weights list",
-            "speechclean-weights fetch htdemucs_ft",
-            "speechclean-weights fetch default",
-            "speechclean-weights fetch --experiment best_pipeline    # all that a recipe needs",
+            "speechclean weights list",
+            "speechclean weights fetch htdemucs_ft",
+            "speechclean weights fetch default",
+            "speechclean weights fetch --experiment best_pipeline    # all that a recipe needs",
         ],
         "0 all well, 1 something is missing, damaged or could not be fetched, 2 wrong usage",
     )
@@ -154,7 +154,7 @@ def _verify(chosen: list[Model]) -> bool:
                 print(f"{state:10} {model.name}: {path}{note}")
                 well, seen = well and state != "damaged", True
     if not seen:
-        print("none of the files is here; `speechclean-weights fetch` gets them")
+        print("none of the files is here; `speechclean weights fetch` gets them")
     return well
 
 

@@ -116,7 +116,7 @@ class Summary:
             path = write_text(preset(record, name)[0], self.folder / PRESET)
             if wanted:
                 made = promote(record, wanted, overwrite=True)
-                console.print(f"{made.path}: python -m speechclean experiment={wanted}")
+                console.print(f"{made.path}: speechclean experiment={wanted}")
         except (PromotionError, RecordError) as error:
             log.warning("no preset of the best trial: %s", error)
             return []

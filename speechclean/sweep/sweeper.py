@@ -1,4 +1,4 @@
-"""Hydra's sweeper for studies: `python -m speechclean -m sweep=optuna`.
+"""Hydra's sweeper for studies: `speechclean -m sweep=optuna`.
 
 It claims points, launches them as trials and prints how the study goes. Everything that must
 outlive this process is in the study's storage. So the same command goes on where the last one was

@@ -1,4 +1,4 @@
-"""`speechclean-weights` where users run it."""
+"""`speechclean weights` where users run it."""
 
 from __future__ import annotations
 

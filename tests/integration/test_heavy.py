@@ -64,7 +64,7 @@ def test_all_that_is_missing_is_said_before_any_audio_is_read(tmp_path: Path) ->
         "panns-cnn14",
         "squim_objective",
     ):
-        assert f"python -m speechclean.weights fetch {name}" in done.stderr
+        assert f"speechclean weights fetch {name}" in done.stderr
     assert "about 336 MB" in done.stderr
 
 

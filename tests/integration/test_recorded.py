@@ -109,7 +109,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def reproduced(
     store: str, name: str, monkeypatch: pytest.MonkeyPatch, *more: str
 ) -> tuple[int, dict[str, Any]]:
-    """`python -m speechclean.reproduce` in the current folder: its exit status and its report."""
+    """`speechclean reproduce` in the current folder: its exit status and its report."""
     line = ["reproduce", f"run_id={name}", f"tracking.uri={store}", "hydra.run.dir=again", *more]
     monkeypatch.setattr(sys, "argv", line)
     with pytest.raises(SystemExit) as ended:

@@ -142,6 +142,8 @@ THEN = {
     "separators": ["embedded_htdemucs", "embedded_hdemucs_q"],
     "postprocess": ["beta_wiener", "loudness"],
 }
+#: Knobs that came later and are on by default, turned off.
+SILENT = ("edge_context_s=0", "dc_offset_above=null")
 BETA_THEN = 0.25
 MEAN = "fusion=mean_mask"
 
@@ -154,7 +156,7 @@ def as_then(overrides: Sequence[str], page: Mapping[str, Any] | None = None) -> 
     `speechclean.records.provenance`).
     """
     if any(one == "experiment=best_pipeline" for one in overrides):  # it says all but what is new
-        return [*overrides, "postprocess.loudness.ceiling_always=false", "edge_context_s=0"]
+        return [*overrides, "postprocess.loudness.ceiling_always=false", *SILENT]
     lists = {f"{group}=[{','.join(names)}]" for group, names in THEN.items()}
     said = [*overrides, *_choices(page or {})]
     groups = [one.partition("=")[0] for one in said]
@@ -169,7 +171,7 @@ def as_then(overrides: Sequence[str], page: Mapping[str, Any] | None = None) -> 
     later += ["postprocess.loudness.ceiling_always=false"] if "loudness" in stages else []
     if _of_mean(said) and not any(one.startswith("fusion.weights") for one in overrides):
         later.append("fusion.weights=null")
-    return [*overrides, *later, "edge_context_s=0"]
+    return [*overrides, *later, *SILENT]
 
 
 def _of_mean(said: Sequence[str]) -> bool:

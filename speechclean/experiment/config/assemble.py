@@ -62,7 +62,7 @@ def assemble(
         postprocess=listed["postprocess"],
         device=torch_device(cfg.device),
         cache=cache,
-        dc_offset_above=cfg.dc_offset_above,
+        dc_offset_above=cfg.get("dc_offset_above"),
     )
     metrics = listed["metrics"]
     return Experiment(

@@ -54,7 +54,7 @@ def _problems_of_run(overrides: list[str]) -> list[str]:
     except (HydraException, OmegaConfBaseException):
         return _one_by_one(overrides)
     if cfg.sweep:
-        return ["sweep=… searches only with -m, e.g. python -m speechclean -m sweep=optuna"]
+        return ["sweep=… searches only with -m, e.g. speechclean -m sweep=optuna"]
     return _invalid(cfg)
 
 

@@ -31,7 +31,7 @@ def preset_text(
     files = record.params.get("files") or f"{record.metrics.get('files_cleaned', 0):.0f}"
     head = [
         "# @package _global_",
-        f"# python -m speechclean experiment={name}",
+        f"# speechclean experiment={name}",
         f"# Promoted from run {record.id} ({record.name}, {record.day}, git {commit[:10]}).",
         f"# Improvements there, means over {files} files ({kind}{' ' + own if own else ''}): "
         f"{_improvements(record.metrics)}.",

@@ -70,10 +70,11 @@ def _root_problems(cfg: DictConfig) -> list[str]:
         problems.append(f"batch_seconds={cfg.batch_seconds} must be above 0")
     if cfg.stream_above_s < 1:
         problems.append(f"stream_above_s={cfg.stream_above_s} must be at least 1")
-    if cfg.max_decoded_gb is not None and not cfg.max_decoded_gb > 0:
-        problems.append(f"max_decoded_gb={cfg.max_decoded_gb} must be above 0, or null for any")
-    if cfg.dc_offset_above is not None and not cfg.dc_offset_above >= 0:
-        problems.append(f"dc_offset_above={cfg.dc_offset_above} must be 0 or more, or null")
+    # A recorded config may be older than these keys.
+    if (most := cfg.get("max_decoded_gb")) is not None and not most > 0:
+        problems.append(f"max_decoded_gb={most} must be above 0, or null for any")
+    if (above := cfg.get("dc_offset_above")) is not None and not above >= 0:
+        problems.append(f"dc_offset_above={above} must be 0 or more, or null")
     if cfg.output.ab_seconds < 0:
         problems.append(f"output.ab_seconds={cfg.output.ab_seconds} must be 0 or more")
     # A recorded config may be older than this key.

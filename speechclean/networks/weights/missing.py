@@ -43,7 +43,7 @@ def missing(
             else "of a size not known before asking"
         )
         text += f"Get {'them' if several else 'it'}, {about}, with\n"
-        text += f"    python -m speechclean.weights fetch {name}\n"
+        text += f"    speechclean weights fetch {name}\n"
         text += f"  or from\n{files}\n"
     else:
         text += f"Get\n{files}\n"

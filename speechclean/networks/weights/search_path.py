@@ -90,7 +90,7 @@ def verified(path: Path, file: File) -> Path:
     if (known := known_sha256(path, file)) and not sha256(path).startswith(known):
         raise CheckpointError(
             f"{path}: damaged, its sha256 does not begin with {known[:16]}; "
-            "delete it and get it again (python -m speechclean.weights fetch)"
+            "delete it and get it again (speechclean weights fetch)"
         )
     return path
 

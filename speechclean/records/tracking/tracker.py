@@ -56,7 +56,7 @@ class MlflowTracker:
         machine reaches; None is beside a sqlite file, a server's own place, and for another
         database the folder where the program was started
     pending: a sqlite file for what the store did not take, also when it is lost in the middle:
-        `speechclean-tracking sync`
+        `speechclean sync`
     outputs_mib: cleaned files are kept with the run up to this much in all; what is not kept can be
         compared by marks alone
     system_metrics_s: seconds between two looks at CPU, memory and GPU; 0 for none
@@ -159,7 +159,7 @@ class MlflowTracker:
         lost = (
             f"tracking in {self._store.shown} failed in the middle of run {run.id}. All outputs "
             f"are on the disk; what was not recorded waits in {Path(self.pending).absolute()}: "
-            "once the store is back, `speechclean-tracking sync`"
+            "once the store is back, `speechclean sync`"
         )
         if self.required:
             raise TrackingError(lost) from run.lost
@@ -197,7 +197,7 @@ class MlflowTracker:
             if self.required:
                 raise
             log.warning(
-                "%s. Recording in %s instead; upload it later with `speechclean-tracking sync`",
+                "%s. Recording in %s instead; upload it later with `speechclean sync`",
                 error,
                 self.pending,
             )

@@ -102,7 +102,7 @@ def test_a_preset_is_minimal_and_composes_to_the_same_signature(
     assert made.path == conf / "experiment" / "winner.yaml"
     assert made.new_keys == []
     page = made.path.read_text()
-    assert page.startswith("# @package _global_\n# python -m speechclean experiment=winner\n")
+    assert page.startswith("# @package _global_\n# speechclean experiment=winner\n")
     assert "f" * 32 in page
     assert "si_sdr +5.125" in page
     assert yaml.safe_load(page) == {"name": "winner", **said}

@@ -149,7 +149,7 @@ def test_the_command(
 ) -> None:
     cache.put("separator", {"input": 0}, torch.ones(400), COST)
     cache.put("denoiser", {"input": 0}, torch.ones(400), Cost(1, 0.5))
-    monkeypatch.setattr(sys, "argv", ["speechclean-cache", "stats", f"cache.dir={cache.folder}"])
+    monkeypatch.setattr(sys, "argv", ["speechclean cache", "stats", f"cache.dir={cache.folder}"])
     main()
     told = capsys.readouterr().out
     assert "separator        1 entries" in told
@@ -157,7 +157,7 @@ def test_the_command(
     assert "0 entries removed" in cleared(cache, 3600)
     assert "2 entries removed" in cleared(cache, None)
     assert stats(cache) == [f"{cache.folder}: 0.000 GB"]
-    monkeypatch.setattr(sys, "argv", ["speechclean-cache", "clean"])
+    monkeypatch.setattr(sys, "argv", ["speechclean cache", "clean"])
     with pytest.raises(SystemExit) as left:
         main()
     assert left.value.code == 2

@@ -43,7 +43,7 @@ def test_what_is_down_is_recorded_here_and_uploaded_once(
     down.check()
     assert not list(here.iterdir()), "checking makes nothing"
     down.prepare()
-    assert "upload it later with `speechclean-tracking sync`" in caplog.text
+    assert "upload it later with `speechclean sync`" in caplog.text
     with down.run("offline", {"signature": "abc"}) as run:
         run.params({"wet": 0.5})
         run.dataset("folder", "d1", "{}", '{"files": 1}')

@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from speechclean.records.tracking.address import advisory_lock
+from speechclean.records.tracking.address import advisory_lock, for_sqlalchemy
 from speechclean.system.secrets import masked_address
 
 from .settings import StudyError, folder_of
@@ -55,7 +55,7 @@ class Storage:
         if self.address.startswith("sqlite:"):
             options = {"connect_args": {"timeout": WRITE_TIMEOUT_S}}  # others write too
         try:
-            return optuna.storages.RDBStorage(self.address, engine_kwargs=options)
+            return optuna.storages.RDBStorage(for_sqlalchemy(self.address), engine_kwargs=options)
         except Exception as error:
             raise self._unusable(error) from error
 

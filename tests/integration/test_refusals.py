@@ -25,6 +25,8 @@ made = []
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 def watch(event, arguments):
+    if event == "open" and isinstance(arguments[0], int):
+        return  # a stream that is open already
     if event == "open" and arguments[2] & WRITES and arguments[0] != os.devnull:
         made.append(f"open {arguments[0]}")
     elif event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink"):

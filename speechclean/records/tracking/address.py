@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from speechclean.system.paths import expanded, home
 from speechclean.system.secrets import masked, masked_address
@@ -31,6 +31,19 @@ class TrackingError(RuntimeError):
 
 class RecordError(TrackingError):
     """What a store holds of a run is not what a run writes; the message names it."""
+
+
+def for_sqlalchemy(uri: str) -> str:
+    """An address as SQLAlchemy, and so MLflow and Optuna, reads it.
+
+    A sqlite file is named here by its path as it is; there `%` and `?` in it have meanings. Then
+    slashes are quoted too: MLflow makes the folder that it reads in the quoted path, here none.
+
+    >>> for_sqlalchemy("sqlite:////data/mlflow.db"), for_sqlalchemy("sqlite:////was?/mlflow.db")
+    ('sqlite:////data/mlflow.db', 'sqlite:///%2Fwas%3F%2Fmlflow.db')
+    """
+    path = uri.removeprefix("sqlite:///")
+    return f"sqlite:///{quote(path, safe='')}" if path != uri and re.search("[%?]", path) else uri
 
 
 @contextmanager

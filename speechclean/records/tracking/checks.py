@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from speechclean.system.writable import why_not_writable
 
-from .address import Store, TrackingError
+from .address import Store, TrackingError, for_sqlalchemy
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -89,7 +89,7 @@ def _engine(store: Store) -> Iterator[sqlalchemy.Engine]:
                 "sqlite://", creator=lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
             )
         else:
-            engine = sqlalchemy.create_engine(store.uri)
+            engine = sqlalchemy.create_engine(for_sqlalchemy(store.uri))
     except ModuleNotFoundError as error:
         raise TrackingError(
             f"{store.shown}: its driver {error.name} is not installed; "

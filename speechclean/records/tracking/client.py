@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from .address import Store, TrackingError, advisory_lock
+from .address import Store, TrackingError, advisory_lock, for_sqlalchemy
 from .checks import check_store, deleted_in_database, deletion_error, is_database
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def connected(store: Store, timeout_s: int) -> MlflowClient:
         with patience(0, timeout_s), _alone(store):
             if store.sqlite and (not store.sqlite.exists() or not store.sqlite.stat().st_size):
                 _create_sqlite(store.sqlite)
-            client = MlflowClient(tracking_uri=store.uri)
+            client = MlflowClient(tracking_uri=for_sqlalchemy(store.uri))
             # mlflow creates a store's tables at its first use: here, where errors are expected.
             client.search_experiments(max_results=1)
             return client
@@ -65,7 +65,9 @@ def check_experiment(store: Store, name: str, timeout_s: int) -> None:
             from mlflow import MlflowClient
 
             with patience(0, timeout_s):
-                found = MlflowClient(tracking_uri=store.uri).get_experiment_by_name(name)
+                found = MlflowClient(tracking_uri=for_sqlalchemy(store.uri)).get_experiment_by_name(
+                    name
+                )
             deleted = None
             if found is not None and found.lifecycle_stage != "active":
                 deleted = found.experiment_id
@@ -169,7 +171,7 @@ def _alone(store: Store) -> Iterator[None]:
     elif store.uri.startswith("postgresql"):
         import sqlalchemy
 
-        engine = sqlalchemy.create_engine(store.uri)
+        engine = sqlalchemy.create_engine(for_sqlalchemy(store.uri))
         try:
             with advisory_lock(engine, "tracking store"):
                 yield
@@ -189,7 +191,7 @@ def _create_sqlite(path: Path) -> None:
 
     new = path.with_name(f".{path.name}.creating")
     new.unlink(missing_ok=True)
-    engine = sqlalchemy.create_engine(f"sqlite:///{new}")
+    engine = sqlalchemy.create_engine(for_sqlalchemy(f"sqlite:///{new}"))
     # Nobody sees the file yet, so one sync at the end does for the hundreds that the migrations
     # would wait for.
     sqlalchemy.event.listen(

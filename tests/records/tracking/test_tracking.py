@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from speechclean.records.tracking import NOTE_TAG, MlflowTracker, NoTracker, Run, TrackingError
+from speechclean.records.tracking.recorded_runs import Records
 from speechclean.records.tracking.stale import LOCK_TAG
 from tests.support.paths import ROOT
 
@@ -374,3 +375,16 @@ def test_mlflow_is_imported_late() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
     )
     assert json.loads(out.stdout) == []
+
+
+@pytest.mark.parametrize("name", ["100%25", "a%20b", "was?", "run #1", "it's; x=[y]"])
+def test_a_store_lies_in_its_folder_whatever_that_is_called(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    tracker = MlflowTracker(f"sqlite:///{folder}/mlflow.db", system_metrics_s=0)
+    tracker.prepare()
+    with tracker.run("here") as run:
+        run.metrics({"a": 1.0})
+    assert Records(tracker.uri).get("here").metrics["a"] == 1.0
+    assert (folder / "mlflow.db").stat().st_size
+    assert list(tmp_path.iterdir()) == [folder]

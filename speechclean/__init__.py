@@ -21,13 +21,12 @@ lists below it. `tests/test_architecture.py` holds all of that.
 From Python: `from speechclean import Cleaner` (`experiment.cleaner`).
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import Any
 
 from speechclean.system.resources import PACKAGE
 
-if TYPE_CHECKING:
-    from speechclean.experiment.cleaner import Cleaner
-
+#: What there is for others; `__init__.pyi` has its types.
 __all__ = ["Cleaner"]
 
 # `speechclean reproduce` and its like are found in this folder.
@@ -38,6 +37,6 @@ def __getattr__(name: str) -> Any:
     """The API, imported when it is first asked for: torch takes a second."""
     if name != "Cleaner":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from speechclean.experiment.cleaner import Cleaner
-
-    return Cleaner
+    # By name: every module imports this one, and what a module imports decides which kept answers
+    # of networks still count (`networks.cache.code`).
+    return import_module(f"{__name__}.experiment.cleaner").Cleaner

@@ -176,7 +176,7 @@ def test_from_list_to_a_finished_run(tmp_path: Path, capsys: pytest.CaptureFixtu
         run, env=settings, cwd=tmp_path, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 2
-    assert "speechclean.weights fetch hdemucs_mmi" in done.stderr
+    assert "speechclean weights fetch hdemucs_mmi" in done.stderr
     with serving(publisher) as url:
         prefix = made.stem.rpartition("-")[2]
         sources = [

@@ -35,8 +35,8 @@ GIT = {"_target_": "speechclean.records.checkout._git", "_args_": ["-c", "alias.
 MEAN = "speechclean.stages.fusion.mean_mask.MeanMask"
 
 
-class BegunError(Exception):
-    """The repetition would begin now."""
+class BegunError(BaseException):
+    """The repetition would begin now; no command takes it for an error of its own."""
 
 
 @pytest.fixture(scope="module")

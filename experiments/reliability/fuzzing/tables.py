@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,7 +76,6 @@ def check_ledger(content: bytes, folder: Path) -> None:
             raise BrokenPromiseError(f"{found} became {ledger.entries}")
 
 
-logging.getLogger("speechclean.experiment.batch.ledger").setLevel(logging.ERROR)
 TARGETS = (
     Target("manifests", "tables of inputs", mutated(manifests(), CRAFTED), check_manifest),
     Target(

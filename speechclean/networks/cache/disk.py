@@ -85,6 +85,7 @@ class DiskCache:
         path = self.path(kind, key)
         try:
             head, tensor = unpack(path.read_bytes())
+            cost = _cost(head)
         except FileNotFoundError:
             return None
         except (OSError, TornError) as error:
@@ -94,7 +95,7 @@ class DiskCache:
             return None
         with suppress(OSError):
             os.utime(path)  # the time of its last use, which eviction goes by
-        self.tally.reused(kind, Cost(**head["cost"]))
+        self.tally.reused(kind, cost)
         return tensor
 
     def put(self, kind: str, key: Key, tensor: Tensor, cost: Cost) -> None:
@@ -166,6 +167,14 @@ class DiskCache:
         if not self._warned:
             log.warning("%s", message)
         self._warned = True
+
+
+def _cost(head: Mapping[str, Any]) -> Cost:
+    """What an entry says that it took. Raises `TornError` for anything else."""
+    try:
+        return Cost(int(head["cost"]["forwards"]), float(head["cost"]["seconds"]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise TornError("it does not say what it took") from error
 
 
 def default_dir() -> Path:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import logging
-from collections import Counter
-from collections.abc import Iterable
+import os
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,16 +47,21 @@ class Folder:
             pattern = str(Path(glob.escape(pattern), "**", "*"))
         elif is_file(Path(pattern)):  # whatever signs there are in its name
             pattern = glob.escape(pattern)
-        # Path.glob takes no absolute pattern, and follows no links to folders.
-        matches = glob.glob(pattern, recursive=True)  # noqa: PTH207
+        matches = _matching(pattern)
         found = sorted(path for path in matches if path.lower().endswith(EXTENSIONS))
-        files = [Path(path) for path in found if not _goes_round(path)]
+        files = _once_each([Path(path) for path in found])
         others = _kinds(set(matches).difference(found))
         if not files:
             raise DatasetError(
                 f"dataset.pattern={self.pattern!r} matches no sound file ({', '.join(EXTENSIONS)}) "
                 f"from {Path.cwd()}{f', but others: {others}' if others else ''}; "
                 "quote the pattern so that the shell leaves it alone"
+            )
+        if len(found) > len(files):
+            log.warning(
+                "dataset.pattern=%s: %d paths lead by links to files that are there by another one",
+                self.pattern,
+                len(found) - len(files),
             )
         if others:
             log.warning(
@@ -90,15 +97,70 @@ def _kinds(paths: Iterable[str], most: int = 12) -> str:
     return ", ".join([*named, f"{left} of yet others"] if left else named)
 
 
-def _goes_round(path: str) -> bool:
-    """Whether a path passes through a link that leads back to a folder above it.
+def _matching(pattern: str) -> list[str]:
+    """The paths that a pattern matches; links to folders are followed, and never round."""
+    if "**" not in Path(pattern).parts:
+        # Path.glob takes no absolute pattern, and follows no links to folders.
+        return glob.glob(pattern)  # noqa: PTH207
+    base = _fixed_part(pattern)
+    wanted = Path(pattern).relative_to(base).parts
+    return [str(base / path) for path in _below(base) if _fits(path.parts, wanted)]
 
-    glob would follow it forty times.
+
+def _fits(names: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    """Whether the parts of a path fit those of a pattern, as in `glob`.
+
+    >>> _fits(("a", "b", "x.wav"), ("**", "*.wav")), _fits((".b", "x.wav"), ("**", "*.wav"))
+    (True, False)
     """
-    for folder in Path(path).parents:
-        if folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve()):
-            return True
-    return False
+    if not wanted:
+        return not names
+    if wanted[0] == "**":
+        deeper = bool(names) and not names[0].startswith(".") and _fits(names[1:], wanted)
+        return deeper or _fits(names, wanted[1:])
+    if not names or names[0].startswith(".") > wanted[0].startswith("."):
+        return False
+    return fnmatch.fnmatchcase(names[0], wanted[0]) and _fits(names[1:], wanted[1:])
+
+
+def _below(base: Path) -> Iterator[Path]:
+    """Everything below a folder, relative to it; each folder once, by its own path if it has one.
+
+    glob itself would follow links that lead in a circle forty times, in every order that there is.
+    """
+    tops, seen = deque([base]), set[str]()
+    while tops:
+        for place, folders, files in os.walk(tops.popleft()):
+            if (real := os.path.realpath(place)) in seen:
+                log.info("%s: a link to a folder that is listed already, passed by", place)
+                folders.clear()
+                continue
+            seen.add(real)
+            relative = Path(place).relative_to(base)
+            yield from (relative / name for name in (*folders, *files))
+            tops.extend(
+                Path(place, name) for name in sorted(folders) if Path(place, name).is_symlink()
+            )
+
+
+def _once_each(paths: Sequence[Path]) -> list[Path]:
+    """The paths, in their order, by which every folder is reached: one of its own, or the shortest.
+
+    Links between folders lead to one file in many ways.
+    """
+
+    def place(folder: Path) -> tuple[bool, int, Path]:
+        return folder.absolute() != real[folder], len(folder.parts), folder
+
+    real: dict[Path, Path] = {}
+    shortest: dict[Path, Path] = {}
+    for path in paths:
+        folder = path.parent
+        if folder not in real:
+            real[folder] = folder.resolve()
+            known = shortest.setdefault(real[folder], folder)
+            shortest[real[folder]] = min(known, folder, key=place)
+    return [path for path in paths if shortest[real[path.parent]] == path.parent]
 
 
 def _fixed_part(pattern: str) -> Path:

@@ -307,14 +307,21 @@ def test_any_path_has_a_safe_place(path: str) -> None:
     assert all(aliases.safe(part) == part for part in place.parts)
 
 
-def test_a_link_that_leads_back_is_not_followed_round(tmp_path: Path) -> None:
-    touch(tmp_path, "a/b/x.wav")
+def test_a_folder_that_links_reach_in_many_ways_is_listed_once(tmp_path: Path) -> None:
+    touch(tmp_path, "a/b/x.wav", "c/y.wav")
     (tmp_path / "a/b/back").symlink_to(tmp_path / "a")
     (tmp_path / "beside").symlink_to(tmp_path / "a/b")
-    assert [track.alias for track in Folder(str(tmp_path / "**" / "*.wav")).tracks()] == [
-        "a__b__x",
-        "beside__x",
-    ]
+    (tmp_path / "a/c").symlink_to(tmp_path / "c")
+    (tmp_path / "c/a").symlink_to(tmp_path / "a")
+    for pattern in (str(tmp_path / "**" / "*.wav"), str(tmp_path)):
+        assert [track.alias for track in Folder(pattern).tracks()] == ["a__b__x", "c__y"]
+
+
+def test_a_link_to_a_folder_elsewhere_is_followed(tmp_path: Path) -> None:
+    touch(tmp_path, "elsewhere/x.wav", "in/y.wav")
+    (tmp_path / "in/link").symlink_to(tmp_path / "elsewhere")
+    aliases_found = [track.alias for track in Folder(str(tmp_path / "in")).tracks()]
+    assert aliases_found == ["link__x", "y"]
 
 
 def test_a_folder_in_a_table_is_its_rows_own_failure(tmp_path: Path) -> None:

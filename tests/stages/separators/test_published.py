@@ -149,6 +149,6 @@ def test_every_denoiser_says_what_it_lacks(name: str) -> None:
     problems, stages = instantiate_components(composed([f"enhancement={name}", "device=cpu"]))
     assert not problems
     with pytest.raises(
-        MissingWeights, match=rf"about \d+ MB(.|\n)*speechclean\.weights fetch {name}"
+        MissingWeights, match=rf"about \d+ MB(.|\n)*speechclean weights fetch {name}"
     ):
         stages["enhancement"].weight_files()

@@ -129,7 +129,7 @@ def test_missing_files_are_named_with_what_to_do(tmp_path: Path) -> None:
         )
         assert not problems
         with pytest.raises(
-            MissingWeights, match=rf"(?s)about \d+ MB.*speechclean\.weights fetch {name}"
+            MissingWeights, match=rf"(?s)about \d+ MB.*speechclean weights fetch {name}"
         ) as raised:
             stages["separators.roformer"].weight_files()
         assert raised.value.models == (name,)

@@ -1,0 +1,3 @@
+from speechclean.experiment.cleaner import Cleaner as Cleaner
+
+__all__ = ["Cleaner"]

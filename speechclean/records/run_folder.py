@@ -16,7 +16,8 @@ import yaml
 from speechclean.records.file_result import HEAD, FileResult
 from speechclean.records.fingerprint import Fingerprint
 from speechclean.stages.types import Track
-from speechclean.system.atomic_files import csv_rows, csv_text, written_whole
+from speechclean.system.atomic_files import written_whole
+from speechclean.system.csv_tables import csv_rows, csv_text
 
 #: What a run was made from; written at its start.
 CONFIG, PROVENANCE, INPUTS = "config.yaml", "provenance.json", "inputs.csv"

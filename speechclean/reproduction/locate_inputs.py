@@ -12,7 +12,7 @@ from pathlib import Path
 from speechclean.records.provenance import file_hash
 from speechclean.records.run_folder import MANIFEST_COLUMNS
 from speechclean.stages.datasets.manifest import PILOT
-from speechclean.system.atomic_files import csv_text
+from speechclean.system.csv_tables import csv_text
 from speechclean.system.plain_text import one_line
 
 Row = dict[str, str]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from speechclean.records.results.summary_page import markdown
-from speechclean.system.atomic_files import csv_text
+from speechclean.system.csv_tables import csv_text
 
 from .objective import Goals
 from .ranking import best_trial, pareto_front

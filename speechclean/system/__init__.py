@@ -11,6 +11,7 @@ signals        those that end a process, as exceptions that tear nothing
 secrets        passwords in addresses, masked in whatever is shown or kept
 plain_text     what others wrote, without what a terminal would obey
 native_messages  what C libraries print, caught
+csv_tables     csv tables, without formulas
 atomic_files   atomic writes, and reading them back
 writable       whether a folder can be written, judged by looking alone
 paths          paths as users write them, and a home for those who have none

@@ -22,7 +22,8 @@ from speechclean.records.run_folder import (
     DELIVERY_ZIP,
     METRICS_CSV,
 )
-from speechclean.system.atomic_files import csv_text, written_whole
+from speechclean.system.atomic_files import written_whole
+from speechclean.system.csv_tables import csv_text
 
 from . import BatchError
 from .task import Entry

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from speechclean.system.csv_tables import restored
+
 from . import DatasetError
 
 #: Separators of other kinds of tables.
@@ -83,7 +85,7 @@ def _lines(text: str, separator: str, table: Path) -> Iterator[tuple[int, list[s
         except csv.Error as error:
             raise DatasetError(f"{table}: line {line}: {_in_words(error)}") from error
         if cells:
-            yield line, cells
+            yield line, [restored(cell) for cell in cells]
 
 
 def _in_words(error: csv.Error) -> str:

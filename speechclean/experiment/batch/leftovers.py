@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from speechclean.records.run_folder import CLEANED, CLIPS, DELIVERY_FOLDER, PLOTS
 
-#: Beginnings of the names of files that are being written.
-LEFTOVERS = (".writing-", ".streaming-", ".probe-")
+#: Names of what is being written, by `atomic_files`, by `clean` and by `disk_errors`: these exactly,
+#: since somebody else's file may begin as they do. The eight letters are tempfile's.
+LEFTOVER = re.compile(
+    r"\.writing-([0-9a-f]{12}|[a-z0-9_]{8})(\.\w+)?|\.streaming-[a-z0-9_]{8}|\.probe-[0-9]+"
+)
 #: Where in its folder a batch writes, besides the folder itself.
 SUBFOLDERS = (CLEANED, CLIPS, PLOTS, DELIVERY_FOLDER)
 
@@ -25,7 +29,7 @@ def remove_leftovers(folder: Path) -> None:
         for root, folders, files in os.walk(folder / subfolder):
             found += (Path(root, name) for name in [*folders, *files])
     for path in found:
-        if not path.name.startswith(LEFTOVERS):
+        if not LEFTOVER.fullmatch(path.name):
             continue
         with suppress(OSError):
             if path.is_dir() and not path.is_symlink():

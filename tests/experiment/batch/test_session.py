@@ -47,20 +47,21 @@ def test_leftovers_go_and_nothing_else(tmp_path: Path) -> None:
         tmp_path / "cleaned/a.wav",
         tmp_path / "cleaned/writing-b.wav",
         tmp_path / "elsewhere/x",
+        tmp_path / "cleaned/.writing-notes.txt",
     ]
     gone = [
-        tmp_path / "cleaned/.writing-c.wav",
-        tmp_path / ".streaming-d/fused.f32",
+        tmp_path / "cleaned/.writing-0123456789ab.wav",
+        tmp_path / ".streaming-abc_1234/fused.f32",
         tmp_path / ".probe-1",
     ]
     for path in kept + gone:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
-    (tmp_path / "cleaned/.writing-link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "cleaned/.writing-ba9876543210").symlink_to(tmp_path / "elsewhere")
     remove_leftovers(tmp_path)
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in gone)
-    assert not (tmp_path / "cleaned/.writing-link").is_symlink()
+    assert not (tmp_path / "cleaned/.writing-ba9876543210").is_symlink()
 
 
 class Untidy:
@@ -73,8 +74,8 @@ class Untidy:
         events.put(Event(number, ready=3))
 
     def send(self, task: Task) -> None:
-        (self.folder / "cleaned" / f".writing-{task.alias}.wav").write_text("half")
-        (self.folder / f".streaming-{task.alias}").mkdir()
+        (self.folder / "cleaned" / f".writing-{task.alias:0>12}.wav").write_text("half")
+        (self.folder / f".streaming-{task.alias:a>8}").mkdir()
         self.events.put(Event(self.number, entry=entry(task.alias)))
 
     def close(self) -> None:

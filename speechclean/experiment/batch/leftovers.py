@@ -10,7 +10,7 @@ from pathlib import Path
 
 from speechclean.records.run_folder import CLEANED, CLIPS, DELIVERY_FOLDER, PLOTS
 
-#: Names of what is being written, by `atomic_files`, by `clean` and by `disk_errors`: these exactly,
+#: Names of what is being written, by `atomic_files`, `clean` and `disk_errors`: these exactly,
 #: since somebody else's file may begin as they do. The eight letters are tempfile's.
 LEFTOVER = re.compile(
     r"\.writing-([0-9a-f]{12}|[a-z0-9_]{8})(\.\w+)?|\.streaming-[a-z0-9_]{8}|\.probe-[0-9]+"

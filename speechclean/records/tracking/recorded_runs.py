@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -80,14 +82,18 @@ class Record:
         return {}
 
     @cached_property
-    def _cache(self) -> Any:
-        return tempfile.TemporaryDirectory(prefix="speechclean-record-")
+    def _fetched(self) -> Path:
+        """Where files of the run are kept on this machine, as long as this object lives."""
+        folder = tempfile.mkdtemp(prefix="speechclean-record-")
+        # A TemporaryDirectory would warn of whatever is not closed by hand.
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
 
     def _fetch(self, path: str) -> Path:
-        there = Path(self._cache.name) / path
+        there = self._fetched / path
         if there.exists():
             return there
-        return Path(self._client.download_artifacts(self.id, path, self._cache.name))
+        return Path(self._client.download_artifacts(self.id, path, str(self._fetched)))
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ def test_a_table_has_a_row_a_system_with_its_sums(known: Set) -> None:
     assert second.rstrip(" |").endswith("0.050")
 
 
+@pytest.mark.slow
 def test_every_system_composes() -> None:
     from speechclean.experiment.config.compose import composed
     from speechclean.experiment.config.instantiate import instantiate_components

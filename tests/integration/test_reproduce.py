@@ -100,6 +100,7 @@ def test_another_process_folder_and_batch_size_are_bit_exact_and_both_runs_say_s
     assert again.artifact("reproduction.json")
 
 
+@pytest.mark.slow
 def test_a_changed_knob_is_told_by_its_stage(original: Path, tmp_path: Path) -> None:
     done, report = reproduce(original, tmp_path, "postprocess.beta_wiener.beta=1")
     assert done.returncode == 1, done.stdout + done.stderr

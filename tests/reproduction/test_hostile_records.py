@@ -135,6 +135,10 @@ FOREIGN = {
         ),
         f"guard._target_={MEAN}: no choice of conf/guard/",
     ),
+    "list_for_a_mapping": (
+        in_config(lambda c: c.update(separators=[c["separators"]])),
+        "config.yaml says what no run of speechclean says",
+    ),
     "section_of_hydra": (
         in_config(lambda c: c.update(hydra={"job_logging": {"version": 1}})),
         "hydra: there is no such key",

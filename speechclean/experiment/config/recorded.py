@@ -63,7 +63,8 @@ def _problems(config: Mapping[str, Any]) -> Iterator[str]:
     try:
         own = {key: value for key, value in config.items() if key in known}
         OmegaConf.merge(OmegaConf.structured(Config), own)
-    except OmegaConfBaseException as error:
+    # A list where a mapping belongs is a TypeError to OmegaConf.
+    except (OmegaConfBaseException, TypeError, ValueError) as error:
         yield str(error).splitlines()[0]
 
 

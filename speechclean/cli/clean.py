@@ -11,14 +11,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track as progress
 
+from speechclean.experiment.cleaner import Cleaner
 from speechclean.experiment.config.errors import ConfigError
+from speechclean.experiment.process import set_up_process
 from speechclean.stages.datasets import DatasetError, aliases
 from speechclean.stages.datasets.folder import Folder
+from speechclean.system.paths import exists, is_dir
 
 from .arguments import CommandLine
-from .endings import fail, quiet_on_closed_pipe, safe_text
+from .endings import USAGE_STATUS, fail, quiet_on_closed_pipe, safe_text
+from .run import FILES_FAILED, STOPPED
 
-FILES_FAILED, WRONG, STOPPED = 1, 2, 130
 #: Standard input, and standard output.
 PIPE = "-"
 Pairs = list[tuple[Path, Path]]
@@ -64,14 +67,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         status = _pipe(given, settings) if PIPE in given.inputs else _files(given, settings)
     except (ConfigError, DatasetError, ValueError) as error:
-        fail(error, WRONG)
+        fail(error, USAGE_STATUS)
     except KeyboardInterrupt:
         fail("stopped by Ctrl-C; what was written is whole, --resume goes on", STOPPED)
     sys.exit(status)
 
 
 def _is_setting(word: str) -> bool:
-    return "=" in word and not word.startswith("-") and not Path(word).exists()
+    return "=" in word and not word.startswith("-") and not exists(Path(word))
 
 
 def pairs(inputs: Sequence[str], output: str, keep_tree: bool = False) -> Pairs:
@@ -80,13 +83,13 @@ def pairs(inputs: Sequence[str], output: str, keep_tree: bool = False) -> Pairs:
     Raises `DatasetError` for a folder without sound files, `ValueError` for outputs that make no
     sense.
     """
-    folders = [Path(name) for name in inputs if Path(name).is_dir()]
+    folders = [name for name in inputs if is_dir(Path(name))]
     single = len(inputs) == 1 and not folders
-    if single and Path(output).suffix.lower() in (".wav", ".flac") and not Path(output).is_dir():
+    if single and Path(output).suffix.lower() in (".wav", ".flac") and not is_dir(Path(output)):
         return _checked([(Path(inputs[0]), Path(output))])
     found: list[tuple[Path, str]] = []
     for name in inputs:
-        if Path(name).is_dir():
+        if name in folders:
             tracks = Folder(name).tracks()
             found += [
                 (each.path, str(each.relative) if keep_tree else each.alias) for each in tracks
@@ -124,9 +127,6 @@ def _is_done(path: Path, output: Path) -> bool:
 
 
 def _clean(wanted: Pairs, given: argparse.Namespace, settings: Sequence[str]) -> int:
-    from speechclean.experiment.cleaner import Cleaner  # late: torch takes a second
-    from speechclean.experiment.process import set_up_process
-
     set_up_process()
     cleaner = Cleaner(given.preset, device=given.device, overrides=settings)
     count = f"{len(wanted)} file{'s'[: len(wanted) != 1]}"

@@ -13,23 +13,15 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from speechclean.system.paths import exists
+
 from .endings import fail, quiet_on_closed_pipe
 
-#: Commands, and the modules that have their `main`.
-COMMANDS = {
-    "run": "run",
-    "clean": "clean",
-    "evaluate": "evaluate",
-    "reproduce": "reproduce",
-    "compare": "compare",
-    "promote": "promote",
-    "deliver": "deliver",
-    "sync": "sync",
-    "weights": "weights",
-    "cache": "cache",
-}
-
-
+#: Each is a module beside this one, with a `main`.
+COMMANDS = (
+    *("run", "clean", "evaluate", "reproduce", "compare", "promote", "deliver", "sync"),
+    *("weights", "cache"),
+)
 #: Hydra's own options.
 _FLAGS = {
     *("-h", "--help", "--hydra-help", "--version", "-c", "--cfg", "--resolve", "-p", "--package"),
@@ -50,7 +42,7 @@ def misspelled(words: Sequence[str]) -> str:
     if first in COMMANDS:
         return ""
     if first and "=" not in first and not first.startswith(("-", "~", "+")):
-        if Path(first).exists():
+        if exists(Path(first)):
             return f"{first}: no command was given; did you mean speechclean clean {first} -o …?"
         near = difflib.get_close_matches(first, COMMANDS, 1)
         hint = f"did you mean {near[0]}? " if near else ""
@@ -74,7 +66,5 @@ def main() -> None:
         return
     if problem := misspelled(words):
         fail(problem)
-    name = words[0] if words and words[0] in COMMANDS else None
-    if name:
-        del sys.argv[1]
-    importlib.import_module(f".{COMMANDS[name or 'run']}", __package__).main()
+    name = sys.argv.pop(1) if words and words[0] in COMMANDS else "run"
+    importlib.import_module(f".{name}", __package__).main()

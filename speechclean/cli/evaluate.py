@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from speechclean.experiment.config.command_line import typed
+
 from .arguments import CommandLine
 from .endings import quiet_on_closed_pipe
 from .run import main as run
@@ -60,16 +62,11 @@ def as_overrides(words: list[str]) -> list[str]:
     keys = ("path",) if len(given.places) == 1 else FOLDERS
     return [
         "experiment=evaluate",
-        *(f"dataset.{key}={_quoted(one)}" for key, one in zip(keys, given.places, strict=False)),
+        *(f"dataset.{key}={typed(one)}" for key, one in zip(keys, given.places, strict=False)),
         *changes,
         *for_hydra,
         *(["--cfg", given.cfg] if given.cfg else []),
     ]
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 @quiet_on_closed_pipe

@@ -16,7 +16,7 @@ from speechclean.audio.sound_files import save
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio, AudioError
 from speechclean.experiment.config.assemble import Experiment
-from speechclean.experiment.config.command_line import composed_or_refused
+from speechclean.experiment.config.command_line import composed_or_refused, typed
 from speechclean.experiment.config.validate import validate
 from speechclean.stages.datasets import aliases
 from speechclean.stages.screening import untouched
@@ -80,8 +80,8 @@ class Cleaner:
     ) -> None:
         kept = {"cache.enabled": True, "cache.dir": str(cache)} if cache else {}
         own: Mapping[str, Any] = {"device": device, **kept, **settings}
-        typed = [f"{key}={_typed(value)}" for key, value in own.items()]
-        cfg = composed_or_refused([f"experiment={preset}", *_SOUND_ALONE, *typed, *overrides])
+        lines = [f"{key}={typed(value)}" for key, value in own.items()]
+        cfg = composed_or_refused([f"experiment={preset}", *_SOUND_ALONE, *lines, *overrides])
         with tempfile.TemporaryDirectory() as scratch:
             cfg.output.dir, cfg.name = scratch, preset
             experiment = validate(cfg)
@@ -175,21 +175,3 @@ def _written(outcome: Outcome, path: Path, output: Path) -> CleanedFile:
     except (OSError, AudioError, ValueError, RuntimeError) as error:  # libsndfile's are the latter
         return CleanedFile(path, None, f"{output}: cannot be written ({error})")
     return CleanedFile(path, output)
-
-
-def _typed(value: Any) -> str:
-    r"""A value as it is typed in an override of Hydra's.
-
-    >>> _typed(None), _typed(True), _typed("a'b"), _typed([1, "x"]), _typed({"a": 2})
-    ('null', 'true', "'a\\'b'", "[1,'x']", '{a:2}')
-    """
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_typed(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_typed, value)) + "]"
-    if isinstance(value, int | float):
-        return repr(value)
-    escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

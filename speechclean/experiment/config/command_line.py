@@ -8,8 +8,9 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -38,6 +39,24 @@ def problems_of(arguments: list[str]) -> list[str]:
     if flags - _SWEEP_FLAGS:
         return []  # --help, --cfg job, --info: Hydra's own
     return _problems_of_sweep(overrides) if flags else _problems_of_run(overrides)
+
+
+def typed(value: Any) -> str:
+    r"""A value as it is typed in an override of Hydra's.
+
+    >>> typed(None), typed(True), typed("a'b"), typed([1, "x"]), typed({"a": 2})
+    ('null', 'true', "'a\\'b'", "[1,'x']", '{a:2}')
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{typed(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(typed, value)) + "]"
+    if isinstance(value, int | float):
+        return repr(value)
+    escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def composed_or_refused(overrides: list[str]) -> DictConfig:

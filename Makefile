@@ -22,7 +22,8 @@ run: setup  ## clean the pilot: six shipped mixtures; ARGS='key=value ...' are p
 	$(BIN)/python -m speechclean $(ARGS)
 
 test: setup  ## all tests but the slow ones
-	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile --no-loadscope-reorder
+	@# three processes: on two cores one of them waits, for a command or a server
+	$(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup  ## the slow tests
 	$(BIN)/python -m pytest -m 'slow and not services' -n 2 --dist loadfile --no-loadscope-reorder --durations=15

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -47,15 +48,53 @@ def run(line: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help(command: str, tmp_path: Path) -> None:
-    done = run(python(command, "--help"), tmp_path)
+#: One process imports everything once and forks for each command.
+FORKS = """
+import json, os, runpy, sys
+import speechclean.cli.run, speechclean.cli.evaluate, speechclean.cli.weights
+
+for number, words in enumerate(json.loads(sys.stdin.read())):
+    if not os.fork():
+        for stream in (1, 2):
+            os.dup2(os.open(f"../{number}.{stream}", os.O_WRONLY | os.O_CREAT), stream)
+        sys.argv = ["python", *words[2:]]
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        os._exit(0)
+    if os.wait()[1]:
+        sys.exit(f"{words} failed: " + open(f"../{number}.2").read())
+"""
+
+
+@pytest.fixture(scope="module")
+def helps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]:
+    """What each command says on stdout and stderr; nothing is left in its folder."""
+    folder = tmp_path_factory.mktemp("help") / "here"
+    folder.mkdir()
+    asked = [[*command.split(), "--help"] for command in COMMANDS]
+    line, settings = [sys.executable, "-c", FORKS], environment() | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        line,
+        cwd=folder,
+        env=settings,
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
-    assert not done.stderr
+    assert not list(folder.iterdir()), "help leaves nothing behind"
+    said = [[(folder.parent / f"{n}.{to}").read_text() for to in (1, 2)] for n in range(len(asked))]
+    return {command: (out, err) for command, (out, err) in zip(COMMANDS, said, strict=True)}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command: str, helps: dict[str, tuple[str, str]]) -> None:
+    out, err = helps[command]
+    assert not err
     for word in (*COMMANDS[command], "Exit status", "xamples:"):
-        assert word in done.stdout
-    assert len(done.stdout.splitlines()) <= SCREEN
-    assert not list(tmp_path.iterdir()), "help leaves nothing behind"
+        assert word in out
+    assert len(out.splitlines()) <= SCREEN
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,8 @@ def test_is_what_its_script_writes() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "other", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["pilot", "any file"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("other", [False, True], ids=["pilot", "any file"])
 def test_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: bool) -> None:
     book = nbformat.read(NOTEBOOK, 4)
     if other:

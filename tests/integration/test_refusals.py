@@ -19,7 +19,9 @@ from tests.support.paths import ROOT
 PROGRAM = """
 import json, os, sys
 from pathlib import Path
+import mlflow.tracking
 from speechclean.cli import evaluate, run
+from speechclean.sweep import sweeper
 
 made = []
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

@@ -148,6 +148,7 @@ def test_config_errors_come_before_any_work(speechclean: Command, tmp_path: Path
     assert not list(tmp_path.rglob("*.wav"))
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes_in_any_order(
     speechclean: Command, tmp_path: Path
 ) -> None:

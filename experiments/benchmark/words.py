@@ -58,7 +58,7 @@ def systems(path: Path = HERE / "words.yaml") -> dict[str, list[str]]:
 def folder(work: Path, name: str, overrides: Sequence[str]) -> Path:
     """Where the run of a system lies: another one if its overrides change."""
     digest = hashlib.sha256(json.dumps(list(overrides)).encode()).hexdigest()[:8]
-    plain = "".join(letter if letter.isalnum() else "_" for letter in name)
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)
     return work / f"{plain}_{digest}"
 
 

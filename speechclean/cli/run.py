@@ -26,6 +26,7 @@ from . import failed_files
 from .endings import fail, quiet_on_closed_pipe
 from .hydra_files import write_hydra_files
 from .typed_secrets import as_variables
+from .waiting import said_if_slow
 
 #: 0 all well, 1 some files failed, 2 the config cannot run, 3 the tracking store was lost on the
 #: way (all outputs are there), 130 stopped by Ctrl-C. Batches add 4 to 6 (`experiment.batch`).
@@ -84,7 +85,8 @@ def main() -> None:
             from speechclean.sweep.sweeper import StudySweeper  # here, since Optuna takes a second
 
             Plugins.instance().register(StudySweeper)
-        problems = problems_of(sys.argv[1:])
+        with said_if_slow("checking the config, its inputs and the tracking store"):
+            problems = problems_of(sys.argv[1:])
         if problems:
             raise ConfigError(problems)
         try:

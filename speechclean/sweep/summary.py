@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 #: Files that a sweep leaves in its folder and with its parent run.
-TABLE, SUMMARY, PRESET = "trials.csv", "summary.md", "best.yaml"
+TABLE, SUMMARY, PRESET, PAGE = "trials.csv", "summary.md", "best.yaml", "study.html"
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,11 @@ class Summary:
         """
         trials, goals = self.study.trials(), self.study.goals
         text = tables.summary(self.study.settings.study, trials, goals, self.limit)
+        table = tables.trials_csv(trials, goals)
         files = [
-            write_text(tables.trials_csv(trials, goals), self.folder / TABLE),
+            *(self._drawn(table) or self._plots(trials, text)),
+            write_text(table, self.folder / TABLE),  # last: it says of which trials the plots are
             write_text(text, self.folder / SUMMARY),
-            *self._plots(trials, text),
             *self._preset(console),
         ]
         for path in files:
@@ -83,9 +84,19 @@ class Summary:
         self.run.metrics(counts | tables.reuse_totals(trials))
         for lines in (
             text.partition("\n\n## ")[0],
-            f"Look in {self.folder}: {SUMMARY}, {TABLE}, study.html",
+            f"Look in {self.folder}: {SUMMARY}, {TABLE}, {PAGE}",
         ):
             console.print(printable(lines), markup=False, highlight=False, soft_wrap=True)
+
+    def _drawn(self, table: str) -> list[Path]:
+        """The plots, if there are any and they are of these very trials.
+
+        The importances of 2,000 trials take half a minute, also in a sweep with nothing to do.
+        """
+        before, page = self.folder / TABLE, self.folder / PAGE
+        if page.is_file() and before.is_file() and before.read_text(errors="replace") == table:
+            return [page, *sorted(self.folder.glob("*.png"))]
+        return []
 
     def _plots(self, trials: Sequence[FrozenTrial], text: str) -> list[Path]:
         names = [one.name for one in self.study.goals.objectives]
@@ -94,6 +105,7 @@ class Summary:
             return write_figures(self._finished_trials(trials), names, self.folder, head)
         except Exception as error:  # noqa: BLE001 (the figures are there without their plots)
             log.warning("the plots could not be written (%s: %s)", type(error).__name__, error)
+            (self.folder / PAGE).unlink(missing_ok=True)  # of other trials than the table
             return []
 
     def _finished_trials(self, trials: Sequence[FrozenTrial]) -> Any:

@@ -6,16 +6,16 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, Generic, Self
 
 import torch
+from omegaconf import DictConfig
 from torch import Tensor
 
 from speechclean.audio.arrays import Sound, as_audio
 from speechclean.audio.sound_files import save
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio, AudioError
-from speechclean.experiment.config.assemble import Experiment
 from speechclean.experiment.config.command_line import composed_or_refused, typed
 from speechclean.experiment.config.validate import validate
 from speechclean.stages.datasets import aliases
@@ -30,6 +30,8 @@ from .stage_clock import StageClock
 
 #: Of a run's config, what has nothing to do with the sound: no metrics, no record.
 _SOUND_ALONE = ("metrics=[]", "tracking=none", "batch=none", "cache.enabled=false")
+#: So many files go through the networks together.
+_FILES_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,29 @@ class Cleaner:
         own: Mapping[str, Any] = {"device": device, **kept, **settings}
         lines = [f"{key}={typed(value)}" for key, value in own.items()]
         cfg = composed_or_refused([f"experiment={preset}", *_SOUND_ALONE, *lines, *overrides])
-        with tempfile.TemporaryDirectory() as scratch:
-            cfg.output.dir, cfg.name = scratch, preset
-            experiment = validate(cfg)
-        self._set(experiment, Batching(4, cfg.batch_seconds, cfg.stream_above_s, Path()))
+        cfg.name = preset
+        self._set_up(cfg)
 
-    def _set(self, experiment: Experiment, batching: Batching) -> None:
+    @classmethod
+    def of(cls, cfg: DictConfig) -> Self:
+        """One with the pipeline of a run's config. Raises `ConfigError` for what cannot be."""
+        made = cls.__new__(cls)
+        made._set_up(cfg)  # noqa: SLF001 (it is of this class)
+        return made
+
+    def _set_up(self, cfg: DictConfig) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            cfg.output.dir = scratch
+            experiment = validate(cfg)
         load(experiment)
-        self._pipeline, self._batching = experiment.pipeline, batching
+        self._pipeline = experiment.pipeline
+        self._batching = Batching(
+            _FILES_AT_ONCE,
+            float(cfg.batch_seconds),
+            float(cfg.stream_above_s),
+            Path(),
+            max_decoded_gb=cfg.max_decoded_gb,
+        )
 
     @property
     def device(self) -> torch.device:
@@ -134,6 +151,20 @@ class Cleaner:
         if found.output is None:
             raise AudioError(found.reason)
         return found.output
+
+    def clean_bytes(self, sound: bytes) -> bytes:
+        """The bytes of a sound file (wav, flac, ogg, mp3 …) in, those of the cleaned wav out.
+
+        Raises `AudioError` where it cannot be cleaned.
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / "input"
+            path.write_bytes(sound)
+            try:
+                return self.clean_file(path, Path(scratch) / "cleaned.wav").read_bytes()
+            except AudioError as error:  # where it lay is nobody's concern who asks from elsewhere
+                reason = str(error).replace(str(path), "the sound")
+                raise AudioError(reason.replace(scratch, "a temporary folder")) from error
 
     def clean_files(self, paths: Iterable[str | Path], folder: str | Path) -> Iterator[CleanedFile]:
         """Clean files into a folder as `<name>.wav`, one after another, as they are asked for.

@@ -1,6 +1,6 @@
-"""A run's pipeline on its own: the bytes of a sound file in, the bytes of the cleaned wav out.
+"""A run's pipeline packed to travel and to be served.
 
-They are the bytes that the run would write.
+A sound file in base64 is answered with the wav that the run would write.
 """
 
 from __future__ import annotations
@@ -16,21 +16,16 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from speechclean.audio.sound_files import save
 from speechclean.audio.waveform import AudioError
 from speechclean.experiment.config.schema import Config, bare
-from speechclean.experiment.config.validate import validate
 from speechclean.networks.weights import EMBEDDED
 from speechclean.records.run_folder import CONFIG
 from speechclean.records.tracking import Run
 from speechclean.records.tracking.model import saved_model
-from speechclean.stages.types import Track
 from speechclean.system.paths import expanded
 from speechclean.system.secrets import masked_values
 
-from .clean import Batching, clean
-from .load_networks import load
-from .outputs import save_streamed
+from .cleaner import Cleaner
 
 log = logging.getLogger(__name__)
 
@@ -38,62 +33,36 @@ log = logging.getLogger(__name__)
 WEIGHTS = "@weights@"
 
 
-class Cleaner:
-    """A pipeline made from a folder that `pack` filled.
+def unpacked(folder: Path) -> Cleaner:
+    """The pipeline in a folder that `pack` filled.
 
     Raises `ConfigError` if anything is missing in the folder.
     """
+    weights = folder / "weights"
+    config = _placed(yaml.safe_load((folder / CONFIG).read_text()), str(weights))
+    if weights.is_dir():
+        config["weights"] = {"dir": str(weights)}
+    cfg = OmegaConf.merge(OmegaConf.structured(Config), config)
+    return Cleaner.of(cfg)  # type: ignore[arg-type]
 
-    def __init__(self, folder: Path) -> None:
-        weights = folder / "weights"
-        config = _placed(yaml.safe_load((folder / CONFIG).read_text()), str(weights))
-        if weights.is_dir():
-            config["weights"] = {"dir": str(weights)}
-        cfg = OmegaConf.merge(OmegaConf.structured(Config), config)
-        with tempfile.TemporaryDirectory() as scratch:
-            cfg.output.dir = scratch
-            experiment = validate(cfg)  # type: ignore[arg-type]
-        load(experiment)
-        self._pipeline = experiment.pipeline
-        self._limits = (float(cfg.batch_seconds), float(cfg.stream_above_s))
-        self._max_decoded_gb = cfg.max_decoded_gb
 
-    def __call__(self, sound: bytes) -> bytes:
-        """Clean one file (wav, flac, ogg, mp3). Raises `AudioError` if it cannot be cleaned."""
-        with tempfile.TemporaryDirectory() as scratch:
-            path, cleaned = Path(scratch) / "input", Path(scratch) / "cleaned.wav"
-            path.write_bytes(sound)
-            batching = Batching(
-                1, *self._limits, Path(scratch), max_decoded_gb=self._max_decoded_gb
-            )
-            for outcome in clean([Track("input", path)], self._pipeline, batching):
-                if outcome.separation is not None:
-                    save(outcome.separation.speech, cleaned, outcome.subtype)
-                elif outcome.long is not None:
-                    save_streamed(outcome, cleaned)
-                else:
-                    # Where it lies here is nobody's concern who asks from elsewhere.
-                    reason = outcome.reason.replace(str(path), "the sound")
-                    raise AudioError(reason.replace(scratch, "a temporary folder"))
-            return cleaned.read_bytes()
+def answer(cleaner: Cleaner, text: object) -> dict[str, str | None]:
+    """What a served model answers to a sound in base64: the `wav` in base64, or the `error`.
 
-    def answer(self, text: object) -> dict[str, str | None]:
-        """What a served model answers to a sound in base64: the `wav` in base64, or the `error`.
-
-        A sound that cannot be cleaned costs its own answer, whatever went wrong with it.
-        """
-        try:
-            sound = base64.b64decode(text, validate=True)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            return {"wav": None, "error": "wav is not a sound in base64"}
-        try:
-            return {"wav": base64.b64encode(self(sound)).decode()}
-        except AudioError as error:
-            return {"wav": None, "error": str(error)}
-        except Exception as error:
-            log.exception("a sound of %d bytes could not be cleaned", len(sound))
-            kind = type(error).__name__
-            return {"wav": None, "error": f"it could not be cleaned ({kind}); see the server's log"}
+    A sound that cannot be cleaned costs its own answer, whatever went wrong with it.
+    """
+    try:
+        sound = base64.b64decode(text, validate=True)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return {"wav": None, "error": "wav is not a sound in base64"}
+    try:
+        return {"wav": base64.b64encode(cleaner.clean_bytes(sound)).decode()}
+    except AudioError as error:
+        return {"wav": None, "error": str(error)}
+    except Exception as error:
+        log.exception("a sound of %d bytes could not be cleaned", len(sound))
+        kind = type(error).__name__
+        return {"wav": None, "error": f"it could not be cleaned ({kind}); see the server's log"}
 
 
 def pack(config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -> None:

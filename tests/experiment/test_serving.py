@@ -20,6 +20,7 @@ import pytest
 from speechclean.audio.sound_files import load, save
 from speechclean.audio.waveform import AudioError
 from speechclean.experiment import serving
+from speechclean.experiment.cleaner import Cleaner
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
 from speechclean.records.tracking.model import _package, _requirements
@@ -61,16 +62,16 @@ def test_it_answers_as_the_pipeline_does_with_weights_that_travelled(
     packed.mkdir()
     serving.pack(resolved(overrides), experiment.weights, packed)
     shutil.rmtree(own)
-    cleaner = serving.Cleaner(packed.rename(tmp_path / "elsewhere"))
-    assert cleaner(sound.read_bytes()) == expected.read_bytes()
+    cleaner = serving.unpacked(packed.rename(tmp_path / "elsewhere"))
+    assert cleaner.clean_bytes(sound.read_bytes()) == expected.read_bytes()
     with pytest.raises(AudioError, match="the sound: "):
-        cleaner(b"no sound at all")
+        cleaner.clean_bytes(b"no sound at all")
 
 
 def test_one_bad_sound_costs_its_own_answer_and_names_no_path(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cleaner = object.__new__(serving.Cleaner)
+    cleaner = object.__new__(Cleaner)
 
     def cleaned(_: object, sound: bytes) -> bytes:
         if sound == b"bad":
@@ -79,9 +80,9 @@ def test_one_bad_sound_costs_its_own_answer_and_names_no_path(
             raise OSError("/srv/models/secret: no such file")
         return sound.upper()
 
-    monkeypatch.setattr(serving.Cleaner, "__call__", cleaned)
+    monkeypatch.setattr(Cleaner, "clean_bytes", cleaned)
     asked = [base64.b64encode(each).decode() for each in (b"a", b"bad", b"worse", b"b")]
-    assert [cleaner.answer(each) for each in [*asked, "!", None, float("nan")]] == [
+    assert [serving.answer(cleaner, each) for each in [*asked, "!", None, float("nan")]] == [
         {"wav": base64.b64encode(b"A").decode()},
         {"wav": None, "error": "the sound: it ends too early"},
         {"wav": None, "error": "it could not be cleaned (OSError); see the server's log"},

@@ -40,7 +40,7 @@ from speechclean.experiment.config.instantiate import instantiate_components
 from speechclean.experiment.config.preset import preset
 from speechclean.experiment.config.schema import bare
 from speechclean.experiment.run import run_experiment
-from speechclean.experiment.serving import Cleaner
+from speechclean.experiment.serving import unpacked
 from speechclean.networks.cache.disk import DiskCache
 from speechclean.records.class_names import current, with_current
 from speechclean.records.kept_files import input_rows
@@ -436,7 +436,7 @@ def test_a_recorded_model_cleans(tmp_path: Path) -> None:
     packed = read("packed.json")
     (tmp_path / "config.yaml").write_text(packed["config"])
     sound = (tmp_path / "in/a.wav").read_bytes()
-    cleaned = Cleaner(tmp_path)(sound)
+    cleaned = unpacked(tmp_path).clean_bytes(sound)
     before, after = _samples(sound), _samples(cleaned)
     assert after.shape == before.shape
     assert np.abs(after - before).max() > 0

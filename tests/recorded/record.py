@@ -28,7 +28,7 @@ from speechclean.experiment.batch.record import identity
 from speechclean.experiment.config.choices import LIST_GROUPS, OPTIONAL_GROUPS, SINGLE_GROUPS
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.config.preset import preset
-from speechclean.experiment.serving import Cleaner, pack
+from speechclean.experiment.serving import pack, unpacked
 from speechclean.networks.cache.packing import unpack
 from speechclean.records.provenance import signature
 from speechclean.records.tracking import Record, Records
@@ -198,7 +198,7 @@ def _packed(work: Path, record: Record) -> dict[str, Any]:
     folder.mkdir()
     config: Mapping[str, Any] = OmegaConf.to_container(OmegaConf.load(path))  # type: ignore[assignment]
     pack(config, {}, folder)  # its weights ship with the package
-    cleaned = Cleaner(folder)((work / "in/a.wav").read_bytes())
+    cleaned = unpacked(folder).clean_bytes((work / "in/a.wav").read_bytes())
     return {
         "config": (folder / "config.yaml").read_text(),
         "sha256": hashlib.sha256(cleaned).hexdigest(),

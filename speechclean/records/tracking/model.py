@@ -27,15 +27,15 @@ from pathlib import Path
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
-from speechclean.experiment.serving import Cleaner
+from speechclean.experiment.serving import answer, unpacked
 
 
 class SpeechCleaner(PythonModel):
     def load_context(self, context):
-        self.cleaner = Cleaner(Path(context.artifacts["pipeline"]))
+        self.cleaner = unpacked(Path(context.artifacts["pipeline"]))
 
     def predict(self, context, model_input, params=None):
-        return [self.cleaner.answer(text) for text in model_input["wav"]]
+        return [answer(self.cleaner, text) for text in model_input["wav"]]
 
 
 set_model(SpeechCleaner())

@@ -47,8 +47,9 @@ HYDRA_MAY_CALL = [
     "logging.*",
 ]
 
-#: Configs of the runs that Hydra began in this process.
+#: Configs of the runs that Hydra began in this process, and how a single one ended in words.
 _begun: list[DictConfig] = []
+_ended: list[Exception] = []
 
 
 @hydra.main(config_path=str(conf_dir()), config_name="config", execution_whitelist=HYDRA_MAY_CALL)
@@ -66,7 +67,13 @@ def _run(cfg: DictConfig) -> float | None:
         run_trial(cfg, int(trial), Path(job.sweep.dir), {"sweep": str(job.sweep.dir)})
         return None
     swept = {"sweep": str(job.sweep.dir), "trial": str(job.job.num)} if sweeping else {}
-    result = run_experiment(cfg, swept, sweeping=sweeping)
+    try:
+        result = run_experiment(cfg, swept, sweeping=sweeping)
+    except (ConfigError, TrackingError, BatchError) as error:
+        if sweeping:  # Hydra notes of which job it is, and goes on with the others
+            raise
+        _ended.append(error)  # Hydra would print the overrides above the message
+        return None
     if sweeping:
         failed_files.leave_note(job, result.failed)
     else:
@@ -97,6 +104,8 @@ def main() -> None:
             reason = error.strerror or str(error)
             problem = cannot_be_written("hydra.run.dir", error.filename, reason)
             raise ConfigError([problem]) from error
+        if _ended:
+            raise _ended.pop()
     sys.exit(FILES_FAILED if failed_files.any_failed() else 0)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Timer
 
 #: Nobody wonders before, in seconds.
-PATIENCE_S = 3.0
+PATIENCE_S = 5.0
 
 
 @contextmanager

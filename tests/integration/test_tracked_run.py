@@ -144,6 +144,7 @@ def test_a_run_on_a_server_is_reproduced_from_elsewhere_and_one_whose_server_is_
         said = running.communicate(timeout=LIMIT_S)[1]
     assert running.returncode == 3, said
     assert "failed in the middle of run" in said
+    assert "Error executing job" not in said
     for number in range(6):
         assert (tmp_path / f"here/lost/cleaned/{number}.wav").is_file()
     assert (tmp_path / "here/lost/report.html").is_file()

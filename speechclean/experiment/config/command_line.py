@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, OverrideParseException
@@ -160,13 +161,22 @@ def _in_plain_words(override: str, error: Exception, good: list[str]) -> str:
     text = str(error)
     if choice := re.search(r"Could not (?:find|load) '([^']+)'", text):
         group, _, name = choice.group(1).rpartition("/")
-        options = sorted(path.stem for path in Path(conf_dir(), group).glob("*.yaml"))
+        options = _choices(group)
         none = f"there is no {name!r} in {group}{_nearest(name, options)}"
         return f"{override}: {none}; the choices are {', '.join(options)}"
     if key := re.search(r"Could not override '([^']+)'", text):
         nearest = _nearest(key.group(1), _dotted_keys(composed(good)))
         return f"{override}: there is no key {key.group(1)!r}{nearest}"
     return f"{override}: {str(error.__cause__ or error).strip().splitlines()[0]}"
+
+
+def _choices(group: str) -> list[str]:
+    """All names of a group: those of conf/, and those of Hydra and its plugins."""
+    own = {path.stem for path in Path(conf_dir(), group).glob("*.yaml")}
+    registered: Any = ConfigStore.instance().repo
+    for part in group.split("/"):
+        registered = registered.get(part, {})
+    return sorted(own | {Path(name).stem for name in registered})
 
 
 def _ask_for_quotes(override: str) -> str:

@@ -87,6 +87,7 @@ def test_stages_are_objects_with_their_fields() -> None:
         ),
         (["fusion=maxmask"], "there is no 'maxmask' in fusion; did you mean max_mask?"),
         (["metrics=[si_sdr,foo]"], "there is no 'foo' in metrics; the choices are bandwidth_hz"),
+        (["hydra/launcher=jobli"], "did you mean joblib?; the choices are basic, joblib, slurm"),
         (["separators=[]"], "leaves nothing to separate with"),
         (
             ["batch=local", "guard=fallback", "metrics=[music_to_speech_db,level_change_db,lufs]"],

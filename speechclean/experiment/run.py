@@ -114,7 +114,7 @@ def run_experiment(
             if experiment.tracking.log_model:
                 serving.log_model(run, config, experiment.weights)
         terminal_table.print_table(
-            console, results, metrics, folder, run.id, experiment.verdict.asked
+            console, results, metrics, folder, run.pages, experiment.verdict.asked
         )
         session.close()
     failed = [result.alias for result in results if result.failed]

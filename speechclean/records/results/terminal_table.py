@@ -27,12 +27,13 @@ def print_table(
     results: Sequence[FileResult],
     metrics: Mapping[str, Metric],
     folder: Path,
-    run_id: str | None = None,
+    pages: str = "",
     asked: Sequence[str] = (),
 ) -> None:
     """Print the headline, then the verdicts, the files that failed, and where to look next.
 
-    asked: the metrics that verdicts come of
+    pages: the address or command that shows the store's runs; asked: the metrics that verdicts
+        come of
     """
     console.print(_table(results, metrics))
     if counts := verdict.counts(results):
@@ -53,9 +54,9 @@ def print_table(
     for name, meaning in CONTENTS.items():
         if (folder / name).exists():
             _print(console, f"  {name:<12} {meaning}")
-    if run_id:
-        beside = "this run beside the others, sounds and pictures too"
-        _print(console, f"  {'make ui':<12} {beside} ({run_id})")
+    if pages:
+        _print(console, "This run beside the others, with sounds and pictures:")
+        _print(console, f"  {escape(pages)}")
 
 
 def _table(results: Sequence[FileResult], metrics: Mapping[str, Metric]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from speechclean.system.paths import expanded, home
+from speechclean.system.resources import PACKAGE
 from speechclean.system.secrets import masked, masked_address
 
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -104,6 +106,22 @@ class Store:
     def shown(self) -> str:
         """The URI without a secret in it, for messages."""
         return masked_address(self.uri)
+
+    @property
+    def pages(self) -> str:
+        """What shows the store's runs: a server's address, or the command that serves them.
+
+        >>> Store("sqlite:////data/my runs.db").pages
+        "mlflow ui --backend-store-uri 'sqlite:////data/my runs.db'"
+        """
+        if self.uri.startswith(("http:", "https:")):
+            return self.shown
+        checkout = PACKAGE.parent
+        if self.sqlite == checkout / "mlflow.db" == Path.cwd() / "mlflow.db":
+            return "make ui"
+        return (
+            f"mlflow ui --backend-store-uri {shlex.quote(masked_address(for_sqlalchemy(self.uri)))}"
+        )
 
     def artifacts(self, experiment: str, root: str | None = None) -> str | None:
         """Where an experiment's files go; None where a server decides.

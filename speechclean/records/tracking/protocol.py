@@ -40,6 +40,7 @@ class NoRun:
     """Takes everything and keeps nothing."""
 
     id: str | None = None
+    pages = ""
 
     def params(self, values: Mapping[str, object]) -> None:
         """Forget it."""

@@ -110,7 +110,7 @@ class Records:
             if not found:
                 raise TrackingError(
                     f"{self.store.shown} has no run {run!r}; "
-                    "`make ui` lists them, tracking.uri=… names another store"
+                    f"see {self.store.pages}; tracking.uri=… names another store"
                 )
             if len(found) > 1:
                 several = "\n".join(

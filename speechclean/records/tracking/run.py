@@ -40,9 +40,13 @@ Entry = Callable[["MlflowClient", str], object]
 
 
 class Run(Protocol):
-    """One run being recorded. `id` is None where nothing is."""
+    """One run being recorded.
+
+    id: None where nothing is recorded; pages: the address or command that shows it, "" for none
+    """
 
     id: str | None
+    pages: str
 
     def params(self, values: Mapping[str, object]) -> None:
         """Record settings.
@@ -87,6 +91,7 @@ class StoredRun:
         elsewhere: Callable[[str], tuple[MlflowClient, str]],
     ) -> None:
         self.id: str | None = run_id
+        self.pages = store.pages
         self.lost: Exception | None = None
         self._place, self._writer = (client, run_id), Beside()
         self._open = True

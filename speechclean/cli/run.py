@@ -54,6 +54,7 @@ _ended: list[Exception] = []
 
 @hydra.main(config_path=str(conf_dir()), config_name="config", execution_whitelist=HYDRA_MAY_CALL)
 def _run(cfg: DictConfig) -> float | None:
+    from speechclean.experiment.config.run_name import run_name
     from speechclean.experiment.process import set_up_process
     from speechclean.experiment.run import run_experiment
     from speechclean.sweep.trial import VARIABLE, run_trial
@@ -68,7 +69,8 @@ def _run(cfg: DictConfig) -> float | None:
         return None
     swept = {"sweep": str(job.sweep.dir), "trial": str(job.job.num)} if sweeping else {}
     try:
-        result = run_experiment(cfg, swept, sweeping=sweeping)
+        called = run_name(cfg.name, job)
+        result = run_experiment(cfg, swept, sweeping=sweeping, name=called)
     except (ConfigError, TrackingError, BatchError) as error:
         if sweeping:  # Hydra notes of which job it is, and goes on with the others
             raise

@@ -74,10 +74,12 @@ def run_experiment(
     tags: Mapping[str, str] | None = None,
     trial: Trial | None = None,
     sweeping: bool = False,
+    name: str = "",
 ) -> Result:
     """Clean, measure and record everything that a config says.
 
     tags: recorded with the run; sweeping: whether the run is one of several with other knobs
+    name: of the run in the store; the config's by default
 
     A file that cannot be cleaned becomes a result with its reason; the others are finished. Raises
     `ConfigError` before any work, `BatchError` for a batch that did not come to its end.
@@ -90,7 +92,7 @@ def run_experiment(
     metrics, tally = experiment.metrics, experiment.pipeline.cache.tally
     with (
         _session(experiment, config, console) as session,
-        experiment.tracking.run(cfg.name, tags) as run,
+        experiment.tracking.run(name or cfg.name, tags) as run,
     ):
         run.params(run_params(cfg, len(session.tracks)))
         record = RunRecord(run, folder, experiment.tracking.outputs_mib)

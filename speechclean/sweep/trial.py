@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from speechclean.experiment.config.errors import ConfigError
+from speechclean.experiment.config.run_name import knobs
 from speechclean.experiment.run import Result, Trial, run_experiment
 from speechclean.records.tracking import TrackingError
 
@@ -64,7 +65,10 @@ def _run(cfg: DictConfig, number: int, study: Study, tags: Mapping[str, str]) ->
             try:
                 hooks = Trial(settings.seed, running.after_file, running.scored)
                 named = {**tags, STUDY_TAG: study.id, NUMBER_TAG: str(number)}
-                result = run_experiment(cfg, named, hooks)
+                params = study.study.get_trials(deepcopy=False)[number].params
+                told = knobs(f"{key}={value}" for key, value in params.items())
+                name = f"trial {number}: {told}"
+                result = run_experiment(cfg, named, hooks, name=name)
             except TrackingError:
                 study.withdraw(study.study.trials[number], "the tracking store was lost")
                 raise

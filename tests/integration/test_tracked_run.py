@@ -54,6 +54,7 @@ def test_a_sweeps_trials_are_told_apart_and_keep_what_they_are_made_of(tmp_path:
     assert [run.data.tags["trial"] for run in runs] == ["0", "1"]
     assert {run.data.tags["sweep"] for run in runs} == {"many"}
     assert len({run.data.tags["signature"] for run in runs}) == 2
+    assert [run.info.run_name for run in runs] == ["folder 0: beta 0.5", "folder 1: beta 1"]
     for run, beta in zip(runs, ("0.5", "1"), strict=True):
         assert run.info.status == "FINISHED"
         assert float(run.data.params["postprocess.beta_wiener.beta"]) == float(beta)

@@ -18,7 +18,7 @@ consent     questions before something is done that only the user can allow
 arguments   argparse for `key=value` command lines
 hydra_files    what Hydra keeps of a command line and its config, without passwords
 typed_secrets  passwords of a command line, kept out of everything that is made of it
-failed_files   files that failed in the jobs of a sweep, whatever process ran them
+jobs        what the jobs of a sweep came to, whatever process ran them
 waiting     a word to whoever waits
 endings     how a command ends: its messages, its exit status
 """

@@ -22,7 +22,7 @@ from speechclean.records.tracking import TrackingError
 from speechclean.sweep.settings import FilesFailedError, StudyError
 from speechclean.system.resources import conf_dir
 
-from . import failed_files
+from . import jobs
 from .endings import fail, quiet_on_closed_pipe
 from .hydra_files import write_hydra_files
 from .typed_secrets import as_variables
@@ -40,7 +40,7 @@ SHORT = {
 
 #: All that Hydra may call of what its own section of a config names.
 HYDRA_MAY_CALL = [
-    "speechclean.cli.failed_files.FailedFiles",
+    "speechclean.cli.jobs.Jobs",
     "speechclean.cli.hydra_files.MaskedSweep",
     "speechclean.sweep.sweeper.StudySweeper",
     "speechclean.system.secrets.MaskingFormatter",
@@ -77,9 +77,9 @@ def _run(cfg: DictConfig) -> float | None:
         _ended.append(error)  # Hydra would print the overrides above the message
         return None
     if sweeping:
-        failed_files.leave_note(job, result.failed)
+        jobs.leave_note(job, called, result.headline, result.failed)
     else:
-        failed_files.record(result.failed)
+        jobs.record_failed(result.failed)
     return result.means.get("si_sdr_improvement")
 
 
@@ -108,7 +108,7 @@ def main() -> None:
             raise ConfigError([problem]) from error
         if _ended:
             raise _ended.pop()
-    sys.exit(FILES_FAILED if failed_files.any_failed() else 0)
+    sys.exit(FILES_FAILED if jobs.any_failed() else 0)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from speechclean.experiment.config.prepare import prepare
 from speechclean.experiment.config.validate import validate
 from speechclean.records.file_result import FileResult
 from speechclean.records.results import tables, terminal_table, verdict
+from speechclean.records.results.headline import Row, headline
 from speechclean.records.results.summary import means_of
 from speechclean.records.run_folder import SUMMARY
 from speechclean.records.run_record import RunRecord, timings
@@ -44,7 +45,7 @@ class Result:
     """What a run came to.
 
     means: over the files; failed: aliases of the files that failed; reuse: how much was reused
-    stopped: whether a sweep ended it after some of the files
+    stopped: whether a sweep ended it after some of the files; headline: the means in five rows
     """
 
     means: Mapping[str, float]
@@ -52,6 +53,7 @@ class Result:
     failed: list[str]
     reuse: Mapping[str, float]
     stopped: bool = False
+    headline: Sequence[Row] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def run_experiment(
         )
         session.close()
     failed = [result.alias for result in results if result.failed]
-    return Result(means, results, failed, tally.metrics(), stopped)
+    rows = headline(results, metrics)
+    return Result(means, results, failed, tally.metrics(), stopped, rows)
 
 
 def _prepared(cfg: DictConfig, sweeping: bool) -> Experiment:

@@ -52,8 +52,15 @@ def test_one_job_of_two_has_a_file_that_fails(launcher: str, inputs: Path) -> No
         return speechclean(inputs, *line).returncode
 
     assert sweep("bad", "good") == 1
+    head, *_, first, second = (inputs / "many/summary.md").read_text().splitlines()
+    assert [head.split("|")[1:4], first.split("|")[1], second.split("|")[1]] == [
+        ["  ", " level ", " files failed "],
+        " folder 0: pattern bad ",
+        " folder 1: pattern good ",
+    ]
+    assert [line.split("|")[-2] for line in (first, second)] == [" 1 ", " 0 "]
     assert (inputs / "many/0/summary.md").is_file()
-    assert not (inputs / "many/.failed_files").exists()
+    assert not (inputs / "many/.jobs").exists()
     # The same folder again: what failed in an earlier command is no matter of this one.
     assert sweep("good", "good") == 0
 

@@ -30,7 +30,7 @@ def run_name(name: str, hydra: Any) -> str:
     task = list(hydra.overrides.task)
     if hydra.mode == RunMode.MULTIRUN:
         varied = _swept(Path(hydra.sweep.dir) / "multirun.yaml")
-        told = knobs(line for line in task if not varied or _key(line) in varied)
+        told = in_words(line for line in task if _key(line) in varied) if varied else knobs(task)
         return _cut(f"{name} {hydra.job.num}: {told}" if told else f"{name} {hydra.job.num}")
     if any(_key(line) == "name" for line in task):
         return name
@@ -46,14 +46,23 @@ def knobs(overrides: Iterable[str]) -> str:
     >>> knobs(["fusion=max_mask", "separators=[spleeter,deepfilternet3]", "~enhancement"])
     'fusion max_mask, separators spleeter+deepfilternet3, no enhancement'
     """
+    return in_words(
+        line for line in overrides if _key(line).split(".")[0].split("/")[0] not in _ASIDE
+    )
+
+
+def in_words(overrides: Iterable[str]) -> str:
+    """Overrides in a few words, all of them.
+
+    >>> in_words(["dataset.pattern=a", "shifts=2"])
+    'pattern a, shifts 2'
+    """
     said = []
     for line in overrides:
         key, _, value = line.partition("=")
-        if key.startswith("~"):
-            said.append(f"no {key[1:]}")
-        elif _key(line).split(".")[0].split("/")[0] not in _ASIDE:
-            plain = value.strip("[]").replace(",", "+") if value.startswith("[") else value
-            said.append(f"{_key(line).rpartition('.')[2]} {plain or 'none'}")
+        plain = value.strip("[]").replace(",", "+") if value.startswith("[") else value
+        last = _key(line).rpartition(".")[2]
+        said.append(f"no {key[1:]}" if key.startswith("~") else f"{last} {plain or 'none'}")
     return masked(", ".join(said))
 
 

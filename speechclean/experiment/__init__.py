@@ -1,11 +1,11 @@
 """A run from its config to its files.
 
 run               `run_experiment(cfg)`: all of it in order, for runs, batches, trials, evaluations
-run_params        the values that runs are compared by
-serving           a run's pipeline on its own: bytes of a sound in, bytes of the cleaned one out
+serving           a run's pipeline packed to travel, and what it answers when it is served
 batch/            files cleaned by workers, thousands of them, resumed where they stopped
 in_process        files cleaned in this process
 cleaner           the pipeline for use from Python
+run_params        the values that runs are compared by
 executor          what a run needs of whatever cleans its files
 load_networks     networks loaded before any audio is read
 outputs           one file's outputs: sound, clips, pictures, result

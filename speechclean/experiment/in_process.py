@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from .already_cleaned import read_pairs
 from .clean import Batching, Outcome, clean
 from .executor import Executor
 from .outputs import OutputOptions, write_outputs
+from .run_params import pipeline_in_words
 
 log = logging.getLogger(__name__)
 
@@ -161,9 +163,14 @@ class OrdinarySession:
             return []
         folder, metrics = self.executor.options.folder, self.experiment.metrics
         name, seed = self.config["name"], self.config["seed"]
+        now = datetime.now().astimezone()
+        origin = f"{folder.absolute()} · {now:%Y-%m-%d %H:%M %Z} · {pipeline_in_words(self.config)}"
         try:
             asked = self.experiment.verdict.asked
-            return [html_report.write_page(results, means, metrics, folder, name, seed, asked)]
+            page = html_report.write_page(
+                results, means, metrics, folder, name, seed, asked, origin
+            )
+            return [page]
         except Exception as error:  # noqa: BLE001 (see above)
             log.warning("report.html could not be written (%s: %s)", type(error).__name__, error)
             return []

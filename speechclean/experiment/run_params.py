@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from omegaconf import DictConfig
 
 from speechclean.experiment.config.instantiate import MANY, ONE
@@ -11,6 +14,22 @@ ROOT = ("shifts", "overlap", "seed", "device", "batch_size", "precision")
 #: Keys that differ between the stages of one run only by interpolation from the root, where they
 #: are recorded once.
 SHARED = ("_target_", *ROOT, "eps", "uri")
+
+
+def pipeline_in_words(config: Mapping[str, Any]) -> str:
+    """The stages of a config in their order.
+
+    >>> stage = {"_target_": "speechclean.stages.fusion.mean_mask.MeanMask"}
+    >>> pipeline_in_words({"separators": {"a": {}, "b": {}}, "fusion": stage,
+    ...     "enhancement": {"_target_": "x.identity.Identity"}, "postprocess": {"loudness": {}}})
+    'a + b, mean_mask, identity, loudness'
+    """
+    fusion, enhancement = (
+        str(config[group]["_target_"]).split(".")[-2] for group in ("fusion", "enhancement")
+    )
+    return ", ".join(
+        [" + ".join(config["separators"]), fusion, enhancement, *config["postprocess"]]
+    )
 
 
 def run_params(cfg: DictConfig, files: int) -> dict[str, object]:

@@ -91,7 +91,8 @@ def written(folder: Path, count: int, clips: int) -> Path:
     made[2]["alias"] = made[2]["alias"].replace("/", "_")
     results = [FileResult.from_row(row) for row in made]
     means = means_of(results, METRICS)
-    return html_report.write_page(results, means, METRICS, folder, "trial", 7)
+    origin = "out · 2026-01-02 03:04 UTC · a + b, <b>mean_mask</b>"
+    return html_report.write_page(results, means, METRICS, folder, "trial", 7, (), origin)
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +236,12 @@ def test_blind_test_follows_its_seed_and_keeps_its_answers(opened: Any) -> None:
     )
     assert saved == ["abx_trial_seed3.json", "blob:"]
     assert not opened.execute_script("return document.body.classList.contains('blind')")
+
+
+def test_says_what_was_made_where_and_when(opened: Any, report: Path) -> None:
+    said = opened.find_element("id", "origin").text
+    assert said == "out · 2026-01-02 03:04 UTC · a + b, <b>mean_mask</b>"
+    assert opened.title == f"trial · {report.parent.name}"
 
 
 def test_sorts_and_finds(opened: Any) -> None:

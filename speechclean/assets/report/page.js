@@ -17,6 +17,7 @@ const tone = (gain) => (gain === null || Math.abs(gain) < 0.005 ? "soft" : gain 
 // ---- what the run came to
 $("title").textContent = data.title;
 $("verdicts").textContent = Object.entries(data.verdicts).map(([word, count]) => `${count} ${word}`).join(" · ");
+$("origin").textContent = data.origin;
 $("judged").textContent = data.judged_by;
 {
   const head = $("headline").createTHead().insertRow(), body = $("headline").createTBody();

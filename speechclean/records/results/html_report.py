@@ -18,6 +18,7 @@ from speechclean.audio.sound_files import as_mp3, load
 from speechclean.audio.waveform import Audio
 from speechclean.records.file_result import FileResult
 from speechclean.records.run_folder import CLIPS, REPORT, write_text
+from speechclean.system.plain_text import printable
 from speechclean.system.resources import asset
 
 from . import spectrograms, verdict
@@ -45,16 +46,19 @@ def write_page(
     name: str,
     seed: int,
     asked: Sequence[str] = (),
+    origin: str = "",
 ) -> Path:
     """Write report.html, with the A/B clips of the worst, the middle and the best files.
 
     name, seed: the run's, shown on the page; asked: the metrics that verdicts come of
+    origin: where, when and by what the files were made, shown below the title
     """
     by, clips = _clips(results, metrics, folder / CLIPS)
     done = len(results) - len(failures(results))
     data = {
         "name": name,
         "seed": seed,
+        "origin": printable(origin),
         "title": f"{name}: {done} of {len(results)} files finished",
         "how": f"The files that gained least, most and in the middle, by {by}; "
         "the stretch of each with most music."
@@ -81,7 +85,7 @@ def write_page(
     # `</script>` in a file's name would end the script early, and a name that is no unicode must
     # not cost the report.
     text = json.dumps(data, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
-    parts |= {"data": text, "title": re.sub(r"[<>&]", " ", name)}
+    parts |= {"data": text, "title": re.sub(r"[<>&]", " ", f"{name} · {folder.name}")}
     page = re.sub(
         r"\{\{(\w+)\}\}",
         lambda place: parts[place[1]],

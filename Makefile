@@ -31,6 +31,9 @@ test-slow: setup  ## the slow tests
 test-services: setup  ## slow tests that want root, services of Debian's or the package index
 	$(BIN)/python -m pytest -m services --durations=0
 
+stranger: setup  ## what somebody tries who has never seen this program, and what became of each
+	$(BIN)/python -m tests.stranger
+
 MINUTES ?= 1
 fuzz: setup  ## damaged and crafted bytes for whatever is read from outside, for MINUTES
 	$(BIN)/python -W ignore -m experiments.reliability.fuzz --minutes $(MINUTES)
@@ -46,4 +49,4 @@ reproduce: setup  ## run a logged run again and compare: RUN=id-or-name, ARGS='k
 ui: setup  ## MLflow's pages on the runs of this folder
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
 
-.PHONY: help setup run test test-slow test-services fuzz lint reproduce ui
+.PHONY: help setup run test test-slow test-services stranger fuzz lint reproduce ui

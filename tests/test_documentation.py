@@ -21,6 +21,7 @@ from speechclean.cli.run import SHORT
 from speechclean.experiment.config.compose import composed
 from speechclean.stages.types import Separation, Track
 from tests.conftest import noise
+from tests.stranger import TRIED
 from tests.support.paths import ROOT
 from tests.test_architecture import ROOMS
 
@@ -94,6 +95,12 @@ def test_every_command_is_one(line: str, words: list[str]) -> None:
         first.append(f"{override.get_key_element()}={value}")
     if "experiment=my_preset" not in first:
         composed(first, with_hydra=True)
+
+
+@pytest.mark.parametrize("place", TRIED.values())
+def test_what_a_stranger_tries_has_its_test(place: str) -> None:
+    path, _, name = place.partition("::")
+    assert re.search(rf"^def {name or 'test_'}", (ROOT / path).read_text(), re.MULTILINE)
 
 
 def test_the_rooms_are_those_of_the_code() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import resource
 import shutil
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -173,8 +174,10 @@ def hostile(site: Site) -> tuple[str, bool]:
         there = sum((out / row["cleaned"]).is_file() for row in batch_folder.table(out / "map.csv"))
         told.append(
             f"{layout}: {there} of {sources} written, {len(failed)} refused, {len(outside)} "
-            "files outside the folder"
+            f"files outside the folder, status {done.returncode}"
         )
+        if done.returncode not in (0, 1):
+            print(done.stderr, file=sys.stderr)
         fine &= (
             not outside
             and unique

@@ -39,19 +39,24 @@ class Sound:
     `subtype` is in libsndfile's words where nothing is lost. `remarks` is what to tell of it.
     """
 
-    def __init__(self, path: Path, container: InputContainer) -> None:
+    def __init__(self, path: Path, demuxer: str, container: InputContainer) -> None:
         self.path = path
+        self._demuxer = demuxer
         self._container = container
         self._stream = self._chosen()
         self._tick = self._stream.time_base or Fraction(0)
         self._check_whole()
         self._warned: set[str] = set()
         self._end_s, self._cut = 0.0, False
-        context = self._stream.codec_context
-        self.rate, self.channels = context.sample_rate or 0, context.channels
+        self.rate, self.channels = (
+            0,
+            0,
+        )  # the first frame tells: of HE-AAC headers tell half the rate
         self._frames = self._decoded()
-        self._first: AudioFrame | None = None  # knows better: of HE-AAC headers tell half the rate
+        self._first: AudioFrame | None = None
         self._first = self._next()
+        if self._first is None:
+            raise AudioError(f"{path}: truncated or empty, not a sample of it can be decoded")
         self.subtype = ffmpeg.subtype(self._stream)
         self.samples = round(self._promised_s() * self.rate)
         self.remarks = self._remarks()
@@ -145,7 +150,7 @@ class Sound:
         """Raise `AudioError` for what the index of an mp4 has, and the file has not."""
         if self._stream.codec_tag in _PROTECTED:
             raise AudioError(ffmpeg.protected(self.path))
-        if "mp4" in self._container.format.name:
+        if self._demuxer == "mov":
             ends = (entry.pos + entry.size for entry in self._stream.index_entries)
             lost = max(ends, default=0) - self.path.stat().st_size
             if lost > 0:
@@ -154,7 +159,7 @@ class Sound:
     def _check_end(self) -> None:
         """Raise `AudioError` where a header promises more than there was."""
         alone = len(self._container.streams) == 1
-        told = alone and self._container.format.name.startswith(("matroska", "flv"))
+        told = alone and self._demuxer in ("matroska", "flv")
         promised = self._promised_s() if told else 0.0
         if self._cut or self._end_s < promised - TOLERANCE_S:
             of = f" of {promised:.1f}" if promised else ""
@@ -171,10 +176,11 @@ class Sound:
         stream, rate = self._stream, frame.sample_rate
         if not self._tick or (1 / self._tick) % rate:  # too coarse for samples
             return frame.samples
-        ends = [frame.duration] if frame.duration else []
-        if "mp4" in self._container.format.name and stream.duration and frame.pts is not None:
-            ends.append((stream.start_time or 0) + stream.duration - frame.pts)
-        return min([frame.samples, *(round(end * self._tick * rate) for end in ends if end > 0)])
+        told, whole = frame.duration, frame.samples
+        listed = self._demuxer == "mov" and stream.duration and frame.pts is not None
+        if listed and told * self._tick * rate >= whole:  # an edit list may know better
+            told = (stream.start_time or 0) + (stream.duration or 0) - (frame.pts or 0)
+        return min(whole, round(told * self._tick * rate)) if told > 0 else whole
 
     def _remarks(self) -> list[str]:
         streams, remarks = self._container.streams, []
@@ -198,7 +204,7 @@ def opened(path: Path, demuxer: str) -> Iterator[Sound]:
     Raises `AudioError` where there is none, for what is cut off, encrypted, or not decodable.
     """
     with ffmpeg.container(path, demuxer) as container:
-        yield Sound(path, container)
+        yield Sound(path, demuxer, container)
 
 
 def kind(rate: int, channels: int) -> str:

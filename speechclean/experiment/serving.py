@@ -59,7 +59,7 @@ class Cleaner:
         self._max_decoded_gb = cfg.max_decoded_gb
 
     def __call__(self, sound: bytes) -> bytes:
-        """Clean one file (wav, flac, ogg, mp3). Raises `AudioError` if it cannot be cleaned."""
+        """Clean one file (wav, flac, mp3, m4a …). Raises `AudioError` if it cannot be cleaned."""
         with tempfile.TemporaryDirectory() as scratch:
             path, cleaned = Path(scratch) / "input", Path(scratch) / "cleaned.wav"
             path.write_bytes(sound)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import logging
+import struct
 from pathlib import Path
+from uuid import UUID
 
 import av
 import numpy as np
@@ -164,6 +166,17 @@ def test_encrypted_packets_are_refused(tmp_path: Path) -> None:
         path, "aac", tones(0.3, RATE), RATE, encryption_scheme="cenc-aes-ctr",
         encryption_key="0" * 31 + "1", encryption_kid="0" * 31 + "2",
     )  # fmt: skip
+    refused(path, r"is encrypted \(DRM\)")
+
+
+def test_a_protected_wma_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.wma"
+    whole, _ = made(path)
+    size, count = struct.unpack("<QI", whole[16:28])
+    protection = UUID("2211B3FB-BD23-11D2-B4B7-00A0C955FC6E").bytes_le
+    added = protection + struct.pack("<Q", 40) + bytes(16)
+    head = whole[:16] + struct.pack("<QI", size + len(added), count + 1) + whole[28:30]
+    path.write_bytes(head + added + whole[30:])
     refused(path, r"is encrypted \(DRM\)")
 
 

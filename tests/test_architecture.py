@@ -39,6 +39,7 @@ APART = [
 LIBRARIES = {
     "mlflow": ["records.tracking"],
     "soundfile": ["audio.sound_files", "audio.reading", "audio.decoding"],
+    "av": ["audio.ffmpeg", "audio.media"],
     "soxr": ["audio"],
     "pyloudnorm": ["audio.loudness"],
     "hydra": ["cli", "sweep", "experiment.config"],

@@ -9,7 +9,10 @@ sound_files   probe, load and save: how everybody else comes to sound files
 reading       probe and load, with the true length
 riff          headers of written wav files, byte by byte
 decoding      blocks of a file's sound, to its end
+media         sound that FFmpeg decodes, of films too
+ffmpeg        PyAV: a file opened, messages caught, samples as floats
 layout        what a file holds, and what is cut off of it
+boxes         containers that FFmpeg reads: which, and what is cut off
 containers    uncompressed containers: what is promised, and what is there
 mpeg          the frames of an mp3
 ogg           the pages of an ogg

@@ -39,7 +39,7 @@ class Payload:
 
 
 @dataclass(frozen=True)
-class _Form:
+class Form:
     """How a container's chunks are written: byte order, lengths of names and sizes, padding."""
 
     first: int  #: where the first chunk begins
@@ -48,18 +48,18 @@ class _Form:
     order: Literal["little", "big"]
     align: int
     counts_header: bool
-    data: bytes
+    data: bytes = b""
     skipped: int = 0  #: bytes at the beginning of the data chunk that are no samples
 
 
-_RIFF = _Form(12, 4, 4, "little", 2, False, b"data")
+RIFF = Form(12, 4, 4, "little", 2, False, b"data")
 _FORMS = {
-    b"RIFF": _RIFF,
-    b"RF64": _RIFF,
-    b"RIFX": _Form(12, 4, 4, "big", 2, False, b"data"),
-    b"FORM": _Form(12, 4, 4, "big", 2, False, b"SSND", 8),
-    b"riff": _Form(40, 16, 8, "little", 8, True, b"data"),
-    b"caff": _Form(8, 4, 8, "big", 1, False, b"data", 4),
+    b"RIFF": RIFF,
+    b"RF64": RIFF,
+    b"RIFX": Form(12, 4, 4, "big", 2, False, b"data"),
+    b"FORM": Form(12, 4, 4, "big", 2, False, b"SSND", 8),
+    b"riff": Form(40, 16, 8, "little", 8, True, b"data"),
+    b"caff": Form(8, 4, 8, "big", 1, False, b"data", 4),
 }
 
 
@@ -75,7 +75,7 @@ def payload(path: Path) -> Payload | None:
             return None
         whole = _number(file, form.size, form.order) if form.size == 4 else 0
         long = 0
-        for name, start, length in _chunks(file, form, form.first, size):
+        for name, start, length in chunks(file, form, form.first, size):
             if magic == b"RF64" and name == b"ds64":
                 file.seek(start + 8)
                 long = _number(file, 8, "little")
@@ -87,7 +87,7 @@ def payload(path: Path) -> Payload | None:
     return None
 
 
-def _judged(found: Payload, whole: int, size: int, file: BinaryIO, form: _Form) -> Payload:
+def _judged(found: Payload, whole: int, size: int, file: BinaryIO, form: Form) -> Payload:
     """A payload with what its promise is worth. `whole` is the length that the container has."""
     start, promised, there = found.start, found.promised, found.there
     if form.size == 8:  # of 64 bits: -1 where it is not known
@@ -101,17 +101,20 @@ def _judged(found: Payload, whole: int, size: int, file: BinaryIO, form: _Form) 
     return Payload(start, promised, there, unknown)
 
 
-def _only_chunks(file: BinaryIO, form: _Form, at: int, size: int) -> bool:
+def _only_chunks(file: BinaryIO, form: Form, at: int, size: int) -> bool:
     """Whether nothing but whole chunks with names follows."""
-    for name, start, length in _chunks(file, form, at, size):
+    for name, start, length in chunks(file, form, at, size):
         if not name.isalnum() and not name.strip().isalnum():
             return False
         at = start + length + length % form.align
     return at in (size, size + 1)
 
 
-def _chunks(file: BinaryIO, form: _Form, at: int, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """Names, starts and lengths of the chunks from a byte on, in a file of a size in bytes."""
+def chunks(file: BinaryIO, form: Form, at: int, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Names, starts and lengths of the chunks from a byte on, in a file of a size in bytes.
+
+    Of longer names only the first four bytes are given.
+    """
     head = form.name + form.size
     while at < size:  # a length of 64 bits leads to where nothing can be looked for
         file.seek(at)

@@ -12,6 +12,7 @@ import soundfile
 
 from speechclean.system import native_messages
 
+from . import media
 from .layout import Layout
 from .waveform import AudioError
 
@@ -35,6 +36,24 @@ def decoded(path: Path, layout: Layout, size: int = BLOCK) -> Iterator[np.ndarra
     Raises `AudioError` where the file breaks off or holds NaN or infinity, and at the end if it
     held less, or more, than a lossless header promises.
     """
+    total = 0
+    for rate, frames in (_by_ffmpeg if layout.demuxer else _by_libsndfile)(path, layout, size):
+        _check_finite(path, frames, total, rate)
+        total += len(frames)
+        yield frames
+    if layout.promised is not None and total < layout.promised:
+        raise AudioError(f"{path}: truncated, {total} of {layout.promised} samples are there")
+
+
+def _by_ffmpeg(path: Path, layout: Layout, size: int) -> Iterator[tuple[int, np.ndarray]]:
+    """The rate with each block."""
+    with media.opened(path, layout.demuxer) as sound:
+        for frames in sound.blocks(size):
+            yield sound.rate, frames
+
+
+def _by_libsndfile(path: Path, layout: Layout, size: int) -> Iterator[tuple[int, np.ndarray]]:
+    """The rate with each block, of all parts."""
     total, first = 0, None
     try:
         for part in range(len(layout.parts)):
@@ -43,20 +62,17 @@ def decoded(path: Path, layout: Layout, size: int = BLOCK) -> Iterator[np.ndarra
                 first = first or kind
                 if kind != first:
                     raise AudioError(
-                        f"{path}: sounds of different kinds joined, {_kind(*first)} and "
-                        f"{_kind(*kind)}; convert them to one before they are joined"
+                        f"{path}: sounds of different kinds joined, {media.kind(*first)} and "
+                        f"{media.kind(*kind)}; convert them to one before they are joined"
                     )
                 while len(frames := _block(file, size, path)):
-                    _check_finite(path, frames, total, kind[0])
                     total += len(frames)
-                    yield frames
+                    yield kind[0], frames
     except soundfile.LibsndfileError as error:
         rate = first[0] if first else 1
         raise AudioError(
             f"{path}: breaks off while decoding after {total / rate:.1f} s ({reason(error)})"
         ) from error
-    if layout.promised is not None and total < layout.promised:
-        raise AudioError(f"{path}: truncated, {total} of {layout.promised} samples are there")
 
 
 def _block(file: soundfile.SoundFile, size: int, path: Path) -> np.ndarray:
@@ -81,7 +97,3 @@ def _check_finite(path: Path, frames: np.ndarray, before: int, rate: int) -> Non
     if not finite.all():
         at = (before + int(np.argmin(finite))) / rate
         raise AudioError(f"{path}: holds NaN or infinity (first at {at:.3f} s); export it again")
-
-
-def _kind(rate: int, channels: int) -> str:
-    return f"{channels} channels at {rate} Hz"

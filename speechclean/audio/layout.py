@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import containers, mpeg, ogg
+from . import boxes, containers, mpeg, ogg
 from .views import Piece, View
 
 #: What begins an mp3: ID3, or the sync of a frame.
@@ -29,12 +29,14 @@ class Layout:
     missing: what is cut off, in words; empty where nothing tells
     promised: samples that the header of a lossless file promises, where it knows
     measured: whether the length that libsndfile reports is that of what is there
+    demuxer: of FFmpeg, for what libsndfile does not read
     """
 
     parts: tuple[Sequence[Piece] | None, ...] = (None,)
     missing: str = ""
     promised: int | None = None
     measured: bool = False
+    demuxer: str = ""
 
     @contextmanager
     def opened(self, path: Path, part: int = 0) -> Iterator[bytes | View]:
@@ -49,6 +51,10 @@ class Layout:
 
 def layout_of(path: Path) -> Layout:
     """The layout of a regular file that is not empty. Raises `OSError` if it cannot be read."""
+    with path.open("rb") as file:
+        demuxer = boxes.demuxer_of(file.read(boxes.HEAD))
+    if demuxer:
+        return _media(path, demuxer)
     if (found := containers.payload(path)) is not None:
         missing = f"its header promises {found.missing} more bytes" if found.missing else ""
         whole = containers.until_the_end(path, found) if found.open else None
@@ -60,8 +66,12 @@ def layout_of(path: Path) -> Layout:
         if head[:4] == b"OggS":
             return _ogg(content)
         if head.startswith(_MPEG) or path.suffix.lower() == ".mp3":
-            return _mp3(content)
+            return _mp3(path, content)
     return Layout()
+
+
+def _media(path: Path, demuxer: str) -> Layout:
+    return Layout(missing=boxes.missing(path, demuxer), demuxer=demuxer)
 
 
 def _flac(head: bytes, size: int) -> Layout:
@@ -84,10 +94,12 @@ def _ogg(content: mmap.mmap) -> Layout:
     return Layout(tuple([link] for link in found.links), missing)
 
 
-def _mp3(content: mmap.mmap) -> Layout:
+def _mp3(path: Path, content: mmap.mmap) -> Layout:
     found = mpeg.frames(content)
     if found is None:
-        return Layout()
+        behind = mpeg.past_tags(content, 0)
+        demuxer = boxes.demuxer_of(content[behind : behind + boxes.HEAD])
+        return _media(path, demuxer) if demuxer == "aac" else Layout()
     missing = f"its header promises {found.missing} more frames" if found.missing else ""
     if found.cut and not missing:
         missing = "its last frame is not whole"

@@ -102,14 +102,14 @@ def frames(content: mmap) -> Frames | None:
     Tags of players (ID3, APE) and what is none of a frame's bytes are passed over.
     """
     found = Frames()
-    at = first = _next(content, _past_tags(content, 0))
+    at = first = _next(content, past_tags(content, 0))
     if first is None:
         return None
-    found.gaps = first != _past_tags(content, 0)
+    found.gaps = first != past_tags(content, 0)
     while at is not None and at < len(content):
         header = header_at(content, at)
         if header is None:
-            behind = _past_tags(content, at)
+            behind = past_tags(content, at)
             at = behind if behind > at else _next(content, at)
             found.gaps |= at is not None and behind != at
             continue
@@ -186,7 +186,7 @@ def _next(content: mmap, at: int) -> int | None:
     return None
 
 
-def _past_tags(content: mmap, at: int) -> int:
+def past_tags(content: mmap, at: int) -> int:
     """Where what a player wrote for itself ends: ID3 and APE tags, and zeros."""
     while True:
         head = content[at : at + 32]

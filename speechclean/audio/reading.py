@@ -7,6 +7,7 @@ it can reach a model.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,10 +18,12 @@ import soundfile
 import torch
 from torch import Tensor
 
+from . import media
 from .decoding import decoded, reason
 from .layout import Layout, layout_of
 from .waveform import Audio, AudioError
 
+log = logging.getLogger(__name__)
 #: Subtypes that a wav file can hold as they are, with bytes per sample; anything else (mp3, Vorbis,
 #: ...) becomes 16-bit PCM.
 KEPT_SUBTYPES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
@@ -39,13 +42,15 @@ class TooLongError(AudioError):
 class SoundInfo:
     """What a sound file's header says.
 
-    `sample_rate` is in Hz, `samples` is per channel, `subtype` is in libsndfile's words.
+    `sample_rate` is in Hz, `samples` is per channel, `subtype` is in libsndfile's words where it
+    has one. `remarks` is what to tell of the file.
     """
 
     sample_rate: int
     channels: int
     samples: int
     subtype: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def output_subtype(self) -> str:
@@ -64,7 +69,7 @@ def probe(path: str | Path) -> SoundInfo:
 
 
 def load(path: str | Path, most: int | None = None) -> Audio:
-    """Read a wav, flac, ogg or mp3 at its native rate and channel count, to its true end.
+    """Read a sound, or the sound of a film, at its native rate and channel count, to its true end.
 
     Raises `AudioError` for files that are missing, empty, header only, truncated, not sound, or
     that hold NaN or infinity; `TooLongError` for more than `most` values in all channels.
@@ -72,6 +77,7 @@ def load(path: str | Path, most: int | None = None) -> Audio:
     path = Path(path)
     layout = _layout(path)
     info = _info(path, layout)
+    _tell(path, info)
     blocks, values = [], 0
     for frames in decoded(path, layout):
         values += frames.size
@@ -90,6 +96,7 @@ def measured(path: Path, most_gb: float | None = None) -> SoundInfo:
     """
     layout = _layout(path)
     info = _info(path, layout)
+    _tell(path, info)
     most = math.inf if most_gb is None else most_gb * 1e9 / 4 / info.channels
     if layout.measured:
         samples = info.samples
@@ -157,13 +164,7 @@ def _layout(path: Path) -> Layout:
 
 def _info(path: Path, layout: Layout) -> SoundInfo:
     """The header of a file's first part."""
-    try:
-        with layout.opened(path) as source, soundfile.SoundFile(source) as file:
-            info = SoundInfo(file.samplerate, file.channels, file.frames, file.subtype)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(
-            f"{path}: not a sound file that libsndfile reads ({reason(error)})"
-        ) from error
+    info = _of_ffmpeg(path, layout) if layout.demuxer else _of_libsndfile(path, layout)
     if not LOWEST_HZ <= info.sample_rate <= HIGHEST_HZ:
         raise AudioError(
             f"{path}: a sample rate of {info.sample_rate} Hz, where {LOWEST_HZ} to {HIGHEST_HZ} Hz "
@@ -176,3 +177,24 @@ def _info(path: Path, layout: Layout) -> SoundInfo:
         )
     promised = layout.promised or (0 if info.samples >= UNKNOWN else info.samples)
     return replace(info, samples=promised)
+
+
+def _of_libsndfile(path: Path, layout: Layout) -> SoundInfo:
+    try:
+        with layout.opened(path) as source, soundfile.SoundFile(source) as file:
+            return SoundInfo(file.samplerate, file.channels, file.frames, file.subtype)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise AudioError(
+            f"{path}: not a sound file that libsndfile reads ({reason(error)})"
+        ) from error
+
+
+def _of_ffmpeg(path: Path, layout: Layout) -> SoundInfo:
+    with media.opened(path, layout.demuxer) as sound:
+        remarks = tuple(sound.remarks)
+        return SoundInfo(sound.rate, sound.channels, sound.samples, sound.subtype, remarks)
+
+
+def _tell(path: Path, info: SoundInfo) -> None:
+    for remark in info.remarks:
+        log.warning("%s: %s", path, remark)

@@ -32,7 +32,8 @@ def command_line() -> CommandLine:
     parser = CommandLine(
         "speechclean clean",
         "INPUT... -o OUTPUT [--preset NAME] [--keep-tree] [--resume] [key=value ...]",
-        "Take the music out of sound files (wav, flac, ogg, mp3, aiff and their like).\n"
+        "Take the music out of sound files (wav, flac, ogg, mp3, m4a, wma ...) and of films\n"
+        "(mp4, webm, mkv ...), whose sound alone is written.\n"
         "No record, no metrics, no report: `speechclean` itself makes those.",
         [
             "speechclean clean in.wav -o out.wav",

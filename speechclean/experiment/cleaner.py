@@ -142,7 +142,7 @@ class Cleaner:
         return Separated(back(found.speech.waveform), back(found.residual.waveform), found.mask)
 
     def clean_file(self, path: str | Path, output: str | Path) -> Path:
-        """Clean a file (wav, flac, ogg, mp3 …) into `output`, a wav or flac; where it is then.
+        """Clean a file (wav, mp3, m4a, mp4 …) into `output`, a wav or flac; where it is then.
 
         Rate, channels, length and bits of the samples are those of the input. Raises `AudioError`
         where the file cannot be cleaned, or its output cannot be written.
@@ -153,7 +153,7 @@ class Cleaner:
         return found.output
 
     def clean_bytes(self, sound: bytes) -> bytes:
-        """The bytes of a sound file (wav, flac, ogg, mp3 …) in, those of the cleaned wav out.
+        """The bytes of a sound file (wav, flac, mp3, m4a …) in, those of the cleaned wav out.
 
         Raises `AudioError` where it cannot be cleaned.
         """

@@ -43,6 +43,7 @@ __all__ = [
 #: Packages whose version can change a sample or a number.
 STACK = (
     *(
+        "av",  # with the FFmpeg in its wheel
         "ctranslate2",
         "demucs",
         "denoiser",

@@ -13,6 +13,7 @@ from speechclean.audio.sound_files import probe, save
 from speechclean.cli import clean, commands
 from tests.conftest import noise
 from tests.integration.conftest import environment
+from tests.support.films import film, tones
 from tests.support.paths import ROOT
 
 SMALL = ("separators=[embedded_hdemucs_q]", "enhancement=identity")
@@ -59,6 +60,20 @@ def test_a_folder_and_again(inputs: Path, capsys: pytest.CaptureFixture[str]) ->
     os.utime(inputs / "in" / "a.wav")  # changed since then
     assert status("in", "-o", "out", "--keep-tree", "--resume") == 0
     assert (out / "a.wav").stat().st_mtime_ns > before
+
+
+def test_a_film_and_a_sound_of_a_telephone(
+    inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, codec, picture in [("film.mp4", "aac", "mpeg4"), ("memo.m4a", "alac", "")]:
+        film(inputs / "in" / name, codec, tones(0.5, 24000, 2), 24000, picture=picture)
+    (inputs / "in" / "cut.m4a").write_bytes((inputs / "in" / "memo.m4a").read_bytes()[:9000])
+    assert status("in", "-o", "out", "--keep-tree") == 1
+    for name in ("film", "memo"):
+        info = probe(inputs / "out" / f"{name}.wav")
+        assert (info.sample_rate, info.channels, info.samples) == (24000, 2, 12000)
+        assert info.subtype == "PCM_16"
+    assert "in/cut.m4a: truncated, its index" in capsys.readouterr().err
 
 
 def test_files_of_one_name_keep_apart(inputs: Path) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechclean.audio.sound_files import save
+from speechclean.audio.sound_files import probe, save
 from tests.conftest import noise
 from tests.integration.conftest import environment
+from tests.support.films import film, tones
 from tests.support.paths import ROOT
 
 QUICK = ("separators=[embedded_hdemucs_q]", "enhancement=identity", "tracking=none")
@@ -86,6 +87,28 @@ def test_each_costs_itself_alone_and_says_why(tmp_path: Path, batch: bool) -> No
         assert words in failed[alias]
     for alias in rows.keys() - failed.keys():
         assert (tmp_path / f"out/cleaned/{alias}.wav").is_file()
+
+
+@pytest.mark.slow
+def test_a_batch_reads_films_and_names_the_broken_one(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name, codec, rate in [("a.m4a", "aac", 24000), ("b.webm", "libopus", 48000)]:
+        film(tmp_path / "in" / name, codec, tones(2, rate), rate, picture="libvpx" * (rate > 24000))
+    whole = (tmp_path / "in/b.webm").read_bytes()
+    (tmp_path / "in/c.webm").write_bytes(whole[: len(whole) // 2])
+    done = run(tmp_path, "batch=local", "batch.out=out", "stream_above_s=1")
+    assert done.returncode == 1, done.stdout + done.stderr
+    with (tmp_path / "out/metrics.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["alias"]: row for row in csv.DictReader(file)}
+    assert {alias: row["status"] for alias, row in rows.items()} == {
+        "a": "cleaned",
+        "b": "cleaned",
+        "c": "failed",
+    }
+    assert "c.webm: truncated, its header promises" in rows["c"]["reason"]
+    for alias, rate in (("a", 24000), ("b", 48000)):
+        info = probe(tmp_path / f"out/cleaned/{alias}.wav")
+        assert (info.sample_rate, info.samples) == (rate, 2 * rate)
 
 
 def test_an_output_for_which_the_disk_has_no_room_costs_one_file(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ import torch
 
 #: What these set when they are imported is their own affair: they come before anything is noted.
 LIBRARIES = [
+    "av",
     "ctranslate2",
     "demucs.htdemucs",
     "denoiser",

@@ -226,9 +226,9 @@ def test_a_name_with_a_tilde_is_a_name(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_folder_says_what_it_passes_by(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    touch(tmp_path, "a.wav", "b.m4a", "c.M4A", "sub/d.au", "README")
+    touch(tmp_path, "a.wav", "b.mid", "c.MID", "sub/d.au", "README")
     assert [track.alias for track in Folder(str(tmp_path)).tracks()] == ["a"]
-    assert "passed by: 2 .m4a, 1 .au, 1 without an extension" in caplog.text
+    assert "passed by: 2 .mid, 1 .au, 1 without an extension" in caplog.text
     caplog.clear()
     assert len(Folder(f"{tmp_path}/*.wav").tracks()) == 1
     assert not caplog.text, "nobody asked for others"

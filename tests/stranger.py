@@ -18,6 +18,7 @@ TRIED = {
     "its lines of Python": f"{README}::test_the_lines_of_python_too",
     "one file": "tests/cli/test_clean.py::test_a_file",
     "a folder, and again after a stop": "tests/cli/test_clean.py::test_a_folder_and_again",
+    "sound of a telephone, or of a film": "tests/audio/test_media.py",
     "a pipe": "tests/cli/test_clean.py::test_a_pipe",
     "other words for a command": "tests/cli/test_clean.py::test_what_a_new_user_mistypes",
     "--help": "tests/cli/test_help.py::test_help",

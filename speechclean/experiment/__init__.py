@@ -5,6 +5,7 @@ run_params        the values that runs are compared by
 serving           a run's pipeline on its own: bytes of a sound in, bytes of the cleaned one out
 batch/            files cleaned by workers, thousands of them, resumed where they stopped
 in_process        files cleaned in this process
+try_out           files cleaned to be heard, within limits
 cleaner           the pipeline for use from Python
 executor          what a run needs of whatever cleans its files
 load_networks     networks loaded before any audio is read

@@ -50,6 +50,7 @@ LIBRARIES = {
     "requests": ["networks.weights"],
     "ray": ["experiment.batch"],
     "argparse": ["cli"],
+    "gradio": ["cli.ui_page"],
 }
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path

@@ -4,6 +4,8 @@ Each module is a command; `by_module/` lets `python -m speechclean.<command>` fi
 
 commands    `speechclean`: a run, or another command by its name
 clean       files, folders or a pipe cleaned, and nothing else
+ui          a page to try it on
+ui_page     what is on that page, in Gradio
 evaluate    judge files that some tool has already cleaned
 run         `speechclean`, `python -m speechclean`: one run, or with -m a sweep
 reproduce   run a recorded run again, and say whether it came out the same

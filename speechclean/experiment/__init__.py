@@ -4,6 +4,7 @@ run               `run_experiment(cfg)`: all of it in order, for runs, batches, 
 serving           a run's pipeline packed to travel, and what it answers when it is served
 batch/            files cleaned by workers, thousands of them, resumed where they stopped
 in_process        files cleaned in this process
+try_out           files cleaned to be heard, within limits
 cleaner           the pipeline for use from Python
 run_params        the values that runs are compared by
 executor          what a run needs of whatever cleans its files

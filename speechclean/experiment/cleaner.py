@@ -182,11 +182,18 @@ class Cleaner:
     def clean_each(self, files: Sequence[tuple[str | Path, str | Path]]) -> Iterator[CleanedFile]:
         """Clean files, each into an output of its own; as `clean_files`."""
         pairs = [(Path(path), Path(output)) for path, output in files]
-        tracks = [Track(str(number), path) for number, (path, _) in enumerate(pairs)]
+        for outcome in self.outcomes([path for path, _ in pairs]):
+            yield written(outcome, *pairs[int(outcome.track.alias)])
+
+    def outcomes(self, paths: Sequence[Path]) -> Iterator[Outcome]:
+        """What the pipeline makes of files, in their order, before any of it is written.
+
+        What a long one holds is gone with the next.
+        """
+        tracks = [Track(str(number), path) for number, path in enumerate(paths)]
         with tempfile.TemporaryDirectory() as scratch:
             batching = replace(self._batching, scratch=Path(scratch))
-            for outcome in clean(tracks, self._pipeline, batching):
-                yield _written(outcome, *pairs[int(outcome.track.alias)])
+            yield from clean(tracks, self._pipeline, batching)
 
     def _separation(self, audio: Audio) -> Separation:
         if not audio.waveform.any():  # in digital silence there is no music
@@ -194,8 +201,8 @@ class Cleaner:
         return self._pipeline([audio])[0]
 
 
-def _written(outcome: Outcome, path: Path, output: Path) -> CleanedFile:
-    """Write what became of a file."""
+def written(outcome: Outcome, path: Path, output: Path) -> CleanedFile:
+    """Write what became of a file. What cannot be written is the reason why it is not there."""
     try:
         if outcome.separation is not None:
             save(outcome.separation.speech, output, outcome.subtype)

@@ -102,3 +102,10 @@ def test_files(cleaner: Cleaner, tmp_path: Path) -> None:
 def test_what_cannot_be_is_told_at_once(wrong: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         Cleaner(**wrong)  # type: ignore[arg-type]
+
+
+def test_what_holds_more_than_it_may_is_refused(tmp_path: Path) -> None:
+    path = save(noise(2.0), tmp_path / "a.wav")
+    small = Cleaner(overrides=SMALL, max_decoded_gb=1e-4)  # 25,000 values
+    with pytest.raises(AudioError, match=r"a\.wav: decodes to more than 0\.0001 GB"):
+        small.clean_file(path, tmp_path / "out.wav")

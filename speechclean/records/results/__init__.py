@@ -1,6 +1,7 @@
 """A run's results, for people and for other programs.
 
 html_report      report.html: the results and sounds of a run on one page
+player           three sounds side by side, on every page that lets one hear
 histograms       distributions of metrics
 spectrograms     mixture, cleaned, residual and mask as pictures
 ab_clips         the same seconds of mixture, cleaned and residual

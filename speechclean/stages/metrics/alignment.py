@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: Languages that write no spaces between words: their characters are counted (Radford et al. 2022,
 #: appendix C).
 UNSPACED = ("ja", "lo", "my", "th", "yue", "zh")
+#: What an error, a word that it costs, and one that is not replaced add to an alignment's number.
+_ERROR, _LOST, _DELETION = 1 << 42, 1 << 21, 1
 
 
 @dataclass(frozen=True)
@@ -50,23 +54,54 @@ def align(wanted: str, heard: str) -> Alignment:
     return _align(tuple(wanted.split()), tuple(heard.split()))
 
 
+def lost_words(wanted: str, heard: str) -> list[int]:
+    """Which words of a normalised text were lost in `align`, by their places from 0 on.
+
+    Where several alignments are equally good, the words that come last are found again.
+
+    >>> lost_words("the cat sat down", "oh the bat sat")
+    [1, 3]
+    """
+    said, rows = tuple(heard.split()), list(_rows(tuple(wanted.split()), tuple(heard.split())))
+    words, lost, at = wanted.split(), [], len(said)
+    for place in range(len(words) - 1, -1, -1):
+        above, row = rows[place], rows[place + 1]
+        while True:
+            same = at > 0 and words[place] == said[at - 1]
+            if at and row[at] == above[at - 1] + (0 if same else _ERROR + _LOST):
+                at -= 1
+                break
+            same = False
+            if row[at] == above[at] + _ERROR + _LOST + _DELETION:
+                break
+            at -= 1  # heard besides
+        if not same:
+            lost.append(place)
+    return lost[::-1]
+
+
 @functools.lru_cache(maxsize=256)
 def _align(wanted: tuple[str, ...], heard: tuple[str, ...]) -> Alignment:
+    *_, row = _rows(wanted, heard)
+    errors, rest = divmod(int(row[-1]), _ERROR)
+    missing, deletions = divmod(rest, _LOST)
+    return Alignment(len(wanted), missing - deletions, deletions, errors - missing)
+
+
+def _rows(wanted: tuple[str, ...], heard: tuple[str, ...]) -> Iterator[NDArray[np.int64]]:
     """Levenshtein's distance, row by row, with errors, lost words and deletions in one number."""
-    error, lost, deletion = 1 << 42, 1 << 21, 1
     codes = {word: number for number, word in enumerate(dict.fromkeys(wanted + heard))}
     said = np.array([codes[word] for word in heard], np.int64)
-    insertions = error * np.arange(len(said) + 1, dtype=np.int64)
+    insertions = _ERROR * np.arange(len(said) + 1, dtype=np.int64)
     row = insertions
+    yield row
     for word in wanted:
-        changed = row[:-1] + (said != codes[word]) * (error + lost)
-        below = row + (error + lost + deletion)
+        changed = row[:-1] + (said != codes[word]) * (_ERROR + _LOST)
+        below = row + (_ERROR + _LOST + _DELETION)
         below[1:] = np.minimum(below[1:], changed)
         # Insertions to the left of it: a running minimum, seen from a slope of one error a word.
         row = np.minimum.accumulate(below - insertions) + insertions
-    errors, rest = divmod(int(row[-1]), error)
-    missing, deletions = divmod(rest, lost)
-    return Alignment(len(wanted), missing - deletions, deletions, errors - missing)
+        yield row
 
 
 def normalise(text: str, language: str | None = "en") -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechclean.stages.metrics.alignment import Alignment, align, normalise
+from speechclean.stages.metrics.alignment import Alignment, align, lost_words, normalise
 
 SAID = "the cat sat down"
 
@@ -46,6 +46,16 @@ def test_never_more_errors_than_another_finds(said: list[str], heard: list[str])
     assert found.lost <= other.substitutions + other.deletions
     assert found.words - found.deletions + found.insertions == len(heard)
     assert min(found.substitutions, found.deletions, found.insertions) >= 0
+
+
+@given(texts, texts)
+def test_the_words_that_are_lost_are_as_many_and_the_others_are_heard_in_order(
+    said: list[str], heard: list[str]
+) -> None:
+    lost = lost_words(" ".join(said), " ".join(heard))
+    assert len(lost) == align(" ".join(said), " ".join(heard)).lost
+    rest = iter(heard)
+    assert all(word in rest for place, word in enumerate(said) if place not in set(lost))
 
 
 def test_a_long_text() -> None:

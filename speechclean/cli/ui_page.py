@@ -116,10 +116,11 @@ class Page:
             shown = [*shown, self._tried.clean(preset, path, folder, own)]
             done = [number for number, one in enumerate(shown) if one.output]
             first = shown[-1].output is not None and len(done) == 1
+            value: dict[str, Any] = {"value": done[0]} if first else {}
             choice = gradio.update(
                 choices=[(one_line(shown[number].name, 60), number) for number in done],
                 visible=len(done) > 1,
-                **({"value": done[0]} if first else {}),
+                **value,
             )
             outputs = [str(one.output) for one in shown if one.output]
             downloads = gradio.update(value=outputs, visible=bool(outputs))

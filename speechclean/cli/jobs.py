@@ -21,6 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from speechclean.records.results.headline import Row
+from speechclean.records.results.summary_page import markdown
 from speechclean.records.run_folder import SUMMARY, write_text
 from speechclean.system.atomic_files import written_whole
 
@@ -73,7 +74,8 @@ class Jobs(Callback):
         shutil.rmtree(folder, ignore_errors=True)
         if len(notes) > 1:
             table = _table(notes)
-            path = write_text(_markdown(table), folder.parent / SUMMARY)
+            lines = markdown(table[0], table[1:])
+            path = write_text("\n".join([*lines, ""]), folder.parent / SUMMARY)
             _print(table, f"Look in {path.parent}: a folder for each, {SUMMARY}")
 
 
@@ -90,12 +92,6 @@ def _table(notes: Sequence[Any]) -> list[list[str]]:
         cleaned = [note["rows"][name][1] for name in names]
         lines.append([note["name"], *cleaned, str(len(note["failed"]))])
     return lines
-
-
-def _markdown(table: Sequence[Sequence[str]]) -> str:
-    ruled = [table[0], ["---"] * len(table[0]), *table[1:]]
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in ruled]
-    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
 def _print(table: Sequence[Sequence[str]], last: str) -> None:

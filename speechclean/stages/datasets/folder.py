@@ -22,20 +22,8 @@ log = logging.getLogger(__name__)
 #: What libsndfile reads and people keep speech in, and what FFmpeg reads besides: films as well.
 EXTENSIONS = (
     *(".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".w64", ".rf64", ".opus"),
-    *(
-        ".m4a",
-        ".m4b",
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".3gp",
-        ".3g2",
-        ".aac",
-        ".amr",
-        ".wma",
-        ".wmv",
-        ".asf",
-    ),
+    *(".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".3g2"),
+    *(".aac", ".amr", ".wma", ".wmv", ".asf"),
     *(".webm", ".weba", ".mkv", ".mka", ".flv", ".avi", ".wv"),
 )
 

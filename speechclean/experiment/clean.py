@@ -21,6 +21,7 @@ from speechclean.stages.screening import NoScreening, Screening, untouched
 from speechclean.stages.streaming import clean_long
 from speechclean.stages.types import Separation, Track
 from speechclean.system import allocator, onednn
+from speechclean.system.signals import signals_held
 
 from .read import read
 from .stage_clock import StageClock
@@ -167,9 +168,10 @@ def stream(
     cleaned: LongSeparation | None = None
     with ExitStack() as held:
         try:
-            scratch = TemporaryDirectory(
-                dir=batching.scratch, prefix=".streaming-", ignore_cleanup_errors=True
-            )
+            with signals_held():  # between its making and the note that it is to be removed
+                scratch = TemporaryDirectory(
+                    dir=batching.scratch, prefix=".streaming-", ignore_cleanup_errors=True
+                )
             folder = Path(held.enter_context(scratch))
             if music and batching.fingerprints:
                 for chunk in sound.chunks():

@@ -19,9 +19,10 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".writing-{secrets.token_hex(6)}{path.suffix}")
-    # Who may read it, the umask says; mkstemp's are for the owner alone, and shares refuse chmod.
-    temporary.touch(exist_ok=False)
-    try:
+    try:  # before it is made: a signal may end the process right after
+        # Who may read it, the umask says; mkstemp's are for the owner alone, and shares refuse
+        # chmod.
+        temporary.touch(exist_ok=False)
         yield temporary
         temporary.replace(path)
     except BaseException:

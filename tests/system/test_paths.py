@@ -42,3 +42,18 @@ def test_a_share_that_refuses_chmod_takes_files_as_the_umask_says(
         os.umask(before)
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_signal_right_after_a_file_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Path.touch
+
+    def ended(path: Path, **options: bool) -> None:
+        make(path, **options)
+        raise SystemExit(143)  # as `signals_as_exit` does, at the first line that it can
+
+    monkeypatch.setattr(Path, "touch", ended)
+    with pytest.raises(SystemExit), written_whole(tmp_path / "a.txt") as temporary:
+        temporary.write_text("x")
+    assert not [*tmp_path.iterdir()]

@@ -65,7 +65,8 @@ def test_one_job_of_two_has_a_file_that_fails(launcher: str, inputs: Path) -> No
     assert sweep("good", "good") == 0
 
 
-@pytest.mark.parametrize("launcher", LAUNCHED)
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_a_study_whose_trials_have_files_that_fail(launcher: str, inputs: Path) -> None:
     study = (
         *QUICK,

@@ -22,6 +22,7 @@ from tests.support import batch_folder, batch_inputs
 FAST = ["tracking=none", "batch=local", SMALL[0], SMALL[1]]
 
 
+@pytest.mark.slow
 def test_failures_are_fed_back_mended_and_delivered_in_one_run_each(
     speechclean: Command, tmp_path: Path
 ) -> None:

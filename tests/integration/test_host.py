@@ -14,6 +14,8 @@ import pytest
 from tests.support.host import FLAGS, PLANTED
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:

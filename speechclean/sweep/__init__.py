@@ -14,6 +14,9 @@ ranking         the best trial, the Pareto front
 objective       what a trial is worth, and what it must not cost
 sampling        the next point, never one that is there already
 search_space    what is searched: keys and their values, in Hydra's own syntax
+space           points: drawn one key after another, in order, counted
+conditions      keys that are searched only where others have certain values
+current         the config as it stands, as the first trial
 settings        the `sweep` node of a config
 leases          who works on a trial, and whether that worker still lives
 plots           Optuna's plots as one page and as pictures

@@ -3,12 +3,13 @@
     objective: {metric: si_sdr_improvement, direction: maximize}
     objective: {terms: {si_sdr_improvement: 1, wer_cleaned: -20}, direction: maximize}
     objective: [{metric: music_to_speech_db_cleaned, direction: minimize}, {...}]
-    constraints: ["wer <= mixture + 0.02", "cost_per_audio_second <= 0.5"]
+    constraints: ["wer <= mixture + 0.02", "wer <= current", "cost_per_audio_second <= 0.5"]
 
 The second is a weighted sum, the third has several objectives and gives a front.
 
 A name is `<metric>_{cleaned,mixture,improvement,change}`, `time.…` or `cost_per_audio_second`; in
-constraints `wer` alone is `wer_cleaned`, and `mixture` its value before.
+constraints `wer` alone is `wer_cleaned`, `mixture` its value before, and `current` its value in the
+config as it stands, which is the first trial then (`sweep.current`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from dataclasses import dataclass
 from typing import Any
 
 DIRECTIONS = ("maximize", "minimize")
+#: What a constraint calls the same mean in the config as it stands.
+CURRENT = "current"
 SUFFIXES = ("_cleaned", "_mixture", "_improvement", "_change")
 #: Measured in every run, whatever the metrics; not file by file.
 COSTS = ("cost_per_audio_second", "time.total_s", "time.per_audio_second")
@@ -70,7 +73,8 @@ class Objective:
 class Constraint:
     """A bound: `sign * (means[left] - means[right] - offset) <= 0`.
 
-    `right` is None where the bound is a number alone.
+    `right` is None where the bound is a number alone, `CURRENT` where it is the same mean in the
+    config as it stands.
     """
 
     text: str
@@ -79,10 +83,18 @@ class Constraint:
     right: str | None
     offset: float
 
-    def violation(self, means: Mapping[str, float]) -> float:
-        """By how much it is violated; 0 or less where it holds."""
-        bound = self.offset + (finite(means, self.right) if self.right else 0.0)
-        return self.sign * (finite(means, self.left) - bound)
+    def violation(
+        self, means: Mapping[str, float], current: Mapping[str, float] | None = None
+    ) -> float:
+        """By how much it is violated; 0 or less where it holds.
+
+        current: means of the config as it stands; None: that is what the means are of
+        """
+        if self.right == CURRENT:
+            bound = finite(means if current is None else current, self.left)
+        else:
+            bound = finite(means, self.right) if self.right else 0.0
+        return self.sign * (finite(means, self.left) - bound - self.offset)
 
 
 @dataclass(frozen=True)
@@ -105,7 +117,13 @@ class Goals:
     def names(self) -> set[str]:
         """Every mean that is asked for."""
         asked = {name for one in self.objectives for name in one.terms}
-        return asked | {name for one in self.constraints for name in (one.left, one.right) if name}
+        bounds = {name for one in self.constraints for name in (one.left, one.right) if name}
+        return asked | bounds - {CURRENT}
+
+    @property
+    def compares(self) -> bool:
+        """Whether a constraint compares with the config as it stands."""
+        return any(one.right == CURRENT for one in self.constraints)
 
     def unmeasured(self, metrics: Mapping[str, Any]) -> list[str]:
         """What is wrong with names, given the metrics of a run."""

@@ -16,8 +16,8 @@ from speechclean.records.provenance import canonical, digest, file_hash
 
 from . import search_space
 from .objective import Goals
-from .search_space import Space
 from .settings import Settings, plain
+from .space import Space, as_overrides, covering, grid
 
 #: Where nothing but the mixture is known, the default objective asks for these.
 BLIND_METRICS = ("music_to_speech_db", "music_residual_db", "wer_vs_mixture")
@@ -51,6 +51,7 @@ class Prepared:
             "objectives": [[dict(one.terms), one.direction] for one in self.goals.objectives],
             "constraints": [one.text for one in self.goals.constraints],
             "space": {key: str(one) for key, one in self.space.items()},
+            **({"conditions": str(self.space.conditions)} if self.space.conditions else {}),
             "inputs": digest([str(file_hash(track.path)) for track in tracks]),
             "references": digest([str(file_hash(path)) for path in references]),
             "metrics": with_first(plain(self.config.metrics)),
@@ -65,20 +66,19 @@ def prepare(
 ) -> Prepared:
     """Read the space and the goals, and build the experiment of the space's first point.
 
+    Other points are checked as far as they have keys that the first one leaves out.
+
     Raises `ConfigError` with all that is wrong.
 
     loader: Hydra's config loader; arguments: the command line; folder: of the sweep
     """
-    try:
-        space, overrides = search_space.space_of(settings.space, arguments)
-        if settings.sampler == "grid":
-            next(search_space.grid(space))
-    except ValueError as error:
-        raise ConfigError([str(error)]) from error
-    point = search_space.as_overrides(search_space.first(space))
+    space, overrides = _space(settings, arguments)
+    first, *others = [as_overrides(point) for point in covering(space)]
+    if settings.current:
+        others.append([])
 
     def build_with(overrides: list[str]) -> tuple[DictConfig, Experiment]:
-        composed = _compose(config, loader, [*overrides, *point], folder)
+        composed = _compose(config, loader, [*overrides, *first], folder)
         return composed, validate(composed, sweeping=True)
 
     notice = ""
@@ -92,13 +92,28 @@ def prepare(
             chosen, notice = _chosen_objective(referenced)
             overrides = [*overrides, chosen]
         goals = Goals.of(plain(settings.objective), settings.constraints, referenced)
+        for other in others:
+            validate(_compose(config, loader, [*overrides, *other], folder), sweeping=True)
     except ConfigError:
         raise
     except ValueError as error:
         raise ConfigError([str(error)]) from error
-    if problems := goals.unmeasured(experiment.metrics):
+    problems = goals.unmeasured(experiment.metrics)
+    if goals.compares and not settings.current:
+        problems.append("sweep.constraints: current is known with sweep.current=true alone")
+    if problems:
         raise ConfigError(problems)
     return Prepared(space, overrides, experiment, goals, composed, notice)
+
+
+def _space(settings: Settings, arguments: list[str]) -> tuple[Space, list[str]]:
+    try:
+        space, overrides = search_space.space_of(settings.space, arguments, settings.conditions)
+        if settings.sampler == "grid":
+            next(grid(space))
+    except ValueError as error:
+        raise ConfigError([str(error)]) from error
+    return space, overrides
 
 
 def _compose(config: DictConfig, loader: Any, overrides: list[str], folder: Path) -> DictConfig:

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .search_space import Space, grid, rounded, same, size
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+
 from .settings import Settings
+from .space import Space, grid, rounded, same, size
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -32,7 +35,7 @@ def next_point(
     """
     import optuna
 
-    taken = {same(trial.params) for trial in trials}
+    taken = {same(trial.params) for trial in trials if trial.params}
     if len(taken) >= size(space):
         return None
     if settings.sampler == "grid":
@@ -40,14 +43,14 @@ def next_point(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(
-            directions=list(directions), sampler=_sampler(settings, len(trials))
+            directions=list(directions), sampler=_sampler(settings, space, len(trials))
         )
         study.add_trials([trial for trial in trials if trial.params])
         for attempt in range(ASKED + DRAWN):
             if attempt == ASKED:
                 study.sampler = optuna.samplers.RandomSampler(seed=settings.seed + len(trials))
-            asked = study.ask(space)
-            point = {key: rounded(value) for key, value in asked.params.items()}
+            asked = study.ask()
+            point = space.drawn(partial(_suggested, asked))
             if same(point) not in taken:
                 return point, dict(study.trials[-1].system_attrs)
             study.tell(asked, state=optuna.trial.TrialState.FAIL)
@@ -58,7 +61,15 @@ def _first_free(space: Space, taken: set[Any]) -> tuple[dict[str, Any], dict[str
     return next(((point, {}) for point in grid(space) if same(point) not in taken), None)
 
 
-def _sampler(settings: Settings, trials: int) -> Any:
+def _suggested(asked: Any, key: str, one: BaseDistribution) -> Any:
+    """What the sampler suggests for a key; Optuna's own way from a distribution is private."""
+    if isinstance(one, CategoricalDistribution):
+        return asked.suggest_categorical(key, one.choices)
+    suggest = asked.suggest_int if isinstance(one, IntDistribution) else asked.suggest_float
+    return rounded(suggest(key, one.low, one.high, step=one.step, log=one.log))  # type: ignore[attr-defined]
+
+
+def _sampler(settings: Settings, space: Space, trials: int) -> Any:
     import optuna
 
     seed = settings.seed * 1_000_003 + trials
@@ -69,6 +80,16 @@ def _sampler(settings: Settings, trials: int) -> Any:
         return optuna.samplers.NSGAIISampler(
             seed=seed, population_size=max(settings.startup_trials, 2)
         )
+    if settings.sampler == "gp":
+        return optuna.samplers.GPSampler(
+            seed=seed,
+            n_startup_trials=settings.startup_trials,
+            deterministic_objective=True,  # the same config gives the same samples
+            warn_independent_sampling=False,  # keys with a condition are drawn by themselves
+        )
     return optuna.samplers.TPESampler(
-        seed=seed, n_startup_trials=settings.startup_trials, multivariate=True
+        seed=seed,
+        n_startup_trials=settings.startup_trials,
+        multivariate=True,
+        group=bool(space.conditions),  # keys that are searched together are drawn together
     )

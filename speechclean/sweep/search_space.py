@@ -1,13 +1,12 @@
 """What is searched: keys of the config and their values.
 
-In the syntax that Hydra has for sweeps on the command line.
+In the syntax that Hydra has for sweeps on the command line; a key may hang on others
+(`conditions`), and a point then leaves it out where its condition does not hold.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -27,14 +26,20 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-Space = dict[str, BaseDistribution]
-Point = Mapping[str, Any]
+from .conditions import Condition, conditions_of, settled
+from .space import Space, with_key
 
 
-def space_of(declared: Mapping[str, str], arguments: Sequence[str]) -> tuple[Space, list[str]]:
+def space_of(
+    declared: Mapping[str, str],
+    arguments: Sequence[str],
+    conditions: Mapping[str, str] | None = None,
+) -> tuple[Space, list[str]]:
     """The space from the config and the command line, and the arguments that are no part of it.
 
     A key that the command line sets to one value is not searched. Raises `ValueError` with the key.
+
+    conditions: by key, in the words of `conditions`
     """
     written = [f"{key}={values}" for key, values in declared.items()]
     try:
@@ -42,7 +47,7 @@ def space_of(declared: Mapping[str, str], arguments: Sequence[str]) -> tuple[Spa
         overrides = parser.parse_overrides(written) + parser.parse_overrides(list(arguments))
     except HydraException as error:
         raise ValueError(f"sweep.space: {str(error).splitlines()[0]}") from error
-    space: Space = {}
+    space = Space()
     for override in overrides[: len(written)]:
         if not override.is_sweep_override():
             raise ValueError(
@@ -51,18 +56,39 @@ def space_of(declared: Mapping[str, str], arguments: Sequence[str]) -> tuple[Spa
                 "interval(low,high)"
             )
         space[override.get_key_element()] = _distribution(override)
-    fixed = []
+    fixed, values = [], {}
     for override in overrides[len(written) :]:
+        key = override.get_key_element()
         if override.is_sweep_override():
-            space[override.get_key_element()] = _distribution(override)
+            space[key] = _distribution(override)
         else:
-            space.pop(override.get_key_element(), None)
+            space.pop(key, None)
             fixed.append(str(override.input_line))
+            values[key] = str(override.get_value_string())
+    space = _with_conditions(space, conditions_of(conditions or {}), values)
     if not space:
         raise ValueError(
             "sweep.space={}: nothing is searched; give at least one key, e.g. shifts: choice(1,2,4)"
         )
     return space, fixed
+
+
+def _with_conditions(
+    space: Space, conditions: Mapping[str, Condition], fixed: Mapping[str, str]
+) -> Space:
+    still_open, out = settled(conditions, space, fixed)
+    made = Space({key: one for key, one in space.items() if key not in out}, still_open)
+    order = list(made)
+    for key, terms in made.conditions.items():
+        for parent in {term.key for term in terms}:
+            if not isinstance(made[parent], CategoricalDistribution | IntDistribution):
+                raise ValueError(f"sweep.conditions.{key}: {parent} must be a choice")
+            if order.index(parent) > order.index(key):
+                raise ValueError(
+                    f"sweep.conditions.{key}: give {parent} its line before that of {key}"
+                )
+        with_key(made, key)
+    return made
 
 
 def _distribution(override: Override) -> BaseDistribution:
@@ -94,77 +120,3 @@ def _distribution(override: Override) -> BaseDistribution:
 
 def _scalar(value: Any, text: Any) -> Any:
     return value if isinstance(value, bool | int | float) else str(text)
-
-
-def as_overrides(point: Point) -> list[str]:
-    """A point as a command line."""
-    return [f"{key}={written(value)}" for key, value in point.items()]
-
-
-def written(value: Any) -> str:
-    """A value as the command line takes it; floats without the noise of adding steps up."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return repr(rounded(value)) if isinstance(value, float) else str(value)
-
-
-def rounded(value: Any) -> Any:
-    """A float to ten digits: 0.15 and not 0.15000000000000002."""
-    return float(f"{value:.10g}") if isinstance(value, float) and math.isfinite(value) else value
-
-
-def same(point: Point) -> tuple[tuple[str, Any], ...]:
-    """A key under which two points are equal: sorted, floats rounded."""
-    return tuple(sorted((key, rounded(value)) for key, value in point.items()))
-
-
-def is_in(point: Point, space: Space) -> bool:
-    """Whether a point is one of the space; a storage that others write to may hold any values.
-
-    >>> is_in({"shifts": "1,hydra.run.dir=/"}, {"shifts": CategoricalDistribution([1, 2])})
-    False
-    """
-    if set(point) != set(space):
-        return False
-    try:
-        return all(one._contains(one.to_internal_repr(point[key])) for key, one in space.items())  # noqa: SLF001 (Optuna has no public way)
-    except (ValueError, TypeError):  # no number where one is needed, or none of the choices
-        return False
-
-
-def first(space: Space) -> dict[str, Any]:
-    """Some point of the space, to check its keys with."""
-    return {key: _values(one)[0] if _is_finite(one) else one.low for key, one in space.items()}  # type: ignore[attr-defined]
-
-
-def size(space: Space) -> float:
-    """How many points there are; infinity where a key is continuous."""
-    return math.prod(len(_values(one)) if _is_finite(one) else math.inf for one in space.values())
-
-
-def grid(space: Space) -> Iterator[dict[str, Any]]:
-    """All points of a finite space. Raises `ValueError` for a continuous key."""
-    for key, one in space.items():
-        if not _is_finite(one):
-            raise ValueError(
-                f"sweep.space.{key}: a grid needs choice(…) or range(…, step=…), not an interval"
-            )
-    for values in itertools.product(*(_values(one) for one in space.values())):
-        yield dict(zip(space, values, strict=True))
-
-
-def _is_finite(one: BaseDistribution) -> bool:
-    return not isinstance(one, FloatDistribution) or one.step is not None
-
-
-def _values(one: BaseDistribution) -> list[Any]:
-    if isinstance(one, CategoricalDistribution):
-        return list(one.choices)
-    if isinstance(one, IntDistribution):
-        return list(range(one.low, one.high + 1, one.step))
-    assert isinstance(one, FloatDistribution)
-    assert one.step is not None
-    return [
-        rounded(one.low + index * one.step)
-        for index in range(round((one.high - one.low) / one.step) + 1)
-    ]

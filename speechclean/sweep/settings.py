@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 from speechclean.system.paths import expanded
 from speechclean.system.secrets import masked
 
-SAMPLERS = ("tpe", "nsgaii", "random", "grid")
+SAMPLERS = ("tpe", "gp", "nsgaii", "random", "grid")
+#: Seconds in each unit of a budget.
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class StudyError(RuntimeError):
@@ -34,16 +37,19 @@ class Settings:
     storage: None (a sqlite file in the sweep's folder), a sqlite or postgresql URL, or a journal
         (`journal:PATH`)
     n_trials: in all, with those of earlier starts and of other workers; None: every point of a
-        grid
+        grid, or as many as the budget allows
+    budget: time of each start, such as `30m` or `2h`, after which no trial is begun; None: no limit
     n_jobs: trials that are launched together; Hydra's launcher runs them (`hydra/launcher=joblib`,
         `submitit_slurm`)
-    sampler: `tpe`, `nsgaii`, `random` or `grid`
+    sampler: `tpe`, `gp`, `nsgaii`, `random` or `grid`
     startup_trials: random ones before the sampler draws conclusions
     seed: of the sampler and of the order of files
     objective: None: chosen by whether there are references; else see `objective.py`; a list for
         several
     constraints: such as `wer <= mixture + 0.02`
+    current: whether the first trial is the config as it stands, which constraints call `current`
     space: key: values, in Hydra's syntax (`choice(…)`, `range(…)`, `interval(…)`)
+    conditions: key: where it is searched (`conditions.py`)
     prune_p: a trial ends early when its files are worse than the best trial's with this p
         (Wilcoxon); 0: never
     prune_after: files before that
@@ -57,13 +63,16 @@ class Settings:
     study: str = ""
     storage: str | None = None
     n_trials: int | None = 50
+    budget: str | None = None
     n_jobs: int = 1
     sampler: str = "tpe"
     startup_trials: int = 10
     seed: int = 0
     objective: Any = None
     constraints: list[str] = field(default_factory=list)
+    current: bool = False
     space: dict[str, str] = field(default_factory=dict)
+    conditions: dict[str, str] = field(default_factory=dict)
     prune_p: float = 0.05
     prune_after: int = 5
     max_failures: int = 5
@@ -73,8 +82,11 @@ class Settings:
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler={self.sampler!r} must be one of {', '.join(SAMPLERS)}")
-        if self.n_trials is None and self.sampler != "grid":
-            raise ValueError("n_trials=null, every point, is for sampler=grid")
+        budget_s = self.budget_s  # raises where it is no time
+        if self.n_trials is None and self.sampler != "grid" and budget_s is None:
+            raise ValueError(
+                "n_trials=null is for sampler=grid, every point, or goes with a budget"
+            )
         for name, least in (
             ("n_trials", 1),
             ("n_jobs", 1),
@@ -88,6 +100,16 @@ class Settings:
             raise ValueError(f"prune_p={self.prune_p} must be at least 0 and below 1")
         if not self.study:
             raise ValueError("study= must name the study")
+
+    @property
+    def budget_s(self) -> float | None:
+        """The budget in seconds."""
+        if self.budget is None:
+            return None
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", str(self.budget))
+        if not found or not float(found[1]):
+            raise ValueError(f"budget={self.budget!r} must be a time such as 90s, 30m or 2h")
+        return float(found[1]) * UNITS[found[2] or "s"]
 
     @classmethod
     def of(cls, cfg: DictConfig) -> Settings:

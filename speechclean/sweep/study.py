@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from speechclean.system.secrets import masked
 
+from .current import IS_CURRENT, REASON, current_trial, means_of
 from .leases import CLAIMED_BY, FOLDER, RENEWED, RUN_BY, Leases
 from .objective import Goals
 from .sampling import next_point
-from .search_space import Space, is_in, same
 from .settings import Settings, StudyError
+from .space import Space, is_in, same
 from .storage import Storage
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 #: Attributes of a trial.
-WITHDRAWN, REASON = "withdrawn", "reason"
+WITHDRAWN = "withdrawn"
 #: Attributes of the study: its own id, what it searches, its run in the tracking store.
 ID, SEARCHED, PARENT = "id", "subject", "parent_run"
 
@@ -62,7 +63,7 @@ class Study:
 
         if folder := self.storage.folder:
             folder.mkdir(parents=True, exist_ok=True)
-        directions: list[Any] = [one.direction for one in self.goals.objectives]
+        directions: list[Any] = self._directions
         other = f"{self.storage.named}: has other objectives"
         with self.exclusive():
             try:
@@ -135,19 +136,16 @@ class Study:
             trials = self.trials()
             if self.settings.n_trials is not None and len(trials) >= self.settings.n_trials:
                 return None
-            directions = [one.direction for one in self.goals.objectives]
-            proposed = self._withdrawn_point(trials, space) or next_point(
-                self.settings, space, directions, trials
-            )
+            proposed = self._proposed(trials, space)
             if proposed is None:
                 return None
-            point, notes = proposed
+            point, notes, attrs = proposed
             token = uuid.uuid4().hex
             trial = optuna.trial.create_trial(
                 state=optuna.trial.TrialState.RUNNING,
                 params=point,
-                distributions=dict(space),
-                user_attrs={CLAIMED_BY: lease, RENEWED: time.time(), "token": token},
+                distributions={key: space[key] for key in point},
+                user_attrs={CLAIMED_BY: lease, RENEWED: time.time(), "token": token, **attrs},
                 system_attrs=notes,
             )
             try:
@@ -186,6 +184,26 @@ class Study:
         trial_id = self._all()[number]._trial_id  # noqa: SLF001 (Optuna has no public way)
         return optuna.trial.Trial(self.study, trial_id)
 
+    def _proposed(
+        self, trials: Sequence[FrozenTrial], space: Space
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]] | None:
+        """The next point, the sampler's notes on it and attributes for its trial."""
+        if self.settings.current:
+            current = current_trial(trials)
+            if current is None:
+                return {}, {}, {IS_CURRENT: True}
+            if current.state.name == "RUNNING":
+                return None  # the others are compared with it
+            means_of(current)
+        found = self._withdrawn_point(trials, space) or next_point(
+            self.settings, space, self._directions, trials
+        )
+        return (*found, {}) if found else None
+
+    @property
+    def _directions(self) -> list[str]:
+        return [one.direction for one in self.goals.objectives]
+
     def _all(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
@@ -197,6 +215,7 @@ class Study:
         for trial in self._all():
             if (
                 trial.user_attrs.get(WITHDRAWN)
+                and trial.params
                 and is_in(trial.params, space)
                 and same(trial.params) not in taken
             ):

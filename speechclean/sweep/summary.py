@@ -20,7 +20,7 @@ from speechclean.system.plain_text import printable
 
 from . import tables
 from .plots import write_figures
-from .ranking import best_trial
+from .ranking import best_trial, pareto_front
 from .study import Study
 from .trial import REUSE
 from .trial_records import TrialRecords
@@ -37,18 +37,27 @@ TABLE, SUMMARY, PRESET, PAGE = "trials.csv", "summary.md", "best.yaml", "study.h
 class Summary:
     """Of one study; written into `folder` and handed to the parent `run`.
 
-    limit: how many trials the study shall have
+    limit: how many trials the study shall have; None where time alone ends it
     """
 
     study: Study
     folder: Path
     run: Run
     records: TrialRecords
-    limit: int
+    limit: int | None
 
     def best(self) -> FrozenTrial | None:
         """The best trial so far; None where there are several objectives."""
         return best_trial(self.study.trials(), self.study.goals)
+
+    def leading(self) -> str:
+        """The best so far in words, or how many trials are on the front; "" before there is one."""
+        trials, goals = self.study.trials(), self.study.goals
+        if len(goals.objectives) > 1:
+            front = pareto_front(trials, goals)
+            return f" · {len(front)} on the front" if front else ""
+        best = self.best()
+        return f" · best {best.values[0]:.3f} in {best.number}" if best else ""
 
     def log_progress(self, trial: FrozenTrial) -> None:
         """Add a trial to the parent's curves: the best so far, forwards computed and reused."""
@@ -114,7 +123,8 @@ class Summary:
 
         directions: list[Any] = [one.direction for one in self.study.goals.objectives]
         copy = optuna.create_study(study_name=self.study.settings.study, directions=directions)
-        copy.add_trials([trial for trial in trials if trial.state.is_finished()])
+        # The config as it stands has no values of the knobs that plots could show.
+        copy.add_trials([one for one in trials if one.state.is_finished() and one.params])
         return copy
 
     def _preset(self, console: Console) -> list[Path]:

@@ -7,6 +7,7 @@ stopped, and the same command on another machine with the same storage works on 
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -27,9 +28,9 @@ from speechclean.records.tracking import Run, TrackingError
 from speechclean.records.tracking.tracker import PARENT_VARIABLE
 from speechclean.system.plain_text import printable
 
-from . import search_space
 from .prepare import Prepared, prepare
 from .settings import FilesFailedError, Settings, StudyError, storage_of
+from .space import as_overrides, size
 from .study import PARENT, Study
 from .summary import Summary
 from .trial import STUDY_TAG, VARIABLE, failed_files, one_line
@@ -82,10 +83,12 @@ class StudySweeper(Sweeper):
         settings = study.settings
         study.require_same_search(prepared.searched())
         prepare_experiment(prepared.experiment, self.folder)
-        limit = settings.n_trials or int(search_space.size(prepared.space))
+        limit = _limit(settings, prepared)
+        of = f" of {limit}" if limit else ""
+        within = f", within {settings.budget}" if settings.budget else ""
         self._print(
             f"{settings.study}: {prepared.goals.one_line()}; "
-            f"{len(study.trials())} of {limit} trials are there"
+            f"{len(study.trials())}{of} trials are there{within}"
         )
         tags = {STUDY_TAG: study.id, "sweep": str(self.folder)}
         tracking = prepared.experiment.tracking
@@ -108,6 +111,10 @@ class StudySweeper(Sweeper):
         with study.leases.hold() as lease:
             while True:
                 summary.records.settle_orphaned_trials()
+                spent = time.monotonic() - started
+                if spent >= (study.settings.budget_s or math.inf):
+                    self._print(f"the budget of {study.settings.budget} is spent")
+                    return
                 batch: list[Any] = []
                 while len(batch) < study.settings.n_jobs and (
                     trial := study.claim(lease, prepared.space)
@@ -126,7 +133,8 @@ class StudySweeper(Sweeper):
                 for trial in batch:
                     ended = everything[trial.number]
                     failures = failures + 1 if ended.state.name == "FAIL" else 0
-                    self._print_progress(summary, ended, (time.monotonic() - started) / done)
+                    spent = time.monotonic() - started
+                    self._print_progress(summary, ended, spent / done, spent)
                     if failures >= study.settings.max_failures:
                         raise StudyError(
                             f"{failures} trials failed one after another; "
@@ -143,7 +151,7 @@ class StudySweeper(Sweeper):
             ]
             if parent := os.environ.get(PARENT_VARIABLE):
                 own.append(f"+hydra.job.env_set.{PARENT_VARIABLE}={parent}")
-            jobs.append((*overrides, *search_space.as_overrides(trial.params), *own))
+            jobs.append((*overrides, *as_overrides(trial.params), *own))
         try:
             for answer in self.launcher.launch(jobs, initial_job_idx=batch[0].number):
                 # Raises what a trial does not keep to itself: a lost store, an interruption.
@@ -154,21 +162,28 @@ class StudySweeper(Sweeper):
             for trial in batch:
                 study.fail_unless_begun(trial.number, error)
 
-    def _print_progress(self, summary: Summary, trial: Any, seconds_each: float) -> None:
+    def _print_progress(
+        self, summary: Summary, trial: Any, seconds_each: float, spent: float
+    ) -> None:
         ended = sum(one.state.name != "RUNNING" for one in summary.study.trials())
-        left = max(0, summary.limit - ended) * seconds_each
-        best, leading = summary.best(), ""
-        if best:
-            values = ", ".join(f"{value:.3f}" for value in best.values)
-            leading = f" · best {values} in {best.number}"
-        self._print(
-            f"{ended}/{summary.limit}  {one_line(trial)}{leading} · {_minutes(left)} left",
-        )
+        of = f"/{summary.limit}" if summary.limit else ""
+        left = max(0, summary.limit - ended) * seconds_each if summary.limit else math.inf
+        budget_s = summary.study.settings.budget_s or math.inf
+        left = min(left, max(0.0, budget_s - spent))
+        self._print(f"{ended}{of}  {one_line(trial)}{summary.leading()} · {_minutes(left)} left")
         summary.log_progress(trial)
 
     def _print(self, line: str) -> None:
         # What a trial says comes from the study's storage, which others may write to.
         self.console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
+
+
+def _limit(settings: Settings, prepared: Prepared) -> int | None:
+    """How many trials the study shall have; None where time alone ends it."""
+    if settings.n_trials:
+        return settings.n_trials
+    points = size(prepared.space) + settings.current
+    return int(points) if math.isfinite(points) else None
 
 
 def _make_parent(run: Run, study: Study, prepared: Prepared) -> None:

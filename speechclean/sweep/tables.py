@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from speechclean.records.results.summary_page import markdown
 from speechclean.system.csv_tables import csv_text
 
+from .current import MEANS, REASON
 from .objective import Goals
 from .ranking import best_trial, pareto_front
-from .study import REASON
-from .trial import MEANS, REUSE, SECONDS
+from .trial import REUSE, SECONDS
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -23,10 +23,11 @@ def trials_csv(trials: Sequence[FrozenTrial], goals: Goals) -> str:
     return csv_text(list(dict.fromkeys(key for row in rows for key in row)), rows)
 
 
-def summary(name: str, trials: Sequence[FrozenTrial], goals: Goals, limit: int) -> str:
+def summary(name: str, trials: Sequence[FrozenTrial], goals: Goals, limit: int | None) -> str:
     """Markdown: how many trials there are of `limit`, the best of them, and what failed."""
     counts = ", ".join(f"{count} {state.lower()}" for state, count in by_state(trials).items())
-    lines = [f"# {name}: {len(trials)} of {limit} trials ({counts})", "", f"{goals.one_line()}."]
+    of = f" of {limit}" if limit else ""
+    lines = [f"# {name}: {len(trials)}{of} trials ({counts})", "", f"{goals.one_line()}."]
     if reused := _reuse_in_words(trials):
         lines += ["", reused]
     lines += _best(trials, goals)
@@ -76,9 +77,14 @@ def _best(trials: Sequence[FrozenTrial], goals: Goals) -> list[str]:
         title, shown = "The best trial", [best] if best else []
     if not shown:
         return []
-    head = ["trial", *shown[0].params, *(one.name for one in goals.objectives)]
+    keys = list(dict.fromkeys(key for one in shown for key in one.params))
+    head = ["trial", *keys, *(one.name for one in goals.objectives)]
     body = [
-        [str(one.number), *map(str, one.params.values()), *(f"{value:.4g}" for value in one.values)]
+        [
+            str(one.number),
+            *(str(one.params.get(key, "")) for key in keys),
+            *(f"{value:.4g}" for value in one.values),
+        ]
         for one in sorted(shown, key=lambda trial: trial.values)
     ]
     return ["", f"{title}:", "", *markdown(head, body)]

@@ -16,10 +16,11 @@ from speechclean.experiment.config.run_name import knobs
 from speechclean.experiment.run import Result, Trial, run_experiment
 from speechclean.records.tracking import TrackingError
 
+from .current import IS_CURRENT, MEANS, REASON, current_trial, means_of
 from .leases import RUN_BY
 from .objective import Goals, ObjectiveError
 from .settings import Settings, plain, storage_of
-from .study import REASON, Study, reason_of
+from .study import Study, reason_of
 
 if TYPE_CHECKING:
     import optuna
@@ -31,9 +32,9 @@ VARIABLE = "SPEECHCLEAN_TRIAL"
 #: Tags of a run that is a trial: its study, its number there, and how it ended (COMPLETE or
 #: PRUNED).
 STUDY_TAG, NUMBER_TAG, STATE_TAG = "study", "trial", "trial_state"
-#: Attributes of a trial: what was measured, what was reused, how long it took, how many files
-#: failed (only where the trial could be compared with the others).
-MEANS, REUSE, SECONDS, FAILED_FILES = "means", "reuse", "seconds", "files_failed"
+#: Attributes of a trial: what was reused, how long it took, how many files failed (only where the
+#: trial could be compared with the others).
+REUSE, SECONDS, FAILED_FILES = "reuse", "seconds", "files_failed"
 
 
 def run_trial(cfg: DictConfig, number: int, folder: Path, tags: Mapping[str, str]) -> None:
@@ -121,7 +122,10 @@ class _Running:
             return {}, {STATE_TAG: "PRUNED"}
         self._check_files(int(means["files_failed"]))
         self._values = [one.value(means) for one in self.study.goals.objectives]
-        violations = {one.text: one.violation(means) for one in self.study.goals.constraints}
+        current = self._current_means()
+        violations = {
+            one.text: one.violation(means, current) for one in self.study.goals.constraints
+        }
         for text, violation in violations.items():
             self.handle.set_constraint(text, violation)
         recorded = dict(zip(value_names(self.study.goals), self._values, strict=True))
@@ -130,6 +134,13 @@ class _Running:
             for index, violation in enumerate(violations.values())
         }
         return recorded, {STATE_TAG: "COMPLETE"}
+
+    def _current_means(self) -> Mapping[str, float] | None:
+        """Of the config as it stands; None where nothing is compared with it, or for itself."""
+        mine = self.study.study.get_trials(deepcopy=False)[self.handle.number]
+        if not self.study.settings.current or mine.user_attrs.get(IS_CURRENT):
+            return None
+        return means_of(current_trial(self.study.trials()))
 
     def _check_files(self, failed: int) -> None:
         """Means over other files than the other trials' cannot be compared with theirs."""

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from speechclean.sweep.search_space import as_overrides, grid, same, size, space_of
+from speechclean.sweep.search_space import space_of
+from speechclean.sweep.space import as_overrides, covering, grid, is_in, same, size
 
 
 def test_keys_and_values() -> None:
@@ -73,3 +74,61 @@ def test_a_point_is_a_command_line() -> None:
         "separators=[a,b]",
         "tuned=true",
     ]
+
+
+#: A floor's knobs where there is one, and a weight of b where b is averaged.
+HANGING = {
+    "postprocess": "choice([wiener],[wiener,floor])",
+    "floor_db": "choice(-40,-20)",
+    "adaptive": "choice(false,true)",
+    "separators": "choice([a],[a,b])",
+    "fusion": "choice(max,mean)",
+    "weight": "choice(1,2,3)",
+}
+CONDITIONS = {
+    "floor_db": "postprocess has floor",
+    "adaptive": "floor_db is -20",
+    "weight": "fusion is mean, other and separators has b",
+}
+
+
+def test_a_key_is_searched_where_its_condition_holds() -> None:
+    space, _ = space_of(HANGING, [], CONDITIONS)
+    points = list(grid(space))
+    # Without a floor one, with one at -40 another, at -20 two: four; without a weight three, with
+    # one three.
+    assert len(points) == len({same(point) for point in points}) == size(space) == 4 * (3 + 3)
+    for point in points:
+        assert ("floor_db" in point) == (point["postprocess"] == "[wiener,floor]")
+        assert ("adaptive" in point) == (point.get("floor_db") == -20)
+        assert ("weight" in point) == (point["fusion"] == "mean" and point["separators"] == "[a,b]")
+        assert is_in(point, space)
+    whole = next(point for point in points if len(point) == 6)
+    assert not is_in({**whole, "postprocess": "[wiener]"}, space), "a floor's knob without a floor"
+    assert not is_in({**whole, "floor_db": -30}, space)
+    assert {key for point in covering(space) for key in point} == set(HANGING)
+    assert all(is_in(point, space) for point in covering(space))
+
+
+def test_what_the_command_line_sets_decides_conditions_at_once() -> None:
+    space, fixed = space_of(HANGING, ["postprocess=[wiener]", "fusion=mean"], CONDITIONS)
+    assert list(space) == ["separators", "weight"]
+    assert fixed == ["postprocess=[wiener]", "fusion=mean"]
+    assert size(space) == 1 + 3
+    space, _ = space_of(HANGING, ["postprocess=[wiener, floor]"], CONDITIONS)
+    assert list(space) == ["floor_db", "separators", "fusion", "adaptive", "weight"]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "told"),
+    [
+        ({"weight": "fusion"}, "not understood"),
+        ({"weight": "fusion is median"}, "none of the values of fusion is, or has, median"),
+        ({"weight": "rule is mean"}, "rule is not searched"),
+        ({"weight": "gain is 1"}, "gain must be a choice"),
+        ({"floor_db": "adaptive is true", "adaptive": "floor_db is -20"}, "its line before"),
+    ],
+)
+def test_conditions_that_cannot_be_are_said(conditions: dict[str, str], told: str) -> None:
+    with pytest.raises(ValueError, match=rf"sweep.conditions.\w+: .*{told}"):
+        space_of({**HANGING, "gain": "interval(0,1)"}, [], conditions)

@@ -18,8 +18,9 @@ from speechclean.sweep.leases import CLAIMED_BY, RENEWED, RUN_BY, Leases
 from speechclean.sweep.objective import Goals
 from speechclean.sweep.plots import write_figures
 from speechclean.sweep.sampling import next_point
-from speechclean.sweep.search_space import Space, is_in, same, space_of
+from speechclean.sweep.search_space import space_of
 from speechclean.sweep.settings import Settings, StudyError, folder_of, storage_of
+from speechclean.sweep.space import Space, is_in, same
 from speechclean.sweep.study import WITHDRAWN, Study
 from tests.support.postgres import available, server
 

@@ -85,7 +85,7 @@ def both(pipe: Pipeline, audio: Audio, folder: Path) -> tuple[Audio, LongSeparat
         (44100, 2, 4.0),
         pytest.param(44100, 2, 11.0, marks=pytest.mark.slow),
         (16000, 1, 0.2),
-        (48000, 3, 3.0),
+        pytest.param(48000, 3, 3.0, marks=pytest.mark.slow),
     ],
 )
 def test_streamed_equals_in_memory(

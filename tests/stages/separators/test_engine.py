@@ -102,24 +102,24 @@ def agree(expected: Sequence[Tensor], found: Sequence[Tensor]) -> None:
 
 
 @pytest.mark.parametrize("shifts", [0, 3])
-@pytest.mark.parametrize("size", [2, 3, 5])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_batches_answer_as_single_segments_do(family: str, size: int, shifts: int) -> None:
+def test_batches_answer_as_single_segments_do(family: str, shifts: int) -> None:
     one, waveforms = network(family), sounds()
     alone = [answers([one], [waveform], Schedule(shifts, 0.25, 1, 0))[0] for waveform in waveforms]
     assert set(one.module.sizes) == {1}
-    one.module.sizes.clear()
-    agree(alone, answers([one], waveforms, Schedule(shifts, 0.25, size, 0)))
-    assert max(one.module.sizes) == size, "no batch was as large as it may be"
+    for size in (2, 3, 5):
+        one.module.sizes.clear()
+        agree(alone, answers([one], waveforms, Schedule(shifts, 0.25, size, 0)))
+        assert max(one.module.sizes) == size, "no batch was as large as it may be"
 
 
-@pytest.mark.parametrize("size", [2, 4])
-def test_a_bag_of_unlike_networks_in_batches(size: int) -> None:
+def test_a_bag_of_unlike_networks_in_batches() -> None:
     bag = [network("htdemucs", 1), network("hdemucs", 2)]
     waveforms = sounds()
     alone = [answers(bag, [waveform], Schedule(2, 0.25, 1, 0))[0] for waveform in waveforms]
-    agree(alone, answers(bag, waveforms, Schedule(2, 0.25, size, 0)))
-    agree(alone[::-1], answers(bag, waveforms[::-1], Schedule(2, 0.25, size, 0)))
+    for size in (2, 4):
+        agree(alone, answers(bag, waveforms, Schedule(2, 0.25, size, 0)))
+        agree(alone[::-1], answers(bag, waveforms[::-1], Schedule(2, 0.25, size, 0)))
 
 
 def test_batches_on_several_threads() -> None:
@@ -179,7 +179,7 @@ def chunks(waveform: Tensor) -> Iterator[Tensor]:
 
 
 @pytest.mark.parametrize("accompaniment", ["residual", "stems"])
-@pytest.mark.parametrize("name", ["one", "two", "heavy"])
+@pytest.mark.parametrize("name", ["one", "two", pytest.param("heavy", marks=pytest.mark.slow)])
 def test_a_separator_with_a_schedule_of_larger_batches(
     models: Path, name: str, accompaniment: str
 ) -> None:

@@ -147,7 +147,7 @@ def test_a_gpu_is_spared_the_tweaks_for_caches() -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("name", ["one", "two", "heavy"])
+@pytest.mark.parametrize("name", ["one", "two", pytest.param("heavy", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("accompaniment", ["residual", "stems"])
 def test_every_bag_answers_as_its_plain_networks_do(
     models: Path, name: str, accompaniment: str

@@ -20,7 +20,7 @@ from .endings import fail, quiet_on_closed_pipe
 #: Each is a module beside this one, with a `main`.
 COMMANDS = (
     *("run", "clean", "evaluate", "reproduce", "compare", "promote", "deliver", "sync"),
-    *("weights", "cache", "ui"),
+    *("tune", "weights", "cache", "ui"),
 )
 #: Hydra's own options.
 _FLAGS = {

@@ -5,6 +5,7 @@ It survives being killed, and can be worked on by many processes and machines at
 sweeper         Hydra's sweeper: claims trials, launches them, prints how it goes
 prepare         what can be known before any work: space, goals, whether the config runs
 summary         the table of trials, plots, the best config as a preset
+listen          the best settings side by side, to be heard
 trial_records   the trials' runs in the tracking store; trials whose worker died, settled by them
 tables          trials.csv and summary.md
 trial           one trial: a run that reports file by file
@@ -19,7 +20,8 @@ conditions      keys that are searched only where others have certain values
 current         the config as it stands, as the first trial
 settings        the `sweep` node of a config
 leases          who works on a trial, and whether that worker still lives
-plots           Optuna's plots as one page and as pictures
+plots           Optuna's plots as HTML and as pictures
+page            study.html
 
 Why this is not hydra-optuna-sweeper, the sweeper that Hydra's authors publish. Its 1.4.0rc3 does
 run, but a sweep over hours needs what it does not have (1.3 is out of the question: it holds Optuna

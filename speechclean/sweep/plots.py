@@ -1,11 +1,9 @@
-"""Optuna's plots of a study: one page that needs no network, and pictures."""
+"""Optuna's plots of a study: parts of a page that needs no network, and pictures."""
 
 from __future__ import annotations
 
 import functools
-import html
 import logging
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,18 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 from speechclean.system.atomic_files import written_whole
 
+from .page import Plot
+
 if TYPE_CHECKING:
     import optuna
 
 log = logging.getLogger(__name__)
+#: Knobs of which every pair gets a picture.
+PAIRED = 4
 
 
-def write_figures(study: optuna.Study, names: list[str], folder: Path, head: str) -> list[Path]:
-    """Write `study.html` and a PNG of each plot into `folder`; their paths.
+def write_figures(
+    study: optuna.Study, names: list[str], folder: Path
+) -> tuple[list[Plot], list[Path]]:
+    """Draw each plot as HTML, and as a PNG into `folder`: the parts of a page, and the paths.
 
     A plot that cannot be drawn, for want of trials, is left out.
 
-    names: of the objectives; head: HTML that stands above the plots
+    names: of the objectives
     """
     import optuna
 
@@ -34,12 +38,12 @@ def write_figures(study: optuna.Study, names: list[str], folder: Path, head: str
     # Optuna warns of every plot that lacks data, which no user can act on.
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        return _written(study, names, folder, head)
+        return _written(study, names, folder)
     finally:
         optuna.logging.set_verbosity(verbosity)
 
 
-def _written(study: optuna.Study, names: list[str], folder: Path, head: str) -> list[Path]:
+def _written(study: optuna.Study, names: list[str], folder: Path) -> tuple[list[Plot], list[Path]]:
     import optuna.visualization as interactive
 
     written, parts = [], []
@@ -55,7 +59,7 @@ def _written(study: optuna.Study, names: list[str], folder: Path, head: str) -> 
             figure.savefig(temporary, dpi=100, format="png")
         figure.clear()
         written.append(path)
-    return [_page(study.study_name, parts, folder / "study.html", head), *written]
+    return parts, written
 
 
 def _evaluator() -> Any:
@@ -93,7 +97,18 @@ def _figures(
         yield from _drawn(f"importance{ending}", f"What matters: {name}", weigh)
         for kind in ("slice", "contour"):
             draw = partial(getattr(module, f"plot_{kind}"), study, **target)
+            if kind == "contour":
+                draw = partial(draw, params=_most_important(study, evaluator, target))
             yield from _drawn(f"{kind}{ending}", f"{kind.capitalize()}: {name}", draw)
+
+
+def _most_important(study: optuna.Study, evaluator: Any, target: dict[str, Any]) -> list[str]:
+    """The knobs of which every pair gets a picture; more than a few cannot be read."""
+    import optuna
+
+    value = {"target": target["target"]} if "target" in target else {}
+    weighed = optuna.importance.get_param_importances(study, evaluator=evaluator, **value)
+    return sorted(list(weighed)[:PAIRED])
 
 
 @dataclass(frozen=True)
@@ -113,25 +128,3 @@ def _drawn(name: str, title: str, draw: Callable[[], Any]) -> Iterator[tuple[str
             yield name, title, draw()
     except Exception as error:  # noqa: BLE001 (Optuna says in many ways that trials are lacking)
         log.info("%s cannot be drawn: %s", name, error)
-
-
-def _page(title: str, parts: list[tuple[str, str, str]], path: Path, head: str) -> Path:
-    from plotly.offline import get_plotlyjs
-
-    body = "\n".join(
-        f'<h2 id="{name}">{html.escape(heading)}</h2>\n{part}' for name, heading, part in parts
-    )
-    links = " · ".join(
-        f'<a href="#{name}">{html.escape(heading)}</a>' for name, heading, _ in parts
-    )
-    # plotly's own text names the hosts of its fonts and maps; nothing is fetched from them.
-    script = re.sub(r"</script", r"<\\/script", get_plotlyjs())
-    text = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        "<style>body{font:15px sans-serif;margin:2em;max-width:80em}table{border-collapse:collapse}"
-        "td,th{padding:.2em .6em;border-bottom:1px solid #ddd;text-align:right}</style>"
-        f"<script>{script}</script><h1>{html.escape(title)}</h1>{head}<p>{links}</p>{body}</html>"
-    )
-    with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path

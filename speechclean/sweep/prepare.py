@@ -78,7 +78,7 @@ def prepare(
         others.append([])
 
     def build_with(overrides: list[str]) -> tuple[DictConfig, Experiment]:
-        composed = _compose(config, loader, [*overrides, *first], folder)
+        composed = compose(config, loader, [*overrides, *first], folder)
         return composed, validate(composed, sweeping=True)
 
     notice = ""
@@ -93,7 +93,7 @@ def prepare(
             overrides = [*overrides, chosen]
         goals = Goals.of(plain(settings.objective), settings.constraints, referenced)
         for other in others:
-            validate(_compose(config, loader, [*overrides, *other], folder), sweeping=True)
+            validate(compose(config, loader, [*overrides, *other], folder), sweeping=True)
     except ConfigError:
         raise
     except ValueError as error:
@@ -116,7 +116,7 @@ def _space(settings: Settings, arguments: list[str]) -> tuple[Space, list[str]]:
     return space, overrides
 
 
-def _compose(config: DictConfig, loader: Any, overrides: list[str], folder: Path) -> DictConfig:
+def compose(config: DictConfig, loader: Any, overrides: list[str], folder: Path) -> DictConfig:
     """The config of one point. Raises `ConfigError` for keys of the space that there are not."""
     try:
         composed = loader.load_sweep_config(config, overrides)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .current import IS_CURRENT
 from .objective import Goals
 
 if TYPE_CHECKING:
@@ -17,6 +18,19 @@ def best_trial(trials: Sequence[FrozenTrial], goals: Goals) -> FrozenTrial | Non
         return None
     sign = _signs(goals)[0]
     return max(_feasible(trials), key=lambda trial: sign * trial.values[0], default=None)
+
+
+def leaders(trials: Sequence[FrozenTrial], goals: Goals, count: int) -> list[FrozenTrial]:
+    """The best trials that keep to the constraints, the best first, or the first of the front.
+
+    The config as it stands is not among them.
+    """
+    others = [trial for trial in trials if not trial.user_attrs.get(IS_CURRENT)]
+    if len(goals.objectives) > 1:
+        return pareto_front(others, goals)[:count]
+    sign = _signs(goals)[0]
+    ranked = sorted(_feasible(others), key=lambda trial: sign * trial.values[0], reverse=True)
+    return ranked[:count]
 
 
 def pareto_front(trials: Sequence[FrozenTrial], goals: Goals) -> list[FrozenTrial]:

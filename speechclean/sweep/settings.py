@@ -56,6 +56,7 @@ class Settings:
     max_failures: failed trials in a row that end the sweep
     stale_s: a lease on a server that was not renewed for so long is stale (one that is a lock on a
         file is stale as soon as its holder ends)
+    listen: how many of the best trials can be heard in study.html, beside the config as it stands
     preset: the name of the preset that the best config becomes; None: it is left in the sweep's
         folder
     """
@@ -77,6 +78,7 @@ class Settings:
     prune_after: int = 5
     max_failures: int = 5
     stale_s: float = 120.0
+    listen: int = 0
     preset: str | None = None
 
     def __post_init__(self) -> None:
@@ -93,6 +95,7 @@ class Settings:
             ("startup_trials", 1),
             ("max_failures", 1),
             ("prune_after", 2),
+            ("listen", 0),
         ):
             if (value := getattr(self, name)) is not None and value < least:
                 raise ValueError(f"{name}={value} must be {least} or more")

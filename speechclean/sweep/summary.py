@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,10 @@ from speechclean.records.tracking.address import RecordError
 from speechclean.system.plain_text import printable
 
 from . import tables
+from .current import IS_CURRENT, current_trial
+from .page import Listening, write_page
 from .plots import write_figures
-from .ranking import best_trial, pareto_front
+from .ranking import best_trial, leaders, pareto_front
 from .study import Study
 from .trial import REUSE
 from .trial_records import TrialRecords
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 log = logging.getLogger(__name__)
+#: So many of the best trials are shown.
+BEST = 3
 #: Files that a sweep leaves in its folder and with its parent run.
 TABLE, SUMMARY, PRESET, PAGE = "trials.csv", "summary.md", "best.yaml", "study.html"
 
@@ -69,16 +73,29 @@ class Summary:
         best = self.best()
         self.run.metrics(values | ({"best": best.values[0]} if best else {}), step=trial.number)
 
-    def write(self, console: Console) -> None:
+    def shown(self, count: int) -> list[FrozenTrial]:
+        """The config as it stands, where that was tried, and so many of the best trials."""
+        trials = self.study.trials()
+        current = current_trial(trials)
+        begun = [current] if current and current.state.name == "COMPLETE" else []
+        return [*begun, *leaders(trials, self.study.goals, count)]
+
+    def is_drawn(self) -> bool:
+        """Whether the page is there, of these very trials."""
+        return bool(self._drawn(tables.trials_csv(self.study.trials(), self.study.goals)))
+
+    def write(self, console: Console, listening: Listening | None = None) -> None:
         """Write all there is so far, and print a few lines.
 
         A plot or a preset that cannot be made is left out.
+
+        listening: for the page, the best settings to be heard
         """
         trials, goals = self.study.trials(), self.study.goals
         text = tables.summary(self.study.settings.study, trials, goals, self.limit)
         table = tables.trials_csv(trials, goals)
         files = [
-            *(self._drawn(table) or self._plots(trials, text)),
+            *(self._drawn(table) or self._plots(trials, text, listening)),
             write_text(table, self.folder / TABLE),  # last: it says of which trials the plots are
             write_text(text, self.folder / SUMMARY),
             *self._preset(console),
@@ -107,11 +124,25 @@ class Summary:
             return [page, *sorted(self.folder.glob("*.png"))]
         return []
 
-    def _plots(self, trials: Sequence[FrozenTrial], text: str) -> list[Path]:
-        names = [one.name for one in self.study.goals.objectives]
-        head = f"<pre>{html.escape(text)}</pre>"
+    def _plots(
+        self, trials: Sequence[FrozenTrial], text: str, listening: Listening | None
+    ) -> list[Path]:
+        goals = self.study.goals
+        best = self.shown(BEST)
+        marked = [trial.number for trial in best]
+        found = {
+            "The best settings": tables.settings_table(best, goals),
+            "All trials": tables.trials_table(trials, goals, marked),
+        }
+        title, *lines = [line for line in text.partition("\n\n## ")[0].splitlines() if line]
+        lines = [line for line in lines if not line.startswith("|") and not line.endswith(":")]
+        lines.append(f"{self.folder} · {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
         try:
-            return write_figures(self._finished_trials(trials), names, self.folder, head)
+            names = [one.name for one in goals.objectives]
+            plots, pictures = write_figures(self._finished_trials(trials), names, self.folder)
+            heading = title.removeprefix("# ")
+            page = write_page(self.folder / PAGE, heading, lines, found, plots, listening)
+            return [page, *pictures]
         except Exception as error:  # noqa: BLE001 (the figures are there without their plots)
             log.warning("the plots could not be written (%s: %s)", type(error).__name__, error)
             (self.folder / PAGE).unlink(missing_ok=True)  # of other trials than the table
@@ -133,13 +164,20 @@ class Summary:
         record = self.records.finished().get(best.number) if best else None
         if record is None:
             return []
+        if best and best.user_attrs.get(IS_CURRENT):
+            console.print("Nothing that was tried is better than the config as it stands")
         name = wanted or f"{self.study.settings.study}_best"
         try:
             path = write_text(preset(record, name)[0], self.folder / PRESET)
             if wanted:
                 made = promote(record, wanted, overwrite=True)
-                console.print(f"{made.path}: speechclean experiment={wanted}")
-        except (PromotionError, RecordError) as error:
+                for line in (
+                    f"{made.path}; use it:",
+                    f"  speechclean clean folder/ -o cleaned/ --preset {wanted}",
+                    f"  speechclean experiment={wanted} dataset=folder dataset.pattern=folder",
+                ):
+                    console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        except (OSError, PromotionError, RecordError) as error:
             log.warning("no preset of the best trial: %s", error)
             return []
         return [path]

@@ -28,7 +28,9 @@ from speechclean.records.tracking import Run, TrackingError
 from speechclean.records.tracking.tracker import PARENT_VARIABLE
 from speechclean.system.plain_text import printable
 
-from .prepare import Prepared, prepare
+from . import listen
+from .page import Listening
+from .prepare import Prepared, compose, prepare
 from .settings import FilesFailedError, Settings, StudyError, storage_of
 from .space import as_overrides, size
 from .study import PARENT, Study
@@ -99,10 +101,12 @@ class StudySweeper(Sweeper):
                 _make_parent(run, study, prepared)
             records = TrialRecords(study, tracking, run)
             summary = Summary(study, self.folder, run, records, limit)
+            listening = None
             try:
                 self._run_trials(study, prepared, summary)
+                listening = self._listening(summary, prepared)
             finally:
-                summary.write(self.console)
+                summary.write(self.console, listening)
         _check_files(study)
 
     def _run_trials(self, study: Study, prepared: Prepared, summary: Summary) -> None:
@@ -140,6 +144,22 @@ class StudySweeper(Sweeper):
                             f"{failures} trials failed one after another; "
                             f"the last one said: {one_line(ended)}"
                         )
+
+    def _listening(self, summary: Summary, prepared: Prepared) -> Listening | None:
+        """The best settings to be heard; None where nobody wants to, or the page has them."""
+        wanted = summary.study.settings.listen
+        shown = summary.shown(wanted) if wanted and not summary.is_drawn() else []
+        if not shown:
+            return None
+        self._print(f"cleaning {listen.FILES} files by each of the best settings, to be heard")
+        configs, called = {}, {"mixture": "Mixture"}
+        for trial in shown:
+            name = f"trial_{trial.number}"
+            overrides = [*prepared.overrides, *as_overrides(trial.params)]
+            configs[name] = compose(self.config, self.loader, overrides, self.folder)
+            called[name] = f"Trial {trial.number}" if trial.params else "As it stands"
+        compared = list(called)[:2] if len(shown) == 1 else list(configs)[:2]
+        return Listening(listen.clips(prepared.experiment.tracks, configs), called, compared)
 
     def _launch(self, study: Study, batch: Sequence[Any], overrides: Sequence[str]) -> None:
         """Run claimed trials, as many at once as the launcher does."""
@@ -180,7 +200,7 @@ class StudySweeper(Sweeper):
 
 def _limit(settings: Settings, prepared: Prepared) -> int | None:
     """How many trials the study shall have; None where time alone ends it."""
-    if settings.n_trials:
+    if settings.n_trials or settings.budget:
         return settings.n_trials
     points = size(prepared.space) + settings.current
     return int(points) if math.isfinite(points) else None

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from speechclean.experiment.config.run_name import in_words
 from speechclean.records.results.summary_page import markdown
 from speechclean.system.csv_tables import csv_text
 
-from .current import MEANS, REASON
+from .current import IS_CURRENT, MEANS, REASON
 from .objective import Goals
+from .page import Table
 from .ranking import best_trial, pareto_front
+from .space import as_overrides
 from .trial import REUSE, SECONDS
 
 if TYPE_CHECKING:
@@ -36,6 +39,51 @@ def summary(name: str, trials: Sequence[FrozenTrial], goals: Goals, limit: int |
         reasons = [f"- {trial.number}: {trial.user_attrs.get(REASON, '')}" for trial in failed]
         lines += ["", "## Failed", "", *reasons]
     return "\n".join(lines) + "\n"
+
+
+def settings_table(shown: Sequence[FrozenTrial], goals: Goals) -> Table:
+    """What trials set, what they are worth, and every mean that a constraint asks for."""
+    names = [one.name for one in goals.objectives]
+    asked = sorted(goals.names() - set(names))
+    rows = [
+        [
+            str(trial.number),
+            setting(trial),
+            *(f"{value:.4g}" for value in trial.values or []),
+            *(_mean(trial, name) for name in asked),
+        ]
+        for trial in shown
+    ]
+    return Table(["trial", "setting", *names, *asked], rows)
+
+
+def trials_table(trials: Sequence[FrozenTrial], goals: Goals, marked: Sequence[int]) -> Table:
+    """All trials, with how they ended.
+
+    marked: numbers of those that stand out
+    """
+    names = [one.name for one in goals.objectives]
+    rows = []
+    for trial in trials:
+        broken = [text for text, violation in trial.constraints.items() if violation > 0]
+        ended = trial.user_attrs.get(REASON) or "; ".join(f"not {text}" for text in broken)
+        done = trial.state.name == "COMPLETE"
+        values = [f"{value:.4g}" for value in trial.values] if done else [""] * len(names)
+        rows.append([str(trial.number), setting(trial), *values, trial.state.name.lower(), ended])
+    head = ["trial", "setting", *names, "state", ""]
+    return Table(head, rows, [n for n, one in enumerate(trials) if one.number in marked])
+
+
+def setting(trial: FrozenTrial) -> str:
+    """What a trial sets, in a few words."""
+    if trial.user_attrs.get(IS_CURRENT):
+        return "as it stands"
+    return in_words(as_overrides(trial.params))
+
+
+def _mean(trial: FrozenTrial, name: str) -> str:
+    value = trial.user_attrs.get(MEANS, {}).get(name)
+    return "" if value is None else f"{value:.4g}"
 
 
 def by_state(trials: Sequence[FrozenTrial]) -> dict[str, int]:

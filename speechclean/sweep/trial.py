@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from speechclean.experiment.config.errors import ConfigError
-from speechclean.experiment.config.run_name import knobs
+from speechclean.experiment.config.run_name import in_words
 from speechclean.experiment.run import Result, Trial, run_experiment
 from speechclean.records.tracking import TrackingError
 
@@ -20,6 +20,7 @@ from .current import IS_CURRENT, MEANS, REASON, current_trial, means_of
 from .leases import RUN_BY
 from .objective import Goals, ObjectiveError
 from .settings import Settings, plain, storage_of
+from .space import as_overrides
 from .study import Study, reason_of
 
 if TYPE_CHECKING:
@@ -67,8 +68,7 @@ def _run(cfg: DictConfig, number: int, study: Study, tags: Mapping[str, str]) ->
                 hooks = Trial(settings.seed, running.after_file, running.scored)
                 named = {**tags, STUDY_TAG: study.id, NUMBER_TAG: str(number)}
                 params = study.study.get_trials(deepcopy=False)[number].params
-                told = knobs(f"{key}={value}" for key, value in params.items())
-                name = f"trial {number}: {told}"
+                name = f"trial {number}: {in_words(as_overrides(params)) or 'as it stands'}"
                 result = run_experiment(cfg, named, hooks, name=name)
             except TrackingError:
                 study.withdraw(study.study.trials[number], "the tracking store was lost")

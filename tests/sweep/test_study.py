@@ -106,7 +106,7 @@ def _worker(storage: str, both: threading.Barrier) -> None:
             one.study.tell(trial.number, values(trial.params, False))
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsgaii", "random", "grid"])
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "nsgaii", "random", "grid"])
 def test_a_sweep_that_is_stopped_goes_on_as_it_would_have(tmp_path: Path, sampler: str) -> None:
     whole = study(f"sqlite:///{tmp_path / 'whole.db'}", sampler=sampler, n_trials=16)
     work(whole)
@@ -305,6 +305,7 @@ def test_importance_is_computed_once_for_page_and_pictures(
     monkeypatch.setattr(evaluator, "evaluate", evaluate)
     made = optuna.create_study(directions=["maximize", "minimize"])
     made.optimize(lambda trial: (trial.suggest_float("x", 0, 1), 2.0), n_trials=3)
-    written = write_figures(made, ["a", "b"], tmp_path, "")
+    parts, written = write_figures(made, ["a", "b"], tmp_path)
     assert {"importance_1.png", "importance_2.png"} <= {path.name for path in written}
+    assert {"importance_1", "importance_2"} <= {name for name, _, _ in parts}
     assert asked == [made.trials[0].values[0], 2.0], "once for each objective"

@@ -20,11 +20,12 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many trials each drawing was of; a drawing is a page and a picture."""
     counts: list[int] = []
 
-    def draw(copy: Any, _names: list[str], folder: Path, _head: str) -> list[Path]:
+    def draw(
+        copy: Any, _names: list[str], folder: Path
+    ) -> tuple[list[tuple[str, str, str]], list[Path]]:
         counts.append(len(copy.trials))
-        for path in (folder / "study.html", folder / "history.png"):
-            path.write_text(f"{len(copy.trials)} trials")
-        return [folder / "study.html", folder / "history.png"]
+        (folder / "history.png").write_text(f"{len(copy.trials)} trials")
+        return [("history", "History", "<i>drawn</i>")], [folder / "history.png"]
 
     monkeypatch.setattr(summary, "write_figures", draw)
     return counts

@@ -1,5 +1,7 @@
-// ---- the player: three sounds run side by side, of which one is heard
-const player = { clip: 0, sound: "mixture", playing: false, position: 0, started: 0, nodes: {}, context: null, matched: true, decoding: null };
+// ---- the player: sounds run side by side, of which one is heard
+// data.sounds has their names and what they are called; data.abx the two that the blind test compares.
+const called = Object.fromEntries(data.sounds);
+const player = { clip: 0, sound: data.sounds[0][0], playing: false, position: 0, started: 0, nodes: {}, context: null, matched: true, decoding: null };
 window.player = player;
 const decoded = new Map();
 const clip = () => data.clips[player.clip];
@@ -144,12 +146,12 @@ function nextTrial() {
 function hearAbx(which) {
   document.querySelectorAll("[data-abx]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.abx === which));
   const side = which === "x" ? abx.current.x : which;
-  player.sound = side === "a" ? "mixture" : "cleaned";
+  player.sound = data.abx[side === "a" ? 0 : 1];
   hear();
   if (!player.playing && !player.decoding) play();
 }
 function answer(which) {
-  abx.trials.push({ file: data.clips[abx.current.clip].alias, x: abx.current.x === "a" ? "mixture" : "cleaned", answer: which === "a" ? "mixture" : "cleaned", right: which === abx.current.x });
+  abx.trials.push({ file: data.clips[abx.current.clip].alias, x: data.abx[abx.current.x === "a" ? 0 : 1], answer: data.abx[which === "a" ? 0 : 1], right: which === abx.current.x });
   if (abx.trials.length < abx.count) return nextTrial();
   const right = abx.trials.filter((trial) => trial.right).length, p = chance(right, abx.count);
   abx.on = false;
@@ -162,7 +164,7 @@ function answer(which) {
   const link = $("abx-save");
   link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
   link.download = `abx_${data.name}_seed${abx.seed}.json`;
-  select("mixture");
+  select(data.sounds[0][0]);
 }
 
 // ---- wiring
@@ -178,7 +180,14 @@ if (!data.clips.length) {
     $("clips").append(button);
   });
   $("play").onclick = () => (player.playing || player.decoding ? pause() : play());
-  document.querySelectorAll("#sounds button").forEach((button) => { button.onclick = () => select(button.dataset.sound); });
+  data.sounds.forEach(([name, label], index) => {
+    const button = make("button", label, { "data-sound": name, title: index + 1 });
+    button.onclick = () => select(name);
+    $("sounds").append(button);
+  });
+  $("sound-keys").textContent = data.sounds.map((_, index) => index + 1).join(" ");
+  document.querySelector("[data-abx=a]").textContent = `A: ${called[data.abx[0]].toLowerCase()}`;
+  document.querySelector("[data-abx=b]").textContent = `B: ${called[data.abx[1]].toLowerCase()}`;
   $("match").onchange = () => { player.matched = $("match").checked; hear(); };
   const point = (event) => {
     const box = $("stage").getBoundingClientRect();
@@ -194,7 +203,7 @@ if (!data.clips.length) {
     if (/^(INPUT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "checkbox") return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const open = abx.on ? { a: () => hearAbx("a"), b: () => hearAbx("b"), x: () => hearAbx("x") } : {
-      1: () => select("mixture"), 2: () => select("cleaned"), 3: () => select("residual"),
+      ...Object.fromEntries(data.sounds.map(([name], index) => [index + 1, () => select(name)])),
       ArrowUp: () => choose(player.clip - 1), ArrowDown: () => choose(player.clip + 1),
       l: () => { $("match").checked = !$("match").checked; $("match").onchange(); },
     };

@@ -51,7 +51,7 @@ def write_snippets(
     }
     gain = _common_gain(*(snippets[name].waveform for name in sounds))
     return [
-        save(snippet.with_waveform(_faded(snippet) * gain), folder / f"{alias}_{name}.flac")
+        save(snippet.with_waveform(faded(snippet) * gain), folder / f"{alias}_{name}.flac")
         for name, snippet in snippets.items()
     ]
 
@@ -91,7 +91,7 @@ def _common_gain(mixture: Tensor, cleaned: Tensor, residual: Tensor) -> float:
     return min([*limits, HIGHEST_GAIN])
 
 
-def _faded(audio: Audio) -> Tensor:
+def faded(audio: Audio) -> Tensor:
     """The waveform with a raised-cosine fade at both ends."""
     length = min(round(FADE_S * audio.sample_rate), audio.samples // 2)
     if not length:

@@ -16,7 +16,7 @@ from speechclean.system.plain_text import printable
 
 from . import verdict
 from .headline import headline
-from .player import SOUNDS, clip, filled, has_clip
+from .player import CALLED, SOUNDS, clip, filled, has_clip
 from .summary import Line, Metric, failures, improvement, lines, ranked
 
 __all__ = ["SOUNDS", "write_page"]
@@ -70,6 +70,7 @@ def write_page(
         ],
         "rows": [_row(result, metrics) for result in results],
         "clips": clips,
+        **CALLED,
     }
     title = f"{name} · {folder.name}"
     return write_text(filled("page.html", title, data), folder / REPORT)

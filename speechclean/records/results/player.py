@@ -1,4 +1,4 @@
-"""Three sounds side by side, of which one is heard: the player of every page that there is.
+"""Sounds side by side, of which one is heard: the player of every page that there is.
 
 A page needs no other file and no network. Its parts are in `assets/report/`.
 """
@@ -22,9 +22,11 @@ from . import spectrograms
 
 ASSETS = asset("report")
 SOUNDS = ("mixture", "cleaned", "residual")
+#: What a page calls them, and the two that its blind test compares.
+CALLED = {"sounds": [[name, name.capitalize()] for name in SOUNDS], "abx": SOUNDS[:2]}
 #: What a page is put together of, by the names that stand in it, and the files that hold it.
 PARTS = {"css": "page.css", "player": "player.html"} | {
-    f"{name}_js": f"{name}.js" for name in ("common", "page", "player")
+    f"{name}_js": f"{name}.js" for name in ("common", "page", "player", "study")
 }
 #: Columns of the waveform.
 PEAKS = 400
@@ -34,7 +36,7 @@ HIGHEST_PEAK = 0.97
 
 @dataclass(frozen=True)
 class Clip:
-    """A file's three sounds with their pictures.
+    """A file's sounds with their pictures.
 
     data: what the page knows of it; size: the bytes of sounds and pictures in it
     """
@@ -57,15 +59,24 @@ def clip(folder: Path, alias: str, why: str, name: str | None = None) -> Clip:
     gets the mixture's.
     """
     sounds = {name: load(folder / f"{alias}_{name}.flac") for name in SOUNDS}
-    loudness = {name: integrated_lufs(sound) for name, sound in sounds.items()}
-    gains = dict.fromkeys(SOUNDS, 1.0)
-    before, after = loudness["mixture"], loudness["cleaned"]
-    if before is not None and after is not None:
-        # A sound that is next to silent is not amplified to the mixture's level.
-        gains["cleaned"] = 10 ** (min(30.0, before - after) / 20)
+    return clip_of(sounds, name or alias, why)
+
+
+def clip_of(sounds: Mapping[str, Audio], name: str, why: str) -> Clip:
+    """A clip of sounds of one length, the `mixture` among them.
+
+    All but a `residual` are made as loud as the mixture, as in `clip`.
+    """
+    gains = dict.fromkeys(sounds, 1.0)
+    before = integrated_lufs(sounds["mixture"])
+    for sound_name in set(sounds) - {"mixture", "residual"}:
+        after = integrated_lufs(sounds[sound_name])
+        if before is not None and after is not None:
+            # A sound that is next to silent is not amplified to the mixture's level.
+            gains[sound_name] = 10 ** (min(30.0, before - after) / 20)
     peak = max(
-        gains[name] * float(sound.waveform.abs().max())
-        for name, sound in sounds.items()
+        gains[sound_name] * float(sound.waveform.abs().max())
+        for sound_name, sound in sounds.items()
         if sound.samples
     )
     common = min(1.0, HIGHEST_PEAK / peak) if peak else 1.0
@@ -80,7 +91,7 @@ def clip(folder: Path, alias: str, why: str, name: str | None = None) -> Clip:
             "peaks": _peaks(sound),
         }
     seconds = sounds["mixture"].seconds
-    return Clip({"alias": name or alias, "why": why, "seconds": seconds, "sounds": made}, size)
+    return Clip({"alias": name, "why": why, "seconds": seconds, "sounds": made}, size)
 
 
 def _peaks(sound: Audio) -> list[int]:
@@ -89,13 +100,16 @@ def _peaks(sound: Audio) -> list[int]:
     return [min(100, round(100 * float(piece.max()))) if len(piece) else 0 for piece in pieces]
 
 
-def filled(page: str, title: str, data: Mapping[str, Any]) -> str:
-    """A page of `assets/report/` with its parts and its data put in."""
+def filled(page: str, title: str, data: Mapping[str, Any], **parts_of_its_own: str) -> str:
+    """A page of `assets/report/` with its parts and its data put in.
+
+    parts_of_its_own: HTML by the name that stands for it in the page
+    """
     parts = {name: (ASSETS / file).read_text(encoding="utf-8") for name, file in PARTS.items()}
     # `</script>` in a file's name would end the script early, and a name that is no unicode must
     # not cost the report.
     text = json.dumps(data, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
-    parts |= {"data": text, "title": re.sub(r"[<>&]", " ", title)}
+    parts |= {"data": text, "title": re.sub(r"[<>&]", " ", title), **parts_of_its_own}
     return re.sub(
         r"\{\{(\w+)\}\}",
         lambda place: parts[place[1]],
@@ -109,4 +123,6 @@ def listening_page(one: Clip, seed: int = 0) -> str:
     seed: of its blind test
     """
     name = str(one.data["alias"])
-    return filled("listen.html", name, {"name": name, "seed": seed, "how": "", "clips": [one.data]})
+    return filled(
+        "listen.html", name, {"name": name, "seed": seed, "how": "", "clips": [one.data], **CALLED}
+    )

@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 
 Heard = TypeVar("Heard")
 
-#: Of four files at work in each of eight cores, before and after cleaning.
-KEPT = 64
+#: A sweep hears the same few hundred mixtures in every trial; an answer is a text, or some numbers.
+KEPT = 1024
 
 
 class Memo(Generic[Heard]):

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,29 +66,36 @@ def _condition(key: str, text: str) -> Condition:
 
 
 def settled(
-    conditions: Mapping[str, Condition], searched: Mapping[str, Any], fixed: Mapping[str, str]
+    conditions: Mapping[str, Condition],
+    searched: Mapping[str, Any],
+    fixed: Callable[[str], str | None],
 ) -> tuple[dict[str, Condition], list[str]]:
     """The conditions that are still open, and the keys that are not searched after all.
 
-    What the command line sets to one value decides at once. Raises `ValueError` for a condition on
-    a key that is neither searched nor set.
+    What is not searched decides at once.
+
+    fixed: the value of a key that is not searched, None for one that there is not
+
+    Raises `ValueError` for a condition on a key that there is not.
     """
     still_open: dict[str, Condition] = {}
     out: list[str] = []
     for key, terms in conditions.items():
         if key not in searched:
             continue
-        left = [term for term in terms if term.key in searched]
-        for term in terms:
-            if term.key not in searched and term.key not in fixed and term.key not in out:
-                raise ValueError(
-                    f"sweep.conditions.{key}: {term.key} is not searched; "
-                    f"give sweep.space its values, or set it on the command line"
-                )
-        if any(term.key in out for term in terms) or not all(
-            term.holds(fixed[term.key]) for term in terms if term.key not in searched
-        ):
+        values = {term: fixed(term.key) for term in terms if term.key not in searched}
+        for term, value in values.items():
+            if value is None:
+                raise ValueError(f"sweep.conditions.{key}: there is no key {term.key}")
+        if not all(term.holds(str(value)) for term, value in values.items()):
             out.append(key)
-        elif left:
+        elif left := [term for term in terms if term.key in searched]:
             still_open[key] = left
-    return still_open, out
+    # What hangs on a key that is not searched after all is not searched either.
+    for _ in conditions:
+        out += [
+            key
+            for key, terms in still_open.items()
+            if key not in out and any(term.key in out for term in terms)
+        ]
+    return {key: terms for key, terms in still_open.items() if key not in out}, out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from speechclean.records.provenance import canonical, digest, file_hash
 from . import search_space
 from .objective import Goals
 from .settings import Settings, plain
-from .space import Space, as_overrides, covering, grid
+from .space import Space, as_overrides, covering, grid, written
 
 #: Where nothing but the mixture is known, the default objective asks for these.
 BLIND_METRICS = ("music_to_speech_db", "music_residual_db", "wer_vs_mixture")
@@ -72,7 +74,7 @@ def prepare(
 
     loader: Hydra's config loader; arguments: the command line; folder: of the sweep
     """
-    space, overrides = _space(settings, arguments)
+    space, overrides = _space(settings, arguments, config)
     first, *others = [as_overrides(point) for point in covering(space)]
     if settings.current:
         others.append([])
@@ -106,14 +108,25 @@ def prepare(
     return Prepared(space, overrides, experiment, goals, composed, notice)
 
 
-def _space(settings: Settings, arguments: list[str]) -> tuple[Space, list[str]]:
+def _space(settings: Settings, arguments: list[str], config: DictConfig) -> tuple[Space, list[str]]:
     try:
-        space, overrides = search_space.space_of(settings.space, arguments, settings.conditions)
+        space, overrides = search_space.space_of(
+            settings.space, arguments, settings.conditions, partial(_standing, config)
+        )
         if settings.sampler == "grid":
             next(grid(space))
     except ValueError as error:
         raise ConfigError([str(error)]) from error
     return space, overrides
+
+
+def _standing(config: DictConfig, key: str) -> str | None:
+    """What the config has for a key or a group, as the command line would say it."""
+    chosen = config.hydra.runtime.choices.get(key)
+    if chosen is not None:
+        return re.sub(r"['\"\s]", "", str(chosen))
+    value = OmegaConf.select(config, key)
+    return None if value is None else written(plain(value))
 
 
 def compose(config: DictConfig, loader: Any, overrides: list[str], folder: Path) -> DictConfig:

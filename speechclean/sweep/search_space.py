@@ -6,7 +6,7 @@ In the syntax that Hydra has for sweeps on the command line; a key may hang on o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -34,12 +34,14 @@ def space_of(
     declared: Mapping[str, str],
     arguments: Sequence[str],
     conditions: Mapping[str, str] | None = None,
+    standing: Callable[[str], str | None] = lambda _: None,
 ) -> tuple[Space, list[str]]:
     """The space from the config and the command line, and the arguments that are no part of it.
 
     A key that the command line sets to one value is not searched. Raises `ValueError` with the key.
 
     conditions: by key, in the words of `conditions`
+    standing: the value of a key in the config as it stands, None for one that there is not
     """
     written = [f"{key}={values}" for key, values in declared.items()]
     try:
@@ -65,7 +67,9 @@ def space_of(
             space.pop(key, None)
             fixed.append(str(override.input_line))
             values[key] = str(override.get_value_string())
-    space = _with_conditions(space, conditions_of(conditions or {}), values)
+    space = _with_conditions(
+        space, conditions_of(conditions or {}), lambda key: values.get(key) or standing(key)
+    )
     if not space:
         raise ValueError(
             "sweep.space={}: nothing is searched; give at least one key, e.g. shifts: choice(1,2,4)"
@@ -74,7 +78,7 @@ def space_of(
 
 
 def _with_conditions(
-    space: Space, conditions: Mapping[str, Condition], fixed: Mapping[str, str]
+    space: Space, conditions: Mapping[str, Condition], fixed: Callable[[str], str | None]
 ) -> Space:
     still_open, out = settled(conditions, space, fixed)
     made = Space({key: one for key, one in space.items() if key not in out}, still_open)

@@ -115,6 +115,11 @@ def test_what_the_command_line_sets_decides_conditions_at_once() -> None:
     assert list(space) == ["separators", "weight"]
     assert fixed == ["postprocess=[wiener]", "fusion=mean"]
     assert size(space) == 1 + 3
+    # What is neither searched nor set is what the config has.
+    own = {**CONDITIONS, "separators": "denoiser is on"}
+    for value, searched in (("on", True), ("off", False)):
+        space, _ = space_of(HANGING, [], own, {"denoiser": value}.get)
+        assert ("separators" in space) == ("weight" in space) == searched
     space, _ = space_of(HANGING, ["postprocess=[wiener, floor]"], CONDITIONS)
     assert list(space) == ["floor_db", "separators", "fusion", "adaptive", "weight"]
 
@@ -124,7 +129,7 @@ def test_what_the_command_line_sets_decides_conditions_at_once() -> None:
     [
         ({"weight": "fusion"}, "not understood"),
         ({"weight": "fusion is median"}, "none of the values of fusion is, or has, median"),
-        ({"weight": "rule is mean"}, "rule is not searched"),
+        ({"weight": "rule is mean"}, "there is no key rule"),
         ({"weight": "gain is 1"}, "gain must be a choice"),
         ({"floor_db": "adaptive is true", "adaptive": "floor_db is -20"}, "its line before"),
     ],

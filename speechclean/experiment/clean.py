@@ -169,9 +169,7 @@ def stream(
     with ExitStack() as held:
         try:
             with signals_held():  # between its making and the note that it is to be removed
-                scratch = TemporaryDirectory(
-                    dir=batching.scratch, prefix=".streaming-", ignore_cleanup_errors=True
-                )
+                scratch = TemporaryDirectory(None, ".streaming-", str(batching.scratch), True)
             folder = Path(held.enter_context(scratch))
             if music and batching.fingerprints:
                 for chunk in sound.chunks():

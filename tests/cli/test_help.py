@@ -23,6 +23,7 @@ COMMANDS = {
     "-m speechclean.batches.deliver": ("TARGET FOLDER", "shard_mib=N", ".zip"),
     "-m speechclean.evaluate": ("mixtures/", "set.csv", "speechclean --help"),
     "-m speechclean.weights": ("list", "fetch", "--experiment"),
+    "-m speechclean tune": ("--budget TIME", "--files", "set.csv"),
     "-m speechclean ui": ("--max-mb", "--max-minutes", "127.0.0.1"),
     "-m speechclean.cache": ("stats", "older_than_days=N"),
     "-m speechclean.tracking": ("sync", "pending=FILE"),

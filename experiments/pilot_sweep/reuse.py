@@ -34,8 +34,9 @@ from speechclean.experiment.config.compose import composed
 from speechclean.experiment.run import Trial, run_experiment
 from speechclean.networks.cache import DiskCache
 from speechclean.sweep.sampling import next_point
-from speechclean.sweep.search_space import as_overrides, rounded, space_of
+from speechclean.sweep.search_space import space_of
 from speechclean.sweep.settings import Settings
+from speechclean.sweep.space import as_overrides, rounded
 
 HERE = Path(__file__).parent
 LIGHT = [

@@ -4,6 +4,7 @@ Each module is a command; `by_module/` lets `python -m speechclean.<command>` fi
 
 commands    `speechclean`: a run, or another command by its name
 clean       files, folders or a pipe cleaned, and nothing else
+tune        the setting that suits some files
 ui          a page to try it on
 ui_page     what is on that page, in Gradio
 evaluate    judge files that some tool has already cleaned

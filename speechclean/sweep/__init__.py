@@ -9,6 +9,7 @@ listen          the best settings side by side, to be heard
 trial_records   the trials' runs in the tracking store; trials whose worker died, settled by them
 tables          trials.csv and summary.md
 trial           one trial: a run that reports file by file
+sample          a few files that stand for many
 study           the study: trials claimed, ended, withdrawn
 storage         where the study is kept, and locks on it
 ranking         the best trial, the Pareto front

@@ -27,6 +27,7 @@ from speechclean.system.resources import conf_dir
 
 from .arguments import CommandLine, positive_count, positive_number
 from .endings import USAGE_STATUS, fail, quiet_on_closed_pipe, safe_text
+from .run import STOPPED
 from .run import main as run
 
 #: The sample, in the sweep's folder: the same command goes on with the same files.
@@ -171,6 +172,8 @@ def main() -> None:
         sys.argv[1:] = as_overrides(sys.argv[1:])
     except (DatasetError, ValueError) as error:
         fail(error, USAGE_STATUS)
+    except KeyboardInterrupt:  # while it listens; the study has its own words
+        fail("stopped by Ctrl-C", STOPPED)
     run()
 
 

@@ -25,7 +25,7 @@ SOUNDS = ("mixture", "cleaned", "residual")
 #: What a page calls them, and the two that its blind test compares.
 CALLED = {"sounds": [[name, name.capitalize()] for name in SOUNDS], "abx": SOUNDS[:2]}
 #: What a page is put together of, by the names that stand in it, and the files that hold it.
-PARTS = {"css": "page.css", "player": "player.html"} | {
+PARTS = {"head": "head.html", "css": "page.css", "player": "player.html"} | {
     f"{name}_js": f"{name}.js" for name in ("common", "page", "player", "study")
 }
 #: Columns of the waveform.

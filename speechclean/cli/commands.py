@@ -37,6 +37,8 @@ def misspelled(words: Sequence[str]) -> str:
     'wights: there is no such command; did you mean weights? Th'
     >>> misspelled(["--experiment", "fast"])
     '--experiment: there is no such option; keys have no dashes: experiment=fast'
+    >>> misspelled([])
+    ''
     """
     first = words[0] if words else ""
     if first in COMMANDS:
@@ -49,7 +51,7 @@ def misspelled(words: Sequence[str]) -> str:
         return f"{first}: there is no such command; {hint}There are {', '.join(COMMANDS)}"
     if {"-m", "--multirun"} & set(words) and any(w.startswith(("--cfg", "-c=")) for w in words):
         return "--cfg shows the config of a single run; leave out -m"
-    for word, following in zip(words, [*words[1:], "…"], strict=True):
+    for word, following in zip(words, [*words, "…"][1:], strict=True):
         key, equals, value = word.partition("=")
         if key.startswith("-") and key not in (*_FLAGS, "--force"):
             meant = f"{key.lstrip('-')}={value if equals else following}"

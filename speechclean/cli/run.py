@@ -18,8 +18,10 @@ from omegaconf import DictConfig
 from speechclean.experiment.batch import BatchError
 from speechclean.experiment.config.command_line import problems_of
 from speechclean.experiment.config.errors import ConfigError, cannot_be_written
+from speechclean.experiment.config.packages import STUDY
 from speechclean.records.tracking import TrackingError
 from speechclean.sweep.settings import FilesFailedError, StudyError
+from speechclean.system.extras import missing
 from speechclean.system.resources import conf_dir
 
 from . import jobs
@@ -90,7 +92,7 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     sys.argv[1:] = as_variables([SHORT.get(argument, argument) for argument in sys.argv[1:]])
     with errors_as_exit_status():
-        if {"-m", "--multirun"} & set(sys.argv[1:]):
+        if {"-m", "--multirun"} & set(sys.argv[1:]) and not missing(STUDY):
             from speechclean.sweep.sweeper import StudySweeper  # here, since Optuna takes a second
 
             Plugins.instance().register(StudySweeper)

@@ -20,7 +20,7 @@ from speechclean.experiment.config.command_line import problems_of
 from speechclean.experiment.config.errors import ConfigError, cannot_be_written
 from speechclean.experiment.config.packages import STUDY
 from speechclean.records.tracking import TrackingError
-from speechclean.sweep.settings import FilesFailedError, StudyError
+from speechclean.sweep.settings import VARIABLE, FilesFailedError, StudyError
 from speechclean.system.extras import missing
 from speechclean.system.resources import conf_dir
 
@@ -59,7 +59,6 @@ def _run(cfg: DictConfig) -> float | None:
     from speechclean.experiment.config.run_name import run_name
     from speechclean.experiment.process import set_up_process
     from speechclean.experiment.run import run_experiment
-    from speechclean.sweep.trial import VARIABLE, run_trial
 
     set_up_process(batch=cfg.batch is not None)
     job = HydraConfig.get()
@@ -67,6 +66,8 @@ def _run(cfg: DictConfig) -> float | None:
     _begun.append(cfg)
     sweeping = job.mode == RunMode.MULTIRUN
     if sweeping and cfg.sweep and (trial := os.environ.get(VARIABLE)):
+        from speechclean.sweep.trial import run_trial  # here, since not everybody has Optuna
+
         run_trial(cfg, int(trial), Path(job.sweep.dir), {"sweep": str(job.sweep.dir)})
         return None
     swept = {"sweep": str(job.sweep.dir), "trial": str(job.job.num)} if sweeping else {}

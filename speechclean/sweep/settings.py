@@ -12,6 +12,8 @@ from omegaconf.errors import OmegaConfBaseException
 from speechclean.system.paths import expanded
 from speechclean.system.secrets import masked
 
+#: A job of a sweep is told its trial's number in this environment variable.
+VARIABLE = "SPEECHCLEAN_TRIAL"
 SAMPLERS = ("tpe", "nsgaii", "random", "grid")
 
 

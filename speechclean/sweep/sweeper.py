@@ -29,10 +29,10 @@ from speechclean.system.plain_text import printable
 
 from . import search_space
 from .prepare import Prepared, prepare
-from .settings import FilesFailedError, Settings, StudyError, storage_of
+from .settings import VARIABLE, FilesFailedError, Settings, StudyError, storage_of
 from .study import PARENT, Study
 from .summary import Summary
-from .trial import STUDY_TAG, VARIABLE, failed_files, one_line
+from .trial import STUDY_TAG, failed_files, one_line
 from .trial_records import TrialRecords
 
 #: Seconds between two looks at the trials of other workers, when only those are left.

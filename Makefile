@@ -42,6 +42,9 @@ test-slow: setup  ## the slow tests
 test-services: setup  ## slow tests that want root, services of Debian's or the package index
 	$(BIN)/python -m pytest -m services --durations=0
 
+test-install: setup  ## the core on the other Pythons that are here: from the package index, some 9 GB for a while
+	$(BIN)/python -m pytest -m services tests/install --durations=0
+
 stranger: setup  ## what somebody tries who has never seen this program, and what became of each
 	$(BIN)/python -m tests.stranger
 
@@ -68,4 +71,4 @@ reproduce: setup  ## run a logged run again and compare: RUN=id-or-name, ARGS='k
 ui: setup  ## MLflow's pages on the runs of this folder
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
 
-.PHONY: help setup run test test-slow test-services stranger fuzz pins lint reproduce ui
+.PHONY: help setup run test test-slow test-services test-install stranger fuzz pins lint reproduce ui

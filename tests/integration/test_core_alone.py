@@ -64,7 +64,7 @@ def test_a_run_says_what_it_lacks_and_goes_without(core: list[str], tmp_path: Pa
     refused = done(core, tmp_path, "speechclean")
     assert refused.returncode == 2
     assert "pip install 'speechclean[all]'" in refused.stderr
-    assert "speechclean tracking=none 'metrics=[si_sdr," in refused.stderr
+    assert "    tracking=none 'metrics=[si_sdr," in refused.stderr
     assert list(tmp_path.iterdir()) == []
     save(noise(1.0, 24000), tmp_path / "in.wav")
     told = done(

@@ -45,7 +45,7 @@ def missing_packages(cfg: DictConfig, components: Mapping[str, Any]) -> list[str
     parts = [f"{_listed(absent)} for {', '.join(keys)}" for absent, keys in _grouped(lacking)]
     lines = ["packages are not installed that this config needs; get them with"]
     lines += [f"    {how_to_get(everything)}"]
-    lines += ["  or go without:", f"    speechclean {' '.join(without)}"] if without else []
+    lines += ["  or go without:", f"    {' '.join(without)}"] if without else []
     return ["\n".join([*lines, "  They are", *(f"    {part}" for part in parts)])]
 
 

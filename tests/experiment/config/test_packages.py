@@ -84,10 +84,10 @@ def test_a_plain_run_says_what_to_get_and_how_to_go_without(tmp_path: Path) -> N
     first, get, _, without, *_ = problem.splitlines()
     assert "packages are not installed" in first
     assert get.strip() == "pip install 'speechclean[all]'"
-    assert without.startswith("    speechclean tracking=none 'metrics=[si_sdr,")
+    assert without.startswith("    tracking=none 'metrics=[si_sdr,")
     for name in ("mlflow", "pesq", "openai-whisper", "silero-vad"):
         assert f" {name}" in problem
-    typed = [word.strip("'") for word in without.split()[1:]]
+    typed = [word.strip("'") for word in without.split()]
     assert problems_of(typed) == []
     assert not list(tmp_path.iterdir())
 

@@ -13,12 +13,15 @@ from speechclean.networks.weights.registry import models
 def needed_models(experiment: str | None) -> list[str]:
     """Names of the published models that a recipe needs, or the default config.
 
+    Metrics whose packages are not installed need none.
+
     Raises `ValueError` if there is no such recipe.
     """
     from hydra.errors import HydraException
 
     from speechclean.experiment.config.compose import composed
     from speechclean.experiment.config.instantiate import instantiate_components
+    from speechclean.experiment.config.packages import absent_of
 
     try:
         problems, stages = instantiate_components(
@@ -30,7 +33,9 @@ def needed_models(experiment: str | None) -> list[str]:
         raise ValueError("\n".join(problems))
     names: list[str] = []
     present: set[Path | None] = set()
-    for stage in stages.values():
+    for key, stage in stages.items():
+        if key.startswith("metrics.") and absent_of(stage):
+            continue
         try:
             present |= (
                 set(stage.weight_files().values()) if hasattr(stage, "weight_files") else set()

@@ -18,8 +18,10 @@ from omegaconf import DictConfig
 from speechclean.experiment.batch import BatchError
 from speechclean.experiment.config.command_line import problems_of
 from speechclean.experiment.config.errors import ConfigError, cannot_be_written
+from speechclean.experiment.config.packages import STUDY
 from speechclean.records.tracking import TrackingError
-from speechclean.sweep.settings import FilesFailedError, StudyError
+from speechclean.sweep.settings import VARIABLE, FilesFailedError, StudyError
+from speechclean.system.extras import missing
 from speechclean.system.resources import conf_dir
 
 from . import jobs
@@ -57,7 +59,6 @@ def _run(cfg: DictConfig) -> float | None:
     from speechclean.experiment.config.run_name import run_name
     from speechclean.experiment.process import set_up_process
     from speechclean.experiment.run import run_experiment
-    from speechclean.sweep.trial import VARIABLE, run_trial
 
     set_up_process(batch=cfg.batch is not None)
     job = HydraConfig.get()
@@ -65,6 +66,8 @@ def _run(cfg: DictConfig) -> float | None:
     _begun.append(cfg)
     sweeping = job.mode == RunMode.MULTIRUN
     if sweeping and cfg.sweep and (trial := os.environ.get(VARIABLE)):
+        from speechclean.sweep.trial import run_trial  # here, since not everybody has Optuna
+
         run_trial(cfg, int(trial), Path(job.sweep.dir), {"sweep": str(job.sweep.dir)})
         return None
     swept = {"sweep": str(job.sweep.dir), "trial": str(job.job.num)} if sweeping else {}
@@ -90,7 +93,7 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     sys.argv[1:] = as_variables([SHORT.get(argument, argument) for argument in sys.argv[1:]])
     with errors_as_exit_status():
-        if {"-m", "--multirun"} & set(sys.argv[1:]):
+        if {"-m", "--multirun"} & set(sys.argv[1:]) and not missing(STUDY):
             from speechclean.sweep.sweeper import StudySweeper  # here, since Optuna takes a second
 
             Plugins.instance().register(StudySweeper)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import socket
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.process import set_up_process
 from speechclean.experiment.try_out import Limits, TryOut
+from speechclean.system.extras import MissingPackage, require
 from speechclean.system.signals import signals_as_exit
 
 from .arguments import CommandLine, positive_count, positive_number
@@ -23,7 +23,6 @@ from .endings import USAGE_STATUS, fail, quiet_on_closed_pipe, safe_text
 from .run import STOPPED
 from .ui_page import PRESETS, Page
 
-MISSING = "speechclean ui: Gradio is not installed; get it with `pip install 'speechclean[ui]'`"
 LIMITS = Limits()
 #: Gradio's own settings, and those of what it asks: nothing is told, and nobody is asked.
 ENVIRONMENT = {
@@ -80,13 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         port, limits = _port(given.port), _limits(given)
         if wrong := [word for word in given.settings if "=" not in word]:
             raise ValueError(f"{wrong[0]}: is neither an option nor key=value")
-        if importlib.util.find_spec("gradio") is None:
-            raise ValueError(MISSING)
+        require("speechclean ui", "gradio")
         _check_free(given.host, port)
         with signals_as_exit(), _place() as folder:
             set_up_process()
             status = _serve(TryOut(limits, given.device, given.settings), given, port, folder)
-    except (ConfigError, ValueError) as error:
+    except (ConfigError, MissingPackage, ValueError) as error:
         fail(error, USAGE_STATUS)
     # Networks compute in threads that nothing can stop, and that Python would wait for.
     for stream in (sys.stdout, sys.stderr):

@@ -22,6 +22,7 @@ from speechclean.records.results.ab_clips import write_snippets
 from speechclean.stages.metrics.alignment import lost_words
 from speechclean.stages.metrics.words_lost import WordsLost
 from speechclean.stages.types import Separation, Track
+from speechclean.system.extras import MissingPackage, require
 
 from .clean import Outcome
 from .cleaner import Cleaner, written
@@ -157,6 +158,7 @@ def _words(path: Path, output: Path, text: str) -> tuple[Words | None, str]:
     if not text.strip():
         return None, ""
     try:
+        require("words", *RECOGNISER.needs_packages)
         mixture, cleaned = load(path), load(output)
         separation = Separation(mixture, cleaned, torch.ones(1, 1, 1))
         track = Track("file", path, transcript=text)
@@ -165,7 +167,7 @@ def _words(path: Path, output: Path, text: str) -> tuple[Words | None, str]:
             return None, "there is no word in the text"
         before, after = (lost_words(*texts) for texts in found if texts)
         return Words(found[0][0].split(), before, after), ""
-    except (MissingWeights, CheckpointError) as error:
+    except (MissingWeights, MissingPackage, CheckpointError) as error:
         return None, f"the words could not be heard: {error}"
     except Exception as error:  # the cleaned file is there, whatever becomes of its words
         log.exception("%s", path)

@@ -6,5 +6,6 @@ cache/               what networks have answered before: the same bits without t
 weights/             published networks: where their files lie, what is missing, fetched on request
 onnx                 graphs of ONNX, run by ONNX Runtime
 checkpoints          files of demucs, DiffQ, denoiser and others, read as data
+quantised            states that DiffQ quantised, decoded
 torchaudio_hdemucs   torchaudio's form of HDemucs as a checkpoint of demucs
 """

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from speechclean.system.borrowed import unchanged_random_state, with_globals
 
-from . import torchaudio_hdemucs
+from . import quantised, torchaudio_hdemucs
 
 if TYPE_CHECKING:
     import torch
@@ -37,14 +37,13 @@ def allowed_classes() -> dict[str, Any]:
     from demucs.demucs import Demucs
     from demucs.hdemucs import HDemucs
     from demucs.htdemucs import HTDemucs
-    from diffq import DiffQuantizer, UniformQuantizer
 
-    classes: list[Any] = [Demucs, HDemucs, HTDemucs, DiffQuantizer, UniformQuantizer, Fraction]
+    classes: list[Any] = [Demucs, HDemucs, HTDemucs, Fraction]
     if find_spec("denoiser"):  # installed apart from the rest: its own requirements contradict ours
         from denoiser.demucs import Demucs as DenoiserDemucs
 
         classes.append(DenoiserDemucs)
-    return {f"{cls.__module__}.{cls.__qualname__}": cls for cls in classes}
+    return {f"{cls.__module__}.{cls.__qualname__}": cls for cls in classes} | quantised.CLASSES
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -57,7 +56,8 @@ def read(path: Path) -> dict[str, Any]:
     import torch  # late: the command that lists and fetches weights needs none of it
 
     try:
-        with torch.serialization.safe_globals(list(allowed_classes().values())):
+        known: list[Any] = [(cls, name) for name, cls in allowed_classes().items()]
+        with torch.serialization.safe_globals(known):
             package = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:  # the file cannot be read, whatever is in it
         raise
@@ -136,9 +136,7 @@ def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
             )
         state = package["state"]
         if state.get("__quantized"):
-            from diffq import restore_quantized_state
-
-            restore_quantized_state(model, state)
+            quantised.restore(model, state)
         else:
             model.load_state_dict(state)
     # What a network's constructor raises depends on arguments that anybody may have written.

@@ -11,7 +11,7 @@ from typing import Any
 from speechclean.system.resources import PACKAGE
 
 #: Of a checkout, what a run is made of.
-CODE = ("speechclean", "conf", "pyproject.toml", "constraints.txt")
+CODE = ("speechclean", "conf", "pyproject.toml", "constraints.txt", "constraints")
 #: In bytes: a patch above this is not kept with a run.
 LARGEST_PATCH = 50 * 2**20
 

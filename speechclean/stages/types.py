@@ -188,6 +188,9 @@ class Metric(Protocol):
     One that can be measured in no file without a clean reference, or without a transcript, has a
     class variable `needs: ClassVar[str]` besides, "reference" or "transcript": a run says before
     any work what cannot be heard, and in its tables why nothing was.
+
+    Packages that it imports and that not every installation has are named, as they are imported, in
+    `needs_packages: ClassVar[tuple[str, ...]]`: a config that asks for what is missing is refused.
     """
 
     unit: ClassVar[str]

@@ -13,6 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 from speechclean.system.paths import expanded
 from speechclean.system.secrets import masked
 
+#: A job of a sweep is told its trial's number in this environment variable.
+VARIABLE = "SPEECHCLEAN_TRIAL"
 SAMPLERS = ("tpe", "gp", "nsgaii", "random", "grid")
 #: Seconds in each unit of a budget.
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

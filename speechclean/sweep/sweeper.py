@@ -31,11 +31,11 @@ from speechclean.system.plain_text import printable
 from . import listen
 from .page import Listening
 from .prepare import Prepared, compose, prepare
-from .settings import FilesFailedError, Settings, StudyError, storage_of
+from .settings import VARIABLE, FilesFailedError, Settings, StudyError, storage_of
 from .space import as_overrides, size
 from .study import PARENT, Study
 from .summary import Summary
-from .trial import STUDY_TAG, VARIABLE, failed_files, one_line
+from .trial import STUDY_TAG, failed_files, one_line
 from .trial_records import TrialRecords
 
 #: Seconds between two looks at the trials of other workers, when only those are left.

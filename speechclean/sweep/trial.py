@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A job of a sweep is told its trial's number in this environment variable.
-VARIABLE = "SPEECHCLEAN_TRIAL"
 #: Tags of a run that is a trial: its study, its number there, and how it ended (COMPLETE or
 #: PRUNED).
 STUDY_TAG, NUMBER_TAG, STATE_TAG = "study", "trial", "trial_state"

@@ -6,6 +6,7 @@ allocator      what the C library does with large blocks of memory
 borrowed       code of other libraries, without what it would change in the process
 device         where tensors live
 hardware       the processor and the versions of packages
+extras         packages that not every installation has, and how to get them
 liveness       locks that tell whether a process lives
 signals        those that end a process, as exceptions that tear nothing
 secrets        passwords in addresses, masked in whatever is shown or kept

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import socket
 from pathlib import Path
 from typing import Any
@@ -54,10 +53,10 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_gradio(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("speechclean.system.extras._is_there", lambda _: False)
     assert refused() == 2
     assert capsys.readouterr().err == (
-        "speechclean ui: Gradio is not installed; get it with `pip install 'speechclean[ui]'`\n"
+        "speechclean ui: gradio is not installed; pip install 'speechclean[ui]'\n"
     )
 
 

@@ -8,7 +8,6 @@ with another.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,8 @@ from threading import Lock, Thread
 from typing import Any
 
 import torch
+
+from speechclean.system.extras import require
 
 from .heartbeat import HEARTBEAT_S, Heartbeat
 from .ray_connection import check_answers, connect
@@ -43,12 +44,8 @@ class RayActors(WorkerPool):
     address: str | None = None
 
     def check(self) -> None:
-        """Raise `ImportError` without Ray, `ConnectionError` if no cluster is at the address."""
-        if importlib.util.find_spec("ray") is None:
-            raise ImportError(
-                "batch=ray: Ray is not installed; pip install -c constraints.txt '.[ray]', "
-                "or use batch=local"
-            )
+        """Raise `MissingPackage` without Ray, `ConnectionError` if no cluster is at the address."""
+        require("batch=ray", "ray", otherwise="use batch=local")
         if self.address:
             check_answers(self.address)
 

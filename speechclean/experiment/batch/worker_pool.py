@@ -49,7 +49,7 @@ class WorkerPool(ABC):
             raise ValueError(f"interval_s={self.interval_s} must be above 0")
 
     def check(self) -> None:  # noqa: B027 (most pools have nothing to check)
-        """Raise `ImportError` or `ConnectionError` if the pool cannot be opened here.
+        """Raise `MissingPackage` or `ConnectionError` if the pool cannot be opened here.
 
         Called before anything is written.
         """

@@ -13,6 +13,7 @@ validate        says everything that is wrong with a config at once, and writes 
 assemble        the objects of a config as one `Experiment`
 judging         what a config's verdict and guard can hear
 instantiate     sections to objects, each held against the class that it names
+packages        what a config needs of packages that are not installed
 choices         the classes that a config may name
 run_name        what a run is called among others: its name, and the knobs that it was given
 resolvers       functions that the yaml may call

@@ -23,6 +23,7 @@ from speechclean.system.resources import conf_dir
 
 from .compose import composed
 from .errors import ConfigError
+from .packages import missing_for_jobs
 from .validate import validate
 
 _SWEEP_FLAGS = {"-m", "--multirun"}
@@ -39,6 +40,8 @@ def problems_of(arguments: list[str]) -> list[str]:
     flags = set(arguments) - set(overrides)
     if flags - _SWEEP_FLAGS:
         return []  # --help, --cfg job, --info: Hydra's own
+    if absent := missing_for_jobs(overrides):
+        return absent  # Hydra cannot compose what is not there
     return _problems_of_sweep(overrides) if flags else _problems_of_run(overrides)
 
 

@@ -21,6 +21,7 @@ from speechclean.records.run_folder import LAYOUTS
 from speechclean.records.tracking import TrackingError
 from speechclean.stages.datasets import DatasetError
 from speechclean.stages.types import Track
+from speechclean.system.extras import MissingPackage
 from speechclean.system.paths import expanded
 from speechclean.system.writable import why_not_writable
 
@@ -28,6 +29,7 @@ from . import judging
 from .assemble import Experiment, assemble
 from .errors import ConfigError, cannot_be_written
 from .instantiate import instantiate_components
+from .packages import absent_of, missing_packages
 
 
 def validate(cfg: DictConfig, sweeping: bool = False) -> Experiment:
@@ -42,7 +44,7 @@ def validate(cfg: DictConfig, sweeping: bool = False) -> Experiment:
 
 def _validated(cfg: DictConfig, sweeping: bool) -> Experiment:
     problems, components = instantiate_components(cfg)
-    problems += _root_problems(cfg)
+    problems += missing_packages(cfg, components) + _root_problems(cfg)
     outside = _look_outside(components)
     problems += outside.problems
     if isinstance(components.get("verdict"), Thresholds):
@@ -102,6 +104,8 @@ def _look_outside(components: Mapping[str, Any]) -> _Outside:
     """Look for weights and inputs, and whether the tracking store and the executor can be used."""
     outside = _Outside()
     for key, component in components.items():
+        if absent_of(component):
+            continue
         try:
             if hasattr(component, "weight_files"):
                 outside.weights |= component.weight_files()
@@ -114,7 +118,7 @@ def _look_outside(components: Mapping[str, Any]) -> _Outside:
             CheckpointError,
             DatasetError,
             TrackingError,
-            ImportError,
+            MissingPackage,
             ConnectionError,
         ) as error:
             outside.problems.append(str(error))

@@ -5,7 +5,6 @@ Denoisers may also be a user's own files.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from speechclean.system.paths import expanded
@@ -52,15 +51,8 @@ def denoiser_file(name: str, first: Path | None = None) -> Path:
     """The checkpoint of a denoiser model.
 
     `name` is `embedded_denoiser`, `dns48`, `dns64`, `master64`, or a path; `first` is looked
-    through before the usual folders. Raises `MissingWeights`, also when the package that holds the
-    network is not installed.
+    through before the usual folders. Raises `MissingWeights`.
     """
-    if not find_spec("denoiser"):
-        raise MissingWeights(
-            f"{name}: the package denoiser is not installed. "
-            "Get it with `pip install --no-deps denoiser==0.1.5` (without its requirements, "
-            "which name a Hydra of 2020), or go without: enhancement=identity"
-        )
     if name == "embedded_denoiser":
         return EMBEDDED / "embedded_denoiser.th"
     if name in DENOISERS:

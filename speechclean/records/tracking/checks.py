@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from speechclean.system.extras import how_to_get
 from speechclean.system.writable import why_not_writable
 
 from .address import Store, TrackingError, for_sqlalchemy
@@ -93,7 +94,7 @@ def _engine(store: Store) -> Iterator[sqlalchemy.Engine]:
     except ModuleNotFoundError as error:
         raise TrackingError(
             f"{store.shown}: its driver {error.name} is not installed; "
-            "pip install 'speechclean[postgres]' brings Postgres'"
+            f"{how_to_get(['psycopg'])} brings Postgres'"
         ) from error
     try:
         yield engine

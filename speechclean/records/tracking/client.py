@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from speechclean.system import extras
+
 from .address import Store, TrackingError, advisory_lock, for_sqlalchemy
 from .checks import check_store, deleted_in_database, deletion_error, is_database
 
@@ -150,6 +152,8 @@ def explained(store: Store) -> Iterator[None]:
     except TrackingError:
         raise
     except Exception as error:  # mlflow and its drivers raise whatever they like
+        if absent := extras.missing(["mlflow"]):
+            raise TrackingError(extras.explained(f"tracking in {store.shown}", absent)) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TrackingError(
             f"tracking in {store.shown} failed ({reason[:300]}); "

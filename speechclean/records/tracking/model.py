@@ -102,8 +102,8 @@ def _denoiser() -> list[Path]:
 def _requirements() -> list[str]:
     """What this package stands on, and what that stands on in turn, pinned to what is installed."""
     pinned: dict[str, str] = {}
-    # Of what is optional, a pipeline may stand on RoFormers.
-    waiting = [("speechclean", ""), ("speechclean", "roformer")]
+    # Of what is optional, a pipeline may stand on RoFormers, and whoever serves it on MLflow.
+    waiting = [("speechclean", extra) for extra in ("", "roformer", "tracking")]
     while waiting:
         name, extra = waiting.pop()
         for line in metadata.requires(name) or []:

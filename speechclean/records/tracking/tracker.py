@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from speechclean.system.liveness import alive, is_lock_name, new_lock_name
 from speechclean.system.secrets import holds_secret
@@ -72,6 +72,8 @@ class MlflowTracker:
     outputs_mib: int = 1000
     system_metrics_s: float = 10.0
     log_model: bool = False
+
+    needs_packages: ClassVar[tuple[str, ...]] = ("mlflow", "psutil")
 
     def __post_init__(self) -> None:
         if not self.experiment.strip():

@@ -29,6 +29,7 @@ from speechclean.networks.weights import denoiser_file, sha256
 from speechclean.stages.types import Separation
 from speechclean.system import allocator, parallel
 from speechclean.system.device import torch_device
+from speechclean.system.extras import require
 
 from . import gain
 
@@ -66,6 +67,11 @@ class Denoiser:
         gain.check(self.wet, self.window_s)
         edges.check(self.edge_context_s)
         torch_device(self.device)
+
+    @property
+    def needs_packages(self) -> tuple[str, ...]:
+        """The package that holds the network; none with wet=0."""
+        return () if self.idle else ("denoiser",)
 
     def weight_files(self) -> dict[str, Path]:
         """The file that would be loaded; none with wet=0.
@@ -149,6 +155,7 @@ class Denoiser:
 
     @cached_property
     def _network(self) -> Any:
+        require(f"enhancement.model={self.model}", "denoiser")
         path = self._file
         return _loaded(self.model, path, torch_device(self.device), path.stat().st_mtime_ns)
 

@@ -21,6 +21,7 @@ class CharacterErrorRate(HearsWords):
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = False
     reads_mask: ClassVar[bool] = False
+    needs_packages: ClassVar[tuple[str, ...]] = (*HearsWords.needs_packages, "jiwer")
     needs: ClassVar[str] = "transcript"
 
     def __call__(self, separation: Separation, track: Track) -> float | None:

@@ -56,6 +56,7 @@ class UsesDnsmos:
     Channels are averaged to mono. None for silence and for less than a quarter of a second.
     """
 
+    needs_packages: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     network: ClassVar[str] = "p835"
     #: Which of the network's scores is the metric.
     score: ClassVar[int] = 0

@@ -41,6 +41,7 @@ class EdgeBurst:
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = False
     reads_mask: ClassVar[bool] = True
+    needs_packages: ClassVar[tuple[str, ...]] = ("silero_vad",)
 
     def __post_init__(self) -> None:
         for name in ("edge_s", "beside_s", "guard_s"):

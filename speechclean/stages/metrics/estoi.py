@@ -21,6 +21,7 @@ class Estoi:
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
+    needs_packages: ClassVar[tuple[str, ...]] = ("pystoi",)
     needs: ClassVar[str] = "reference"
 
     def __call__(self, separation: Separation, track: Track) -> float | None:

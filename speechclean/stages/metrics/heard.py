@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from speechclean.audio.waveform import Audio
 from speechclean.stages.types import Separation, Track
@@ -36,6 +37,8 @@ class HearsWords:
     device: str = "auto"
     cpu_threads: int = 1
     num_workers: int | None = None
+
+    needs_packages: ClassVar[tuple[str, ...]] = ("ctranslate2", "faster_whisper", "whisper")
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:

@@ -67,6 +67,7 @@ class MusicPresence:
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = False
     reads_mask: ClassVar[bool] = False
+    needs_packages: ClassVar[tuple[str, ...]] = ("panns_inference",)
 
     def __post_init__(self) -> None:
         if self.statistic not in STATISTICS:

@@ -39,6 +39,7 @@ class MusicResidual:
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = False
     reads_mask: ClassVar[bool] = True
+    needs_packages: ClassVar[tuple[str, ...]] = ("silero_vad",)
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:

@@ -36,6 +36,7 @@ class Pesq:
     unit: ClassVar[str] = "MOS-LQO"
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
+    needs_packages: ClassVar[tuple[str, ...]] = ("pesq",)
     needs: ClassVar[str] = "reference"
 
     def __post_init__(self) -> None:

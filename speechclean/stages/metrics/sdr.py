@@ -34,6 +34,7 @@ class Sdr:
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
+    needs_packages: ClassVar[tuple[str, ...]] = ("fast_bss_eval",)
     needs: ClassVar[str] = "reference"
 
     def __post_init__(self) -> None:

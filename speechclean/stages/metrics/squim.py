@@ -45,6 +45,7 @@ class Squim:
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True
     reads_mask: ClassVar[bool] = False
+    needs_packages: ClassVar[tuple[str, ...]] = ("torchaudio",)
 
     def __post_init__(self) -> None:
         if self.score not in SCORES:

@@ -47,11 +47,14 @@ class WerWhisper:
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = False
     reads_mask: ClassVar[bool] = False
+    needs_packages: ClassVar[tuple[str, ...]] = ("whisper",)
     needs: ClassVar[str] = "transcript"
 
     def __post_init__(self) -> None:
-        from whisper.tokenizer import LANGUAGES
-
+        try:
+            from whisper.tokenizer import LANGUAGES
+        except ModuleNotFoundError:  # what is missing is said of all metrics at once
+            return
         if self.language is not None and self.language not in LANGUAGES:
             raise ValueError(
                 f"language={self.language!r} is not one of Whisper's codes, e.g. en, de, fr; "

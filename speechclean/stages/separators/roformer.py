@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from speechclean.networks.checkpoints import CheckpointError, freeze, read_state
 from speechclean.networks.weights import MissingWeights, published_files
+from speechclean.system.extras import require
 from speechclean.system.paths import expanded
 
 from .bag_networks import Member
@@ -46,12 +46,15 @@ class RoformerSeparator(DemucsSeparator):
     repo: None = field(default=None, init=False)
     tuned: bool = field(default=False, init=False)
 
+    needs_packages: ClassVar[tuple[str, ...]] = ("bs_roformer", "mel_band_roformer")
+
     def weight_files(self) -> dict[str, Path]:
         """The checkpoint and its config. Raises `MissingWeights`, before anything is loaded."""
         checkpoint, config = self._files
         return {checkpoint.stem: checkpoint, f"{checkpoint.stem}.config": config}
 
     def _members(self) -> Iterator[Member]:
+        require(f"separators.{self.name}", *self.needs_packages)
         checkpoint, path = self._files
         config = RoformerConfig.read(path)
         network = RoformerNetwork(config)
@@ -70,11 +73,6 @@ class RoformerSeparator(DemucsSeparator):
 
     @cached_property
     def _files(self) -> tuple[Path, Path]:
-        if missing := [name for name, module in _PACKAGES.items() if not find_spec(module)]:
-            raise MissingWeights(
-                f"{self.name}: the network's package is not installed ({', '.join(missing)}). "
-                "Get it with `pip install 'speechclean[roformer]'`"
-            )
         if self.name.startswith(PUBLISHED) and not Path(self.name).suffix:
             checkpoint, config = _published(self.name)
             return checkpoint, config
@@ -82,10 +80,6 @@ class RoformerSeparator(DemucsSeparator):
         if not checkpoint.is_file():
             raise MissingWeights(f"{self.name}: neither a file nor one of {', '.join(_names())}")
         return checkpoint, expanded(self.config) if self.config else _beside(checkpoint)
-
-
-#: Import names of the packages by their names on the index.
-_PACKAGES = {"bs-roformer-infer": "bs_roformer", "melband-roformer-infer": "mel_band_roformer"}
 
 
 def _names() -> list[str]:

@@ -26,6 +26,7 @@ from speechclean.experiment.outputs import write_outputs
 from speechclean.records import provenance
 from speechclean.records.file_result import Status
 from speechclean.system import parallel
+from speechclean.system.extras import MissingPackage
 from tests.conftest import noise
 from tests.experiment.batch.conftest import SMALL
 
@@ -359,8 +360,8 @@ def test_executors_refuse_what_they_cannot_do(monkeypatch: Any) -> None:
             LocalWorkers("out", **wrong)
         with pytest.raises(ValueError, match=next(iter(wrong))):
             RayActors("out", **wrong)
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(ImportError, match=r"pip install .*\[ray\]"):
+    monkeypatch.setattr("speechclean.system.extras._is_there", lambda _: False)
+    with pytest.raises(MissingPackage, match=r"pip install .*\[ray\]"):
         RayActors("out").check()
 
 

@@ -102,9 +102,7 @@ def test_the_closure_holds_what_was_once_listed_by_hand() -> None:
     listed += (separators / "tuned").glob("*.py")
     listed += [PACKAGE / "system" / "parallel.py", PACKAGE / "networks" / "checkpoints.py"]
     assert set(listed) <= set(found.files.values())
-    assert {"torch", "demucs", "diffq", "denoiser", "numpy", "soxr", "julius"} <= (
-        found.distributions
-    )
+    assert {"torch", "demucs", "denoiser", "numpy", "soxr", "julius"} <= (found.distributions)
     assert not found.unknown
     torchaudio = closure(SquimPesq.__module__).distributions
     assert "torchaudio" in torchaudio

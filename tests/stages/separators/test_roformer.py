@@ -16,9 +16,10 @@ from speechclean.experiment.config.instantiate import instantiate_components
 from speechclean.networks.checkpoints import CheckpointError
 from speechclean.networks.weights import MissingWeights
 from speechclean.networks.weights.registry import models
-from speechclean.stages.separators import roformer
 from speechclean.stages.separators.roformer import RoformerSeparator
 from speechclean.stages.separators.roformer_network import RoformerConfig
+from speechclean.system import extras
+from speechclean.system.extras import MissingPackage
 from tests.conftest import noise
 from tests.support.roformer_files import RATE, config, write
 
@@ -167,12 +168,12 @@ def test_a_published_one_by_its_name(tmp_path: Path) -> None:
     ].speech.waveform.any()
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roformer, "find_spec", lambda name: None if name == "bs_roformer" else True)
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "_is_there", lambda name: name != "bs_roformer")
     with pytest.raises(
-        MissingWeights, match=r"bs-roformer-infer.*pip install 'speechclean\[roformer\]'"
+        MissingPackage, match=r"bs-roformer-infer is not.*pip install 'speechclean\[roformer\]'"
     ):
-        RoformerSeparator("roformer_mel_kim").weight_files()
+        _ = RoformerSeparator(str(write(tmp_path, "bs")), device="cpu").sample_rate
 
 
 class Attack:

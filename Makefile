@@ -65,10 +65,13 @@ lint: setup  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: setup  ## the pages of docs/ as a site in build/docs; a link that leads nowhere fails
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs build/docs
+
 reproduce: setup  ## run a logged run again and compare: RUN=id-or-name, ARGS='key=value ...'
 	$(BIN)/python -m speechclean.reproduce run_id=$(RUN) $(ARGS)
 
 ui: setup  ## MLflow's pages on the runs of this folder
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
 
-.PHONY: help setup run test test-slow test-services test-install stranger fuzz pins lint reproduce ui
+.PHONY: help setup run test test-slow test-services test-install stranger fuzz pins lint docs reproduce ui

@@ -13,6 +13,7 @@ This is the only package that imports mlflow, and always late, since that alone 
     beside          calls made in a thread beside the work, and how long one may take
     labels          names and values as a store takes them
     client          clients of mlflow: quiet, with short timeouts, errors in the user's words
+    views           the saved view of an experiment's runs: the five rows as columns and charts
     checks          whether a store can be used, judged by looking
     address         where a store is
 """

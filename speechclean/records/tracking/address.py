@@ -123,6 +123,15 @@ class Store:
             f"mlflow ui --backend-store-uri {shlex.quote(masked_address(for_sqlalchemy(self.uri)))}"
         )
 
+    def pages_of(self, route: str) -> str:
+        """A page below the address of a server, `route` after it; else as `pages`.
+
+        >>> Store("http://host:5000/").pages_of("/#/experiments/1")
+        'http://host:5000/#/experiments/1'
+        """
+        served = self.uri.startswith(("http:", "https:"))
+        return self.pages.rstrip("/") + route if served else self.pages
+
     def artifacts(self, experiment: str, root: str | None = None) -> str | None:
         """Where an experiment's files go; None where a server decides.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,11 +18,14 @@ from filelock import FileLock
 
 from speechclean.system import extras
 
+from . import views
 from .address import Store, TrackingError, advisory_lock, for_sqlalchemy
 from .checks import check_store, deleted_in_database, deletion_error, is_database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # else a thread reports usage over the network
@@ -82,15 +86,16 @@ def experiment_of(
 ) -> str:
     """The id of an experiment, created where it is missing, its files below `artifacts`.
 
-    Raises `TrackingError` for a deleted one.
+    It has its saved view then (`views`). Raises `TrackingError` for a deleted one.
     """
     from mlflow.exceptions import MlflowException
 
+    tags = views.experiment_tags(int(time.time() * 1000))
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
             return client.create_experiment(
-                name, artifact_location=store.artifacts(name, artifacts)
+                name, artifact_location=store.artifacts(name, artifacts), tags=tags
             )
         except MlflowException:  # another process or machine may have been quicker
             found = client.get_experiment_by_name(name)
@@ -98,6 +103,12 @@ def experiment_of(
                 raise
     if found.lifecycle_stage != "active":
         raise deletion_error(store, name, found.experiment_id)
+    if views.MARK_TAG not in found.tags:  # made before there were views
+        try:
+            for key, value in tags.items():
+                client.set_experiment_tag(found.experiment_id, key, value)
+        except MlflowException as error:  # of somebody who may add runs and no more
+            log.debug("%s: the saved view is not added (%s)", store.shown, error)
     return found.experiment_id
 
 

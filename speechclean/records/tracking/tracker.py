@@ -26,7 +26,7 @@ from speechclean.system.liveness import alive, is_lock_name, new_lock_name
 from speechclean.system.secrets import holds_secret
 from speechclean.system.signals import signals_as_exit
 
-from . import pending
+from . import pending, views
 from .address import Store, TrackingError
 from .client import check_experiment, connected, experiment_of, explained
 from .labels import TAG_LENGTH, keyed, text
@@ -138,6 +138,7 @@ class MlflowTracker:
                     ).info.run_id
                 )
             run = StoredRun(started, client, store, lambda run_id: self._divert(name, run_id))
+            run.pages = store.pages_of(views.route(experiment_id))
             try:
                 with watched(run, self.system_metrics_s):
                     yield run

@@ -12,8 +12,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track as progress
 
-from speechclean.experiment.config.command_line import typed
+from speechclean.experiment.config.command_line import problems_of, typed
 from speechclean.experiment.config.compose import choice, composed
+from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.process import set_up_process
 from speechclean.records.run_folder import write_text
 from speechclean.stages.datasets import DatasetError, aliases
@@ -72,7 +73,8 @@ def command_line() -> CommandLine:
 def as_overrides(words: Sequence[str]) -> list[str]:
     """A command line of `speechclean -m` from one of `speechclean tune`; the sample is taken.
 
-    Raises `DatasetError` for inputs that are none.
+    Raises `DatasetError` for inputs that are none, and `ConfigError` for what is no config: a
+    sample takes minutes, and what is wrong is said before.
     """
     parser = command_line()
     changes = [word for word in words if "=" in word and not word.startswith("-")]
@@ -85,6 +87,8 @@ def as_overrides(words: Sequence[str]) -> list[str]:
     preset = conf_dir() / "experiment" / f"{given.name}.yaml"
     if preset.exists() and "# Promoted from run" not in preset.read_text(encoding="utf-8"):
         parser.error(f"--name {given.name}: that preset ships with speechclean; choose another")
+    if problems := problems_of(["-m", "sweep=tune", f"experiment={given.preset}", *changes]):
+        raise ConfigError(problems)
     folder = Path(given.o or f"multirun/{given.name}")
     has_transcripts = _sampled(given.inputs, folder, count)
     search = "tune" if has_transcripts else "tune_untranscribed"
@@ -170,7 +174,7 @@ def main() -> None:
     """The entry point; the exit status is that of a sweep."""
     try:
         sys.argv[1:] = as_overrides(sys.argv[1:])
-    except (DatasetError, ValueError) as error:
+    except (ConfigError, DatasetError, ValueError) as error:
         fail(error, USAGE_STATUS)
     except KeyboardInterrupt:  # while it listens; the study has its own words
         fail("stopped by Ctrl-C", STOPPED)

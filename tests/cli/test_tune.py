@@ -72,6 +72,10 @@ def test_files_with_transcripts_are_taken_where_there_are_enough() -> None:
         (["in", "--files", "0"], "must be above 0"),
         (["in", "--max-cost", "cheap"], "is no number"),
         (["in", "--bugdet", "3m"], "did you mean --budget"),
+        (["in", "--preset", "balancd"], "did you mean balanced"),
+        (["in", "separators=[embedded_htdemcs]"], "did you mean embedded_htdemucs"),
+        (["in", "shfts=2"], "did you mean shifts"),
+        (["in", "wiener.beta=choice(0,1)"], "did you mean postprocess.beta_wiener.beta"),
     ],
 )
 def test_what_cannot_be_is_told_and_nothing_is_written(

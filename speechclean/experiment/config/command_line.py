@@ -205,16 +205,21 @@ def _nearest(name: str, options: list[str]) -> str:
 
     >>> _nearest("max", ["mean_mask", "max_mask"]), _nearest("x", ["mean_mask"])
     ('; did you mean max_mask?', '')
+    >>> _nearest("wiener.beta", ["sweep.budget", "postprocess.beta_wiener.beta"])
+    '; did you mean postprocess.beta_wiener.beta?'
     """
+    options = [option for option in options if not name.startswith(f"{option}.")]
     begun = [option for option in options if re.split("[_.]", option)[0] == name]
+    last = name.rpartition(".")[-1]
+    begun = begun or [option for option in options if option.endswith(f".{last}")]
     close = begun if len(begun) == 1 else difflib.get_close_matches(name, options, 1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def _dotted_keys(cfg: DictConfig, prefix: str = "") -> list[str]:
-    """Every key of a config, groups and values."""
+    """Every key of a config, groups and values; what has a dot in its name cannot be typed."""
     keys: list[str] = []
-    for name in map(str, cfg):
+    for name in [name for name in map(str, cfg) if "." not in name]:
         keys.append(prefix + name)
         if OmegaConf.is_missing(cfg, name) or OmegaConf.is_interpolation(cfg, name):
             continue

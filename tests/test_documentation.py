@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import sys
 from collections.abc import Iterator
@@ -56,6 +57,16 @@ def test_every_place_that_is_named_is_there(path: Path) -> None:
 def test_links_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\((?!https?://)([^)#]+)", path.read_text())
     assert not [link for link in links if not (path.parent / link).exists()]
+
+
+def test_the_config_reference_is_what_its_command_writes() -> None:
+    """Of every file of conf/, and every group is there."""
+    script = runpy.run_path(str(ROOT / "docs" / "config_reference.py"))
+    assert (ROOT / "docs" / "config_reference.md").read_text() == script["page"](), (
+        "run: python docs/config_reference.py"
+    )
+    groups = {path.name for path in (ROOT / "conf").iterdir() if path.is_dir()}
+    assert set(script["GROUPS"]) == groups - {"hydra"}
 
 
 def test_the_front_page_is_short() -> None:

@@ -1,4 +1,4 @@
-"""Writes config_reference.md from the files and the comments of conf/: python docs/config_reference.py.
+"""Writes config_reference.md from conf/ and its comments: python docs/config_reference.py.
 
 A group is a folder, a choice a file. The comment at a file's head says what the choice is; the
 comment behind a value, or above it, says what the value does.
@@ -25,9 +25,11 @@ GROUPS = (
 HEAD = """\
 # Config reference
 
-Every choice of every config group with its values, written from `conf/` by `python docs/config_reference.py`. A value is set by its key on
-the command line (`speechclean shifts=2`), a choice by its group's (`fusion=max_mask`; `separators`, `postprocess` and `metrics` take lists).
-`???` has to be given; `${…}` follows another value. [The pipeline](config.md) says what the stages do.
+Every choice of every config group with its values, written from `conf/` by
+`python docs/config_reference.py`. A value is set by its key on the command line
+(`speechclean shifts=2`), a choice by its group's (`fusion=max_mask`; `separators`, `postprocess`
+and `metrics` take lists). `???` has to be given; `${…}` follows another value.
+[The pipeline](config.md) says what the stages do.
 """
 
 
@@ -191,7 +193,7 @@ def _code(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Text that Markdown shows as it is."""
-    return re.sub(r"([*_<|$\[\]])", r"\\\1", text)
+    return re.sub(r"([*<|$\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", text)
 
 
 if __name__ == "__main__":

@@ -42,8 +42,12 @@ EXAMPLE = re.compile(
     re.DOTALL,
 )
 EXAMPLES = dict(EXAMPLE.findall(PAGE.read_text()))
-#: Places in other repositories, and one that a study makes and removes.
-ELSEWHERE = {"docs/pretrained_models.md", "speechclean/assets/pilot/two.csv"}
+#: Places in other repositories, one that a study makes and removes, one whose name users choose.
+ELSEWHERE = {
+    "docs/pretrained_models.md",
+    "speechclean/assets/pilot/two.csv",
+    "conf/experiment/NAME.yaml",
+}
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))

@@ -143,6 +143,7 @@ def test_what_no_publisher_states_is_noted_and_held_against_later(
     assert "damaged    b:" in out
 
 
+@pytest.mark.slow
 def test_from_list_to_a_finished_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The hub is down, the legacy server breaks off once; what comes is quantised as published, and
     a run cleans with it."""

@@ -71,7 +71,10 @@ def run(folder: Path, *arguments: str, **more: object) -> subprocess.CompletedPr
     )
 
 
-@pytest.mark.parametrize("batch", [False, True], ids=["run", "batch"])
+@pytest.mark.parametrize(
+    "batch",
+    [pytest.param(False, id="run"), pytest.param(True, id="batch", marks=pytest.mark.slow)],
+)
 def test_each_costs_itself_alone_and_says_why(tmp_path: Path, batch: bool) -> None:
     hostile(tmp_path)
     own = ("batch=local", "batch.out=out") if batch else ("hydra.run.dir=out",)

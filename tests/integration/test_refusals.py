@@ -98,6 +98,11 @@ REFUSED = {
         [*STUDY, "sweep.objective={terms:{pesq_improvement:1},direction:maximize}"],
         "pesq_improvement",
     ),
+    "study_unmeasured": (
+        "run",
+        [*STUDY, "sweep.objective={metric: pesq_cleaned, direction: maximize}", "metrics=[lufs]"],
+        "needs the metric pesq",
+    ),
     "batch_workers": ("run", ["batch=local", "batch.workers=0"], "batch.workers=0"),
     "batch_shards": ("run", ["-m", "batch=local", "dataset.shard=0/2,2/2"], "dataset.shard='2/2'"),
     "evaluate_no_folder": ("evaluate", ["in", "out"], "in: no such folder"),

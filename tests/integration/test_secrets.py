@@ -18,6 +18,7 @@ from tests.support.postgres import server as database
 from tests.support.servers import free_port, tracking_server
 from tests.support.waiting import LIMIT_S
 
+pytestmark = pytest.mark.slow
 SECRET = "hunter2"
 
 
@@ -87,7 +88,6 @@ def test_of_a_run_and_of_refused_commands_nothing_holds_it(place: tuple[Path, st
     assert list(folder.glob("**/artifacts/config.yaml")), "the server has the run"
 
 
-@pytest.mark.slow
 def test_of_a_repetition_a_sweep_and_a_served_model_nothing_holds_it(
     place: tuple[Path, str],
 ) -> None:
@@ -118,7 +118,6 @@ def test_of_a_repetition_a_sweep_and_a_served_model_nothing_holds_it(
     assert list(folder.glob("**/artifacts/**/MLmodel"))
 
 
-@pytest.mark.slow
 def test_a_choice_of_ones_own_with_a_password_is_masked_in_all_that_is_made_of_it(
     place: tuple[Path, str],
 ) -> None:
@@ -138,7 +137,6 @@ def test_a_choice_of_ones_own_with_a_password_is_masked_in_all_that_is_made_of_i
     assert not leaks(folder)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not available(), reason="no PostgreSQL programs here")
 def test_the_password_of_a_studys_storage_is_in_nothing_that_a_sweep_leaves(
     place: tuple[Path, str],

@@ -40,6 +40,7 @@ def inputs(folder: Path, count: int) -> tuple[str, str]:
     return ("dataset=folder", f"dataset.pattern={folder}/in")
 
 
+@pytest.mark.slow
 def test_a_sweeps_trials_are_told_apart_and_keep_what_they_are_made_of(tmp_path: Path) -> None:
     swept = (
         "-m",

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from speechclean.audio.sound_files import probe, save
+from speechclean.system.extras import missing
 from tests.conftest import noise, tone
 from tests.integration.conftest import NEEDS_A_BROWSER, environment
 from tests.integration.test_report_page import plays_and_switches, until
@@ -22,8 +23,12 @@ from tests.support.paths import ROOT
 from tests.support.servers import free_port
 
 # Not in CI: it waited for ever once after the merge, and why is not found out yet.
-pytestmark = [NEEDS_A_BROWSER, pytest.mark.slow, pytest.mark.services]
-pytest.importorskip("gradio")
+pytestmark = [
+    NEEDS_A_BROWSER,
+    pytest.mark.skipif(bool(missing(["gradio"])), reason="no Gradio: the extra `ui` brings it"),
+    pytest.mark.slow,
+    pytest.mark.services,
+]
 SMALL = ("separators=[embedded_hdemucs_q]", "enhancement=identity")
 
 

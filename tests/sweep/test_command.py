@@ -199,25 +199,6 @@ def test_a_sweep_is_killed_and_goes_on(place: Path, tmp_path: Path) -> None:
     } <= parent.artifacts()
 
 
-@pytest.mark.parametrize(
-    ("more", "told"),
-    [
-        (["sweep=optuna", "+sweep.space.shfts='choice(1,2)'"], "shfts"),
-        (
-            ["sweep=optuna", "sweep.objective={metric: pesq_cleaned, direction: maximize}"],
-            "needs the metric pesq",
-        ),
-    ],
-)
-def test_what_is_wrong_is_said_before_any_work(
-    place: Path, tmp_path: Path, more: list[str], told: str
-) -> None:
-    said = run(place, tmp_path, *more, status=2)
-    assert told in said
-    assert "nothing was started" in said
-    assert not (tmp_path / "multirun").exists()
-
-
 def trials_of(work: Path) -> list[Any]:
     """All trials of a study that may not be there yet."""
     try:

@@ -52,7 +52,12 @@ def work(one: Study, space: Space = SPACE) -> int:
     return done
 
 
-@pytest.fixture(params=["sqlite", "journal", "postgresql"])
+@pytest.fixture(
+    params=[
+        "sqlite",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("journal", "postgresql")),
+    ]
+)
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'study.db'}"

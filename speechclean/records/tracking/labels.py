@@ -7,8 +7,10 @@ the whole. Values look as in an override on the command line: `null`, `true`, `[
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import math
+import os
 import re
 from collections.abc import Mapping
 from typing import TypeVar
@@ -109,3 +111,11 @@ def _written(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{','.join(map(_written, value))}]"
     return str(value)
+
+
+def user() -> str:
+    """Who is at work, as the store's pages name it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no such user in a container
+        return str(os.getuid())

@@ -10,7 +10,6 @@ created or migrated).
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
 import socket
@@ -29,7 +28,7 @@ from speechclean.system.signals import signals_as_exit
 from . import pending, views
 from .address import Store, TrackingError
 from .client import check_experiment, connected, experiment_of, explained
-from .labels import TAG_LENGTH, keyed, text
+from .labels import TAG_LENGTH, keyed, text, user
 from .run import FAILURE_TAG, Run, StoredRun
 from .stale import LOCK_TAG, fail_dead_runs
 from .system import watched
@@ -218,7 +217,7 @@ def _origin(continues: str | None) -> dict[str, str]:
     tags = {
         "speechclean.host": socket.gethostname(),
         "speechclean.pid": str(os.getpid()),
-        "mlflow.user": _user(),
+        "mlflow.user": user(),
         "mlflow.source.name": Path(sys.argv[0] or "python").name,
         "mlflow.source.type": "LOCAL",
     }
@@ -242,10 +241,3 @@ def _reopened(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> str
     for key, value in tags.items():
         client.set_tag(run_id, key, value)
     return run_id
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no such user in a container
-        return str(os.getuid())

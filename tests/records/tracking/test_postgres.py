@@ -95,6 +95,7 @@ sys.exit(any(os.waitpid(child, 0)[1] for child in children))
     assert len(list(folder.glob("mlartifacts/speechclean/*/artifacts/go"))) == processes * runs
 
 
+@pytest.mark.slow
 def test_three_processes_make_one_store(server: str, tmp_path: Path) -> None:
     together(new_database(server, "three"), tmp_path, 3, 2)
 

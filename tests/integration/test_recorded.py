@@ -121,9 +121,14 @@ def reproduced(
 
 @pytest.mark.parametrize("name", ["default", pytest.param("unusual", marks=pytest.mark.slow)])
 def test_a_recorded_run_comes_out_the_same(
-    store: str, name: str, place: Path, monkeypatch: pytest.MonkeyPatch
+    store: str,
+    name: str,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     status, report = reproduced(store, name, monkeypatch, f"inputs.root={RECORDED / 'inputs'}")
+    assert "the old name" not in capfd.readouterr().err, "nobody typed it"
     verdicts = {file["alias"]: file["verdict"] for file in report["files"]}
     assert status == 0, report
     assert len(verdicts) == 2

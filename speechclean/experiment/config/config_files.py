@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins.file_config_source import FileConfigSource as HydrasFiles
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
@@ -21,26 +21,32 @@ from . import old_names
 
 #: So many blocks are open, in all threads; what Hydra has outside of them.
 _inside = 0
-_hydras: type[ConfigSource] = FileConfigSource
+_hydras: type[ConfigSource] = HydrasFiles
 _lock = Lock()
 
 
-class RenamingFiles(FileConfigSource):
+class FileConfigSource(HydrasFiles):
     """Hydra's source of yaml files, with today's names in what it reads.
 
-    A launcher sends it to other processes, together with what was told in this one.
+    A launcher sends it to other processes, together with what was told in this one. Hydra's
+    registry tells sources by their names: under another one, those processes would refuse it.
     """
 
-    def __init__(self, provider: str, path: str) -> None:
-        super().__init__(provider, path)
-        self.told = old_names.told
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process gets, or a copy."""
+        return {**vars(self), "told": sorted(old_names.told)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """What was told elsewhere is not told here again."""
+        old_names.told.update(state.pop("told"))
+        vars(self).update(state)
 
     def load_config(self, config_path: str) -> ConfigResult:
         """What a file says."""
         result = super().load_config(config_path)
         if isinstance(result.config, DictConfig):
             plain: Any = OmegaConf.to_container(result.config, resolve=False)
-            renamed = old_names.in_file(plain, _package(config_path, result.header), self.told)
+            renamed = old_names.in_file(plain, _package(config_path, result.header))
             if renamed != plain:
                 result.config = OmegaConf.create(renamed)
         return result
@@ -57,7 +63,7 @@ def old_names_in_files() -> Iterator[None]:
     with _lock:
         _inside += 1
         if _inside == 1:
-            _hydras, types[scheme] = types[scheme], RenamingFiles
+            _hydras, types[scheme] = types[scheme], FileConfigSource
     try:
         yield
     finally:
@@ -73,7 +79,5 @@ def _package(config_path: str, header: dict[str, str | None]) -> str:
     >>> _package("experiment/mine", {"package": "_global_"}), _package("sweep/mine", {})
     ('', 'sweep')
     """
-    group = ".".join(config_path.split("/")[:-1])
-    package = header.get("package") or "_group_"
-    parts = {"_global_": "", "_group_": group}
-    return ".".join(filter(None, (parts.get(part, part) for part in package.split("."))))
+    package = header.get("package") or ".".join(config_path.split("/")[:-1])
+    return "" if package == "_global_" else package

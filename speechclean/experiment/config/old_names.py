@@ -41,16 +41,16 @@ def in_overrides(lines: Sequence[str]) -> list[str]:
     return [_in_override(line) for line in lines]
 
 
-def in_file(content: Mapping[str, Any], package: str, told: set[str]) -> dict[str, Any]:
+def in_file(content: Mapping[str, Any], package: str) -> dict[str, Any]:
     """What a config file says under today's names, its defaults list included.
 
-    package: the dotted path where its keys belong; told: names that need no more telling
+    package: the dotted path where its keys belong
     """
     for path in former_keys(content, package):
-        _tell(path, current_key(path), told)
+        _tell(path, current_key(path))
     made: dict[str, Any] = with_current_keys(content, package)
     if isinstance(made.get("defaults"), list):
-        made["defaults"] = [_in_default(one, told) for one in made["defaults"]]
+        made["defaults"] = [_in_default(one) for one in made["defaults"]]
     return made
 
 
@@ -67,8 +67,8 @@ def _in_override(line: str) -> str:
     sign, key, package, equals, value = (part or "" for part in found.groups())
     name = current_key(key)
     if name != key:
-        _tell(key, name, told)
-    value = _in_choices(key, value, told)
+        _tell(key, name)
+    value = _in_choices(key, value)
     if value.lstrip().startswith("{"):
         value = _in_mapping(name, value)
     return f"{sign}{name}{package}{equals}{value}"
@@ -81,24 +81,24 @@ def _in_mapping(key: str, value: str) -> str:
     except HydraException:
         return value  # whoever reads it says what is wrong
     for path in former_keys(mapping, key):
-        _tell(path, current_key(path), told)
+        _tell(path, current_key(path))
         before, now = (one.removeprefix(f"{key}.") for one in (path, current_key(path)))
         last = re.escape(before.rpartition(".")[2])
         value = re.sub(rf"(?<!\w){last}(?=\s*:)", now.rpartition(".")[2], value)
     return value
 
 
-def _in_choices(group: str, value: str, told: set[str]) -> str:
+def _in_choices(group: str, value: str) -> str:
     """The choices that are given for a group: one, or several of a sweep."""
     for before, now in RENAMED_CHOICES.get(group.strip("/"), {}).items():
         renamed = re.sub(rf"(?<![\w.-]){before}(?![\w.-])", now, value)
         if renamed != value:
-            _tell(f"{group}={before}", f"{group}={now}", told)
+            _tell(f"{group}={before}", f"{group}={now}")
             value = renamed
     return value
 
 
-def _in_default(entry: Any, told: set[str]) -> Any:
+def _in_default(entry: Any) -> Any:
     """A line of a defaults list: `{override /group: choice}`; others stay."""
     if not isinstance(entry, Mapping):
         return entry
@@ -106,11 +106,11 @@ def _in_default(entry: Any, told: set[str]) -> Any:
     for key, value in entry.items():
         found = _DEFAULT.fullmatch(str(key))
         group = found[2] if found else ""
-        made[key] = _in_choices(group, value, told) if isinstance(value, str) else value
+        made[key] = _in_choices(group, value) if isinstance(value, str) else value
     return made
 
 
-def _tell(before: str, now: str, told: set[str]) -> None:
+def _tell(before: str, now: str) -> None:
     last = before.rpartition(".")[2]
     if last not in told:
         told.add(last)

@@ -244,7 +244,7 @@ def _tried(
     except Exception as error:
         words = f"{type(error).__name__}: {error}"
         if len(batch) > 1:
-            log.warning("a batch of %d files failed (%s), going on one by one", len(batch), words)
+            log.warning("%d files together failed (%s), going on one by one", len(batch), words)
         else:
             log.exception("%s", batch[0][0].path)
         return words

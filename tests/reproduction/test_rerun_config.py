@@ -128,6 +128,7 @@ def test_keys_of_a_rerun_are_those_of_the_code_that_runs_it(tmp_path: Path) -> N
     assert (then.batch_seconds, then.output.marks) == (7.0, True)
     assert then.separators == {"local": {"tuned": False}}
     now = OmegaConf.create(primary_config(config, tmp_path, PACKAGE.parent))
+    assert isinstance(now, DictConfig)
     assert {key: now[key] for key in config} == config
 
 

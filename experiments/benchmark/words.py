@@ -45,7 +45,7 @@ FIGURES = (
     "output.report=false",
     "output.plots=false",
     "output.ab_seconds=0",
-    "output.marks=false",
+    "output.fingerprints=false",
     "cache.enabled=true",
 )
 

@@ -44,7 +44,7 @@ LIGHT = [
     "output.report=false",
     "output.ab_seconds=0",
     "output.plots=false",
-    "output.marks=false",
+    "output.fingerprints=false",
 ]
 #: Every which point is run as an ordinary command too: each takes about a minute.
 RUNS = 10

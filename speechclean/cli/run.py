@@ -17,7 +17,9 @@ from omegaconf import DictConfig
 
 from speechclean.experiment.batch import BatchError
 from speechclean.experiment.config.command_line import problems_of
+from speechclean.experiment.config.config_files import old_names_in_files
 from speechclean.experiment.config.errors import ConfigError, cannot_be_written
+from speechclean.experiment.config.old_names import in_overrides
 from speechclean.experiment.config.packages import STUDY
 from speechclean.records.tracking import TrackingError
 from speechclean.sweep.settings import VARIABLE, FilesFailedError, StudyError
@@ -91,7 +93,8 @@ def main() -> None:
     """`speechclean [key=value ...]`: one run, or with -m a sweep; exits with the status."""
     # Hydra prints its own short trace and exits with 1 unless told to let exceptions pass.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    sys.argv[1:] = as_variables([SHORT.get(argument, argument) for argument in sys.argv[1:]])
+    typed = in_overrides([SHORT.get(argument, argument) for argument in sys.argv[1:]])
+    sys.argv[1:] = as_variables(typed)
     with errors_as_exit_status():
         if {"-m", "--multirun"} & set(sys.argv[1:]) and not missing(STUDY):
             from speechclean.sweep.sweeper import StudySweeper  # here, since Optuna takes a second
@@ -102,7 +105,8 @@ def main() -> None:
         if problems:
             raise ConfigError(problems)
         try:
-            _run()
+            with old_names_in_files():
+                _run()
         except OSError as error:  # Hydra makes the folder of a run before it calls the run
             if _begun:
                 raise

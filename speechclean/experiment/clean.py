@@ -54,14 +54,15 @@ class Outcome:
 class Batching:
     """How files share forward passes, cores and memory.
 
-    files, batch_seconds: files, or seconds of sound, in one batch
+    files, audio_in_memory_s: files, or seconds of sound, that are read, separated and written
+        together
     stream_above_s: longer files, in seconds, pass through the disk, in the folder `scratch`
     fingerprints: whether fingerprints of what each stage made are taken
     max_decoded_gb: files that hold more, as 32-bit floats, are refused; None: none is
     """
 
     files: int
-    batch_seconds: float
+    audio_in_memory_s: float
     stream_above_s: float
     scratch: Path
     fingerprints: bool = False
@@ -83,7 +84,7 @@ def clean(
         if isinstance(audio, Audio):
             batch.append((track, audio))
             seconds = sum(audio.seconds for _, audio in batch)
-            if len(batch) < batching.files and seconds < batching.batch_seconds:
+            if len(batch) < batching.files and seconds < batching.audio_in_memory_s:
                 continue
         yield from screened(batch, pipeline, batching.fingerprints, screening)
         batch = []
@@ -233,7 +234,7 @@ def _tried(
 
     def watch(index: int, stage: str, waveform: Tensor) -> None:
         if fingerprinters:
-            with clock("marks"):
+            with clock("marks"):  # so called in the times of every recorded run
                 fingerprinters[index].feed(stage, waveform)
 
     try:
@@ -243,7 +244,7 @@ def _tried(
     except Exception as error:
         words = f"{type(error).__name__}: {error}"
         if len(batch) > 1:
-            log.warning("a batch of %d files failed (%s), going on one by one", len(batch), words)
+            log.warning("%d files together failed (%s), going on one by one", len(batch), words)
         else:
             log.exception("%s", batch[0][0].path)
         return words

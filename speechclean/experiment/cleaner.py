@@ -17,6 +17,7 @@ from speechclean.audio.sound_files import save
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio, AudioError
 from speechclean.experiment.config.command_line import composed_or_refused, typed
+from speechclean.experiment.config.old_names import todays
 from speechclean.experiment.config.validate import validate
 from speechclean.stages.datasets import aliases
 from speechclean.stages.screening import untouched
@@ -95,6 +96,7 @@ class Cleaner:
         return made
 
     def _set_up(self, cfg: DictConfig) -> None:
+        cfg = todays(cfg)
         with tempfile.TemporaryDirectory() as scratch:
             cfg.output.dir = scratch
             experiment = validate(cfg)
@@ -102,7 +104,7 @@ class Cleaner:
         self._pipeline = experiment.pipeline
         self._batching = Batching(
             _FILES_AT_ONCE,
-            float(cfg.batch_seconds),
+            float(cfg.audio_in_memory_s),
             float(cfg.stream_above_s),
             Path(),
             max_decoded_gb=cfg.max_decoded_gb,

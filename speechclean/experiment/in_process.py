@@ -119,10 +119,10 @@ class OrdinarySession:
         folder = Path(output["dir"])
         batching = Batching(
             _files_at_once(experiment.pipeline.device),
-            config["batch_seconds"],
+            config["audio_in_memory_s"],
             config["stream_above_s"],
             folder,
-            output["marks"],
+            output["fingerprints"],
             config.get("max_decoded_gb"),
         )
         options = OutputOptions(folder, output["ab_seconds"], output["plots"], output["cleaned"])
@@ -197,6 +197,6 @@ class OrdinarySession:
 def _files_at_once(device: torch.device) -> int:
     """So many files that every core has work until the end.
 
-    A GPU takes as many as `batch_seconds` allows.
+    A GPU takes as many as `audio_in_memory_s` allows.
     """
     return 4 * parallel.at_once() if device.type == "cpu" else sys.maxsize

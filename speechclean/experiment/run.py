@@ -20,6 +20,7 @@ from rich.console import Console
 from speechclean.experiment.batch.session import BatchSession
 from speechclean.experiment.config import judging
 from speechclean.experiment.config.assemble import Experiment
+from speechclean.experiment.config.old_names import todays
 from speechclean.experiment.config.prepare import prepare
 from speechclean.experiment.config.validate import validate
 from speechclean.records.file_result import FileResult
@@ -86,6 +87,7 @@ def run_experiment(
     A file that cannot be cleaned becomes a result with its reason; the others are finished. Raises
     `ConfigError` before any work, `BatchError` for a batch that did not come to its end.
     """
+    cfg = todays(cfg)
     experiment = _prepared(cfg, sweeping or trial is not None)
     if trial is not None:
         experiment = _shuffled(experiment, trial.order)

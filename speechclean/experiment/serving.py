@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from speechclean.audio.waveform import AudioError
 from speechclean.experiment.config.schema import Config, bare
 from speechclean.networks.weights import EMBEDDED
+from speechclean.records.class_names import with_current
 from speechclean.records.run_folder import CONFIG
 from speechclean.records.tracking import Run
 from speechclean.records.tracking.model import saved_model
@@ -40,6 +41,7 @@ def unpacked(folder: Path) -> Cleaner:
     """
     weights = folder / "weights"
     config = _placed(yaml.safe_load((folder / CONFIG).read_text()), str(weights))
+    config = with_current(config)  # packed by whatever version
     if weights.is_dir():
         config["weights"] = {"dir": str(weights)}
     cfg = OmegaConf.merge(OmegaConf.structured(Config), config)

@@ -11,4 +11,5 @@ provenance    code, versions, hashes; the signature of a config
 checkout      the git checkout that the package runs from
 fingerprint   hashes and sketches of what passed each stage
 class_names   what the classes that configs name were called when they were first recorded
+key_names     what keys and choices of configs were called when they were new
 """

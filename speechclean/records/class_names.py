@@ -1,4 +1,4 @@
-"""Former and present names of the classes that configs name by `_target_`.
+"""Former and present names of the classes that configs name by `_target_`; those of keys as well.
 
 Logged runs, ledgers of batches and studies hold configs, or hashes of configs, with the names of
 their time. Instantiation understands every former name (`current`); signatures are made of first
@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .key_names import with_current_keys, with_first_keys
+
 _PACKAGE = "speechclean."
 
 #: The name under which each class was first recorded, and today's where that is another one; both
@@ -20,7 +22,7 @@ MOVED: Mapping[str, str] = {
     "batches.delivery.Tar": "experiment.batch.delivery.Tar",
     "batches.delivery.Zip": "experiment.batch.delivery.Zip",
     "batches.local.Local": "experiment.batch.local_executor.LocalWorkers",
-    "datasets.finished.Finished": "stages.datasets.finished.Finished",
+    "datasets.finished.Finished": "stages.datasets.cleaned.Cleaned",
     "datasets.folder.Folder": "stages.datasets.folder.Folder",
     "datasets.manifest.Manifest": "stages.datasets.manifest.Manifest",
     "datasets.manifest.Pilot": "stages.datasets.manifest.Pilot",
@@ -70,6 +72,7 @@ MOVED: Mapping[str, str] = {
 }
 #: Names that some classes had after their first and before today's, by which they are recorded too.
 BETWEEN: Mapping[str, str] = {
+    "stages.datasets.finished.Finished": "datasets.finished.Finished",
     "stages.metrics.cer.Cer": "metrics.cer.Cer",
     "stages.metrics.wer.Wer": "metrics.wer.Wer",
     "stages.metrics.wer_vs_mixture.WerVsMixture": "metrics.wer_vs_mixture.WerVsMixture",
@@ -97,13 +100,16 @@ def first(target: str) -> str:
 
 
 def with_current(node: Any) -> Any:
-    """A plain config, or a part of one, with today's name in every `_target_`."""
-    return _targets(node, _TODAY)
+    """A plain config, or a part of one, with today's name in every `_target_`.
+
+    Keys have today's names too, as far as `node` has all that is above them.
+    """
+    return _targets(with_current_keys(node), _TODAY)
 
 
 def with_first(node: Any) -> Any:
-    """A plain config, or a part of one, with the first name in every `_target_`."""
-    return _targets(node, _FIRST)
+    """As `with_current`, with the first names."""
+    return _targets(with_first_keys(node), _FIRST)
 
 
 def _renamed(target: str, names: Mapping[str, str]) -> str:

@@ -69,7 +69,8 @@ STACK = (
     *("torch", "torchaudio"),
 )
 
-#: Keys of the config that cannot change a sample of the cleaned sound, as patterns of dotted paths.
+#: Keys of the config that cannot change a sample of the cleaned sound, as patterns of dotted paths;
+#: here and below under their first names (`key_names`).
 SILENT = (
     "hydra",
     "name",
@@ -79,7 +80,7 @@ SILENT = (
     "delivery",
     "dataset",  # it only says which files; what is in them counts by their hashes
     "batch_size",  # held by a test: batches give what single files give
-    "batch_seconds",
+    "batch_seconds",  # audio_in_memory_s today
     "stream_above_s",  # held by a test: streams give what memory gives
     "max_decoded_gb",  # which files are refused
     "separators.*.batch_size",
@@ -186,7 +187,7 @@ def environment_file() -> str:
 
 
 def canonical(config: Mapping[str, Any]) -> Any:
-    """A config without its silent keys, every class under its first name.
+    """A config without its silent keys, every class and key under its first name.
 
     Left out too is what configs of earlier code have not, where it changes nothing (`LATER`,
     `IDLE`). Where order matters, it has pairs instead of keys, which JSON would sort.

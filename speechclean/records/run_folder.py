@@ -129,13 +129,13 @@ def write_fingerprints(results: Iterable[FileResult], folder: Path) -> list[Path
     return [write_json(found, folder / FINGERPRINTS)] if found else []
 
 
-def read_fingerprints(marks_json: Path | None) -> dict[str, dict[str, Fingerprint]]:
+def read_fingerprints(path: Path | None) -> dict[str, dict[str, Fingerprint]]:
     """Fingerprints by alias and stage; {} if there is no such file."""
-    if marks_json is None or not marks_json.is_file():
+    if path is None or not path.is_file():
         return {}
     return {
         alias: {stage: Fingerprint.from_json(one) for stage, one in stages.items()}
-        for alias, stages in json.loads(marks_json.read_text()).items()
+        for alias, stages in json.loads(path.read_text()).items()
     }
 
 

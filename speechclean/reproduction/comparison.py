@@ -19,6 +19,7 @@ from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import AudioError
 from speechclean.records import kept_files, run_folder
 from speechclean.records.class_names import with_current
+from speechclean.records.key_names import current_key
 from speechclean.records.tracking import Record
 from speechclean.records.tracking.labels import flat
 
@@ -66,8 +67,8 @@ class SoundDifference:
 def config_differences(records: Sequence[Record]) -> dict[str, list[Any]]:
     """The keys whose values are not the same in all runs, and the values.
 
-    None stands where a run has no such key. Names of classes are those of today, so that a class
-    that has moved is no difference.
+    None stands where a run has no such key. Names of classes and keys are those of today, so that
+    one that has another name now is no difference.
     """
     flattened = [flat(_config(record)) for record in records]
     keys = dict.fromkeys(key for each in flattened for key in each if not key.startswith(OWN))
@@ -174,4 +175,6 @@ def _loudest(first: Path, second: Path) -> tuple[float | None, float | None]:
 
 def _config(record: Record) -> Mapping[str, Any]:
     kept = record.artifact(run_folder.CONFIG) is not None
-    return with_current(kept_files.config(record)) if kept else record.params
+    if kept:
+        return with_current(kept_files.config(record))
+    return {current_key(key): value for key, value in record.params.items()}

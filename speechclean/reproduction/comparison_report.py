@@ -77,7 +77,8 @@ def _show_metrics(changes: Sequence[PairedMetric], letter: str, console: Console
 def _show_sounds(differences: Sequence[SoundDifference], letter: str, console: Console) -> None:
     if not differences:
         console.print(
-            "No marks or cleaned files are kept with both: where the sound differs cannot be told."
+            "No fingerprints or cleaned files are kept with both: "
+            "where the sound differs cannot be told."
         )
         return
     counts = count_by_stage(differences).most_common()

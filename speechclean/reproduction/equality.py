@@ -126,13 +126,14 @@ def judge(
         note = (
             ""
             if level == -math.inf
-            else "the cleaned file of then is not kept: estimated from its mark"
+            else "the cleaned file of then is not kept: estimated from its fingerprint"
         )
     else:
         return FileVerdict(
             alias,
             DIFFERENT,
-            note="neither the cleaned file of then nor its mark is kept, or its shape differs",
+            note="neither the cleaned file of then nor its fingerprint is kept, "
+            "or its shape differs",
         )
     if level == -math.inf:
         verdict = BIT_EXACT

@@ -10,11 +10,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from speechclean.experiment.config.old_names import in_overrides
 from speechclean.records import class_names
+from speechclean.records.key_names import with_current_keys
 from speechclean.records.run_folder import INPUTS
 from speechclean.records.tracking import Record, Records
 from speechclean.records.tracking.labels import flat, text
 from speechclean.system.paths import expanded
+from speechclean.system.resources import PACKAGE
 from speechclean.system.secrets import holds_secret
 
 #: Knobs at the root that stages refer to: in a resolved config the reference is gone, so that they
@@ -42,7 +45,7 @@ def apply_changes(config: DictConfig, changes: Sequence[str]) -> list[str]:
     Raises `ReproductionError` for a key that is not there.
     """
     lines = []
-    for override in changes:
+    for override in in_overrides(changes):
         key, equals, _ = override.partition("=")
         before = OmegaConf.select(config, key, default=None)
         if not equals or (before is None and not _has(config, key)):
@@ -108,7 +111,7 @@ def primary_config(config: DictConfig, folder: Path, code: Path) -> str:
     """The config as Hydra's primary one (yaml), on the schema of the code that will run it.
 
     Classes get the names under which they were first recorded: that code may be the one of then,
-    and today's understands those names too.
+    and today's understands those names too. So do keys, where other code than today's runs it.
 
     code: the folder that holds that code's package.
     """
@@ -121,6 +124,8 @@ def primary_config(config: DictConfig, folder: Path, code: Path) -> str:
             defaults.append({f"override {group}": name})
     hydra = {"run": {"dir": str(folder)}}
     plain: Any = class_names.with_first(OmegaConf.to_container(config))
+    if code.resolve() == PACKAGE.parent.resolve():
+        plain = with_current_keys(plain)  # nobody is told of names that nobody typed
     return OmegaConf.to_yaml(
         OmegaConf.create({"defaults": [*defaults, "_self_"], "hydra": hydra, **plain})
     )

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from speechclean.records.key_names import first_key
+
 _TERM = re.compile(r"(\S+)\s+(is|has)\s+(\S.*)")
 #: A list as it is written, or one word.
 _VALUE = re.compile(r"\[[^\]]*\]|[^\s,\[\]]+")
@@ -48,7 +50,7 @@ def conditions_of(declared: Mapping[str, str]) -> dict[str, Condition]:
     >>> conditions_of({"x": "fusion is a, b and separators has c"})["x"][0].values
     ('a', 'b')
     """
-    return {key: _condition(key, str(text)) for key, text in declared.items()}
+    return {first_key(key): _condition(key, str(text)) for key, text in declared.items()}
 
 
 def _condition(key: str, text: str) -> Condition:
@@ -61,7 +63,7 @@ def _condition(key: str, text: str) -> Condition:
                 f"sweep.conditions.{key}: {text!r} is not understood; "
                 "write e.g. 'postprocess has floor' or 'fusion is mean_mask, max_mask'"
             )
-        terms.append(Term(found[1], found[2], tuple(values)))
+        terms.append(Term(first_key(found[1]), found[2], tuple(values)))
     return terms
 
 

@@ -14,6 +14,7 @@ from speechclean.experiment.config.assemble import Experiment
 from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.config.validate import validate
 from speechclean.records.class_names import with_first
+from speechclean.records.key_names import current_key
 from speechclean.records.provenance import canonical, digest, file_hash
 
 from . import search_space
@@ -122,6 +123,7 @@ def _space(settings: Settings, arguments: list[str], config: DictConfig) -> tupl
 
 def _standing(config: DictConfig, key: str) -> str | None:
     """What the config has for a key or a group, as the command line would say it."""
+    key = current_key(key)
     chosen = config.hydra.runtime.choices.get(key)
     if chosen is not None:
         return re.sub(r"['\"\s]", "", str(chosen))

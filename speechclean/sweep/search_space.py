@@ -26,6 +26,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from speechclean.records.key_names import first_key
+
 from .conditions import Condition, conditions_of, settled
 from .space import Space, with_key
 
@@ -57,10 +59,10 @@ def space_of(
                 "one value is no choice; give choice(a,b), range(start,stop,step) or "
                 "interval(low,high)"
             )
-        space[override.get_key_element()] = _distribution(override)
+        space[first_key(override.get_key_element())] = _distribution(override)
     fixed, values = [], {}
     for override in overrides[len(written) :]:
-        key = override.get_key_element()
+        key = first_key(override.get_key_element())
         if override.is_sweep_override():
             space[key] = _distribution(override)
         else:

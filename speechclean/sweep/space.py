@@ -13,6 +13,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from speechclean.records.key_names import current_key
+
 from .conditions import Condition
 
 Point = Mapping[str, Any]
@@ -20,6 +22,8 @@ Point = Mapping[str, Any]
 
 class Space(dict[str, BaseDistribution]):
     """Values by key, in the order in which they are drawn: whatever a key hangs on comes first.
+
+    Keys have their first names, as in studies that were begun when those were new.
 
     conditions: by key, where it is searched; those without one always are
     """
@@ -51,8 +55,8 @@ class Space(dict[str, BaseDistribution]):
 
 
 def as_overrides(point: Point) -> list[str]:
-    """A point as a command line."""
-    return [f"{key}={written(value)}" for key, value in point.items()]
+    """A point as a command line, with today's names."""
+    return [f"{current_key(key)}={written(value)}" for key, value in point.items()]
 
 
 def written(value: Any) -> str:

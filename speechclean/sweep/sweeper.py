@@ -24,6 +24,7 @@ from rich.console import Console
 from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.config.prepare import prepare as prepare_experiment
 from speechclean.experiment.process import set_up_process
+from speechclean.records.key_names import current_key
 from speechclean.records.tracking import Run, TrackingError
 from speechclean.records.tracking.tracker import PARENT_VARIABLE
 from speechclean.system.plain_text import printable
@@ -215,7 +216,8 @@ def _make_parent(run: Run, study: Study, prepared: Prepared) -> None:
         study.study.set_user_attr(PARENT, run.id)
         params = {f"sweep.{key}": getattr(study.settings, key) for key in RECORDED}
         params["sweep.objective"] = prepared.goals.one_line()
-        run.params(params | {f"sweep.space.{key}": str(one) for key, one in prepared.space.items()})
+        space = {f"sweep.space.{current_key(key)}": str(one) for key, one in prepared.space.items()}
+        run.params(params | space)
 
 
 def _check_files(study: Study) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from speechclean.experiment.config.run_name import in_words
+from speechclean.records.key_names import current_key
 from speechclean.records.results.summary_page import markdown
 from speechclean.system.csv_tables import csv_text
 
@@ -105,7 +106,8 @@ def reuse_totals(trials: Sequence[FrozenTrial]) -> dict[str, float]:
 
 def _row(trial: FrozenTrial, goals: Goals) -> dict[str, Any]:
     values = trial.values if trial.state.name == "COMPLETE" else None
-    row = {"trial": trial.number, "state": trial.state.name, **trial.params}
+    row = {"trial": trial.number, "state": trial.state.name}
+    row |= {current_key(key): value for key, value in trial.params.items()}
     row |= {
         one.name: values[index] if values else None for index, one in enumerate(goals.objectives)
     }
@@ -126,7 +128,7 @@ def _best(trials: Sequence[FrozenTrial], goals: Goals) -> list[str]:
     if not shown:
         return []
     keys = list(dict.fromkeys(key for one in shown for key in one.params))
-    head = ["trial", *keys, *(one.name for one in goals.objectives)]
+    head = ["trial", *map(current_key, keys), *(one.name for one in goals.objectives)]
     body = [
         [
             str(one.number),

@@ -91,7 +91,14 @@ def test_a_study_whose_trials_have_files_that_fail(launcher: str, inputs: Path) 
 def test_a_run_that_is_stopped_says_so_without_a_traceback(inputs: Path) -> None:
     # the second one is at work for long enough to be met there
     save(noise(120.0), inputs / "good" / "b.wav")
-    line = [sys.executable, "-m", "speechclean", *RUN, "dataset.pattern=good", "batch_seconds=0.1"]
+    line = [
+        sys.executable,
+        "-m",
+        "speechclean",
+        *RUN,
+        "dataset.pattern=good",
+        "audio_in_memory_s=0.1",
+    ]
     process = subprocess.Popen(
         [*line, "hydra.run.dir=out"],
         cwd=inputs,

@@ -13,7 +13,7 @@ from speechclean.audio.sound_files import save
 from speechclean.audio.waveform import Audio, AudioError, resample
 from speechclean.experiment.already_cleaned import paired, read_pairs
 from speechclean.stages.datasets import DatasetError
-from speechclean.stages.datasets.finished import Finished
+from speechclean.stages.datasets.cleaned import Cleaned
 from tests.conftest import noise, tone
 
 
@@ -27,7 +27,7 @@ def test_pairs_by_relative_path_whatever_the_extension(tmp_path: Path) -> None:
         "ref/a.wav",
     ):
         save(noise(0.1), tmp_path / place)
-    tracks = Finished(str(tmp_path / "in"), str(tmp_path / "out"), str(tmp_path / "ref")).tracks()
+    tracks = Cleaned(str(tmp_path / "in"), str(tmp_path / "out"), str(tmp_path / "ref")).tracks()
     assert [
         (
             track.alias,
@@ -41,16 +41,16 @@ def test_pairs_by_relative_path_whatever_the_extension(tmp_path: Path) -> None:
     ]
     (tmp_path / "out" / "a.flac").unlink()
     with pytest.raises(DatasetError, match="no cleaned file for a;"):
-        Finished(str(tmp_path / "in"), str(tmp_path / "out")).tracks()
+        Cleaned(str(tmp_path / "in"), str(tmp_path / "out")).tracks()
     with pytest.raises(DatasetError, match="no such folder"):
-        Finished(str(tmp_path / "in"), str(tmp_path / "nix")).tracks()
+        Cleaned(str(tmp_path / "in"), str(tmp_path / "nix")).tracks()
     (tmp_path / "set.csv").write_text(
         "path,cleaned,transcript\nin/a.wav,out/more.wav,words\nin/deep/b.flac,,\n"
     )
     with pytest.raises(DatasetError, match="column 'cleaned' for b"):
-        Finished(path=str(tmp_path / "set.csv")).tracks()
+        Cleaned(path=str(tmp_path / "set.csv")).tracks()
     with pytest.raises(ValueError, match="give a table, or two folders"):
-        Finished(mixtures="in")
+        Cleaned(mixtures="in")
 
 
 @pytest.mark.parametrize("level", [0.25, 1.0, 3.0])
@@ -81,7 +81,7 @@ def test_one_bad_pair_does_not_take_the_rest_down(tmp_path: Path) -> None:
     save(noise(0.3), tmp_path / "in" / "b.wav")
     save(noise(0.3), tmp_path / "out" / "a.wav")
     (tmp_path / "out" / "b.wav").write_text("no sound")
-    found = list(read_pairs(Finished(str(tmp_path / "in"), str(tmp_path / "out")).tracks()))
+    found = list(read_pairs(Cleaned(str(tmp_path / "in"), str(tmp_path / "out")).tracks()))
     assert found[0].separation is not None
     assert "b.wav" in found[1].reason
     assert replace(found[1], reason="").separation is None

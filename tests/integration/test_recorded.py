@@ -121,9 +121,14 @@ def reproduced(
 
 @pytest.mark.parametrize("name", ["default", pytest.param("unusual", marks=pytest.mark.slow)])
 def test_a_recorded_run_comes_out_the_same(
-    store: str, name: str, place: Path, monkeypatch: pytest.MonkeyPatch
+    store: str,
+    name: str,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     status, report = reproduced(store, name, monkeypatch, f"inputs.root={RECORDED / 'inputs'}")
+    assert "the old name" not in capfd.readouterr().err, "nobody typed it"
     verdicts = {file["alias"]: file["verdict"] for file in report["files"]}
     assert status == 0, report
     assert len(verdicts) == 2
@@ -229,7 +234,10 @@ def test_a_recorded_choice_becomes_an_object(choice: str, bare_config: DictConfi
     made_of = stages[f"{group}.{name}" if group in LIST_GROUPS else group]
     assert type(made_of) is get_class(current(CHOICES[choice]["_target_"]))
     knobs = {key: value for key, value in CHOICES[choice].items() if key != "_target_"}
-    assert {key: getattr(made_of, key) for key in knobs} == knobs
+    now = with_current(knobs if group not in LIST_GROUPS else {group: {name: knobs}})
+    now = now[group][name] if group in LIST_GROUPS else now
+    assert {key: getattr(made_of, key) for key in now} == now
+    assert list(now.values()) == list(knobs.values())
 
 
 def of_batch(place: Path, *more: str) -> Any:
@@ -287,7 +295,7 @@ def test_a_recorded_batch_has_nothing_left_to_do(
     ("more", "todo"),
     [
         ([], set()),
-        (["batch_seconds=7", "name=other"], set()),
+        (["audio_in_memory_s=7", "name=other"], set()),
         (["postprocess.beta_wiener.beta=0.5"], {"a", "b", "none"}),
         (["metrics=[lufs]"], {"a", "b", "none"}),
         (["fusion=max_mask"], {"a", "b", "none"}),

@@ -83,7 +83,7 @@ def stages(report: dict[str, Any]) -> dict[str, str | None]:
 def test_another_process_folder_and_batch_size_are_bit_exact_and_both_runs_say_so(
     original: Path, tmp_path: Path
 ) -> None:
-    done, report = reproduce(original, tmp_path, "batch_size=4", "batch_seconds=3")
+    done, report = reproduce(original, tmp_path, "batch_size=4", "audio_in_memory_s=3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert report["verdict"] == "bit-exact"
     assert "batch_size: null then, 4 now" in done.stdout
@@ -193,7 +193,7 @@ def test_a_killed_run_says_what_is_missing(tmp_path: Path) -> None:
         "-m",
         "speechclean",
         *PIPELINE,
-        "batch_seconds=1",
+        "audio_in_memory_s=1",
         "hydra.run.dir=out",
         "name=victim",
     ]

@@ -217,7 +217,7 @@ def test_a_killed_run_is_failed_and_leaves_nothing_half_written(tmp_path: Path) 
     # the last one is at work for long enough to be met there
     for name, seconds in (("a", 0.5), ("b", 0.5), ("c", 120.0)):
         save(noise(seconds), tmp_path / "in" / f"{name}.wav")
-    small += ["dataset=folder", "dataset.pattern=in", "batch_seconds=0.1"]
+    small += ["dataset=folder", "dataset.pattern=in", "audio_in_memory_s=0.1"]
     line = [sys.executable, "-m", "speechclean", *small, "hydra.run.dir=out"]
     process = subprocess.Popen(
         line, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -130,7 +130,7 @@ def test_a_run_on_a_server_is_reproduced_from_elsewhere_and_one_whose_server_is_
             uri,
             "name=victim",
             "hydra.run.dir=lost",
-            "batch_seconds=1",
+            "audio_in_memory_s=1",
         )
         own = settings(MLFLOW_HTTP_REQUEST_MAX_RETRIES="1", XDG_STATE_HOME=str(tmp_path / "state"))
         running = subprocess.Popen(

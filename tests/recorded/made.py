@@ -133,7 +133,7 @@ REQUIRED = {
     "separators/local": ("separators.local.path=models", "separators.local.name=net"),
     "dataset/folder": ("dataset.pattern=in",),
     "dataset/manifest": ("dataset.path=set.csv",),
-    "dataset/finished": ("dataset.path=set.csv",),
+    "dataset/cleaned": ("dataset.path=set.csv",),
 }
 
 

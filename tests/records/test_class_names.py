@@ -28,7 +28,11 @@ EVERY = [
 ]
 
 #: Classes that have another name today, not only another module.
-RENAMED = {"batches.cluster.Cluster": "RayActors", "batches.local.Local": "LocalWorkers"}
+RENAMED = {
+    "batches.cluster.Cluster": "RayActors",
+    "batches.local.Local": "LocalWorkers",
+    "datasets.finished.Finished": "Cleaned",
+}
 
 
 def targets(section: Any) -> list[str]:

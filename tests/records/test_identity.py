@@ -24,7 +24,7 @@ from tests.conftest import noise
 
 #: What a listener cannot hear: written here by hand, not taken from the code that is tested.
 UNHEARD = re.compile(
-    r"name|device|batch_size|batch_seconds|stream_above_s|max_decoded_gb|(output|tracking|dataset|batch|delivery|cache|sweep)(\..+)?"
+    r"name|device|batch_size|audio_in_memory_s|stream_above_s|max_decoded_gb|(output|tracking|dataset|batch|delivery|cache|sweep)(\..+)?"
     r"|separators\.\w+\.(device|batch_size|repo|path|config)|enhancement\.device|screening\.device|weights\.dir"
     r"|guard\.refuse_blind"
 )
@@ -126,7 +126,7 @@ def test_keys_that_do_not_count_do_not_change_a_sample() -> None:
     turned = [
         "device=cpu",
         "batch_size=7",
-        "batch_seconds=1",
+        "audio_in_memory_s=1",
         "output.plots=false",
         "metrics=[lufs]",
     ]

@@ -89,7 +89,7 @@ def test_what_later_code_can_do_counts_once_it_is_done(
         "tracking.uri",
         "output.dir",
         "hydra.run.dir",
-        "batch_seconds",
+        "audio_in_memory_s",
     ],
 )
 def test_what_cannot_change_the_sound_does_not_count(files: Files, path: str) -> None:

@@ -103,6 +103,21 @@ def test_a_class_that_has_moved_is_no_difference(tmp_path: Path) -> None:
     }
 
 
+def test_a_key_that_was_renamed_is_no_difference(tmp_path: Path) -> None:
+    then = {
+        "batch_seconds": 60.0,
+        "output": {"marks": True},
+        "separators": {"a": {"tuned": True}},
+    }
+    now = {
+        "audio_in_memory_s": 30.0,
+        "output": {"fingerprints": True},
+        "separators": {"a": {"fast_layers": True}},
+    }
+    one, two = run(tmp_path / "then", then, [0.5]), run(tmp_path / "now", now, [0.5])
+    assert comparison.config_differences([one, two]) == {"audio_in_memory_s": [60.0, 30.0]}
+
+
 def test_the_paired_test_is_that_of_the_textbook() -> None:
     before, after = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7], [0.2, 0.25, 0.32, 0.39, 0.6, 0.75, 0.9]
     found = comparison.paired("stoi", list(zip(before, after, strict=True)))

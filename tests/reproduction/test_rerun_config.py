@@ -18,6 +18,7 @@ from speechclean.reproduction.rerun_config import (
     redirect,
     relocate_weights,
 )
+from speechclean.system.resources import PACKAGE
 
 
 def recorded(**more: Any) -> DictConfig:
@@ -112,6 +113,29 @@ def test_both_the_code_of_then_and_that_of_now_know_the_classes_of_a_rerun(tmp_p
     assert (written.fusion.eps, written.hydra.run.dir) == (1e-10, str(tmp_path))
     for target in (written.fusion._target_, written.metrics.lufs._target_):
         assert get_class(class_names.current(target))
+
+
+def test_keys_of_a_rerun_are_those_of_the_code_that_runs_it(tmp_path: Path) -> None:
+    """Code of then knows first names alone; of today's code nobody wants to be told of them."""
+    config = OmegaConf.create(
+        {
+            "separators": {"local": {"fast_layers": False}},
+            "output": {"dir": "x", "fingerprints": True},
+            "audio_in_memory_s": 7.0,
+        }
+    )
+    then = OmegaConf.create(primary_config(config, tmp_path, tmp_path))
+    assert (then.batch_seconds, then.output.marks) == (7.0, True)
+    assert then.separators == {"local": {"tuned": False}}
+    now = OmegaConf.create(primary_config(config, tmp_path, PACKAGE.parent))
+    assert isinstance(now, DictConfig)
+    assert {key: now[key] for key in config} == config
+
+
+def test_a_change_by_a_former_name_is_made() -> None:
+    config = recorded(audio_in_memory_s=120.0)
+    assert apply_changes(config, ["batch_seconds=3"]) == ["audio_in_memory_s: 120.0 then, 3 now"]
+    assert config.audio_in_memory_s == 3
 
 
 def test_a_rerun_reads_what_was_located_and_writes_into_its_own_folder(tmp_path: Path) -> None:

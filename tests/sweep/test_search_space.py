@@ -66,13 +66,13 @@ def test_a_point_is_a_command_line() -> None:
         "enhancement.wet": 0.15000000000000002,
         "shifts": 4,
         "separators": "[a,b]",
-        "tuned": True,
+        "fast_layers": True,
     }
     assert as_overrides(point) == [
         "enhancement.wet=0.15",
         "shifts=4",
         "separators=[a,b]",
-        "tuned=true",
+        "fast_layers=true",
     ]
 
 

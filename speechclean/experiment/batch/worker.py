@@ -62,12 +62,15 @@ class Worker:
         self._experiment: Experiment = build(cfg)
         load(self._experiment)
         options = OutputOptions(
-            folder, cfg.output.ab_seconds, cfg.output.plots, fingerprint=bool(cfg.output.marks)
+            folder,
+            cfg.output.ab_seconds,
+            cfg.output.plots,
+            fingerprint=bool(cfg.output.fingerprints),
         )
         self._entry_writer = EntryWriter(self._experiment, options, signature, weights)
         self._batching = Batching(
             1,
-            cfg.batch_seconds,
+            cfg.audio_in_memory_s,
             cfg.stream_above_s,
             folder,
             max_decoded_gb=cfg.max_decoded_gb,
@@ -131,7 +134,7 @@ class Worker:
         """
         try:
             batching = self._batching
-            share = batching.batch_seconds / self._side_by_side
+            share = batching.audio_in_memory_s / self._side_by_side
             read_input(job, batching.stream_above_s, batching.max_decoded_gb, share * 48000)
             if job.sound is None:
                 self._submit_write(job, Outcome(job.task.track(), reason=job.reason))
@@ -151,7 +154,7 @@ class Worker:
                 if job.large:
                     self._clean_alone(job)
                 else:
-                    limit_s = self._batching.batch_seconds
+                    limit_s = self._batching.audio_in_memory_s
                     jobs.extend(self._decoded.more(job, limit_s) if self._pack else ())
                     self._clean_together(jobs)
             except BaseException as error:  # noqa: BLE001 (whatever it is, other jobs wait behind)

@@ -23,6 +23,7 @@ from speechclean.system.resources import conf_dir
 
 from .compose import composed
 from .errors import ConfigError
+from .old_names import in_overrides
 from .packages import missing_for_jobs
 from .validate import validate
 
@@ -36,6 +37,7 @@ def problems_of(arguments: list[str]) -> list[str]:
     said by the job itself. A study (`sweep=...`) has a sweeper that checks its own points before it
     makes a folder; here it is only composed.
     """
+    arguments = in_overrides(arguments)
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     flags = set(arguments) - set(overrides)
     if flags - _SWEEP_FLAGS:

@@ -14,13 +14,16 @@ from speechclean.system.resources import conf_dir
 
 # Both register themselves: the root of the config, and the functions that the yaml calls.
 from . import resolvers, schema  # noqa: F401
+from .config_files import old_names_in_files
+from .old_names import in_overrides
 
 
 def composed(overrides: list[str], with_hydra: bool = False) -> DictConfig:
     """The config that Hydra would give to a run, if asked with Hydra's own section.
 
-    Raises what Hydra raises.
+    Former names are understood, and told. Raises what Hydra raises.
     """
+    overrides = in_overrides(overrides)
     with _another_hydra(), initialize_config_dir(str(conf_dir())):
         return compose("config", overrides=overrides, return_hydra_config=with_hydra)
 
@@ -39,7 +42,8 @@ def _another_hydra() -> Iterator[None]:
     mine = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        yield
+        with old_names_in_files():
+            yield
     finally:
         GlobalHydra.instance().clear()
         GlobalHydra.instance().hydra = mine

@@ -22,6 +22,7 @@ from speechclean.records.tracking.labels import flat
 from speechclean.system.plain_text import one_line
 
 from .choices import LIST_GROUPS, OPTIONAL_GROUPS, SINGLE_GROUPS, may_name
+from .old_names import todays
 
 #: The code that Hydra may run for programs of one's own on top of this package.
 TRUSTED = ["speechclean.*"]
@@ -36,7 +37,7 @@ def instantiate_components(cfg: DictConfig) -> tuple[list[str], dict[str, Any]]:
     """
     problems: list[str] = []
     components: dict[str, Any] = {}
-    for key, section in _sections(cfg):
+    for key, section in _sections(todays(cfg)):
         wrong = _check_section(key, section)
         if not wrong:
             try:

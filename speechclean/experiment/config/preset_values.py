@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from speechclean.records.class_names import current
+from speechclean.records.key_names import current_key
 from speechclean.records.provenance import canonical
 from speechclean.system.resources import conf_dir
 
@@ -23,7 +24,7 @@ def minimal(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     choices = _choices(config, resolved(composed([])))
     # The root's values first: what the stages take from there need not be said again.
     start = resolved(composed(as_overrides(choices, {})))
-    own = dict(canonical(config))
+    own = {current_key(key): value for key, value in dict(canonical(config)).items()}
     values = {
         key: value
         for key, value in own.items()
@@ -91,7 +92,7 @@ def _changes(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, An
 
 def flat_canonical(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config that can change the sound, by dotted keys."""
-    return dict(_leaves(canonical(config)))
+    return {current_key(key): value for key, value in _leaves(canonical(config))}
 
 
 def _leaves(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

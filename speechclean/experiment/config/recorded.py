@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from speechclean.records import kept_files
+from speechclean.records.key_names import with_current_keys
 from speechclean.records.run_folder import CONFIG
 from speechclean.records.tracking import Record
 from speechclean.records.tracking.address import RecordError
@@ -33,8 +34,11 @@ _KEY, _DOTTED = re.compile(r"[^\W_][\w-]*|_target_"), re.compile(r"[^\W_][\w.-]*
 
 
 def recorded_config(record: Record) -> dict[str, Any]:
-    """The config of a run. Raises `RecordError` with what in it no run of speechclean writes."""
-    config = kept_files.config(record)
+    """The config of a run, with today's keys.
+
+    Raises `RecordError` with what in it no run of speechclean writes.
+    """
+    config: dict[str, Any] = with_current_keys(kept_files.config(record))
     problems = list(_problems(config))
     if problems:
         more = f"\n- and {len(problems) - TOLD} more" if len(problems) > TOLD else ""

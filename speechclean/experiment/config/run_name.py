@@ -15,7 +15,7 @@ from speechclean.system.secrets import masked
 #: Groups and keys that say nothing of how sounds are cleaned.
 _ASIDE = {
     *("name", "dataset", "inputs", "metrics", "output", "tracking", "hydra", "batch", "device"),
-    *("cache", "weights", "verdict", "sweep", "batch_size", "batch_seconds", "stream_above_s"),
+    *("cache", "weights", "verdict", "sweep", "batch_size", "audio_in_memory_s", "stream_above_s"),
 }
 #: Of a name in a list of runs, so much is seen.
 _LENGTH = 100

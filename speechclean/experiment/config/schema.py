@@ -18,7 +18,7 @@ class Output:
     report: bool = True
     ab_seconds: float = 8.0
     plots: bool = True
-    marks: bool = True
+    fingerprints: bool = True
     layout: str = "flat"
 
 
@@ -72,7 +72,7 @@ class Config:
     device: str = "auto"
     batch_size: int | None = None
     precision: str = "fp32"
-    batch_seconds: float = 120.0
+    audio_in_memory_s: float = 120.0
     stream_above_s: float = 300.0
     max_decoded_gb: float | None = None
 

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from speechclean.networks.cache import Cache, DiskCache, NoCache, default_dir
 from speechclean.networks.checkpoints import CheckpointError
 from speechclean.networks.weights import MissingWeights, preferring
+from speechclean.records.class_names import current
 from speechclean.records.results.verdict import Thresholds
 from speechclean.records.run_folder import LAYOUTS
 from speechclean.records.tracking import TrackingError
@@ -29,6 +30,7 @@ from . import judging
 from .assemble import Experiment, assemble
 from .errors import ConfigError, cannot_be_written
 from .instantiate import instantiate_components
+from .old_names import todays
 from .packages import absent_of, missing_packages
 
 
@@ -38,6 +40,7 @@ def validate(cfg: DictConfig, sweeping: bool = False) -> Experiment:
     `sweeping`: other runs with other values come before and after this one, so that its estimates
     are worth keeping.
     """
+    cfg = todays(cfg)
     with preferring(cfg.weights.dir):
         return _validated(cfg, sweeping)
 
@@ -62,14 +65,14 @@ def _root_problems(cfg: DictConfig) -> list[str]:
     """Values of the root that cannot be used, or not with one another."""
     problems = []
     # Files that another tool has cleaned are only judged.
-    cleaned_already = str(cfg.dataset.get("_target_")).endswith(".Finished")
+    cleaned_already = current(str(cfg.dataset.get("_target_"))).endswith(".Cleaned")
     if not cfg.separators and not cleaned_already:
         problems.append(
             "separators=[] leaves nothing to separate with; "
             "name one, e.g. separators=[embedded_htdemucs]"
         )
-    if cfg.batch_seconds <= 0:
-        problems.append(f"batch_seconds={cfg.batch_seconds} must be above 0")
+    if cfg.audio_in_memory_s <= 0:
+        problems.append(f"audio_in_memory_s={cfg.audio_in_memory_s} must be above 0")
     if cfg.stream_above_s < 1:
         problems.append(f"stream_above_s={cfg.stream_above_s} must be at least 1")
     # A recorded config may be older than these keys.
@@ -85,9 +88,7 @@ def _root_problems(cfg: DictConfig) -> list[str]:
     if cfg.get("delivery") and not cfg.get("batch"):
         problems.append("delivery: packs what a batch made; add batch=local")
     if cleaned_already and cfg.get("batch"):
-        problems.append(
-            "batch: cleans files, and dataset=finished only judges them; use batch=none"
-        )
+        problems.append("batch: cleans files, and dataset=cleaned only judges them; use batch=none")
     return problems
 
 

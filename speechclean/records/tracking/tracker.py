@@ -56,8 +56,7 @@ class MlflowTracker:
         database the folder where the program was started
     pending: a sqlite file for what the store did not take, also when it is lost in the middle:
         `speechclean sync`
-    outputs_mib: cleaned files are kept with the run up to this much in all; what is not kept can be
-        compared by marks alone
+    outputs_mib: of the cleaned files so much is kept with the run; fingerprints are kept of all
     system_metrics_s: seconds between two looks at CPU, memory and GPU; 0 for none
     log_model: keep the pipeline with the run as a model that `mlflow models serve` serves
     """

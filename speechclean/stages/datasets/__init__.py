@@ -1,6 +1,6 @@
 """Datasets: `dataset.tracks() -> list[Track]`, paths only; nothing is decoded before its turn.
 
-finished   mixtures with what some tool made of them, to be judged
+cleaned    mixtures with what some tool made of them, to be judged
 folder     every sound file that a pattern matches
 manifest   a csv or tsv table, with references and transcripts where they are known; `Pilot` is the
            shipped one

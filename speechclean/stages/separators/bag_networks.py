@@ -1,4 +1,4 @@
-"""The networks of a bag that have to run, loaded, tuned and on their device."""
+"""The networks of a bag that have to run, loaded and on their device."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def members(bag: Bag, with_music: bool) -> Iterator[Member]:
             yield signature, _built(path) if index else first, tuple(own.tolist())
 
 
-def prepared(module: Any, device: torch.device, tuned: bool) -> Any:
-    """A network on its device, with faster parts if it is to be `tuned`."""
+def prepared(module: Any, device: torch.device, fast_layers: bool) -> Any:
+    """A network on its device, with `fast_layers` if they are wanted."""
     if device.type == "cpu":
         allocator.suit(module)
-    if tuned:
+    if fast_layers:
         tune(module.to(device), device.type)
     return module.to(device)
 

@@ -52,7 +52,7 @@ class DemucsSeparator:
         None is `CUDA_BATCH`. On a CPU each core takes one segment at a time
     precision: `fp32`, `tf32` or `fp16`, on a GPU that keeps 50 dB with it (`precision.py`); a CPU
         computes in fp32
-    tuned: swap parts of the networks for faster ones with the same answers (`tuned/`)
+    fast_layers: layers of the networks are swapped for faster ones with the same answers (`tuned/`)
     edge_context_s: how much of the sound, reflected, the networks hear beyond its ends
     """
 
@@ -66,7 +66,7 @@ class DemucsSeparator:
     seed: int = 0
     device: str = "auto"
     precision: str = "fp32"
-    tuned: bool = True
+    fast_layers: bool = True
     edge_context_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -210,10 +210,10 @@ class DemucsSeparator:
         weights = sorted(sha256(path) for path in self.weight_files().values())
         loaded = []
         for signature, module, shares in self._members():
-            module = bag_networks.prepared(module, device, self.tuned)
+            module = bag_networks.prepared(module, device, self.fast_layers)
             samples = self._segment_samples(module)
             admitted = precision.admitted(module, self.precision, samples)
-            identity = {"weights": weights, "network": signature, "tuned": self.tuned}
+            identity = {"weights": weights, "network": signature, "fast_layers": self.fast_layers}
             loaded.append(
                 Network(module, shares, samples, signature, admitted, identity, stage=type(self))
             )

@@ -44,7 +44,7 @@ class RoformerSeparator(DemucsSeparator):
 
     config: str | None = None
     repo: None = field(default=None, init=False)
-    tuned: bool = field(default=False, init=False)
+    fast_layers: bool = field(default=False, init=False)
 
     needs_packages: ClassVar[tuple[str, ...]] = ("bs_roformer", "mel_band_roformer")
 

@@ -53,7 +53,7 @@ class SpleeterSeparator(DemucsSeparator):
     level_db: float = -20.0
     exponent: float = 2.0
     repo: None = field(default=None, init=False)
-    tuned: bool = field(default=False, init=False)
+    fast_layers: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         if not -60 <= self.level_db <= 0:

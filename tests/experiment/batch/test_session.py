@@ -177,7 +177,7 @@ def test_a_folder_that_takes_no_more_ends_the_batch_and_loses_nothing(
         (["batch.only=some"], "batch.only='some'"),
         (["output.layout=heap"], "output.layout='heap'"),
         (["dataset.shard=4/4"], "dataset.shard='4/4'"),
-        (["dataset=finished", "dataset.mixtures=a", "dataset.cleaned=a"], "batch=none"),
+        (["dataset=cleaned", "dataset.mixtures=a", "dataset.cleaned=a"], "batch=none"),
     ],
 )
 def test_config_errors_are_said_before_any_work(

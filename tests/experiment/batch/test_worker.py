@@ -62,7 +62,7 @@ def test_the_same_samples_as_the_pipelines_however_many_threads(
     expected = build(cfg).pipeline([load(path) for path in paths])
     for threads, pack in ((1, False), (2, False), (2, True)):
         entries = work(
-            {**config, "batch_seconds": 2.0}, [task(path) for path in paths], threads, pack
+            {**config, "audio_in_memory_s": 2.0}, [task(path) for path in paths], threads, pack
         )
         for path, separation in zip(paths, expected, strict=True):
             written = save(separation.speech, tmp_path / "expected.wav")
@@ -75,7 +75,7 @@ def test_the_same_samples_as_the_pipelines_however_many_threads(
 def test_large_and_streamed_files_come_out_the_same(config: dict[str, Any], tmp_path: Path) -> None:
     path = save(noise(3.0, 16000), tmp_path / "a.wav")
     plain = work(config, [task(path)])["a"]
-    large = work({**config, "batch_seconds": 0.1}, [task(path)])["a"]
+    large = work({**config, "audio_in_memory_s": 0.1}, [task(path)])["a"]
     assert large.output_sha256 == plain.output_sha256
     output = tmp_path / "out/cleaned/a.wav"
     before = load(output).waveform
@@ -160,7 +160,7 @@ def test_no_file_of_a_pack_overtakes_another_or_is_left_behind(
 ) -> None:
     monkeypatch.setattr(worker, "READERS", 1)  # which read in the order of submission
     made = worker.Worker(
-        {**config, "batch_seconds": 2.0}, Path(config["output"]["dir"]), "s", "w", pack=True
+        {**config, "audio_in_memory_s": 2.0}, Path(config["output"]["dir"]), "s", "w", pack=True
     )
     seen, going = passes(made, monkeypatch)
     first, *rest = [

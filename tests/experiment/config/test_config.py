@@ -103,7 +103,7 @@ def test_stages_are_objects_with_their_fields() -> None:
         ),
         (["dataset=manifest", "dataset.path=gone.csv"], "dataset.path=gone.csv: no such file"),
         (["device=tpu9"], "is not a device torch knows"),
-        (["batch_seconds=0"], "batch_seconds=0.0 must be above 0"),
+        (["audio_in_memory_s=0"], "audio_in_memory_s=0.0 must be above 0"),
         (["enhancement.wet=7"], "enhancement.wet=7 must be between 0 and 1"),
         (["fusion.window_s=null"], "fusion.window_s=None"),
         (["fusion._target_=os.system"], "only classes that the files of conf/fusion/ name"),

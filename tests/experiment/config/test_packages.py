@@ -94,8 +94,8 @@ def test_a_plain_run_says_what_to_get_and_how_to_go_without(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("core_alone")
 def test_everything_that_is_wrong_is_said_with_it() -> None:
-    found = problems_of(["batch_seconds=0", "metrics=[pesq]", "tracking=none"])
-    assert any("batch_seconds=0" in one for one in found)
+    found = problems_of(["audio_in_memory_s=0", "metrics=[pesq]", "tracking=none"])
+    assert any("audio_in_memory_s=0" in one for one in found)
     assert any("pip install 'speechclean[metrics]'" in one for one in found)
 
 

@@ -104,7 +104,7 @@ def test_files_are_reused_one_by_one(models: Path, cache: DiskCache) -> None:
         {"seed": 1},
         {"segment_s": 1.5},
         {"accompaniment": "stems"},
-        {"tuned": False},
+        {"fast_layers": False},
         {"edge_context_s": 0.5},
     ],
     ids=lambda knobs: next(iter(knobs)),

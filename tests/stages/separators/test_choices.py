@@ -47,7 +47,7 @@ def test_the_family_composes_to_the_same_keys_in_the_same_order(name: str) -> No
         ("segment_s", None),
         ("accompaniment", accompaniment),
         *((key, f"${{{key}}}") for key in SHARED),
-        ("tuned", True),
+        ("fast_layers", True),
     ]
 
 

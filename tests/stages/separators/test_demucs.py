@@ -217,7 +217,7 @@ def test_torchaudios_bundle_is_the_same_network(
     original = hdemucs_high(sources=["drums", "bass", "other", "vocals"]).eval()
     torch.save(original.state_dict(), tmp_path / "hdemucs_high_trained.pt")
     monkeypatch.setenv("SPEECHCLEAN_WEIGHTS", str(tmp_path))
-    separator = DemucsSeparator("hdemucs_high", device="cpu", tuned=False)
+    separator = DemucsSeparator("hdemucs_high", device="cpu", fast_layers=False)
     mixture = noise(2.0, 44100, channels=2).waveform[None]
     with torch.no_grad():
         expected = original(mixture)

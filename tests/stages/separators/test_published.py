@@ -94,7 +94,7 @@ def test_a_quantised_safetensors_as_the_hub_has_it(folder: Path) -> None:
     save_safetensors(model, folder / "14fc6a69.safetensors", state)
     (module,) = [
         network.module
-        for network in DemucsSeparator("14fc6a69", device="cpu", tuned=False)._networks
+        for network in DemucsSeparator("14fc6a69", device="cpu", fast_layers=False)._networks
     ]
     original = dict(model.named_parameters())
     name, weight = max(module.named_parameters(), key=lambda item: item[1].numel())

@@ -154,7 +154,7 @@ def test_every_bag_answers_as_its_plain_networks_do(
 ) -> None:
     mixture = noise(3.1, 24000, channels=2 if name == "heavy" else 1)
     separator = DemucsSeparator(
-        name, str(models), shifts=2, accompaniment=accompaniment, device="cpu", tuned=True
+        name, str(models), shifts=2, accompaniment=accompaniment, device="cpu", fast_layers=True
     )
     stems = separator([mixture])[0]
     plain = DemucsSeparator(name, str(models), shifts=2, accompaniment=accompaniment, device="cpu")

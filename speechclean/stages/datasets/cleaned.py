@@ -13,7 +13,7 @@ from .manifest import Manifest
 
 
 @dataclass(frozen=True)
-class Finished:
+class Cleaned:
     """Pairs of a mixture and its cleaned file, from two folders or from a table.
 
     mixtures, cleaned: two folders; files belong together that have one relative path, whatever

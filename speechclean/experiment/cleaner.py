@@ -17,6 +17,7 @@ from speechclean.audio.sound_files import save
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio, AudioError
 from speechclean.experiment.config.command_line import composed_or_refused, typed
+from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.config.validate import validate
 from speechclean.stages.datasets import aliases
 from speechclean.stages.screening import untouched
@@ -95,6 +96,13 @@ class Cleaner:
         return made
 
     def _set_up(self, cfg: DictConfig) -> None:
+        if cfg.get("selection"):
+            raise ConfigError(
+                [
+                    "selection: chooses by metrics, and only a run measures; take selection=none "
+                    "here, or run: speechclean dataset=folder dataset.pattern=..."
+                ]
+            )
         with tempfile.TemporaryDirectory() as scratch:
             cfg.output.dir = scratch
             experiment = validate(cfg)

@@ -68,9 +68,9 @@ def blind_selection(
     ]
     wanted = [*selection.words, selection.then]
     problems += [
-        f"selection: {name} does not say which is better, less or more of it; name another metric"
+        f"selection: of {name} more is better, and least of it would be kept; name another metric"
         for name in wanted
-        if name in metrics and metrics[name].higher_is_better is not False
+        if getattr(metrics.get(name), "higher_is_better", None)
     ]
     deaf = {name: _lacking(metrics[name], tracks) for name in selection.words if name in metrics}
     if selection.then not in metrics or (tracks and "" not in deaf.values()):

@@ -24,10 +24,15 @@ from speechclean.experiment.config.command_line import typed
 from speechclean.stages.selection import OWN
 from speechclean.system.resources import conf_dir
 
-#: What is heard of every candidate; the rest of the columns are no recogniser's.
-WORDS = ("words_lost", "words_invented", "wer_vs_mixture")
+#: What is measured in the whole set, in its English files by another recogniser, and in the whole
+#: set as if nobody had its transcripts.
+WORDS = ("words_lost", "words_invented")
 SOUND = ("music_residual_db", "dnsmos_ovrl")
-EARS = ("base", "tiny.en")
+HEARD = {
+    "base": ("base", (*WORDS, *SOUND)),
+    "tiny.en": ("tiny.en", WORDS),
+    "untold": ("base", ("wer_vs_mixture",)),
+}
 
 
 def candidates() -> dict[str, list[str]]:
@@ -55,36 +60,38 @@ def overrides(candidate: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def run(name: str, ear: str, table: Path, work: Path) -> Path:
-    """The metrics of one candidate, heard by one recogniser; run unless they are there."""
-    target = work / f"{name}.{ear}"
-    if not (target / "metrics.csv").is_file():
-        measured = (*WORDS, *SOUND) if ear == EARS[0] else WORDS
-        models = [f"metrics.{metric}.model={ear}" for metric in WORDS]
-        line = [
-            *(sys.executable, "-m", "speechclean", "dataset=manifest", f"dataset.path={table}"),
-            *(*FIGURES, f"cache.dir={work / 'cache'}", f"metrics=[{','.join(measured)}]", *models),
-            *(*candidates()[name], f"hydra.run.dir={target}"),
-        ]
-        print(f"{name}, heard by {ear}", flush=True)
-        subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
-    return target / "metrics.csv"
+def run(name: str, heard: str, table: Path, work: Path) -> None:
+    """Measure one candidate, unless that is done."""
+    target = work / f"{name}.{heard}"
+    if (target / "metrics.csv").is_file():
+        return
+    model, metrics = HEARD[heard]
+    models = [f"metrics.{metric}.model={model}" for metric in metrics if metric not in SOUND]
+    line = [
+        *(sys.executable, "-m", "speechclean", "dataset=manifest", f"dataset.path={table}"),
+        *(*FIGURES, f"cache.dir={work / 'cache'}", f"metrics=[{','.join(metrics)}]", *models),
+        *(*candidates()[name], f"hydra.run.dir={target}"),
+    ]
+    print(f"{name}: {heard}", flush=True)
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
 
 
-def english(table: Path, work: Path) -> Path:
-    """The set's English files, as a table of their own; paths are absolute."""
+def tables(table: Path, work: Path) -> dict[str, Path]:
+    """The set as each of `HEARD` wants it; paths are absolute."""
     listed = rows(table)
-    at = work / "english.csv"
-    with at.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(listed[0]), lineterminator="\n")
-        writer.writeheader()
-        for row in listed:
-            if row["language"] == "en":
-                places = {
-                    key: str((table.parent / row[key]).resolve()) for key in ("path", "reference")
-                }
-                writer.writerow(row | places)
-    return at
+    for row in listed:
+        row |= {key: str((table.parent / row[key]).resolve()) for key in ("path", "reference")}
+    parts = {
+        "base": listed,
+        "tiny.en": [row for row in listed if row["language"] == "en"],
+        "untold": [row | {"transcript": ""} for row in listed],
+    }
+    for name, part in parts.items():
+        with (work / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(listed[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(part)
+    return {name: work / f"{name}.csv" for name in parts}
 
 
 def arguments(description: str | None) -> argparse.Namespace:
@@ -100,12 +107,11 @@ def arguments(description: str | None) -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run every candidate once for each recogniser."""
+    """Measure every candidate in every way."""
     given = arguments(__doc__)
-    tables = {EARS[0]: given.set.resolve(), EARS[1]: english(given.set.resolve(), given.work)}
-    for name in candidates():
-        for ear, table in tables.items():
-            run(name, ear, table, given.work)
+    for heard, table in tables(given.set, given.work).items():
+        for name in candidates():
+            run(name, heard, table, given.work)
 
 
 if __name__ == "__main__":

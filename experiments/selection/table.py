@@ -19,19 +19,22 @@ from experiments.texts import record
 from speechclean.records.results.summary_page import markdown
 from speechclean.stages.selection import OWN
 
-from .study import EARS, SOUND, WORDS, arguments, candidates
+from .study import HEARD, SOUND, arguments, candidates
 
 Columns = Mapping[str, Mapping[str, np.ndarray]]
 
 
-def read(path: Path, aliases: Sequence[str], ear: str) -> dict[str, np.ndarray]:
-    """Columns of a run in the order of `aliases`, NaN for files that it has not; `lost.base`."""
-    found = {row["alias"]: row for row in rows(path)}
+def read(work: Path, name: str, aliases: Sequence[str]) -> dict[str, np.ndarray]:
+    """Columns of a candidate in the order of `aliases`, `words_lost.base` and so on.
+
+    Shape: `[files]`, NaN for files that a way of hearing leaves out.
+    """
     columns = {}
-    for name in (*WORDS, *SOUND):
-        cells = [found.get(alias, {}).get(f"{name}_cleaned", "") for alias in aliases]
-        key = f"{name}.{ear}" if name in WORDS else name
-        if any(cells):
+    for heard, (_, metrics) in HEARD.items():
+        found = {row["alias"]: row for row in rows(work / f"{name}.{heard}" / "metrics.csv")}
+        for metric in metrics:
+            cells = [found.get(alias, {}).get(f"{metric}_cleaned", "") for alias in aliases]
+            key = metric if metric in SOUND else f"{metric}.{heard}"
             columns[key] = np.array([float(cell) if cell else np.nan for cell in cells])
     return columns
 
@@ -67,7 +70,7 @@ def row(title: str, found: Columns, which: np.ndarray, known: Set) -> list[str]:
     """What comes of keeping, of every file, the candidate of that number."""
     own = np.zeros_like(which)
     cells = [title]
-    for ear in EARS:
+    for ear in ("base", "tiny.en"):
         column = f"words_lost.{ear}"
         lost, before = picked(found, which, column), picked(found, own, column)
         inside = ~np.isnan(before)
@@ -91,11 +94,7 @@ def main() -> None:
     given = arguments(__doc__)
     listed = rows(given.set)
     known = Set.of(listed, [len(one["transcript"].split()) for one in listed])
-    found: dict[str, dict[str, np.ndarray]] = {}
-    for name in candidates():
-        found[name] = {}
-        for ear in EARS:
-            found[name] |= read(given.work / f"{name}.{ear}" / "metrics.csv", known.aliases, ear)
+    found = {name: read(given.work, name, known.aliases) for name in candidates()}
     each = {
         f"{'the default' if name == OWN else name} alone": np.full(len(listed), number)
         for number, name in enumerate(found)
@@ -103,8 +102,8 @@ def main() -> None:
     chosen = {
         "best by words lost, heard by base": choose(found, "words_lost.base"),
         "best by words lost, heard by tiny.en": choose(found, "words_lost.tiny.en"),
-        "best by words other than in the mixture, heard by base": choose(
-            found, "wer_vs_mixture.base"
+        "best without transcripts, by words other than in the mixture": choose(
+            found, "wer_vs_mixture.untold"
         ),
     }
     made = [row(title, found, which, known) for title, which in (each | chosen).items()]

@@ -20,7 +20,7 @@ PAGE = Path(__file__).with_name("config_reference.md")
 #: are no choices of users.
 GROUPS = (
     "dataset", "separators", "fusion", "enhancement", "postprocess", "metrics", "screening",
-    "verdict", "guard", "tracking", "batch", "delivery", "experiment", "sweep",
+    "selection", "verdict", "guard", "tracking", "batch", "delivery", "experiment", "sweep",
 )  # fmt: skip
 HEAD = """\
 # Config reference

@@ -17,6 +17,7 @@ from speechclean.audio.sound_files import save
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import Audio, AudioError
 from speechclean.experiment.config.command_line import composed_or_refused, typed
+from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.config.old_names import todays
 from speechclean.experiment.config.validate import validate
 from speechclean.stages.datasets import aliases
@@ -97,6 +98,13 @@ class Cleaner:
 
     def _set_up(self, cfg: DictConfig) -> None:
         cfg = todays(cfg)
+        if cfg.get("selection"):
+            raise ConfigError(
+                [
+                    "selection: chooses by metrics, and only a run measures; take selection=none "
+                    "here, or run: speechclean dataset=folder dataset.pattern=..."
+                ]
+            )
         with tempfile.TemporaryDirectory() as scratch:
             cfg.output.dir = scratch
             experiment = validate(cfg)

@@ -1,14 +1,15 @@
-"""A separation measured, judged and, where it harms, replaced by what the guard chooses."""
+"""A separation selected, measured and judged; where it harms, the guard chooses another."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from speechclean.records.file_result import AFTER, BEFORE
 from speechclean.records.results import verdict
+from speechclean.stages.selection import OWN
 from speechclean.stages.types import Separation, Track
 
 from .clean import Outcome
@@ -29,6 +30,10 @@ class Criteria(Protocol):
         """Thresholds that judge measures."""
 
     @property
+    def selection(self) -> Any:
+        """Which of several fusions a file keeps; None where there is one."""
+
+    @property
     def guard(self) -> Any:
         """What becomes of a file that was harmed."""
 
@@ -40,14 +45,16 @@ class Assessment:
     measures: Measures
     verdict: str
     wet: float | None = None
+    selected: str | None = None
 
 
 def assess(
     outcome: Outcome, separation: Separation, criteria: Criteria
 ) -> tuple[Separation, Assessment]:
-    """What is kept of an outcome's separation, after its guard, and the assessment of it."""
+    """What selection and guard keep of an outcome's separation, and the assessment of it."""
     track, metrics = outcome.track, criteria.metrics
-    first = measure(metrics, separation, track)
+    separation, known, selected = _select(separation, criteria, track)
+    first = measure(metrics, separation, track, known)
     if outcome.untouched:
         return separation, Assessment(first, verdict.PASSED, 0.0)
     if track.cleaned_path is not None:
@@ -71,7 +78,31 @@ def assess(
             criteria.verdict.judge(first, metrics),
             100 * (1 - wet),
         )
-    return kept, Assessment(measures, word, wet)
+    return kept, Assessment(measures, word, wet, selected)
+
+
+def _select(
+    separation: Separation, criteria: Criteria, track: Track
+) -> tuple[Separation, Measures, str | None]:
+    """What the selection keeps, what was measured of it on the way, and its name with the reason.
+
+    A file in which screening heard no music has nothing to select from.
+    """
+    if not separation.others:
+        return separation, {}, None
+    options = {OWN: separation, **separation.others}
+    measured: dict[int, dict[str, float | None]] = {id(one): {} for one in options.values()}
+
+    def value(name: str, option: Separation) -> float | None:
+        if name not in criteria.metrics:
+            return None
+        found = _value(name, criteria.metrics[name], option, track, AFTER)
+        measured[id(option)][f"{name}{AFTER}"] = found
+        return found
+
+    name, reason = criteria.selection(separation, value)
+    kept = options[name]
+    return replace(kept, others={}), measured[id(kept)], f"{name}: {reason}"
 
 
 def assess_streamed(outcome: Outcome, criteria: Criteria) -> Assessment:
@@ -103,14 +134,18 @@ def measure(
     for name, metric in metrics.items():
         for state, suffix in ((separation.before(), BEFORE), (separation, AFTER)):
             column = f"{name}{suffix}"
-            if column in values:
-                continue
-            try:
-                values[column] = metric(state, track)
-            except Exception as error:  # noqa: BLE001 (a metric's failure must not cost the file)
-                what = suffix.removeprefix("_")
-                log.warning(
-                    "%s: %s of the %s could not be measured (%s)", track.alias, name, what, error
-                )
-                values[column] = None
+            if column not in values:
+                values[column] = _value(name, metric, state, track, suffix)
     return values
+
+
+def _value(
+    name: str, metric: Any, separation: Separation, track: Track, suffix: str
+) -> float | None:
+    try:
+        value: float | None = metric(separation, track)
+    except Exception as error:  # noqa: BLE001 (a metric's failure must not cost the file)
+        what = suffix.removeprefix("_")
+        log.warning("%s: %s of the %s could not be measured (%s)", track.alias, name, what, error)
+        return None
+    return value

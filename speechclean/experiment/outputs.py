@@ -102,6 +102,7 @@ def _result(
         outcome.seconds,
         output,
         _fingerprints(outcome, options, options.folder / output),
+        assessment.selected,
     )
 
 

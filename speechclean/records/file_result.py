@@ -33,6 +33,7 @@ class FileResult:
     verdict: `improved`, `harmed: WER +0.12` and so on (`results.verdict`); None if it failed
     wet: share of cleaned speech in the output, 0 to 1, the rest being mixture; None where no guard
         could choose it (long files, files that another tool cleaned)
+    selected: which of a config's fusions was kept, and why; None where there is no selection
     stage_seconds: seconds of computing by stage
     output: where the cleaned file belongs, relative to the run's folder; in no table
     fingerprints: of what each stage made and of the written file, by stage; in no table
@@ -51,6 +52,7 @@ class FileResult:
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     output: str = ""
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict, repr=False)
+    selected: str | None = None
 
     @classmethod
     def failure(cls, alias: str, path: str, reason: str, output: str = "") -> Self:
@@ -85,7 +87,7 @@ class FileResult:
         }
         row |= {name: value for name, value in shape.items() if value is not None}
         row |= self.measures
-        decided = {"verdict": self.verdict, "wet": self.wet}
+        decided = {"verdict": self.verdict, "wet": self.wet, "selected": self.selected}
         row |= {name: value for name, value in decided.items() if value is not None}
         return row | {f"{stage}{TIMING}": spent for stage, spent in self.stage_seconds.items()}
 
@@ -111,6 +113,7 @@ class FileResult:
                 for name, spent in row.items()
                 if name.endswith(TIMING)
             },
+            selected=row.get("selected"),
         )
 
     def numbers(self) -> dict[str, float]:

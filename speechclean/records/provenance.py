@@ -101,6 +101,7 @@ NAMES = ("separators.*.name", "enhancement.model", "metrics.*.model")
 #: Keys that configs have had only since later, with the value that says what was done before: so
 #: configs from before and after have one signature where they do the same.
 LATER: Mapping[str, Any] = {
+    "selection": {},
     "fusion.exponent": 2.0,
     "edge_context_s": 0.0,
     "dc_offset_above": None,
@@ -113,7 +114,8 @@ IDLE: Mapping[str, tuple[str, Any]] = {
     "postprocess.floor": ("floor_db", None),
     "postprocess.edges": ("rise_db", None),
 }
-#: Silent too where nothing acts on them: a guard hears metrics and decides what is written.
+#: Silent too where nothing acts on them: a selection and a guard hear metrics, and decide what is
+#: written.
 LISTENING = ("metrics", "verdict")
 
 #: Mappings whose order is an order of work: [beta_wiener, loudness] is not [loudness, beta_wiener].
@@ -194,7 +196,8 @@ def canonical(config: Mapping[str, Any]) -> Any:
     """
     config = with_first(config)
     guarded = not str((config.get("guard") or {}).get("_target_", "NoGuard")).endswith("NoGuard")
-    return _less(config, SILENT if guarded else (*SILENT, *LISTENING))
+    acts = guarded or bool(config.get("selection"))
+    return _less(config, SILENT if acts else (*SILENT, *LISTENING))
 
 
 def _less(config: Mapping[str, Any], silent: Sequence[str], path: str = "") -> Any:

@@ -5,6 +5,7 @@ blocks            the blocks that a long sound is worked on in
 long_separation   what becomes of a long sound
 screening         is there any music?
 guard             what happens to a file that was harmed
+selection         which of several fusions a file keeps
 pipeline          separators -> fusion -> enhancement -> post-processing
 separators/       separator(mixtures) -> [Stems]
 fusion/           fusion(mixture, {name: Stems}) -> Separation

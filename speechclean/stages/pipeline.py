@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,8 @@ class Pipeline:
 
     `cache` holds what networks have answered before; what it does not hold is computed. A constant
     offset of a channel above `dc_offset_above` (of full scale) is no part of what the stages hear,
-    nor of the speech: it stays with the residual.
+    nor of the speech: it stays with the residual. `alternatives` are fusions besides, each followed
+    by the same stages: what they make are a separation's `others`. A stream has none.
     """
 
     separators: Mapping[str, Separator]
@@ -35,6 +36,7 @@ class Pipeline:
     device: torch.device
     cache: Cache = field(default_factory=NoCache)
     dc_offset_above: float | None = None
+    alternatives: Mapping[str, Fusion] = field(default_factory=dict)
 
     def __call__(
         self,
@@ -61,8 +63,10 @@ class Pipeline:
 
         def finish(index: int) -> Separation:
             stems = {name: one[index] for name, one in answers.items()}
-            done = self._finish(mixtures[index], stems, clock, partial(watch, index))
-            return done.of(whole[index]).cpu()
+            fused = partial(self._finish, mixtures[index], stems, clock)
+            done = fused(self.fusion, partial(watch, index))
+            others = {name: fused(fusion, _unwatched) for name, fusion in self.alternatives.items()}
+            return replace(done, others=others).of(whole[index]).cpu()
 
         on_cpu = self.device.type == "cpu"
         return [done for _, done in parallel.ordered(finish, range(len(mixtures)), parallel=on_cpu)]
@@ -77,10 +81,11 @@ class Pipeline:
         mixture: Audio,
         stems: Mapping[str, Stems],
         clock: Clock,
+        fusion: Fusion,
         watch: Callable[[str, Tensor], None],
     ) -> Separation:
         with clock("fusion"):
-            separation = self.fusion(mixture, stems)
+            separation = fusion(mixture, stems)
         watch("fusion", separation.speech.waveform)
         for name, stage in {"enhancement": self.enhancement, **self._named_postprocess()}.items():
             with clock(name):
@@ -93,3 +98,7 @@ class Pipeline:
 
     def _named_postprocess(self) -> dict[str, Stage]:
         return {f"postprocess.{name}": stage for name, stage in self.postprocess.items()}
+
+
+def _unwatched(stage: str, waveform: Tensor) -> None:
+    """Nobody watches what alternatives make: of one file there is one row of fingerprints."""

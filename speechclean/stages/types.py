@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -73,7 +73,8 @@ class Separation:
     later stages carry it along unchanged. `gain` is the linear factor by which loudness management
     scaled `speech`; it is taken out again before the residual is formed, so that the residual is
     what was removed and not the voice at another level. `goes_on` says of a block of a longer sound
-    whether that goes on before it, and after it.
+    whether that goes on before it, and after it. `others` are further estimates of the same
+    mixture, by other fusions of the same answers; which one a file keeps, a selection says.
     """
 
     mixture: Audio
@@ -81,6 +82,7 @@ class Separation:
     mask: Tensor
     gain: float = 1.0
     goes_on: tuple[bool, bool] = (False, False)
+    others: Mapping[str, Separation] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if (
@@ -109,18 +111,20 @@ class Separation:
 
     def of(self, mixture: Audio) -> Separation:
         """The same speech, as what was found in another mixture."""
-        return replace(self, mixture=mixture)
+        others = {name: one.of(mixture) for name, one in self.others.items()}
+        return replace(self, mixture=mixture, others=others)
 
     def before(self) -> Separation:
         """The state before cleaning, in which the mixture is the speech: for metrics."""
-        return replace(self, speech=self.mixture, gain=1.0)
+        return replace(self, speech=self.mixture, gain=1.0, others={})
 
     def cpu(self) -> Separation:
         """The same on the CPU, where metrics and files are made."""
         mixture, speech = (
             one.with_waveform(one.waveform.cpu()) for one in (self.mixture, self.speech)
         )
-        return replace(self, mixture=mixture, speech=speech, mask=self.mask.cpu())
+        others = {name: one.cpu() for name, one in self.others.items()}
+        return replace(self, mixture=mixture, speech=speech, mask=self.mask.cpu(), others=others)
 
 
 #: Opened around each stage with its name, so that a runner can time them.

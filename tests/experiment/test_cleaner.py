@@ -97,6 +97,7 @@ def test_files(cleaner: Cleaner, tmp_path: Path) -> None:
         ({"overlap": "wide"}, "overlap"),
         ({"overrides": ["fusion=max"]}, "max"),
         ({"device": "tpu"}, "tpu"),
+        ({"overrides": ["selection=best_of"]}, "only a run measures; take selection=none"),
     ],
 )
 def test_what_cannot_be_is_told_at_once(wrong: dict[str, object], said: str) -> None:

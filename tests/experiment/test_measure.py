@@ -42,6 +42,7 @@ def default_thresholds() -> Thresholds:
 class Judge:
     metrics: dict[str, Any]
     guard: Any = field(default_factory=NoGuard)
+    selection: Any = None
     verdict: Thresholds = field(default_factory=default_thresholds)
 
     def __call__(self, separation: Separation, track: Track) -> tuple[str, Separation, float]:

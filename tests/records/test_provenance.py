@@ -66,6 +66,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("postprocess.edges", {"rise_db": None, "edge_s": 0.2}, True),
         ("postprocess.edges", {"rise_db": 3.0}, False),
         ("enhancement.exponent", 2.0, False),
+        ("selection", {}, True),
+        ("selection", {"candidates": {"a": {"fusion": "min_mask"}}}, False),
     ],
 )
 def test_what_later_code_can_do_counts_once_it_is_done(

@@ -23,7 +23,14 @@ _LINE = {
     "output_mtime_ns": Maybe(int),
     "took_s": Maybe(float),
     "finished": Maybe(str),
-    "row": Maybe({"seconds": Maybe(float), "wet": Maybe(float), "verdict": Maybe(str)}),
+    "row": Maybe(
+        {
+            "seconds": Maybe(float),
+            "wet": Maybe(float),
+            "verdict": Maybe(str),
+            "selected": Maybe(str),
+        }
+    ),
 }
 
 

@@ -26,7 +26,7 @@ class Experiment:
     tracks: the inputs, found but not decoded
     metrics: by name, in the order of the config
     weights: the files of all networks by their names in the config; none is loaded
-    batch, delivery: None where the config names none
+    selection, batch, delivery: None where the config names none
     weights_dir: the folder that is looked through for weights first; None for none
     """
 
@@ -35,6 +35,7 @@ class Experiment:
     metrics: Mapping[str, Any]
     screening: Any
     verdict: Any
+    selection: Any
     guard: Any
     tracking: Any
     weights: Mapping[str, Path]
@@ -55,6 +56,7 @@ def assemble(
         group: {str(name): components[f"{group}.{name}"] for name in cfg[group]}
         for group in LIST_GROUPS
     }
+    selection = components.get("selection")
     pipeline = Pipeline(
         separators=listed["separators"],
         fusion=components["fusion"],
@@ -63,6 +65,7 @@ def assemble(
         device=torch_device(cfg.device),
         cache=cache,
         dc_offset_above=cfg.get("dc_offset_above"),
+        alternatives=selection.fusions() if selection else {},
     )
     metrics = listed["metrics"]
     return Experiment(
@@ -71,6 +74,7 @@ def assemble(
         metrics=metrics if isinstance(cache, NoCache) else remembering(metrics, cache),
         screening=components["screening"],
         verdict=judging.fitting(components["verdict"], listed["postprocess"].values()),
+        selection=selection,
         guard=components["guard"],
         tracking=components["tracking"],
         weights=weights,

@@ -21,7 +21,7 @@ LIST_GROUPS = ("separators", "postprocess", "metrics")
 #: Groups of which a config names one choice.
 SINGLE_GROUPS = ("fusion", "enhancement", "dataset", "screening", "verdict", "guard", "tracking")
 #: Groups of which a config names one choice or none.
-OPTIONAL_GROUPS = ("batch", "delivery")
+OPTIONAL_GROUPS = ("selection", "batch", "delivery")
 GROUPS = (*LIST_GROUPS, *SINGLE_GROUPS, *OPTIONAL_GROUPS)
 
 

@@ -52,6 +52,39 @@ def blind_guard(
     ]
 
 
+def blind_selection(
+    selection: Any, separators: Iterable[Any], metrics: Mapping[str, Any], tracks: Sequence[Track]
+) -> list[str]:
+    """What keeps a selection from choosing in any of the files."""
+    if selection is None:
+        return []
+    present = set(map(str, separators))
+    problems = [
+        f"selection.candidates.{name}.separators: {', '.join(absent)} is not among separators="
+        f"[{','.join(sorted(present))}]; add it there, or take the candidate out: "
+        f"~selection.candidates.{name}"
+        for name, one in selection.fusions().items()
+        if (absent := [each for each in one.separators or () if each not in present])
+    ]
+    wanted = [*selection.words, selection.then]
+    problems += [
+        f"selection: of {name} more is better, and least of it would be kept; name another metric"
+        for name in wanted
+        if getattr(metrics.get(name), "higher_is_better", None)
+    ]
+    deaf = {name: _lacking(metrics[name], tracks) for name in selection.words if name in metrics}
+    if selection.then not in metrics or (tracks and "" not in deaf.values()):
+        reasons = [f"{name}: {why}" for name, why in deaf.items() if why]
+        told = f" ({'; '.join(reasons)})" if reasons else ""
+        added = [name for name in wanted if name not in metrics and _measurable(name, tracks)]
+        problems.append(
+            f"selection: it listens by one of {', '.join(selection.words)}, and by "
+            f"{selection.then}, and not all of that can be measured in these files{told}; take "
+            f"metrics=[{','.join([*metrics, *added])}], or selection=none"
+        )
+    return problems
+
+
 def deafness(
     guard: Any, thresholds: Any, metrics: Mapping[str, Any], tracks: Sequence[Track]
 ) -> str | None:
@@ -84,8 +117,12 @@ def _lacking(metric: Any, tracks: Sequence[Track]) -> str:
 
 def _needs_nothing(name: str) -> bool:
     """Whether a metric of the choices can be measured in any file, by what the package has."""
+    return _measurable(name, [])
+
+
+def _measurable(name: str, tracks: Sequence[Track]) -> bool:
+    """Whether a metric of the choices can be measured in some of the files."""
     path = conf_dir() / "metrics" / f"{name}.yaml"
     if not path.is_file():
         return False
-    cls: Any = get_class(OmegaConf.load(path)._target_)
-    return not getattr(cls, "needs", "")
+    return not _lacking(get_class(OmegaConf.load(path)._target_), tracks)

@@ -55,6 +55,7 @@ class Config:
     metrics: dict[str, Any] = field(default_factory=dict)
     screening: dict[str, Any] = field(default_factory=dict)
     verdict: dict[str, Any] = field(default_factory=dict)
+    selection: dict[str, Any] = field(default_factory=dict)
     guard: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, Any] = field(default_factory=dict)
     batch: dict[str, Any] = field(default_factory=dict)
@@ -83,9 +84,11 @@ ConfigStore.instance().store(name="schema", node=Config)
 def bare(config: Mapping[str, Any]) -> dict[str, Any]:
     """A run's config without what surrounds its pipeline.
 
-    It has no executor and records nothing; its data are the pilot that ships with the package.
+    It has no executor and records nothing; its data are the pilot that ships with the package. It
+    listens to nothing, so that it selects nothing either.
     """
-    own = {key: value for key, value in config.items() if key not in ("batch", "delivery")}
+    around = ("selection", "batch", "delivery")
+    own = {key: value for key, value in config.items() if key not in around}
     surroundings = {
         "dataset": "speechclean.stages.datasets.manifest.Pilot",
         "tracking": "speechclean.records.tracking.NoTracker",

@@ -127,11 +127,14 @@ def _look_outside(components: Mapping[str, Any]) -> _Outside:
 
 
 def _deaf(cfg: DictConfig, components: Mapping[str, Any], tracks: Sequence[Track]) -> list[str]:
-    """What is wrong with what verdict and guard would listen to."""
+    """What is wrong with what verdict, selection and guard would listen to."""
     thresholds = components["verdict"]
     unknown = judging.unknown_metrics(thresholds, cfg.metrics)
     metrics = {str(name): components.get(f"metrics.{name}") for name in cfg.metrics}
-    return unknown or judging.blind_guard(components.get("guard"), thresholds, metrics, tracks)
+    return unknown or [
+        *judging.blind_guard(components.get("guard"), thresholds, metrics, tracks),
+        *judging.blind_selection(components.get("selection"), cfg.separators, metrics, tracks),
+    ]
 
 
 def _cache(cfg: DictConfig, sweeping: bool) -> tuple[Cache, list[str]]:

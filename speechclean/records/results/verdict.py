@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -174,7 +175,7 @@ def counts(results: Iterable[FileResult]) -> dict[str, int]:
 
 
 def judged_by(asked: Sequence[str], results: Iterable[FileResult]) -> str:
-    """A sentence that says which metrics had a say in a run's verdicts, and which had none.
+    """Which metrics had a say in a run's verdicts, and which had none; which fusions were kept.
 
     asked: those that have thresholds
     """
@@ -184,7 +185,14 @@ def judged_by(asked: Sequence[str], results: Iterable[FileResult]) -> str:
         return f"Nothing that verdicts come of was measured: {', '.join(asked)}." if asked else ""
     deaf = [name for name in asked if name not in able]
     rest = f"; without a say, since not measured: {', '.join(deaf)}" if deaf else ""
-    return f"Judged by {', '.join(able)}{rest}."
+    return f"Judged by {', '.join(able)}{rest}.{_selected(results)}"
+
+
+def _selected(results: Iterable[FileResult]) -> str:
+    """How many files kept which fusion; empty without a selection."""
+    names = [result.selected.partition(":")[0] for result in results if result.selected]
+    counted = ", ".join(f"{name} {count}" for name, count in Counter(names).most_common())
+    return f" Fusions kept: {counted}." if names else ""
 
 
 def count_metrics(results: Iterable[FileResult]) -> dict[str, float]:

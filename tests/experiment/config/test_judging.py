@@ -12,8 +12,11 @@ from speechclean.experiment.config import judging
 from speechclean.records.results.verdict import Thresholds
 from speechclean.stages.guard import Fallback, NoGuard
 from speechclean.stages.metrics.level_change_db import LevelChange
+from speechclean.stages.metrics.music_residual_db import MusicResidual
 from speechclean.stages.metrics.stoi import Stoi
+from speechclean.stages.metrics.words_lost import WordsLost
 from speechclean.stages.postprocess.loudness import Loudness
+from speechclean.stages.selection import BestOf
 from speechclean.stages.types import Track
 
 
@@ -71,6 +74,32 @@ def test_the_refusal_says_why_and_what_to_do() -> None:
     assert "guard=none" in found
     (found,) = judging.blind_guard(GUARD, RULES, {}, BARE)
     assert "none is among the metrics" in found
+
+
+SELECTION = BestOf({"deep": {"fusion": "min_mask", "separators": ["one"]}})
+RESIDUAL = {"music_residual_db": MusicResidual()}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "tracks", "separators", "told"),
+    [
+        ({"words_lost": WordsLost(), **RESIDUAL}, SPOKEN, ["one"], None),
+        ({"wer_vs_mixture": WordsLost(), **RESIDUAL}, SPOKEN, ["one"], None),
+        ({"words_lost": WordsLost()}, SPOKEN, ["one"], "music_residual_db"),
+        (RESIDUAL, SPOKEN, ["one"], "metrics=[music_residual_db,words_lost,wer_vs_mixture]"),
+        (RESIDUAL, BARE, ["one"], "take metrics=[music_residual_db,wer_vs_mixture]"),
+        ({"words_lost": WordsLost(), **RESIDUAL}, BARE, ["one"], "words_lost: no transcripts"),
+        ({"words_lost": WordsLost(), **RESIDUAL}, SPOKEN, ["two"], "one is not among separators"),
+        ({"words_lost": Stoi(), **RESIDUAL}, SPOKEN, ["one"], "of words_lost more is better"),
+    ],
+)
+def test_a_selection_that_could_not_choose_is_refused(
+    metrics: dict[str, Any], tracks: list[Track], separators: list[str], told: str | None
+) -> None:
+    found = judging.blind_selection(SELECTION, separators, metrics, tracks)
+    assert bool(found) == bool(told)
+    assert not told or told in found[0]
+    assert judging.blind_selection(None, separators, metrics, tracks) == []
 
 
 def test_it_names_what_the_guard_does_not_hear() -> None:

@@ -240,6 +240,23 @@ def test_a_run_says_who_had_a_say() -> None:
     assert verdict.judged_by([], [heard]) == ""
 
 
+def test_a_run_says_which_fusions_were_kept() -> None:
+    kept = {
+        "a": "own: words_lost 1",
+        "b": "deep: words_lost 0",
+        "c": "deep: words_lost 2",
+        "d": None,
+    }
+    measures = {"wer_mixture": 0.0, "wer_cleaned": 0.0}
+    results = [
+        FileResult(name, "", Status.CLEANED, measures=measures, selected=one)
+        for name, one in kept.items()
+    ]
+    assert verdict.judged_by(["wer"], results) == "Judged by wer. Fusions kept: deep 2, own 1."
+    assert FileResult.from_row(results[0].row()).selected == "own: words_lost 1"
+    assert "selected" not in results[-1].row()
+
+
 @pytest.mark.parametrize(
     ("bad", "says"),
     [

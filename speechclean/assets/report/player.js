@@ -86,7 +86,8 @@ function wave() {
   const canvas = $("wave"), box = canvas.getBoundingClientRect(), scale = window.devicePixelRatio || 1;
   canvas.width = Math.max(1, box.width * scale); canvas.height = Math.max(1, box.height * scale);
   const pen = canvas.getContext("2d"), peaks = clip().sounds[player.sound].peaks, middle = canvas.height / 2;
-  pen.fillStyle = getComputedStyle(document.body).getPropertyValue("--accent");
+  const own = ["mixture", "residual"].includes(player.sound) ? player.sound : "cleaned";
+  pen.fillStyle = getComputedStyle(document.body).getPropertyValue(abx.on ? "--accent" : `--${own}`);
   peaks.forEach((peak, index) => {
     const height = Math.max(1, (peak / 100) * canvas.height);
     pen.fillRect((index * canvas.width) / peaks.length, middle - height / 2, Math.max(1, canvas.width / peaks.length - 0.5), height);

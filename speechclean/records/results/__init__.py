@@ -11,4 +11,5 @@ summary_page     the text of summary.md
 headline         five rows in plain words
 verdict          improved, unchanged, harmed or not judged
 summary          means, and which files stand out
+colours          those of mixture, cleaned and residual
 """

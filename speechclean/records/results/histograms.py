@@ -11,6 +11,7 @@ import numpy as np
 from speechclean.records.file_result import FileResult
 from speechclean.system.atomic_files import written_whole
 
+from .colours import COLOURS
 from .summary import Metric
 
 BINS = 40
@@ -32,7 +33,8 @@ def write_histograms(
         values = np.array(pairs)
         edges = np.histogram_bin_edges(values, BINS)
         for column, label in enumerate(("mixture", "cleaned")):
-            both.hist(values[:, column], edges, histtype="stepfilled", alpha=0.5, label=label)
+            filled = {"histtype": "stepfilled", "alpha": 0.5, "color": COLOURS[label]}
+            both.hist(values[:, column], edges, label=label, **filled)
         both.legend(fontsize=8)
         change.hist(values[:, 1] - values[:, 0], BINS, color="0.4")
         change.axvline(0, color="0.7", linewidth=1)

@@ -21,6 +21,8 @@ from speechclean.audio.waveform import Audio
 from speechclean.stages.types import Separation
 from speechclean.system.atomic_files import written_whole
 
+from .colours import COLOURS
+
 #: Rows and at most as many columns as a panel has pixels; more would be computed to be thrown away.
 ROWS, COLUMNS = 200, 1000
 #: What is shown below the loudest point of the mixture, in dB.
@@ -161,7 +163,8 @@ def _draw(panels: dict[str, Tensor], mask: Tensor, sound: Audio, title: str, pat
             vmin=0.0 if is_mask else loudest - RANGE_DB,
             vmax=1.0 if is_mask else loudest,
         )
-        axes.set_title(name, loc="left", fontsize=10, pad=3)
+        ink = COLOURS.get(name.partition(":")[0], "black")
+        axes.set_title(name, loc="left", fontsize=10, pad=3, color=ink)
         axes.set_yticks(
             [_mel(1000 * khz) / _mel(nyquist) for khz in ticks],
             [f"{khz:g}" for khz in ticks],

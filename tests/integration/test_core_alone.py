@@ -54,6 +54,7 @@ def test_a_file_is_cleaned_as_in_a_full_installation(core: list[str], tmp_path: 
     assert (load(tmp_path / "out.wav").waveform - expected).abs().max() < 1e-6
 
 
+@pytest.mark.slow
 def test_from_python(core: list[str], tmp_path: Path) -> None:
     (Path(core[-1]).parent / "core_alone_use.py").write_text(SCRIPT)
     told = done(core, tmp_path, "core_alone_use", NETWORKS)

@@ -52,7 +52,13 @@ def pipeline(rule: str) -> Pipeline:
 SPLEETER = SpleeterSeparator(segment_s=2.0, device="cpu")
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        rule if rule.startswith("mean_") else pytest.param(rule, marks=pytest.mark.slow)
+        for rule in RULES
+    ],
+)
 def test_every_fusion_rule_in_memory_and_streamed(rule: str, tmp_path: Path) -> None:
     path = save(clip(STEREO, 1.5), tmp_path / "x.wav", "FLOAT")
     own = pipeline(rule)

@@ -212,9 +212,8 @@ def isolated() -> list[str]:
     return line
 
 
-@pytest.mark.parametrize(
-    "how", ["dead proxy", pytest.param("network namespace", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["dead proxy", "network namespace"])
 def test_without_a_network(how: str, tmp_path: Path) -> None:
     """`fetch` says so in one line, at once; `list`, `verify` and a run on weights that are here
     work."""

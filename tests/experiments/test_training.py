@@ -160,6 +160,7 @@ def tiny(**changes: Any) -> Settings:
     return Settings(**(told | changes))
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_ends_in_the_same_bits(
     tmp_path: Path, banks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,6 +90,7 @@ def test_a_multirun_with_a_preset_of_ones_own(place: Path, launcher: str) -> Non
         assert config["output"]["fingerprints"] is False
 
 
+@pytest.mark.slow
 def test_an_evaluation(place: Path) -> None:
     more = ("dataset=finished", "metrics=[lufs]", "tracking=none", *made.PLAIN)
     status, out, errors = speechclean(place, "evaluate", "in", "in", *more)
@@ -106,6 +107,7 @@ def test_a_file(place: Path) -> None:
     assert (place / "out.wav").is_file()
 
 
+@pytest.mark.slow
 def test_tune_says_what_is_wrong_under_todays_name(place: Path) -> None:
     status, _, errors = speechclean(place, "tune", "in", "batch_seconds=0")
     assert status == 2

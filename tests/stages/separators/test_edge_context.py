@@ -36,7 +36,9 @@ def schedule(context_s: float, shifts: int = 2, size: int = 1) -> Schedule:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("shifts", [0, 2])
-@pytest.mark.parametrize("context_s", CONTEXTS)
+@pytest.mark.parametrize(
+    "context_s", [*CONTEXTS[:2], pytest.param(CONTEXTS[2], marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_it_is_a_longer_sound_whose_answer_is_cut(
     family: str, context_s: float, shifts: int

@@ -37,6 +37,7 @@ BESIDES = {
     "evaluate": (METRICS, "output.plots=false"),
     "reproduce": (),
     "promote": (),
+    "selection=best_of": ("metrics=[wer_vs_mixture,music_residual_db]", "output.plots=false"),
     "sweep=optuna": (SMALL, "metrics=[si_sdr]", "output.plots=false", "sweep.n_trials=2"),
 }
 

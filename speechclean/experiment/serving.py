@@ -72,7 +72,9 @@ def pack(config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -
 
     Weights that ship with the package are left out.
     """
-    kept = {key: value for key, value in bare(config).items() if key not in ("output", "sweep")}
+    # A model listens to nothing, so that it selects nothing either.
+    left_out = ("output", "sweep", "selection")
+    kept = {key: value for key, value in bare(config).items() if key not in left_out}
     own = masked_values(kept) | {"metrics": {}, "device": "auto"}
     own["separators"] = {
         name: _portable(node, folder) for name, node in config["separators"].items()

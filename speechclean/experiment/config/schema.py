@@ -84,11 +84,9 @@ ConfigStore.instance().store(name="schema", node=Config)
 def bare(config: Mapping[str, Any]) -> dict[str, Any]:
     """A run's config without what surrounds its pipeline.
 
-    It has no executor and records nothing; its data are the pilot that ships with the package. It
-    listens to nothing, so that it selects nothing either.
+    It has no executor and records nothing; its data are the pilot that ships with the package.
     """
-    around = ("selection", "batch", "delivery")
-    own = {key: value for key, value in config.items() if key not in around}
+    own = {key: value for key, value in config.items() if key not in ("batch", "delivery")}
     surroundings = {
         "dataset": "speechclean.stages.datasets.manifest.Pilot",
         "tracking": "speechclean.records.tracking.NoTracker",

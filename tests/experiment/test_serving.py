@@ -16,6 +16,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import torch
 
 from speechclean.audio.sound_files import load, save
 from speechclean.audio.waveform import AudioError
@@ -66,6 +67,22 @@ def test_it_answers_as_the_pipeline_does_with_weights_that_travelled(
     assert cleaner.clean_bytes(sound.read_bytes()) == expected.read_bytes()
     with pytest.raises(AudioError, match="the sound: "):
         cleaner.clean_bytes(b"no sound at all")
+
+
+def test_a_model_of_a_run_that_selects_has_its_own_fusion(tmp_path: Path) -> None:
+    """It listens to nothing; the run's metrics and candidates stay behind."""
+    alike = ["separators=[embedded_hdemucs_q]", "tracking=none"]
+    selecting = [
+        *alike,
+        "selection=best_of",
+        "metrics=[words_lost,music_residual_db]",
+        "~selection.candidates.soft",
+        "selection.candidates.deep={fusion: min_mask, exponent: 1, separators: null}",
+    ]
+    serving.pack(resolved(selecting), {}, tmp_path)
+    sound = noise(0.5).waveform
+    expected = Cleaner(overrides=alike).clean(sound, 24000)
+    assert torch.equal(serving.unpacked(tmp_path).clean(sound, 24000), expected)
 
 
 def test_one_bad_sound_costs_its_own_answer_and_names_no_path(

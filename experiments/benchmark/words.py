@@ -115,13 +115,19 @@ def run_all(named: Mapping[str, Sequence[str]], table: Path, work: Path) -> None
             print(f"{name}: ended with status {error.returncode}; see {work / 'runs.log'}")
 
 
-def main() -> None:
-    """Run systems."""
+def set_and_work(description: str | None) -> argparse.ArgumentParser:
+    """A command line with the two places that all studies on the transcribed set have."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--set", type=Path, required=True, help="set.csv of the transcribed set")
     parser.add_argument("--work", type=Path, required=True, help="any folder: runs and the cache")
+    return parser
+
+
+def main() -> None:
+    """Run systems."""
+    parser = set_and_work(__doc__)
     parser.add_argument("--only", nargs="+", help="names of systems")
     parser.add_argument("--clean", action="store_true", help="on the clean speech of the set")
     options = parser.parse_args()

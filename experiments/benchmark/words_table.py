@@ -10,7 +10,6 @@ Annals of Applied Statistics 1, 2007).
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.benchmark.words import HERE, METRICS, measured, rows, systems
+from experiments.benchmark.words import HERE, METRICS, measured, rows, set_and_work, systems
 from experiments.texts import fill
 from speechclean.records.results.summary_page import markdown
 
@@ -216,11 +215,7 @@ def read_costs() -> dict[str, float]:
 
 def main() -> None:
     """Write the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--set", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
+    parser = set_and_work(__doc__)
     options = parser.parse_args()
     known = Set.read(options.set)
     found = read_runs(options.work, known)

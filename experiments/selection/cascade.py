@@ -13,12 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.benchmark.words import measured, systems
+from experiments.benchmark.words import measured, set_and_work, systems
 from experiments.benchmark.words_table import Scores, Set, interval, read_costs, scores
 from experiments.texts import record
 from speechclean.records.results.summary_page import markdown
-
-from .study import arguments
 
 FAST, FULL = "fast", "balanced"
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -73,7 +71,7 @@ def rows(fast: Scores, full: Scores, known: Set, costs: Mapping[str, float]) -> 
 
 def main() -> None:
     """Fill the README's place, and results/cascade.json."""
-    given = arguments(__doc__)
+    given = set_and_work(__doc__).parse_args()
     known = Set.read(given.set)
     found = []
     for name in (FAST, FULL):

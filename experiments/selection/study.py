@@ -9,7 +9,6 @@ Every candidate of `selection=best_of` is a run of its own over the transcribed 
 
 from __future__ import annotations
 
-import argparse
 import csv
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from experiments.benchmark.words import FIGURES, rows
+from experiments.benchmark.words import FIGURES, rows, set_and_work
 from speechclean.experiment.config.command_line import typed
 from speechclean.stages.selection import OWN
 from speechclean.system.resources import conf_dir
@@ -94,21 +93,10 @@ def tables(table: Path, work: Path) -> dict[str, Path]:
     return {name: work / f"{name}.csv" for name in parts}
 
 
-def arguments(description: str | None) -> argparse.Namespace:
-    """The set and the folder of runs."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--set", type=Path, required=True, help="set.csv of the transcribed set")
-    parser.add_argument("--work", type=Path, required=True, help="any folder: runs and the cache")
-    given = parser.parse_args()
-    given.work.mkdir(parents=True, exist_ok=True)
-    return given
-
-
 def main() -> None:
     """Measure every candidate in every way."""
-    given = arguments(__doc__)
+    given = set_and_work(__doc__).parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
     for heard, table in tables(given.set, given.work).items():
         for name in candidates():
             run(name, heard, table, given.work)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.benchmark.words import rows
+from experiments.benchmark.words import rows, set_and_work
 from experiments.benchmark.words_table import Set, interval
 from experiments.texts import record
 from speechclean.records.results.summary_page import markdown
 from speechclean.stages.selection import OWN
 
-from .study import HEARD, SOUND, arguments, candidates
+from .study import HEARD, SOUND, candidates
 
 Columns = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -91,7 +91,7 @@ def row(title: str, found: Columns, which: np.ndarray, known: Set) -> list[str]:
 
 def main() -> None:
     """Fill the README's place, and results/selection.json."""
-    given = arguments(__doc__)
+    given = set_and_work(__doc__).parse_args()
     listed = rows(given.set)
     known = Set.of(listed, [len(one["transcript"].split()) for one in listed])
     found = {name: read(given.work, name, known.aliases) for name in candidates()}

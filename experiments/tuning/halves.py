@@ -7,12 +7,10 @@ Into `W/tune.csv` and `W/held_out.csv`. Two voices that are blended in one file 
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Sequence
-from pathlib import Path
 
-from experiments.benchmark.words import rows
+from experiments.benchmark.words import rows, set_and_work
 
 NAMES = ("tune", "held_out")
 
@@ -44,12 +42,7 @@ def halves(listed: Sequence[dict[str, str]]) -> tuple[list[dict[str, str]], list
 
 def main() -> None:
     """Write both tables; paths are absolute."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--set", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    options = parser.parse_args()
+    options = set_and_work(__doc__).parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     listed = rows(options.set)
     for row in listed:

@@ -16,8 +16,7 @@ def best_trial(trials: Sequence[FrozenTrial], goals: Goals) -> FrozenTrial | Non
     """The best trial that keeps to the constraints; None where there are several objectives."""
     if len(goals.objectives) > 1:
         return None
-    sign = _signs(goals)[0]
-    return max(_feasible(trials), key=lambda trial: sign * trial.values[0], default=None)
+    return next(iter(_ranked(trials, goals)), None)
 
 
 def leaders(trials: Sequence[FrozenTrial], goals: Goals, count: int) -> list[FrozenTrial]:
@@ -28,9 +27,7 @@ def leaders(trials: Sequence[FrozenTrial], goals: Goals, count: int) -> list[Fro
     others = [trial for trial in trials if not trial.user_attrs.get(IS_CURRENT)]
     if len(goals.objectives) > 1:
         return pareto_front(others, goals)[:count]
-    sign = _signs(goals)[0]
-    ranked = sorted(_feasible(others), key=lambda trial: sign * trial.values[0], reverse=True)
-    return ranked[:count]
+    return _ranked(others, goals)[:count]
 
 
 def pareto_front(trials: Sequence[FrozenTrial], goals: Goals) -> list[FrozenTrial]:
@@ -56,6 +53,12 @@ def undominated(points: Sequence[Sequence[float]]) -> list[int]:
         )
 
     return [index for index, mine in enumerate(points) if not dominated(mine)]
+
+
+def _ranked(trials: Sequence[FrozenTrial], goals: Goals) -> list[FrozenTrial]:
+    """The trials that keep to the constraints, the best first, of alike ones the earliest."""
+    sign = _signs(goals)[0]
+    return sorted(_feasible(trials), key=lambda trial: sign * trial.values[0], reverse=True)
 
 
 def _signs(goals: Goals) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from speechclean.experiment.clean import Outcome
 from speechclean.experiment.config.build import build
@@ -17,9 +18,10 @@ from speechclean.experiment.measure import assess
 from speechclean.records.results.verdict import Thresholds
 from speechclean.stages.guard import NoGuard
 from speechclean.stages.pipeline import Pipeline
-from speechclean.stages.selection import OWN, BestOf
+from speechclean.stages.selection import OWN, RULES, BestOf
 from speechclean.stages.types import Separation, Track
 from tests.conftest import noise
+from tests.support.paths import ROOT
 
 SOFT = {"fusion": "mean_mask", "exponent": 1.0}
 DEEP = {"fusion": "min_mask", "separators": ["embedded_hdemucs_q"]}
@@ -93,6 +95,11 @@ def test_words_first_then_music(values: dict[str, Any], kept: str) -> None:
 def test_candidates_that_are_none(candidates: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         BestOf(candidates)
+
+
+def test_every_rule_of_the_choices_can_be_a_candidate() -> None:
+    chosen = {path.stem: OmegaConf.load(path)._target_ for path in (ROOT / "conf/fusion").iterdir()}
+    assert {name: f"{rule.__module__}.{rule.__name__}" for name, rule in RULES.items()} == chosen
 
 
 def pipeline_of(*overrides: str) -> Pipeline:

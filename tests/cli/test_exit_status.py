@@ -23,7 +23,6 @@ LAUNCHERS = {
     "basic": (),
     "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
 }
-LAUNCHED = ["basic", pytest.param("joblib", marks=pytest.mark.slow)]
 
 
 def speechclean(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -44,7 +43,8 @@ def inputs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("launcher", LAUNCHED)
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
 def test_one_job_of_two_has_a_file_that_fails(launcher: str, inputs: Path) -> None:
     def sweep(*folders: str) -> int:
         patterns = f"dataset.pattern={','.join(folders)}"

@@ -75,6 +75,7 @@ def test_intervals_count_pieces_of_music_and_not_mixtures() -> None:
     assert tables.interval(np.full(9, 2.0), list("abcabcabc")) == (2.0, 2.0)
 
 
+@pytest.mark.slow
 def test_systems_keep_their_word(made: Sources) -> None:
     voices, tunes = made
     mixture, reference, *_ = next(mixing.mixtures(voices, tunes, 2, seed=0))

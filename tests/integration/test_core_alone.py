@@ -61,6 +61,7 @@ def test_from_python(core: list[str], tmp_path: Path) -> None:
     assert told.returncode == 0, told.stderr
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_lacks_and_goes_without(core: list[str], tmp_path: Path) -> None:
     refused = done(core, tmp_path, "speechclean")
     assert refused.returncode == 2

@@ -114,6 +114,7 @@ def test_a_batch_reads_films_and_names_the_broken_one(tmp_path: Path) -> None:
         assert (info.sample_rate, info.samples) == (rate, 2 * rate)
 
 
+@pytest.mark.slow
 def test_an_output_for_which_the_disk_has_no_room_costs_one_file(tmp_path: Path) -> None:
     for name, seconds in {"a": 0.5, "m": 20.0, "z": 0.5}.items():
         save(noise(seconds, 16000), tmp_path / f"in/{name}.wav")

@@ -71,7 +71,8 @@ def test_a_run(place: Path) -> None:
     assert (place / "out/marks.json").is_file()
 
 
-@pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
 def test_a_multirun_with_a_preset_of_ones_own(place: Path, launcher: str) -> None:
     (place / "conf/experiment").mkdir(parents=True)
     mine = "# @package _global_\noutput: {marks: false}\nbatch_seconds: 5\n"
@@ -115,7 +116,8 @@ def test_tune_says_what_is_wrong_under_todays_name(place: Path) -> None:
     assert "audio_in_memory_s=0.0 must be above 0" in errors
 
 
-@pytest.mark.parametrize("name", ["tuned", pytest.param("fast_layers", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tuned", "fast_layers"])
 def test_a_study_of_then_goes_on(place: Path, name: str) -> None:
     """Recorded by code that knew the former name alone; both names mean that study."""
     shutil.copyfile(made.FOLDER / "renamed.log", place / "names.log")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -109,11 +109,32 @@ REFUSED = {
 }
 
 
+#: One of each door: the rest are slow tests.
+QUICK = (
+    "misspelt_key",
+    "no_inputs",
+    "unwritable_folder",
+    "only_the_attempt_tells",
+    "study_unmeasured",
+    "batch_workers",
+)
+
+
 @pytest.fixture(scope="module")
-def refusals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with one folder for each command, which has run there."""
-    folder = tmp_path_factory.mktemp("refused")
-    for name in REFUSED:
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with one folder for each command of `QUICK`, which has run there."""
+    yield from _refused(tmp_path_factory.mktemp("quick"), QUICK)
+
+
+@pytest.fixture(scope="module")
+def rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The same of all other commands."""
+    names = [name for name in REFUSED if name not in QUICK]
+    yield from _refused(tmp_path_factory.mktemp("rest"), names)
+
+
+def _refused(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    for name in names:
         (folder / name).mkdir()
     elsewhere = {key: str(folder / "home") for key in ("HOME", "XDG_CACHE_HOME", "TORCH_HOME")}
     elsewhere["SPEECHCLEAN_WEIGHTS"] = str(search_path.folders()[0])  # where the default's are
@@ -121,7 +142,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "dangling").symlink_to("/proc/nowhere")
     (folder / "home").mkdir()
     own = environment() | elsewhere | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    asked = [(name, entry, arguments) for name, (entry, arguments, _) in REFUSED.items()]
+    asked = [(name, *REFUSED[name][:2]) for name in names]
     asked.append(("control", "write", []))
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
@@ -138,8 +159,15 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert not list((folder / "home").iterdir())
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_refused_command_leaves_no_file(refusals: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        *QUICK,
+        *(pytest.param(one, marks=pytest.mark.slow) for one in REFUSED if one not in QUICK),
+    ],
+)
+def test_a_refused_command_leaves_no_file(request: pytest.FixtureRequest, name: str) -> None:
+    refusals: Path = request.getfixturevalue("quick" if name in QUICK else "rest")
     said = (refusals / f"{name}.err").read_text()
     status, made = json.loads((refusals / f"{name}.json").read_text())
     assert status == 2, said
@@ -150,6 +178,6 @@ def test_a_refused_command_leaves_no_file(refusals: Path, name: str) -> None:
         assert made == []
 
 
-def test_what_is_written_is_noticed(refusals: Path) -> None:
-    _, made = json.loads((refusals / "control.json").read_text())
+def test_what_is_written_is_noticed(quick: Path) -> None:
+    _, made = json.loads((quick / "control.json").read_text())
     assert {one.split()[0] for one in made} == {"os.mkdir", "open", "sqlite3"}

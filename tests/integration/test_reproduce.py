@@ -80,6 +80,7 @@ def stages(report: dict[str, Any]) -> dict[str, str | None]:
     return {file["alias"]: file["stage"] for file in report["files"]}
 
 
+@pytest.mark.slow
 def test_another_process_folder_and_batch_size_are_bit_exact_and_both_runs_say_so(
     original: Path, tmp_path: Path
 ) -> None:

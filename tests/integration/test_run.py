@@ -79,6 +79,7 @@ def test_the_pilot_keeps_its_promises(speechclean: Command, tmp_path: Path) -> N
     } <= top
 
 
+@pytest.mark.slow
 def test_bad_files_are_named_and_the_others_finished(speechclean: Command, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     clip = load(Pilot().tracks()[0].path)
@@ -125,6 +126,7 @@ def test_bad_files_are_named_and_the_others_finished(speechclean: Command, tmp_p
     assert not list((tmp_path / "out").rglob(".writing*"))
 
 
+@pytest.mark.slow
 def test_config_errors_come_before_any_work(speechclean: Command, tmp_path: Path) -> None:
     done = speechclean(
         "shfts=3",
@@ -287,6 +289,7 @@ def test_finished_files_are_judged_without_separating(tmp_path: Path) -> None:
     assert "1 improved, 1 harmed" in (tmp_path / "judged/summary.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_guard_gives_a_harmed_file_its_mixture_back(
     speechclean: Command, tmp_path: Path
 ) -> None:

@@ -67,7 +67,9 @@ def test_a_withdrawn_one_is_tried_again_and_a_failed_one_ends_the_study(tmp_path
             one.claim(me, SPACE)
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp", pytest.param("random", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "sampler", ["tpe", *(pytest.param(one, marks=pytest.mark.slow) for one in ("gp", "random"))]
+)
 def test_knobs_that_hang_on_others_are_searched_within_the_bound(
     tmp_path: Path, sampler: str
 ) -> None:

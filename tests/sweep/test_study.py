@@ -111,7 +111,9 @@ def _worker(storage: str, both: threading.Barrier) -> None:
             one.study.tell(trial.number, values(trial.params, False))
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "nsgaii", "random", "grid"])
+@pytest.mark.parametrize(
+    "sampler", ["tpe", pytest.param("gp", marks=pytest.mark.slow), "nsgaii", "random", "grid"]
+)
 def test_a_sweep_that_is_stopped_goes_on_as_it_would_have(tmp_path: Path, sampler: str) -> None:
     whole = study(f"sqlite:///{tmp_path / 'whole.db'}", sampler=sampler, n_trials=16)
     work(whole)

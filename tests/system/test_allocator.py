@@ -30,6 +30,7 @@ def page_faults(setting: str) -> int:
     return int(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
 def test_freed_memory_is_used_again_unless_opted_out() -> None:
     pages = 64_000_000 // 4096

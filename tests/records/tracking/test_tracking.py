@@ -265,6 +265,7 @@ def test_passwords_are_in_no_tag_param_or_input(tracker: MlflowTracker, client: 
     assert kept.data.params["storage"] == "postgresql://me:***@host/db?token=***"
 
 
+@pytest.mark.slow
 def test_four_processes_create_one_store(tmp_path: Path) -> None:
     code = """
         while not os.path.exists("go"):

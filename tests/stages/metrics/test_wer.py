@@ -26,6 +26,7 @@ from speechclean.stages.metrics.recogniser import RATE, WINDOW, Recogniser, whis
 from speechclean.stages.metrics.wer import WordErrorRate
 from speechclean.system import parallel
 from tests.stages.metrics.conftest import PILOT
+from tests.support import real_weights
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,7 @@ def test_understands_spanish(base: Recogniser) -> None:
 
 
 def test_the_small_model_hears_english_only(clips: list[tuple[str, Audio]]) -> None:
+    real_weights.use("whisper_tiny_en_ct2")  # no part of what a set-up brings
     tiny = Recogniser("tiny.en", "cpu", 1, 1)
     transcript, clip = clips[0]
     assert align(normalise(transcript), normalise(tiny.hear(clip, "en"))).rate <= 0.1

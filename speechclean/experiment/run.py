@@ -30,6 +30,7 @@ from speechclean.records.results.summary import means_of
 from speechclean.records.run_folder import SUMMARY
 from speechclean.records.run_record import RunRecord, timings
 from speechclean.records.tracking import NOTE_TAG, Run
+from speechclean.system.device_busy import DeviceBusy
 from speechclean.system.secrets import masked_values
 
 from . import serving
@@ -103,14 +104,15 @@ def run_experiment(
         session.begin(record)
         found = dict(session.earlier)
         try:
-            stopped = _collect(session, experiment, record, found, trial)
+            with DeviceBusy(experiment.pipeline.device) as busy:
+                stopped = _collect(session, experiment, record, found, trial)
         except BaseException:
             with suppress(OSError):  # an interrupted run still says what it did
                 _write(session, experiment, record, found, config)
             raise
         with session.concluding():
             means, results, files = _write(session, experiment, record, found, config)
-            run.metrics({**means, **verdict.count_metrics(results)})
+            run.metrics({**means, **verdict.count_metrics(results), **busy.metrics()})
             if trial is not None:
                 _record_score(run, trial, {**means, **_costs(results, tally.saved_s)}, stopped)
             run.tags({NOTE_TAG: (folder / SUMMARY).read_text()})
@@ -122,6 +124,8 @@ def run_experiment(
         terminal_table.print_table(
             console, results, metrics, folder, run.pages, experiment.verdict.asked
         )
+        if told := busy.told():
+            console.print(told, highlight=False)
         session.close()
     failed = [result.alias for result in results if result.failed]
     rows = headline(results, metrics)

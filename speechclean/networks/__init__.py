@@ -7,5 +7,7 @@ weights/             published networks: where their files lie, what is missing,
 onnx                 graphs of ONNX, run by ONNX Runtime
 checkpoints          files of demucs, DiffQ, denoiser and others, read as data
 quantised            states that DiffQ quantised, decoded
+gpu_batches          forward passes of as many inputs as a GPU's memory holds
+unfilled             networks built without random weights
 torchaudio_hdemucs   torchaudio's form of HDemucs as a checkpoint of demucs
 """

@@ -17,9 +17,10 @@ from pathlib import Path
 from types import MethodType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from speechclean.system.borrowed import unchanged_random_state, with_globals
+from speechclean.system.borrowed import with_globals
 
 from . import quantised, torchaudio_hdemucs
+from .unfilled import unfilled
 
 if TYPE_CHECKING:
     import torch
@@ -129,11 +130,8 @@ def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
     try:
         # Old packages carry arguments that newer classes have dropped; demucs itself ignores them
         # too.
-        with unchanged_random_state():
-            model = cls(
-                *package["args"],
-                **{key: value for key, value in package["kwargs"].items() if key in known},
-            )
+        kwargs = {key: value for key, value in package["kwargs"].items() if key in known}
+        model = unfilled(lambda: cls(*package["args"], **kwargs))
         state = package["state"]
         if state.get("__quantized"):
             quantised.restore(model, state)

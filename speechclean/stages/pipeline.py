@@ -16,7 +16,7 @@ from speechclean.audio.waveform import Audio
 from speechclean.networks.cache import Cache, NoCache
 from speechclean.system import parallel
 
-from .types import Clock, Fusion, Reusing, Separation, Separator, Stage, Stems, Watch
+from .types import Clock, Fusion, Reusing, Separation, Separator, Stage, Stems, Together, Watch
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,30 @@ class Pipeline:
                     torch.cat([stems.speech.waveform, stems.music.waveform]),
                 )
 
-        def finish(index: int) -> Separation:
-            stems = {name: one[index] for name, one in answers.items()}
-            fused = partial(self._finish, mixtures[index], stems, clock)
-            done = fused(self.fusion, partial(watch, index))
+        def finish(files: Sequence[int]) -> list[Separation]:
+            stems = [{name: one[index] for name, one in answers.items()} for index in files]
+            heard = [mixtures[index] for index in files]
+
+            def watched(place: int, stage: str, waveform: Tensor) -> None:
+                watch(files[place], stage, waveform)
+
+            fused = partial(self._finish, heard, stems, clock)
+            done = fused(self.fusion, watched)
             others = {name: fused(fusion, _unwatched) for name, fusion in self.alternatives.items()}
-            return replace(done, others=others).of(whole[index]).cpu()
+            return [
+                replace(one, others={name: own[place] for name, own in others.items()})
+                .of(whole[index])
+                .cpu()
+                for place, (index, one) in enumerate(zip(files, done, strict=True))
+            ]
 
         on_cpu = self.device.type == "cpu"
-        return [done for _, done in parallel.ordered(finish, range(len(mixtures)), parallel=on_cpu)]
+        finished = parallel.ordered(finish, self._groups(len(mixtures)), parallel=on_cpu)
+        return [one for _, done in finished for one in done]
+
+    def _groups(self, files: int) -> Sequence[Sequence[int]]:
+        """Files that go from stage to stage together: on a CPU each is a core's, on a GPU all."""
+        return [[index] for index in range(files)] if self.device.type == "cpu" else [range(files)]
 
     def _centred(self, mixture: Audio) -> Audio:
         """A mixture without its offset; the same one where that is none."""
@@ -78,20 +93,24 @@ class Pipeline:
 
     def _finish(
         self,
-        mixture: Audio,
-        stems: Mapping[str, Stems],
+        mixtures: Sequence[Audio],
+        stems: Sequence[Mapping[str, Stems]],
         clock: Clock,
         fusion: Fusion,
-        watch: Callable[[str, Tensor], None],
-    ) -> Separation:
+        watch: Watch,
+    ) -> list[Separation]:
+        """All that follows the separators, for some files; `watch` is told their place in these."""
         with clock("fusion"):
-            separation = fusion(mixture, stems)
-        watch("fusion", separation.speech.waveform)
+            done = [fusion(*pair) for pair in zip(mixtures, stems, strict=True)]
+        _show("fusion", done, watch)
         for name, stage in {"enhancement": self.enhancement, **self._named_postprocess()}.items():
             with clock(name):
-                separation = self._reusing(stage)(separation)
-            watch(name, separation.speech.waveform)
-        return separation
+                if isinstance(stage, Together):
+                    done = stage.together(done, self.cache)
+                else:
+                    done = [self._reusing(stage)(one) for one in done]
+            _show(name, done, watch)
+        return done
 
     def _reusing(self, stage: Callable[..., Any]) -> Callable[..., Any]:
         return stage.reusing(self.cache) if isinstance(stage, Reusing) else stage
@@ -100,5 +119,10 @@ class Pipeline:
         return {f"postprocess.{name}": stage for name, stage in self.postprocess.items()}
 
 
-def _unwatched(stage: str, waveform: Tensor) -> None:
+def _show(stage: str, separations: Sequence[Separation], watch: Watch) -> None:
+    for place, one in enumerate(separations):
+        watch(place, stage, one.speech.waveform)
+
+
+def _unwatched(place: int, stage: str, waveform: Tensor) -> None:
     """Nobody watches what alternatives make: of one file there is one row of fingerprints."""

@@ -182,6 +182,14 @@ class Reusing(Protocol):
         """The stage itself, with the same answers, those that `cache` holds taken from there."""
 
 
+@runtime_checkable
+class Together(Protocol):
+    """A stage for which a GPU has less to do for many files together than one by one."""
+
+    def together(self, separations: Sequence[Separation], cache: Cache) -> list[Separation]:
+        """Each as by itself; what `cache` holds is taken from there."""
+
+
 class Metric(Protocol):
     """A judgement of `separation.speech`; None where it does not apply, never a made-up number.
 

@@ -5,6 +5,7 @@ parallel       work side by side on a CPU, the same bits on one core or eight
 allocator      what the C library does with large blocks of memory
 borrowed       code of other libraries, without what it would change in the process
 device         where tensors live
+device_busy    how busy a GPU was
 hardware       the processor and the versions of packages
 extras         packages that not every installation has, and how to get them
 liveness       locks that tell whether a process lives

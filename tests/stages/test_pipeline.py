@@ -12,7 +12,9 @@ from speechclean.audio.sound_files import load
 from speechclean.audio.waveform import Audio, resample
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
+from speechclean.networks.cache import NoCache
 from speechclean.stages.datasets.manifest import Pilot
+from speechclean.stages.fusion.max_mask import MaxMask
 from speechclean.stages.pipeline import Pipeline
 from speechclean.stages.types import Separation
 from tests.conftest import level_db, noise
@@ -86,6 +88,31 @@ def test_same_samples_whatever_the_batch_and_order(pipeline: Pipeline, clip: Aud
         (one - other.speech.waveform).abs().max() < 1e-5
         for one, other in zip(alone, batched, strict=True)
     )
+
+
+def test_files_that_go_from_stage_to_stage_together(
+    clip: Audio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU's way, on a CPU: the same samples, alternatives and places as file by file."""
+    pipeline = replace(pipeline_of("enhancement.wet=0.5"), cache=NoCache())
+    pipeline = replace(pipeline, alternatives={"max": MaxMask()})
+    clips = [clip, noise(1.0, 16000), noise(0.5, 48000, channels=2)]
+    seen: list[list[tuple[int, str, float]]] = []
+    outcomes = []
+    for together in (False, True):
+        if together:
+            monkeypatch.setattr(Pipeline, "_groups", lambda _, files: [range(files)])
+        shown: list[tuple[int, str, float]] = []
+        outcomes.append(
+            pipeline(clips, watch=lambda *one, to=shown: to.append((*one[:2], float(one[2].sum()))))
+        )
+        seen.append(sorted(shown))
+    assert seen[0] == seen[1]
+    assert len({place for place, *_ in seen[0]}) == len(clips)
+    for alone, one in zip(*outcomes, strict=True):
+        assert torch.equal(alone.speech.waveform, one.speech.waveform)
+        assert torch.equal(alone.others["max"].speech.waveform, one.others["max"].speech.waveform)
+        assert not torch.equal(one.speech.waveform, one.others["max"].speech.waveform)
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(24000, 1), (44100, 2)])

@@ -10,9 +10,9 @@ kHz it is the mean of the octave below.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +22,26 @@ from torch import Tensor
 from speechclean.audio import edges
 from speechclean.audio.stream import Forward, LongAudio, Moments
 from speechclean.audio.waveform import Audio, resample
-from speechclean.networks import checkpoints
 from speechclean.networks.cache import Cache, Cost, NoCache, keys
 from speechclean.networks.cache.code import stage_parts
+from speechclean.networks.gpu_batches import GpuBatches
 from speechclean.networks.weights import denoiser_file, sha256
 from speechclean.stages.types import Separation
-from speechclean.system import allocator, parallel
+from speechclean.system import parallel
 from speechclean.system.device import torch_device
 from speechclean.system.extras import require
 
 from . import gain
+from .chunks import Chunk, packed
+from .denoiser_network import HIDDEN, loaded
 
-#: Published checkpoints are bare states; their networks differ from the defaults of
-#: `denoiser.demucs.Demucs` only in width.
-HIDDEN = {"dns48": 48, "dns64": 64, "master64": 64}
 #: Context left and right of a chunk: with it, chunks agree with the whole file to 141 dB (its LSTM
 #: is causal).
 CONTEXT_S = (1.0, 0.5)
 CHUNK_S = 10.0
 HEARD_HZ = gain.HEARD * 8000
+#: On a GPU chunks are padded to a multiple of it, so that they share passes.
+PACKED_STEP_S = 0.5
 #: What the network's answers are called among all entries of a cache.
 KIND = "denoiser"
 
@@ -92,32 +93,67 @@ class Denoiser:
 
     def __call__(self, separation: Separation) -> Separation:
         """The speech estimate, denoised; the same length, rate and channels."""
-        return self._enhanced(separation, NoCache())
+        return self.together([separation], NoCache())[0]
 
     def reusing(self, cache: Cache) -> Callable[[Separation], Separation]:
         """The same denoiser, with its network's answers cached: they do not depend on `wet`."""
-        return partial(self._enhanced, cache=cache)
+        return lambda separation: self.together([separation], cache)[0]
 
-    def _enhanced(self, separation: Separation, cache: Cache) -> Separation:
-        speech = separation.speech
-        if self.idle or not speech.waveform.any():
-            return separation
-        heard = resample(speech, self.sample_rate)
-        if not heard.samples:  # one sample, say, at a third of its rate
-            return separation
-        key = self._key(heard) if not isinstance(cache, NoCache) else {}
-        denoised = cache.get(KIND, key)
-        if denoised is None:
-            started = time.perf_counter()
-            source, deviation = (
-                Forward(iter([edges.extended(heard.waveform, *self._beyond)])),
-                heard.waveform.std(-1, correction=0),
+    def together(self, separations: Sequence[Separation], cache: Cache) -> list[Separation]:
+        """Each of them denoised as by itself; on a GPU their chunks share forward passes."""
+        sounds = [self._hears(separation) for separation in separations]
+        known = not isinstance(cache, NoCache)
+        asked = [self._key(sound) if sound and known else {} for sound in sounds]
+        answers = [
+            cache.get(KIND, key) if sound else None
+            for sound, key in zip(sounds, asked, strict=True)
+        ]
+        missing = {
+            index: sound
+            for index, (sound, answer) in enumerate(zip(sounds, answers, strict=True))
+            if sound and answer is None
+        }
+        started = time.perf_counter()
+        computed = self._computed(list(missing.values()))
+        seconds = (time.perf_counter() - started) / parallel.beside() / max(1, len(missing))
+        for index, pieces in zip(missing, computed, strict=True):
+            answers[index] = answer = torch.cat(pieces, -1)
+            cache.put(KIND, asked[index], answer, Cost(len(pieces), seconds))
+        device = torch_device(self.device)
+        return [
+            self.apply(separation, sound.with_waveform(answer.to(device)))
+            if sound and answer is not None
+            else separation
+            for separation, sound, answer in zip(separations, sounds, answers, strict=True)
+        ]
+
+    def _hears(self, separation: Separation) -> Audio | None:
+        """A separation's speech at the network's rate; None where there is nothing to denoise."""
+        if self.idle or not separation.speech.waveform.any():
+            return None
+        heard = resample(separation.speech, self.sample_rate)
+        return heard if heard.samples else None  # one sample, say, at a third of its rate
+
+    @torch.inference_mode()
+    def _computed(self, sounds: Sequence[Audio]) -> list[list[Tensor]]:
+        """What the network answers for the chunks of each sound."""
+        chunks = [
+            self._chunks(
+                Forward(iter([edges.extended(sound.waveform, *self._beyond)])),
+                sound.samples,
+                sound.waveform.std(-1, correction=0),
             )
-            pieces = list(self._answers(source, heard.samples, deviation))
-            denoised = torch.cat(pieces, -1)
-            seconds = (time.perf_counter() - started) / parallel.beside()
-            cache.put(KIND, key, denoised, Cost(len(pieces), seconds))
-        return self.apply(separation, heard.with_waveform(denoised.to(torch_device(self.device))))
+            for sound in sounds
+        ]
+        if torch_device(self.device).type == "cpu":
+            return [list(self._in_order(own)) for own in chunks]
+        flat = [(index, chunk) for index, own in enumerate(chunks) for chunk in own]
+        step = round(PACKED_STEP_S * self.sample_rate)
+        answers = packed(self._answer, [chunk.heard for _, chunk in flat], step, self._batches)
+        pieces: list[list[Tensor]] = [[] for _ in sounds]
+        for (index, chunk), answer in zip(flat, answers, strict=True):
+            pieces[index].append(chunk.of(answer))
+        return pieces
 
     def _key(self, heard: Audio) -> dict[str, Any]:
         """Everything that the network's answer depends on."""
@@ -157,7 +193,11 @@ class Denoiser:
     def _network(self) -> Any:
         require(f"enhancement.model={self.model}", "denoiser")
         path = self._file
-        return _loaded(self.model, path, torch_device(self.device), path.stat().st_mtime_ns)
+        return loaded(self.model, path, torch_device(self.device), path.stat().st_mtime_ns)
+
+    @cached_property
+    def _batches(self) -> GpuBatches:
+        return GpuBatches()
 
     @cached_property
     def _file(self) -> Path:
@@ -171,13 +211,29 @@ class Denoiser:
 
     @torch.inference_mode()
     def _answers(self, speech: Forward, samples: int, deviation: Tensor) -> Iterator[Tensor]:
-        """The network over chunks with context, at its rate, of `samples` between edge contexts.
+        """What the network answers for a sound, `[channels, some]` in order."""
+        return self._in_order(self._chunks(speech, samples, deviation))
+
+    def _in_order(self, chunks: Iterator[Chunk]) -> Iterator[Tensor]:
+        on_cpu = torch_device(self.device).type == "cpu"
+        for chunk, answer in parallel.ordered(
+            lambda chunk: self._answer(chunk.heard), chunks, on_cpu
+        ):
+            yield chunk.of(answer)
+
+    def _answer(self, heard: Tensor) -> Tensor:
+        """The network's answer to rows `[rows, samples]`, each by itself."""
+        answer: Tensor = self._network(heard[:, None])[:, 0]
+        return answer
+
+    def _chunks(self, speech: Forward, samples: int, deviation: Tensor) -> Iterator[Chunk]:
+        """Chunks with context of a sound at the network's rate, `samples` between edge contexts.
 
         The network would normalise each chunk by itself. It is done here for the whole file, as the
         network was trained. Its own forward multiplies by the deviation without the floor, which
         would turn quiet files down: here the answer is multiplied by what the input was divided by.
 
-        Shape: `deviation` `[channels]`; pieces `[channels, some]`.
+        Shape: `deviation` `[channels]`.
         """
         network, device, extra = self._network, torch_device(self.device), self._beyond[0]
         chunk, left, right = (
@@ -188,40 +244,7 @@ class Denoiser:
             if network.normalizes
             else torch.ones(1, 1, device=device)
         )
-
-        def pieces() -> Iterator[tuple[slice, Tensor]]:
-            for start in range(extra, extra + samples, chunk):
-                first, end = max(0, start - left), min(start + chunk, extra + samples)
-                yield (
-                    slice(start - first, end - first),
-                    speech.read(first, end + right).to(device) / scale,
-                )
-
-        for (wanted, _), answer in parallel.ordered(
-            lambda piece: network(piece[1][:, None]), pieces(), device.type == "cpu"
-        ):
-            yield scale * answer[:, 0, wanted]
-
-
-@lru_cache(maxsize=2)
-def _loaded(model: str, path: Path, device: torch.device, stamp: int) -> Any:  # noqa: ARG001
-    """The network, loaded once in a process.
-
-    The `stamp` of the file makes sure that a file that has changed is loaded again.
-    """
-    package = checkpoints.read(path)
-    if model in HIDDEN:
-        from denoiser.demucs import Demucs
-
-        package = {
-            "klass": Demucs,
-            "args": (),
-            "kwargs": {"hidden": HIDDEN[model]},
-            "state": package,
-        }
-    network: Any = checkpoints.build(package, path)
-    # Normalisation is done for whole files, in `_answers`.
-    network.normalizes, network.normalize = network.normalize, False
-    if device.type == "cpu":
-        allocator.suit(network)
-    return network.to(device)
+        for start in range(extra, extra + samples, chunk):
+            first, end = max(0, start - left), min(start + chunk, extra + samples)
+            heard = speech.read(first, end + right).to(device) / scale
+            yield Chunk(heard, slice(start - first, end - first), scale)

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from speechclean.audio import edges
 from speechclean.audio.stream import Forward, LongAudio
 from speechclean.audio.waveform import Audio, resample
 from speechclean.networks.cache import Cache, NoCache
@@ -26,13 +27,11 @@ from speechclean.system.device import torch_device
 
 from . import bag_networks, engine, precision, segments, stream_engine
 from .network import Network
-from .schedule import Schedule, check_knobs
+from .schedule import Schedule, check_knobs, suited
 
 ACCOMPANIMENTS = ("residual", "stems")
 #: Length of what a stream answers at a time, in seconds.
 STEP_S = 10.0
-#: The batch size that a GPU starts with; it is halved for good where memory does not hold it.
-CUDA_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,13 @@ class DemucsSeparator:
     accompaniment: `residual` (music = mixture - speech) or `stems` (the sum of the other sources;
         in a bag whose networks specialise, such as htdemucs_ft, it takes all of them)
     batch_size: segments in one forward pass on a GPU, at most: fewer where its memory runs out;
-        None is `CUDA_BATCH`. On a CPU each core takes one segment at a time
+        None is as many as suit it. On a CPU each core takes one segment at a time
     precision: `fp32`, `tf32` or `fp16`, on a GPU that keeps 50 dB with it (`precision.py`); a CPU
         computes in fp32
     fast_layers: layers of the networks are swapped for faster ones with the same answers (`tuned/`)
     edge_context_s: how much of the sound, reflected, the networks hear beyond its ends
+    length_step_s: networks that take any length are given multiples of it, so that clips and shifts
+        of like length share passes; None is `CUDA_STEP_S` on a GPU, and on a CPU 0: its own length
     """
 
     name: str
@@ -68,9 +69,11 @@ class DemucsSeparator:
     precision: str = "fp32"
     fast_layers: bool = True
     edge_context_s: float = 0.0
+    length_step_s: float | None = 0.0
 
     def __post_init__(self) -> None:
-        check_knobs(self.shifts, self.overlap, self.segment_s, self.batch_size, self.edge_context_s)
+        check_knobs(self.shifts, self.overlap, self.segment_s, self.batch_size, self.length_step_s)
+        edges.check(self.edge_context_s)
         if self.accompaniment not in ACCOMPANIMENTS:
             raise ValueError(
                 f"accompaniment={self.accompaniment!r} must be one of {', '.join(ACCOMPANIMENTS)}"
@@ -179,12 +182,10 @@ class DemucsSeparator:
 
     @cached_property
     def _schedule(self) -> Schedule:
-        # On a CPU batches gain nothing, since every core has a segment of its own, and sums of
-        # another size round differently.
-        size = 1 if torch_device(self.device).type == "cpu" else self.batch_size or CUDA_BATCH
+        size, step_s = suited(torch_device(self.device), self.batch_size, self.length_step_s)
         speech_only = self.accompaniment == "residual"
         return Schedule(
-            self.shifts, self.overlap, size, self.seed, speech_only, self.edge_context_s
+            self.shifts, self.overlap, size, self.seed, speech_only, self.edge_context_s, step_s
         )
 
     @cached_property
@@ -197,9 +198,8 @@ class DemucsSeparator:
             (path, path.stat().st_size, path.stat().st_mtime_ns)
             for path in self.weight_files().values()
         )
-        standard = replace(
-            self, shifts=1, overlap=0.25, batch_size=None, seed=0, edge_context_s=0.0
-        )
+        own: dict[str, Any] = {"batch_size": None, "edge_context_s": 0.0, "length_step_s": 0.0}
+        standard = replace(self, shifts=1, overlap=0.25, seed=0, **own)
         return _loaded(standard, torch_device(self.device), stamps)
 
     def load_networks(self, device: torch.device) -> list[Network]:

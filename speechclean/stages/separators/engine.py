@@ -89,7 +89,7 @@ class _Pass:
                 plan = schedule.plan(network, waveform.shape[-1], offset)
                 self._estimates[-1].append(_Estimate(gathered, len(plan), own))
                 for segment in plan:
-                    by_length.setdefault(network.input_length(segment), []).append(
+                    by_length.setdefault(schedule.input_length(network, segment), []).append(
                         (heard, gathered, segment)
                     )
         self.batches = [
@@ -201,6 +201,7 @@ def _key(network: Network, waveform: Tensor, schedule: Schedule, threads: int) -
         "precision": network.precision,
         "overlap": schedule.overlap,
         "edge_context": schedule.edge_context(network),
+        **({"length_step": schedule.length_step_s} if schedule.length_step_s else {}),
         "speech_only": schedule.speech_only,
         "arithmetic": keys.arithmetic(waveform.device, threads),
     }

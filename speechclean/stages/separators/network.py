@@ -1,15 +1,17 @@
-"""One network of a bag: what it answers, and how many inputs the memory of a GPU holds at once."""
+"""One network of a bag: what it is given, and what it answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from speechclean.networks.checkpoints import CheckpointError
+from speechclean.networks.gpu_batches import GpuBatches
 
 from . import precision
 from .segments import Segment
@@ -29,6 +31,12 @@ def speech_source(sources: Sequence[str], name: str) -> int:
     raise CheckpointError(f"{name}: separates {list(sources)}, none of which is speech or vocals")
 
 
+@lru_cache(maxsize=64)
+def _column(shares: tuple[float, ...], device: torch.device) -> Tensor:
+    """Shares on a device, `[sources, 1, 1]`: copied there once, since a GPU waits for each copy."""
+    return torch.tensor(shares, device=device)[:, None, None]
+
+
 @dataclass(frozen=True)
 class Network:
     """One network of a bag.
@@ -40,7 +48,7 @@ class Network:
     precision: what a GPU computes in
     identity: what its answers depend on besides their input, as part of cache keys
     stage: the separator's class, whose code its answers depend on
-    limits: by input length, how many inputs a GPU's memory held at once where it did not hold all
+    batches: how many inputs go through it at once
     """
 
     module: Any
@@ -50,7 +58,7 @@ class Network:
     precision: str = "fp32"
     identity: Mapping[str, Any] = field(default_factory=dict)
     stage: type[Any] | None = None
-    limits: dict[int, int] = field(default_factory=dict)
+    batches: GpuBatches = field(default_factory=GpuBatches)
 
     @property
     def speech(self) -> int:
@@ -61,30 +69,26 @@ class Network:
         """The network's share of the speech and of the sum of the other sources.
 
         Shape: `[batch, channels, samples]` -> `[batch, 2, channels, samples]`. A batch that memory
-        does not hold goes through in halves, and so do later ones of its size.
+        does not hold goes through in parts.
         """
-        limit = self.limits.get(heard.shape[-1], len(heard))
-        if len(heard) > limit:
-            return torch.cat([self.answer(part) for part in heard.split(limit)])
-        try:
-            sources = precision.answer(self.module, heard, self.precision)
-        except torch.OutOfMemoryError:
-            if len(heard) == 1:
-                raise
-            self.limits[heard.shape[-1]] = len(heard) // 2
-            sources = None
-        if sources is None:  # the exception holds the failed pass's tensors until its block ends
-            torch.cuda.empty_cache()
-            return self.answer(heard)
-        weighted = sources * torch.tensor(self.shares, device=sources.device)[:, None, None]
+        return self.batches.answer(self._answer, heard)
+
+    def _answer(self, heard: Tensor) -> Tensor:
+        sources = precision.answer(self.module, heard, self.precision)
+        weighted = sources * _column(self.shares, sources.device)
         speech = weighted[:, self.speech]
         return torch.stack([speech, weighted.sum(1) - speech], 1)
 
-    def input_length(self, segment: Segment) -> int:
-        """How many samples the network is given for a segment."""
+    def input_length(self, segment: Segment, step: int = 0) -> int:
+        """How many samples the network is given for a segment.
+
+        One that takes any length is given the next multiple of `step`, but no more than a whole
+        segment; 0 is the segment's own length.
+        """
         if getattr(self.module, "use_train_segment", False):
             # HTDemucs is given its training length, however short the segment is.
             return int(self.module.segment * self.module.samplerate)
+        stepped = -(-segment.length // step) * step if step else segment.length
         # HDemucs takes any length, but a tail of a few samples breaks the reflection at its STFT's
         # ends.
-        return max(segment.length, 4 * self.module.nfft)
+        return max(segment.length, min(stepped, self.segment), 4 * self.module.nfft)

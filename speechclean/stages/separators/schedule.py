@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speechclean.audio import edges
+import torch
 
 from . import segments
 from .network import Network
 from .segments import Segment
+
+#: Segments in one forward pass on a GPU, at most.
+CUDA_BATCH = 64
+#: What `length_step_s` is on a GPU unless it is said: clips of 3 to 10 s fall into some nine
+#: lengths, and a clip grows by half of it in the mean.
+CUDA_STEP_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,9 @@ class Schedule:
     seed: of the offsets
     speech_only: nobody wants the sum of the other sources; a cached estimate has zeros there
     edge_context_s: of the waveform reflected at its ends, which the networks hear beyond them
+    length_step_s: networks that take any length are given multiples of it, so that clips and shifts
+        of like length share batches; what an input is given hangs on its own length alone. 0: its
+        own length
     """
 
     shifts: int
@@ -29,6 +38,7 @@ class Schedule:
     seed: int
     speech_only: bool = False
     edge_context_s: float = 0.0
+    length_step_s: float = 0.0
 
     def offsets(self, network: Network, content: str) -> list[int | None]:
         """The offset of each pass over an input of this `content`, in samples.
@@ -47,6 +57,10 @@ class Schedule:
         """How much is heard beyond either end, in samples at the network's rate."""
         return round(self.edge_context_s * network.module.samplerate)
 
+    def input_length(self, network: Network, segment: Segment) -> int:
+        """How many samples the network is given for a segment."""
+        return network.input_length(segment, round(self.length_step_s * network.module.samplerate))
+
     def plan(self, network: Network, samples: int, offset: int | None) -> list[Segment]:
         """The segments of one pass over a waveform of `samples` between its contexts.
 
@@ -64,12 +78,23 @@ class Schedule:
         ]
 
 
+def suited(
+    device: torch.device, batch_size: int | None, length_step_s: float | None
+) -> tuple[int, float]:
+    """A schedule's `batch_size` and `length_step_s` on a device: what is None is what suits it."""
+    if device.type == "cpu":
+        # Batches gain nothing, since every core has a segment of its own, and sums of another size
+        # round differently.
+        return 1, length_step_s or 0.0
+    return batch_size or CUDA_BATCH, CUDA_STEP_S if length_step_s is None else length_step_s
+
+
 def check_knobs(
     shifts: int,
     overlap: float,
     segment_s: float | None,
     batch_size: int | None,
-    edge_context_s: float,
+    length_step_s: float | None,
 ) -> None:
     """Raise `ValueError` for a knob that no schedule can have."""
     if shifts < 0:
@@ -84,7 +109,11 @@ def check_knobs(
         raise ValueError(
             f"batch_size={batch_size} must be 1 or more, or null for what suits the device"
         )
-    edges.check(edge_context_s)
+    if length_step_s is not None and not 0 <= length_step_s <= 10:
+        raise ValueError(
+            f"length_step_s={length_step_s} must be between 0 and 10 seconds, or null for what "
+            "suits the device"
+        )
 
 
 def longest_shift(network: Network) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import torch
@@ -110,8 +111,11 @@ def margin(segment: Segment, length: int) -> int:
     return (length - segment.length) // 2
 
 
+@lru_cache(maxsize=16)
 def triangle(length: int, device: torch.device | None = None) -> Tensor:
     """The weight of overlap-add, rising to 1 in the middle. Shape: `[length]`.
+
+    All callers share one tensor: it is not to be changed.
 
     >>> triangle(4).tolist()
     [0.5, 1.0, 1.0, 0.5]

@@ -6,6 +6,7 @@ The segments are those of `engine.run`; their answers are gathered in a buffer t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import count, groupby
 
 import torch
@@ -96,7 +97,7 @@ def _with_contexts(
     sums: Tensor | None = None
     done = 0
     for segment, answer in _answers(network, source, samples, offset, schedule):
-        begin = segments.margin(segment, network.input_length(segment))
+        begin = segments.margin(segment, schedule.input_length(network, segment))
         weighted = answer[..., begin : begin + segment.length]
         triangle = segments.triangle(network.segment, weighted.device)[: segment.length]
         # The last row holds the sum of the weights.
@@ -129,7 +130,7 @@ def _answers(
     whole = samples + 2 * schedule.edge_context(network)
 
     def batches() -> Iterator[tuple[Sequence[segments.Segment], Tensor]]:
-        for length, same in groupby(plan, network.input_length):
+        for length, same in groupby(plan, partial(schedule.input_length, network)):
             for batch in segments.batches(list(same), schedule.batch_size):
                 yield (
                     batch,

@@ -14,6 +14,9 @@ from speechclean.audio import edges
 from speechclean.audio.stream import Forward
 from speechclean.audio.waveform import Audio
 from speechclean.networks import checkpoints
+from speechclean.networks.cache import DiskCache
+from speechclean.networks.gpu_batches import GpuBatches
+from speechclean.stages.enhancement.chunks import packed
 from speechclean.stages.enhancement.denoiser import CHUNK_S, Denoiser
 from speechclean.stages.enhancement.identity import Identity
 from speechclean.stages.types import Separation
@@ -189,6 +192,49 @@ def _answers(
     source = Forward(iter([waveform]))
     samples = waveform.shape[-1] if samples is None else samples
     return torch.cat(list(denoiser._answers(source, samples, deviation)), -1)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_chunks_of_several_sounds_in_one_pass(checkpoint: Path, rows: int) -> None:
+    """A GPU's way, on a CPU: of every chunk the part that is wanted is as by itself."""
+    denoiser = Denoiser(str(checkpoint), wet=1.0, device="cpu", edge_context_s=0.5)
+    sounds = [
+        noise(seconds, 16000, channels=channels, level=0.1 + 0.2 * index, seed=index)
+        for index, (seconds, channels) in enumerate(((1.1, 2), (11.3, 1), (1.3, 3), (0.01, 1)))
+    ]
+    chunks, expected = [], []
+    for sound in sounds:
+        source = Forward(iter([edges.extended(sound.waveform, *denoiser._beyond)]))
+        deviation = sound.waveform.std(-1, correction=0)
+        own = list(denoiser._chunks(source, sound.samples, deviation))
+        chunks += own
+        expected += list(denoiser._in_order(iter(own)))
+    sizes: list[int] = []
+
+    def work(heard: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(heard))
+        return denoiser._answer(heard)
+
+    with torch.inference_mode():
+        found = packed(work, [one.heard for one in chunks], 8000, GpuBatches(), rows)
+    assert max(sizes) == rows
+    for chunk, alone, answer in zip(chunks, expected, found, strict=True):
+        assert answer.shape == chunk.heard.shape
+        assert level_db(chunk.of(answer) - alone) < level_db(alone) - 90
+
+
+def test_several_separations_are_each_denoised_as_alone(checkpoint: Path, tmp_path: Path) -> None:
+    denoiser = Denoiser(str(checkpoint), wet=0.7, device="cpu")
+    silent = separation(Audio(torch.zeros(1, 16000), 16000))
+    several = [separation(noise(0.5, 24000, seed=1)), silent, separation(noise(0.8, 16000, seed=2))]
+    cache = DiskCache(tmp_path, 10**9)
+    denoiser.reusing(cache)(several[2])
+    for _ in range(2):
+        together = denoiser.together(several, cache)
+        for one, found in zip(several, together, strict=True):
+            assert torch.equal(found.speech.waveform, denoiser(one).speech.waveform)
+    assert together[1] is silent
+    assert cache.tally.found == 1 + 2
 
 
 def test_agrees_with_denoisers_own_forward(checkpoint: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from demucs.hdemucs import pad1d
 from torch import Tensor
+from torch.nn import functional
 
 #: Window length over hop, in all networks of the family.
 OVERLAPS = 4
@@ -52,8 +53,11 @@ class Spectra:
         """
         *batch, samples = waveform.shape
         if self.hybrid:
-            tail = -samples % self.hop
-            waveform = pad1d(waveform, (self.begin, self.begin + tail), mode="reflect")
+            padding = (self.begin, self.begin + -samples % self.hop)
+            # demucs' own pads what is too short to be reflected, and then waits for a GPU to say
+            # that the samples are still there.
+            pad = functional.pad if samples > padding[1] else pad1d
+            waveform = pad(waveform, padding, "reflect")
         flat = waveform.reshape(-1, waveform.shape[-1])
         window = self._window(waveform.device)
         spectrum = torch.stft(

@@ -1,0 +1,138 @@
+"""Clips and shifts of like length share passes; what an input is given hangs on itself alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from speechclean.audio import edges
+from speechclean.audio.stream import Forward
+from speechclean.networks.cache import DiskCache
+from speechclean.stages.separators import engine, stream_engine
+from speechclean.stages.separators.demucs import DemucsSeparator
+from speechclean.stages.separators.network import Network
+from speechclean.stages.separators.precision import snr_db
+from speechclean.stages.separators.schedule import CUDA_BATCH, CUDA_STEP_S, Schedule, suited
+from speechclean.stages.separators.segments import Segment, fingerprint
+from tests.conftest import noise
+
+from .test_engine import RATE, answers, network
+
+#: Larger batches in one scheme keep this over their difference to batches of one.
+KEPT_DB = 100.0
+#: No two alike; with their shifts they fall into three multiples of a second.
+SECONDS = (1.1, 1.23, 1.31, 1.37, 1.52, 0.7)
+
+
+def stepped(size: int, shifts: int = 2, step_s: float = 1.0) -> Schedule:
+    return Schedule(shifts, 0.25, size, 0, edge_context_s=0.1, length_step_s=step_s)
+
+
+def clips() -> list[Tensor]:
+    return [noise(one, RATE, level=0.4, seed=index).waveform for index, one in enumerate(SECONDS)]
+
+
+def test_lengths_are_multiples_and_no_more_than_a_segment() -> None:
+    one = network("hdemucs")
+    assert one.segment == 2 * RATE
+    lengths = [one.input_length(Segment(0, int(s * RATE)), RATE) for s in (0.5, 1.0, 1.01, 1.9, 2)]
+    assert lengths == [RATE, RATE, 2 * RATE, 2 * RATE, 2 * RATE]
+    odd = int(0.8 * RATE)
+    assert one.input_length(Segment(0, int(1.7 * RATE)), odd) == 2 * RATE, "longer than a segment"
+    assert one.input_length(Segment(0, 12345)) == 12345
+    transformer = network("htdemucs")
+    whole = int(transformer.module.segment * RATE)
+    assert transformer.input_length(Segment(0, RATE // 3), RATE) == whole
+
+
+def test_unlike_clips_and_shifts_share_passes() -> None:
+    one = network("hdemucs")
+    answers([one], clips(), stepped(5, step_s=0.0))
+    passes, segments = len(one.module.sizes), sum(one.module.sizes)
+    one.module.sizes.clear()
+    answers([one], clips(), stepped(5))
+    assert max(one.module.sizes) == 5
+    assert sum(one.module.sizes) == segments
+    assert len(one.module.sizes) <= passes / 2, "most have a length of their own without a step"
+
+
+@pytest.mark.parametrize("size", [2, 5])
+def test_larger_batches_answer_as_batches_of_one(size: int) -> None:
+    one, waveforms = network("hdemucs"), clips()
+    alone = [answers([one], [waveform], stepped(1))[0] for waveform in waveforms]
+    for expected, found in zip(alone, answers([one], waveforms, stepped(size)), strict=True):
+        assert snr_db(expected, found) > KEPT_DB
+
+
+def test_company_changes_no_bit_of_a_batch_of_one() -> None:
+    one, waveforms = network("hdemucs"), clips()
+    alone = [answers([one], [waveform], stepped(1))[0] for waveform in waveforms]
+    both = zip(alone, answers([one], waveforms, stepped(1)), strict=True)
+    assert all(torch.equal(expected, found) for expected, found in both)
+
+
+@torch.inference_mode()
+def test_a_stream_is_given_what_a_whole_is() -> None:
+    one, waveform = network("hdemucs"), noise(4.3, RATE, level=0.5, seed=3).waveform
+    schedule = stepped(2)
+    (expected,) = answers([one], [waveform], schedule)
+    (unstepped,) = answers([one], [waveform], stepped(2, step_s=0.0))
+    extra = schedule.edge_context(one)
+    passes = []
+    for offset in schedule.offsets(one, fingerprint(waveform)):
+        heard = edges.extended_stream(iter(waveform.split(7001, -1)), extra, edges.skipped(RATE))
+        source = Forward(heard, one.segment)
+        pieces = stream_engine.one_pass(one, source, waveform.shape[-1], offset, schedule)
+        passes.append(torch.cat(list(pieces), -1))
+    mean = torch.stack(passes).mean(0)
+    assert snr_db(expected, mean) > KEPT_DB
+    assert snr_db(unstepped, mean) < 60, "the last segments are given the same either way"
+
+
+def test_another_step_is_another_estimate(tmp_path: Path) -> None:
+    one, waveforms = network("hdemucs"), clips()[:2]
+    cache = DiskCache(tmp_path, 10**9)
+    for step_s, found in ((0.0, 0), (1.0, 0), (1.0, 4), (0.0, 8)):
+        answers([one], waveforms, stepped(1, step_s=step_s), cache=cache)
+        assert cache.tally.found == found
+
+
+@pytest.mark.parametrize(
+    ("device", "step_s", "expected"),
+    [
+        ("cpu", None, (1, 0.0)),
+        ("cpu", 0.5, (1, 0.5)),
+        ("cuda", None, (CUDA_BATCH, CUDA_STEP_S)),
+        ("cuda", 0.0, (CUDA_BATCH, 0.0)),
+    ],
+)
+def test_what_suits_a_device(
+    device: str, step_s: float | None, expected: tuple[int, float]
+) -> None:
+    assert suited(torch.device(device), None, step_s) == expected
+
+
+def test_a_separator_takes_the_step(models: Path) -> None:
+    audio = noise(1.3, 24000)
+    own, stepped_ = (
+        DemucsSeparator("two", str(models), device="cpu", length_step_s=step_s)([audio])[0]
+        for step_s in (None, 1.0)
+    )
+    (plain,) = DemucsSeparator("two", str(models), device="cpu")([audio])
+    assert torch.equal(own.speech.waveform, plain.speech.waveform)
+    assert not torch.equal(own.speech.waveform, stepped_.speech.waveform)
+    with pytest.raises(ValueError, match="length_step_s=-1 must be"):
+        DemucsSeparator("two", str(models), length_step_s=-1)
+
+
+def test_a_bag_of_two_has_batches_of_each() -> None:
+    bag: list[Network] = [network("hdemucs", 1), network("hdemucs", 2)]
+    contents = [fingerprint(waveform) for waveform in clips()]
+    alone = [answers(bag, [waveform], stepped(1))[0] for waveform in clips()]
+    with torch.inference_mode():
+        found = engine.run(bag, clips(), contents, stepped(5))
+    for expected, one in zip(alone, found, strict=True):
+        assert snr_db(expected, one) > KEPT_DB

@@ -131,7 +131,10 @@ def build(package: Mapping[str, Any], path: Path) -> torch.nn.Module:
         # Old packages carry arguments that newer classes have dropped; demucs itself ignores them
         # too.
         kwargs = {key: value for key, value in package["kwargs"].items() if key in known}
-        model = unfilled(lambda: cls(*package["args"], **kwargs))
+        given = inspect.signature(cls).bind(*package["args"], **kwargs)
+        if "rescale" in known:
+            given.arguments["rescale"] = 0  # of random weights, which these are not
+        model = unfilled(lambda: cls(*given.args, **given.kwargs))
         state = package["state"]
         if state.get("__quantized"):
             quantised.restore(model, state)

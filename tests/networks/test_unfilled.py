@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
+import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -38,24 +37,24 @@ def test_a_loaded_network_is_the_saved_one(make: object, tmp_path: Path) -> None
         assert torch.equal(loaded(heard), network.eval()(heard))
 
 
-def test_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[torch.Size] = []
-    draw = torch.Tensor.uniform_
+LAYERS = torch.nn.Linear, torch.nn.LSTM, torch.nn.Embedding, torch.nn.MultiheadAttention
 
-    def noted(self: torch.Tensor, *bounds: float, **more: Any) -> torch.Tensor:
-        if not self.is_meta:
-            drawn.append(self.shape)
-        return draw(self, *bounds, **more)
 
-    monkeypatch.setattr(torch.Tensor, "uniform_", noted)
-    before = torch.get_rng_state(), random.getstate()
-    network = unfilled(lambda: torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.LSTM(4, 5)))
-    assert not drawn
-    assert torch.equal(torch.get_rng_state(), before[0])
-    assert random.getstate() == before[1]
-    assert all(one.device.type == "cpu" for one in network.parameters())
-    assert torch.nn.Linear(3, 4)
-    assert drawn, "the spy sees what is drawn"
+@pytest.mark.parametrize("layer", LAYERS)
+def test_nothing_is_drawn(layer: type[torch.nn.Module]) -> None:
+    changed: list[bool] = []
+
+    def build() -> torch.nn.Module:
+        before = torch.get_rng_state()
+        made = layer(4, 2)
+        changed.append(not torch.equal(torch.get_rng_state(), before))
+        return made
+
+    network = unfilled(build)
+    assert not any(changed)
+    assert all(one.requires_grad and one.device.type == "cpu" for one in network.parameters())
+    build()
+    assert changed[-1], "it draws nothing by itself"
 
 
 @pytest.mark.parametrize("buffer", [True, False])
@@ -64,3 +63,25 @@ def test_tensors_that_no_state_brings_are_made(buffer: bool) -> None:
     network = unfilled(lambda: OwnTensors(buffer))
     assert torch.equal(network.window, torch.hann_window(8))  # type: ignore[arg-type]
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_other_threads_draw() -> None:
+    networks: list[torch.nn.Linear] = []
+    began, built = threading.Event(), threading.Event()
+
+    def beside() -> None:
+        began.wait(10)
+        networks.append(torch.nn.Linear(50, 50))
+        built.set()
+
+    thread = threading.Thread(target=beside)
+    thread.start()
+
+    def build() -> torch.nn.Module:
+        began.set()
+        assert built.wait(10)
+        return torch.nn.Linear(2, 2)
+
+    unfilled(build)
+    thread.join()
+    assert 0.05 < networks[0].weight.std() < 0.12, "uniform within 1 / sqrt(50)"

@@ -28,16 +28,21 @@ KIND = "separator"
 class _Batch:
     """Segments of one network that share a forward pass over `length` samples.
 
-    Each member is the waveform that its segment is cut from, what gathers its answer, the segment.
+    Each member is the waveform that its segment is cut from, what gathers its answer, the segment,
+    which counts from sample `before` of the waveform.
     """
 
     network: Network
     length: int
+    before: int
     members: Sequence[tuple[Tensor, OverlapAdd, Segment]]
 
     def answer(self) -> Tensor:
         heard = torch.stack(
-            [segments.cut(waveform, one, self.length) for waveform, _, one in self.members]
+            [
+                segments.cut(waveform, one, self.length, self.before)
+                for waveform, _, one in self.members
+            ]
         )
         return self.network.answer(heard)
 
@@ -73,13 +78,14 @@ class _Pass:
     ) -> None:
         self._cache, self._speech_only = cache, schedule.speech_only
         self._estimates: list[list[_Estimate]] = []
+        extra, reach = schedule.edge_context(network), schedule.reach(network)
+        skip = edges.skipped(network.module.samplerate)
         by_length: dict[int, list[tuple[Tensor, OverlapAdd, Segment]]] = {}
         for waveform, content in zip(job.waveforms, job.contents, strict=True):
             self._estimates.append([])
             cached = not isinstance(cache, NoCache)
             key = _key(network, waveform, schedule, threads) if cached else {}
-            extra = schedule.edge_context(network)
-            heard = edges.extended(waveform, extra, edges.skipped(network.module.samplerate))
+            heard = edges.extended(waveform, extra + reach, skip)
             for offset in schedule.offsets(network, content):
                 own = {**key, "offset": offset}
                 if (hit := cache.get(KIND, own)) is not None:
@@ -93,7 +99,7 @@ class _Pass:
                         (heard, gathered, segment)
                     )
         self.batches = [
-            _Batch(network, length, members)
+            _Batch(network, length, reach, members)
             for length, jobs in by_length.items()
             for members in segments.batches(jobs, schedule.batch_size)
         ]

@@ -61,6 +61,10 @@ class Schedule:
         """How many samples the network is given for a segment."""
         return network.input_length(segment, round(self.length_step_s * network.module.samplerate))
 
+    def reach(self, network: Network) -> int:
+        """How far an input is padded beyond the contexts at most, in samples: reflected too."""
+        return -(-round(self.length_step_s * network.module.samplerate) // 2)
+
     def plan(self, network: Network, samples: int, offset: int | None) -> list[Segment]:
         """The segments of one pass over a waveform of `samples` between its contexts.
 

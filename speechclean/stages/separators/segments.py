@@ -89,13 +89,15 @@ def plan(
     ]
 
 
-def cut(waveform: Tensor, segment: Segment, length: int) -> Tensor:
+def cut(waveform: Tensor, segment: Segment, length: int, before: int = 0) -> Tensor:
     """A segment with context on both sides up to `length` samples, zeros beyond the waveform.
+
+    Segments count from sample `before` of the waveform.
 
     Shape: `[channels, samples]` -> `[channels, length]`; the segment begins at sample
     `margin(segment, length)`.
     """
-    start = segment.start - margin(segment, length)
+    start = before + segment.start - margin(segment, length)
     end = start + length
     first, last = max(start, 0), min(end, waveform.shape[-1])
     if first >= last:

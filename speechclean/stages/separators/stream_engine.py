@@ -52,8 +52,8 @@ def source(
         chunk[rows].to(device).expand(network.module.audio_channels, -1) / max(scale, 1e-8)
         for chunk in sound.at_rate(rate)
     )
-    extra = schedule.edge_context(network)
-    extended = edges.extended_stream(chunks, extra, edges.skipped(rate))
+    beyond = schedule.edge_context(network) + schedule.reach(network)
+    extended = edges.extended_stream(chunks, beyond, edges.skipped(rate))
     return Forward(extended, history=network.segment)
 
 
@@ -81,8 +81,8 @@ def one_pass(
     """One shift of one network over `samples` of a source between its contexts.
 
     Shape: the source is `[channels, context + samples + context]`, as long as the schedule's
-    `edge_context`. Yields speech and the sum of the other sources, `[2, channels, some]`, in order
-    and without the contexts.
+    `edge_context` and `reach` together. Yields speech and the sum of the other sources,
+    `[2, channels, some]`, in order and without the contexts.
     """
     extra = schedule.edge_context(network)
     yield from edges.inner(
@@ -127,14 +127,15 @@ def _answers(
     Segments of one length share batches; on a CPU several batches run at once.
     """
     plan = schedule.plan(network, samples, offset)
-    whole = samples + 2 * schedule.edge_context(network)
+    reach = schedule.reach(network)
+    whole = samples + 2 * (schedule.edge_context(network) + reach)
 
     def batches() -> Iterator[tuple[Sequence[segments.Segment], Tensor]]:
         for length, same in groupby(plan, partial(schedule.input_length, network)):
             for batch in segments.batches(list(same), schedule.batch_size):
                 yield (
                     batch,
-                    torch.stack([_cut(source, segment, length, whole) for segment in batch]),
+                    torch.stack([_cut(source, segment, length, whole, reach) for segment in batch]),
                 )
 
     on_cpu = next(network.module.parameters()).device.type == "cpu"
@@ -144,9 +145,11 @@ def _answers(
         yield from zip(batch, answers, strict=True)
 
 
-def _cut(source: Forward, segment: segments.Segment, length: int, samples: int) -> Tensor:
-    """`segments.cut` from a stream."""
-    start = segment.start - segments.margin(segment, length)
+def _cut(
+    source: Forward, segment: segments.Segment, length: int, samples: int, reach: int
+) -> Tensor:
+    """`segments.cut` from a stream of `samples`."""
+    start = reach + segment.start - segments.margin(segment, length)
     inside = source.read(max(0, start), min(start + length, samples))
     before = max(0, -start)
     return functional.pad(inside, (before, length - before - inside.shape[-1]))

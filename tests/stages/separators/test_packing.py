@@ -80,10 +80,10 @@ def test_a_stream_is_given_what_a_whole_is() -> None:
     schedule = stepped(2)
     (expected,) = answers([one], [waveform], schedule)
     (unstepped,) = answers([one], [waveform], stepped(2, step_s=0.0))
-    extra = schedule.edge_context(one)
+    beyond = schedule.edge_context(one) + schedule.reach(one)
     passes = []
     for offset in schedule.offsets(one, fingerprint(waveform)):
-        heard = edges.extended_stream(iter(waveform.split(7001, -1)), extra, edges.skipped(RATE))
+        heard = edges.extended_stream(iter(waveform.split(7001, -1)), beyond, edges.skipped(RATE))
         source = Forward(heard, one.segment)
         pieces = stream_engine.one_pass(one, source, waveform.shape[-1], offset, schedule)
         passes.append(torch.cat(list(pieces), -1))

@@ -64,6 +64,8 @@ def tests(job: Job) -> Iterator[Row]:  # noqa: ARG001 (pytest finds the GPU by i
         "-q",
         "-p",
         "no:cacheprovider",
+        "-o",
+        "addopts=",
         "tests/stages/separators/test_cuda.py",
     ]
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
@@ -131,6 +133,7 @@ def pipelines(job: Job) -> Iterator[Row]:
             f"dataset.pattern={folder}/*.wav",
             "metrics=[]",
             "tracking=none",
+            "audio_in_memory_s=1200",
             f"output.dir={out}",
         ]
         command = [sys.executable, "-m", "speechclean", *overrides, "dataset=folder", *more]
@@ -163,10 +166,10 @@ def training(job: Job) -> Iterator[Row]:
     command += [f"device={job.device.type}", f"hydra.run.dir={job.work / 'training'}", "batch=8"]
     command += ["valid_count=4", "tracking=none"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
-    yield Row(
-        f"training, {job.training_s:.0f} s", lines[-1][-300:] if lines else "", done.returncode == 0
-    )
+    good = done.returncode == 0
+    lines = [line for line in done.stdout.splitlines() if "valid" in line] if good else []
+    told = lines[-1].strip() if lines else done.stderr.strip()[-300:] or "to its end"
+    yield Row(f"training, {job.training_s:.0f} s", told, good)
 
 
 STEPS: dict[str, Callable[[Job], Iterator[Row]]] = {

@@ -5,18 +5,19 @@ r"""What padding to common lengths costs networks that were trained: decibels an
 
 Each network alone, one shift, on the CPU; `length_step_s` 0 is the length of each clip itself.
 SI-SDR is that of the speech, words are Whisper base's where the mixture's text is known. Writes
-results/packing.json and its place in README.md.
+packing.json and packing.md into results/, which experiments.speed.table puts into the texts.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from experiments.texts import record
+from experiments.speed.compare import RESULTS
 from speechclean.audio.sound_files import load
 from speechclean.audio.waveform import Audio, resample
 from speechclean.stages.metrics.alignment import align, normalise
@@ -108,7 +109,8 @@ def main() -> None:
     options = parser.parse_args()
     sounds = mixtures(options.mixtures)
     rows = [row for name in options.names for row in compare(name, sounds)]
-    record(Path(__file__).parent, "packing", rows, table(rows))
+    (RESULTS / "packing.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (RESULTS / "packing.md").write_text(table(rows) + "\n")
     print(table(rows))
 
 

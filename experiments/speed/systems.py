@@ -59,7 +59,8 @@ def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
             1,
             16000,
         )
-    separator = DemucsSeparator(model, folder, shifts=case["shifts"], device=device)
+    knobs = {"shifts": case["shifts"], "length_step_s": None}
+    separator = DemucsSeparator(model, folder, device=device, **knobs)
     # rate and channels are the network's own, which a separator does not show
     network = separator._networks[0].module  # noqa: SLF001
     return (

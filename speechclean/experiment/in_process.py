@@ -31,6 +31,7 @@ from speechclean.records.run_record import RunRecord
 from speechclean.records.tracking import Run
 from speechclean.stages.types import Track
 from speechclean.system import parallel
+from speechclean.system.ahead import ahead
 
 from .already_cleaned import read_pairs
 from .clean import Batching, Outcome, clean
@@ -39,6 +40,8 @@ from .outputs import OutputOptions, write_outputs
 from .run_params import pipeline_in_words
 
 log = logging.getLogger(__name__)
+#: Files that a GPU may be ahead of those that are measured and written.
+GPU_AHEAD = 64
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,21 @@ class InProcess(Executor):
     """The executor of an ordinary run: batches of files through the pipeline, in order.
 
     The files of a batch are measured and written side by side, each on a thread of its own. Files
-    that are already cleaned are only read.
+    that are already cleaned are only read. `ahead` is how many files may be separated before it is
+    their turn to be written: what keeps a GPU at work meanwhile.
     """
 
     experiment: Experiment
     batching: Batching
     options: OutputOptions
     layout: str = "flat"
+    ahead: int = 0
 
     def results(self, tracks: Sequence[Track]) -> Iterator[FileResult | None]:
         """A result for each track, in their order."""
         reuses = not isinstance(self.experiment.pipeline.cache, NoCache)
-        for (outcome, _), result in parallel.ordered(self._complete, self._outcomes(tracks)):
+        outcomes = ahead(self._outcomes(tracks), self.ahead)
+        for (outcome, _), result in parallel.ordered(self._complete, outcomes):
             if outcome.long is not None and reuses:
                 log.warning(
                     "%s: too long to be reused, it is computed in every run (stream_above_s)",
@@ -126,7 +132,9 @@ class OrdinarySession:
             config.get("max_decoded_gb"),
         )
         options = OutputOptions(folder, output["ab_seconds"], output["plots"], output["cleaned"])
-        executor = InProcess(experiment, batching, options, output.get("layout", LAYOUTS[0]))
+        separated_ahead = 0 if experiment.pipeline.device.type == "cpu" else GPU_AHEAD
+        layout = output.get("layout", LAYOUTS[0])
+        executor = InProcess(experiment, batching, options, layout, separated_ahead)
         yield cls(experiment, config, executor, console)
 
     @property

@@ -4,6 +4,7 @@ onednn         computing on after oneDNN found no memory
 parallel       work side by side on a CPU, the same bits on one core or eight
 allocator      what the C library does with large blocks of memory
 borrowed       code of other libraries, without what it would change in the process
+ahead          an iterator worked through in a thread, ahead of who asks
 device         where tensors live
 device_busy    how busy a GPU was
 hardware       the processor and the versions of packages

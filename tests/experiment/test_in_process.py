@@ -1,0 +1,49 @@
+"""Files of an ordinary run, separated ahead of those that are written, as on a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from speechclean.audio.sound_files import save
+from speechclean.experiment.config.build import build
+from speechclean.experiment.config.compose import composed
+from speechclean.experiment.in_process import OrdinarySession
+from tests.conftest import noise
+
+
+def test_separating_ahead_changes_nothing(tmp_path: Path) -> None:
+    for index, seconds in enumerate((0.4, 0.6, 0.5)):
+        save(noise(seconds, 24000, seed=index), tmp_path / f"{index}.wav")
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    written = []
+    for ahead in (0, 2):
+        out = tmp_path / str(ahead)
+        cfg = composed(
+            [
+                "separators=[embedded_hdemucs_q]",
+                "enhancement=identity",
+                "metrics=[lufs]",
+                "tracking=none",
+                "name=some",
+                "output.plots=false",
+                "device=cpu",
+                "dataset=folder",
+                f"dataset.pattern={tmp_path}/*.wav",
+                "audio_in_memory_s=0.7",  # batches of one and of two
+                f"output.dir={out}",
+            ]
+        )
+        out.mkdir()
+        config = OmegaConf.to_container(cfg, resolve=True)
+        assert isinstance(config, dict)
+        with OrdinarySession.opened(build(cfg), config, Console(quiet=True)) as session:
+            assert session.executor.ahead == 0, "a CPU has no time to be ahead"
+            executor = replace(session.executor, ahead=ahead)
+            results = list(executor.results(session.tracks))
+        assert [bool(one and one.failed) for one in results] == [False, False, False, True]
+        written.append([(out / f"cleaned/{name}.wav").read_bytes() for name in "012"])
+    assert written[0] == written[1]

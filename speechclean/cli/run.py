@@ -30,7 +30,7 @@ from . import jobs
 from .endings import fail, quiet_on_closed_pipe
 from .hydra_files import write_hydra_files
 from .typed_secrets import as_variables
-from .waiting import said_if_slow
+from .waiting import said_if_slow, show_long_loops
 
 #: 0 all well, 1 some files failed, 2 the config cannot run, 3 the tracking store was lost on the
 #: way (all outputs are there), 130 stopped by Ctrl-C. Batches add 4 to 6 (`experiment.batch`).
@@ -95,6 +95,7 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     typed = in_overrides([SHORT.get(argument, argument) for argument in sys.argv[1:]])
     sys.argv[1:] = as_variables(typed)
+    show_long_loops()
     with errors_as_exit_status():
         if {"-m", "--multirun"} & set(sys.argv[1:]) and not missing(STUDY):
             from speechclean.sweep.sweeper import StudySweeper  # here, since Optuna takes a second

@@ -12,6 +12,7 @@ extras         packages that not every installation has, and how to get them
 liveness       locks that tell whether a process lives
 signals        those that end a process, as exceptions that tear nothing
 secrets        passwords in addresses, masked in whatever is shown or kept
+long_loops     how far a long loop is, in the log
 plain_text     what others wrote, without what a terminal would obey
 native_messages  what C libraries print, caught
 csv_tables     csv tables, without formulas

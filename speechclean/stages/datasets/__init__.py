@@ -2,6 +2,7 @@
 
 cleaned    mixtures with what some tool made of them, to be judged
 folder     every sound file that a pattern matches
+matching   the paths that a pattern matches, each folder once
 manifest   a csv or tsv table, with references and transcripts where they are known; `Pilot` is the
            shipped one
 table      reading such a table; what is wrong with it is said with its line

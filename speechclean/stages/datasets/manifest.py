@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 
 from speechclean.stages.types import Track
+from speechclean.system.long_loops import watched
 from speechclean.system.paths import exists, expanded, is_file
 from speechclean.system.resources import asset
 
@@ -85,46 +87,55 @@ def _tracks(rows: list[Row], columns: list[str], table: Path) -> list[tuple[Trac
         wrong.append("no rows below the header")
     if wrong:
         raise DatasetError(f"{table}: " + "; ".join(wrong))
-    tracks, given, written = [], [], []
-    for each in rows:
-        line, row = each.line, each.cells
-        path, reference, cleaned = (
-            _resolved(row.get(column), table) for column in ("path", "reference", "cleaned")
+    rest, given, written, below = [], [], [], []
+    for row in watched(rows, str(table), "rows", len(rows)):
+        said, paths, language = _checked(row, table)
+        wrong += [f"line {row.line}: {one}" for one in said]
+        if (path := paths["path"]) is None:
+            continue
+        cells = row.cells
+        transcript = (cells.get("transcript") or "").strip() or None
+        rest.append(
+            partial(
+                Track,
+                path=path,
+                reference_path=paths["reference"],
+                transcript=transcript,
+                cleaned_path=paths["cleaned"],
+                language=language,
+            )
         )
-        if each.more:
-            wrong.append(
-                f"line {line}: more cells than columns; quote a transcript that holds commas"
-            )
-        elif path is None:
-            wrong.append(f"line {line}: no path")
-        else:
-            wrong += [
-                f"line {line}: no such file: {file}"
-                for file in (path, reference, cleaned)
-                if file and not (exists(file) if file is path else is_file(file))
-            ]  # a folder in a list of files is that row's own failure, not the table's
-            written.append(row["path"].strip())
-            language = (row.get("language") or "").strip().lower() or None
-            if language and not re.fullmatch(r"[a-z]{2,3}([-_][a-z0-9]+)*", language):
-                wrong.append(
-                    f"line {line}: language {row['language']!r}: write its code, e.g. en, de, fr"
-                )
-            transcript = (row.get("transcript") or "").strip() or None
-            tracks.append(Track("", path, reference, transcript, cleaned, language=_code(language)))
-            given.append(
-                aliases.safe(row.get("alias") or "")
-                if row.get("alias")
-                else aliases.safe(path.stem)
-            )
+        given.append(aliases.safe(cells.get("alias") or path.stem))
+        written.append(cells["path"].strip())
+        below.append(aliases.place(PurePath(written[-1])))
     if wrong:
         raise DatasetError(f"{table}:\n  " + "\n  ".join(wrong))
-    names = aliases.unique(given, [str(track.path) for track in tracks])
-    places = aliases.unique([aliases.place(PurePath(cell)) for cell in written], written)
-    named = [
-        replace(track, alias=name, relative=at)
-        for name, at, track in zip(names, places, tracks, strict=True)
+    names = aliases.unique(given, [str(one.keywords["path"]) for one in rest])
+    places = aliases.unique(below, written)
+    tracks = (track(name, relative=at) for name, at, track in zip(names, places, rest, strict=True))
+    return list(zip(tracks, written, strict=True))
+
+
+def _checked(row: Row, table: Path) -> tuple[list[str], dict[str, Path | None], str | None]:
+    """What is wrong with a row; its paths by column; the code of its language."""
+    paths = {
+        column: _resolved(row.cells.get(column), table)
+        for column in ("path", "reference", "cleaned")
+    }
+    if row.more:
+        return ["more cells than columns; quote a transcript that holds commas"], paths, None
+    if paths["path"] is None:
+        return ["no path"], paths, None
+    # A folder in a list of files is that row's own failure, not the table's.
+    wrong = [
+        f"no such file: {file}"
+        for column, file in paths.items()
+        if file and not (exists(file) if column == "path" else is_file(file))
     ]
-    return list(zip(named, written, strict=True))
+    language = (row.cells.get("language") or "").strip().lower() or None
+    if language and not re.fullmatch(r"[a-z]{2,3}([-_][a-z0-9]+)*", language):
+        wrong.append(f"language {row.cells['language']!r}: write its code, e.g. en, de, fr")
+    return wrong, paths, _code(language)
 
 
 def _resolved(cell: str | None, table: Path) -> Path | None:

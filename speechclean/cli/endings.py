@@ -33,14 +33,14 @@ def quiet_on_closed_pipe(main: Callable[Main, None]) -> Callable[Main, None]:
 
     @functools.wraps(main)
     def wrapped(*args: Main.args, **kwargs: Main.kwargs) -> None:
-        sys.excepthook = _print_traceback
+        sys.excepthook = print_traceback
         sys.stdout, sys.stderr = _patient(sys.stdout), _patient(sys.stderr)
         if logging.lastResort is not None:  # where no command has set up logging
             logging.lastResort.setFormatter(MaskingFormatter())
         try:
             main(*args, **kwargs)
         except Exception:  # noqa: BLE001 (that of the traceback)
-            _print_traceback(*sys.exc_info())
+            print_traceback(*sys.exc_info())
             sys.exit(UNCAUGHT_STATUS)
         finally:
             sys.stdout.flush()
@@ -90,6 +90,6 @@ def fail(error: object, status: int = USAGE_STATUS) -> NoReturn:
     sys.exit(status)
 
 
-def _print_traceback(*error: Any) -> None:
+def print_traceback(*error: Any) -> None:
     """What Python prints of an error that nobody caught, and no more of it than may be seen."""
     print(safe_text("".join(traceback.format_exception(*error))), end="", file=sys.stderr)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -28,7 +29,7 @@ from speechclean.system.resources import conf_dir
 
 from . import jobs
 from .endings import fail, quiet_on_closed_pipe
-from .hydra_files import write_hydra_files
+from .hydra_files import answer_masked, write_hydra_files
 from .typed_secrets import as_variables
 from .waiting import said_if_slow, show_long_loops
 
@@ -58,14 +59,21 @@ _ended: list[Exception] = []
 
 @hydra.main(config_path=str(conf_dir()), config_name="config", execution_whitelist=HYDRA_MAY_CALL)
 def _run(cfg: DictConfig) -> float | None:
-    from speechclean.experiment.config.run_name import run_name
     from speechclean.experiment.process import set_up_process
-    from speechclean.experiment.run import run_experiment
 
     set_up_process(batch=cfg.batch is not None)
     job = HydraConfig.get()
     write_hydra_files(job, cfg)
     _begun.append(cfg)
+    with answer_masked(cfg):
+        return _job_of(cfg, job)
+
+
+def _job_of(cfg: DictConfig, job: Any) -> float | None:
+    """A run or a job of a sweep, `job` being Hydra's node of it."""
+    from speechclean.experiment.config.run_name import run_name
+    from speechclean.experiment.run import run_experiment
+
     sweeping = job.mode == RunMode.MULTIRUN
     if sweeping and cfg.sweep and (trial := os.environ.get(VARIABLE)):
         from speechclean.sweep.trial import run_trial  # here, since not everybody has Optuna

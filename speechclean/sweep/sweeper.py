@@ -7,6 +7,7 @@ stopped, and the same command on another machine with the same storage works on 
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import time
@@ -22,6 +23,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from speechclean.experiment.config.errors import ConfigError
+from speechclean.experiment.config.masking import mask
 from speechclean.experiment.config.prepare import prepare as prepare_experiment
 from speechclean.experiment.process import set_up_process
 from speechclean.records.key_names import current_key
@@ -54,8 +56,11 @@ class StudySweeper(Sweeper):
         """Keep what Hydra hands over: the config and the launcher."""
         self.config: Any = config
         self.loader = hydra_context.config_loader
+        # What it hands to other processes it may write into files; each trial composes its own.
+        launched = copy.deepcopy(config)
+        mask(launched)
         self.launcher: Any = Plugins.instance().instantiate_launcher(
-            config=config, hydra_context=hydra_context, task_function=task_function
+            config=launched, hydra_context=hydra_context, task_function=task_function
         )
         self.folder = Path(str(config.hydra.sweep.dir))
         self.console = Console()

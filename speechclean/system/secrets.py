@@ -73,6 +73,22 @@ def masked_values(node: Any) -> Any:
     return masked_address(node) if isinstance(node, str) else node
 
 
+def mask_error(error: BaseException) -> None:
+    """Mask an error in place, and those that it came of: who catches it may keep it.
+
+    >>> error = OSError(5, "no answer from http://me:secret@host")
+    >>> mask_error(error)
+    >>> error.args
+    (5, 'no answer from http://me:***@host')
+    """
+    one: BaseException | None = error
+    known: list[BaseException] = []
+    while one is not None and one not in known:
+        known.append(one)
+        one.args = tuple(masked(each) if isinstance(each, str) else each for each in one.args)
+        one = one.__cause__ or one.__context__
+
+
 def holds_secret(text: str) -> bool:
     """Whether there is anything to mask in an address."""
     return masked_address(text) != text

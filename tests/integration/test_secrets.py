@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -135,6 +137,84 @@ def test_a_choice_of_ones_own_with_a_password_is_masked_in_all_that_is_made_of_i
     assert done.returncode == 0, done.stdout + done.stderr
     assert (folder / "several/multirun.yaml").is_file()
     assert not leaks(folder)
+
+
+#: In a job's process, a run that fails with the store's address in its words; `FAILS` is set.
+FAILING = """
+import os, sys
+if os.environ.get("FAILS") and any("submitit" in word for word in sys.orig_argv):
+    import speechclean.experiment.run as run
+
+    def broken(*_, **__):
+        raise RuntimeError("no answer from " + os.environ["FAILS"])
+
+    run.run_experiment = broken
+"""
+
+
+def test_of_jobs_that_a_cluster_runs_neither_pickles_nor_logs_hold_it(
+    place: tuple[Path, str],
+) -> None:
+    """Launchers write what they send and what comes back: configs, files as they were read, errors
+    with their tracebacks."""
+    pytest.importorskip("submitit")
+    folder, uri = place
+    own = folder.parent / "cluster_conf" / "tracking"
+    own.mkdir(parents=True)
+    target = "_target_: speechclean.records.tracking.MlflowTracker"
+    (own / "cluster.yaml").write_text(f"{target}\nuri: {uri}\nexperiment: cluster\n")
+    (own / "sitecustomize.py").write_text(FAILING)
+    line = (*inputs(folder), "hydra/launcher=submitit_local", "-m", "shifts=0,1")
+    ours = (f"--config-dir={own.parent}", "tracking=cluster", "hydra.sweep.dir=cluster")
+    done = call(folder, "speechclean", *line, *ours)
+    assert done.returncode == 0, done.stdout + done.stderr
+    typed = (f"tracking.uri={uri}", "hydra.sweep.dir=typed")
+    failing = {"FAILS": uri, "PYTHONPATH": f"{own}:{ROOT}"}
+    done = call(folder, "speechclean", *line, *typed, **failing)
+    assert "no answer from http://me:***@127.0.0.1" in done.stderr, done.stdout + done.stderr
+    for sweep, answers in (("cluster", 2), ("typed", 2)):
+        jobs = folder / sweep / ".submitit"
+        for kind in ("_submitted.pkl", "_result.pkl", "_log.err"):
+            assert len(list(jobs.rglob(f"*{kind}"))) == answers, kind
+    assert not leaks(folder)
+
+
+def test_code_of_then_that_masks_nothing_leaves_it_nowhere(place: tuple[Path, str]) -> None:
+    folder, uri = place
+    clone = folder.parent / "clone"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True, capture_output=True)
+    for part in ("speechclean", "conf"):  # what is tested may not be committed yet
+        skipped = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / part, clone / part, dirs_exist_ok=True, ignore=skipped)
+    git = ["git", "-c", "user.name=n", "-c", "user.email=e@example.org", "-C", str(clone)]
+    masking = clone / "speechclean/system/secrets.py"
+    now = masking.read_text()
+    assert 'MASK = "***"' in now
+    then = re.sub(r"(def masked\w*\((\w+).*?:\n)", r"\1    return \2\n", now)
+    masking.write_text(then)
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-qm", "then"], check=True)
+    code = {"PYTHONPATH": str(clone)}
+    plain = "http://" + uri.partition("@hunter2@")[2].removeprefix("//")
+    run = ("hydra.run.dir=then", "name=then", f"tracking.uri={plain}")
+    done = call(folder, "speechclean", *inputs(folder), *run, **code)
+    assert done.returncode == 0, done.stdout + done.stderr
+    masking.write_text(now)
+    subprocess.run([*git, "commit", "-qam", "now"], check=True)
+    worktree = folder.parent / "worktree"  # whose tests hold the word
+    again = ("run_id=then", "hydra.run.dir=once_more", f"--checkout={worktree}")
+    done = call(folder, "speechclean.reproduce", *again, f"tracking.uri={uri}", **code)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"uri: {plain}" in (folder / "once_more/config.yaml").read_text()
+    assert not leaks(folder)
+    # The test can fail: that code, given the whole address, writes it down.
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    nobody = ("tracking.required=false", "tracking.timeout_s=1", "hydra.run.dir=told")
+    told = {"PYTHONPATH": str(worktree), "MLFLOW_TRACKING_URI": f"http://me:{SECRET}@127.0.0.1:9"}
+    done = call(elsewhere, "speechclean", *inputs(folder), *nobody, **told)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "told/config.yaml" in leaks(elsewhere)
 
 
 @pytest.mark.skipif(not available(), reason="no PostgreSQL programs here")

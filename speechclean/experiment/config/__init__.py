@@ -18,6 +18,7 @@ old_names       former names of keys and choices in what users write: understood
 packages        what a config needs of packages that are not installed
 choices         the classes that a config may name
 run_name        what a run is called among others: its name, and the knobs that it was given
+masking         passwords in a composed config, masked in place
 resolvers       functions that the yaml may call
 errors          what is raised
 """

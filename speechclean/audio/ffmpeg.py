@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,12 +25,26 @@ _LOSSLESS = ("pcm_", "alac", "flac", "wavpack", "wmalossless")
 _SUBTYPES = {"u8": "PCM_U8", "s16": "PCM_16", "s32": "PCM_24", "flt": "FLOAT", "dbl": "DOUBLE"}
 
 
+class _Source(io.BufferedReader):
+    """A file for FFmpeg: a place that there cannot be is an answer, as a damaged header asks for.
+
+    PyAV would print the error's traceback, and raise it from where nobody expects it.
+    """
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """To a byte of the file; -1 where there is no such place."""
+        try:
+            return super().seek(offset, whence)
+        except (OSError, OverflowError, ValueError):
+            return -1
+
+
 @contextmanager
 def container(path: Path, demuxer: str) -> Iterator[InputContainer]:
     """A file, opened by one of FFmpeg's demuxers. Raises `AudioError` where it cannot be."""
     import av
 
-    with path.open("rb") as file:
+    with _Source(io.FileIO(path)) as file:
         try:
             with messages() as told:
                 found = av.open(file, "r", format=demuxer, metadata_errors="replace")

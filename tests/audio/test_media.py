@@ -278,6 +278,18 @@ def test_what_only_looks_like_a_film_is_refused(tmp_path: Path) -> None:
         )
 
 
+def test_a_header_that_leads_where_no_file_goes_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.wma"
+    whole, _ = made(path)
+    for at in (39, 44, 45, 148, 189, 194, 294, 408):
+        path.write_bytes(whole[:at] + (2**63 - 1).to_bytes(8, "little") + whole[at + 8 :])
+        with pytest.raises(AudioError, match=r"x\.wma"):
+            load(path)
+    assert capfd.readouterr().err == "", "nothing is printed past everybody's log"
+
+
 def test_pyav_is_imported_where_it_is_needed_alone() -> None:
     for module in (ffmpeg, media):
         for node in ast.parse(Path(module.__file__ or "").read_text()).body:

@@ -1,17 +1,21 @@
-"""Sound files with damaged headers and bodies."""
+"""Sound files and films with damaged headers and bodies."""
 
 from __future__ import annotations
 
 import io
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import torch
+from hypothesis import strategies as st
 
 from speechclean.audio import sound_files
 from speechclean.audio.stream import LongAudio
 from speechclean.audio.waveform import AudioError
+from tests.support.films import film, tones
 
 from .mutations import mutated
 from .target import BrokenPromiseError, Target, require_named
@@ -22,6 +26,24 @@ FORMATS = (
     *(("RF64", "PCM_16"), ("W64", "PCM_16"), ("AIFF", "PCM_16"), ("CAF", "PCM_16")),
     *(("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")),
 )
+#: What FFmpeg reads: file name, codec, rate, channels, the picture's codec.
+FILMS = (
+    *(("m4a", "aac", 24000, 1, ""), ("m4a", "alac", 44100, 2, ""), ("3gp", "aac", 16000, 1, "")),
+    *(("mov", "pcm_s24le", 24000, 1, ""), ("mp4", "aac", 44100, 2, "mpeg4")),
+    *(("webm", "libopus", 48000, 1, ""), ("webm", "libopus", 48000, 2, "libvpx")),
+    *(
+        ("mkv", "flac", 24000, 1, "mpeg4"),
+        ("mkv", "aac", 24000, 1, ""),
+        ("wv", "wavpack", 44100, 1, ""),
+    ),
+    *(
+        ("aac", "aac", 24000, 1, ""),
+        ("flv", "aac", 44100, 1, ""),
+        ("avi", "mp3", 44100, 1, "mpeg4"),
+    ),
+    *(("wma", "wmav2", 44100, 1, ""), ("mp4", "aac", 24000, 1, "")),  # the last in fragments
+)
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "50000"}
 
 
 def seeds() -> list[bytes]:
@@ -33,6 +55,20 @@ def seeds() -> list[bytes]:
         soundfile.write(memory, noise, 24000, subtype, format=container)
         made.append(memory.getvalue())
     return made
+
+
+@cache
+def films() -> tuple[bytes, ...]:
+    """A fifth of a second of tones in every container and codec, a picture beside some of them."""
+    made = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (ending, codec, rate, channels, picture) in enumerate(FILMS):
+            path, sound = Path(folder) / f"{number}.{ending}", tones(0.2, rate, channels)
+            options = FRAGMENTS if number == len(FILMS) - 1 else {}
+            # Without it a matroska file has other bytes each time.
+            options |= {"fflags": "+bitexact"}
+            made.append(film(path, codec, sound, rate, picture=picture, **options))
+    return tuple(made)
 
 
 def check(content: bytes, folder: Path) -> None:
@@ -61,4 +97,12 @@ def _read(path: Path, reader: object) -> torch.Tensor | None:
     return found if found.shape[-1] else None
 
 
-TARGETS = (Target("sounds", "sound files of twelve kinds", mutated(seeds()), check),)
+TARGETS = (
+    Target("sounds", "sound files of twelve kinds", mutated(seeds()), check),
+    Target(
+        "films",
+        "films, and sound that FFmpeg reads, of fifteen kinds",
+        st.deferred(lambda: mutated(films())),
+        check,
+    ),
+)

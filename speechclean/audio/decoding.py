@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from speechclean.system import native_messages
 
 from . import media
 from .layout import Layout
+from .views import View
 from .waveform import AudioError
 
 log = logging.getLogger(__name__)
@@ -23,11 +25,36 @@ BLOCK = 1 << 16
 _OF_MPG123 = re.compile(r"(\[.*(mpg123|\.c:).*\] )|(Note|Warning|WARNING): ")
 
 
-class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+class Forward(soundfile.SoundFile):  # type: ignore[misc]
     """Read to the end, whatever length the header gives: a seek goes by that length, and fails."""
 
     def seekable(self) -> bool:
+        """Not to be relied on."""
         return False
+
+
+def forward(path: Path, layout: Layout, source: bytes | View) -> Forward:
+    """What the decoder is given, opened by libsndfile. Raises `LibsndfileError` where it is none.
+
+    What libmpg123 prints of its first frames is a warning.
+    """
+    with _told(path, layout.prints):
+        return Forward(source)
+
+
+@contextmanager
+def _told(path: Path, prints: bool = True) -> Iterator[None]:
+    """Lines that libmpg123 prints inside are warnings with the file's name."""
+    if not prints:
+        yield
+        return
+    told: list[str] = []
+    try:
+        with native_messages.caught(_OF_MPG123) as told:
+            yield
+    finally:
+        for line in dict.fromkeys(told):
+            log.warning("%s: %s", path, line)
 
 
 def decoded(path: Path, layout: Layout, size: int = BLOCK) -> Iterator[np.ndarray]:
@@ -57,7 +84,7 @@ def _by_libsndfile(path: Path, layout: Layout, size: int) -> Iterator[tuple[int,
     total, first = 0, None
     try:
         for part in range(len(layout.parts)):
-            with layout.opened(path, part) as source, _Forward(source) as file:
+            with layout.opened(path, part) as source, forward(path, layout, source) as file:
                 kind = file.samplerate, file.channels
                 first = first or kind
                 if kind != first:
@@ -79,11 +106,8 @@ def _block(file: soundfile.SoundFile, size: int, path: Path) -> np.ndarray:
     """The next frames `[samples, channels]`; what libmpg123 prints of them is a warning."""
     if file.format != "MP3":
         return file.read(size, dtype="float32", always_2d=True)
-    with native_messages.caught(_OF_MPG123) as told:
-        frames = file.read(size, dtype="float32", always_2d=True)
-    for line in dict.fromkeys(told):
-        log.warning("%s: %s", path, line)
-    return frames
+    with _told(path):
+        return file.read(size, dtype="float32", always_2d=True)
 
 
 def reason(error: Exception) -> str:

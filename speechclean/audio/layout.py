@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import boxes, containers, mpeg, ogg
@@ -30,6 +30,7 @@ class Layout:
     promised: samples that the header of a lossless file promises, where it knows
     measured: whether the length that libsndfile reports is that of what is there
     demuxer: of FFmpeg, for what libsndfile does not read
+    prints: whether its decoder may print warnings itself, as that of mp3 does
     """
 
     parts: tuple[Sequence[Piece] | None, ...] = (None,)
@@ -37,6 +38,7 @@ class Layout:
     promised: int | None = None
     measured: bool = False
     demuxer: str = ""
+    prints: bool = False
 
     @contextmanager
     def opened(self, path: Path, part: int = 0) -> Iterator[bytes | View]:
@@ -66,8 +68,8 @@ def layout_of(path: Path) -> Layout:
         if head[:4] == b"OggS":
             return _ogg(content)
         if head.startswith(_MPEG) or path.suffix.lower() == ".mp3":
-            return _mp3(path, content)
-    return Layout()
+            return replace(_mp3(path, content), prints=True)
+    return Layout(prints=True)  # mp3 among others: libsndfile looks for frames anywhere
 
 
 def _media(path: Path, demuxer: str) -> Layout:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from . import media
-from .decoding import decoded, reason
+from .decoding import decoded, forward, reason
 from .layout import Layout, layout_of
 from .waveform import Audio, AudioError
 
@@ -35,7 +35,7 @@ UNKNOWN = 2**62
 
 
 class TooLongError(AudioError):
-    """A sound that is longer than it may be in memory."""
+    """A sound that is longer than it may be."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ def load(path: str | Path, most: int | None = None) -> Audio:
 def measured(path: Path, most_gb: float | None = None) -> SoundInfo:
     """`probe` with the number of samples that are there, which takes decoding where it has to.
 
-    Raises `AudioError` as `load` does, and for what takes more than `most_gb` as 32-bit floats.
+    Raises `AudioError` as `load` does, and `TooLongError` for what takes more than `most_gb` as
+    32-bit floats.
     """
     layout = _layout(path)
     info = _info(path, layout)
@@ -107,7 +108,7 @@ def measured(path: Path, most_gb: float | None = None) -> SoundInfo:
             if samples > most:
                 break
     if samples > most:
-        raise AudioError(
+        raise TooLongError(
             f"{path}: decodes to more than {most_gb:g} GB; cut it into shorter files, "
             "or raise max_decoded_gb"
         )
@@ -181,7 +182,7 @@ def _info(path: Path, layout: Layout) -> SoundInfo:
 
 def _of_libsndfile(path: Path, layout: Layout) -> SoundInfo:
     try:
-        with layout.opened(path) as source, soundfile.SoundFile(source) as file:
+        with layout.opened(path) as source, forward(path, layout, source) as file:
             return SoundInfo(file.samplerate, file.channels, file.frames, file.subtype)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioError(

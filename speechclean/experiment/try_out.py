@@ -13,7 +13,7 @@ from threading import Lock
 
 import torch
 
-from speechclean.audio.sound_files import TooLongError, load, probe
+from speechclean.audio.sound_files import TooLongError, load, measured, probe
 from speechclean.audio.waveform import AudioError
 from speechclean.networks.checkpoints import CheckpointError
 from speechclean.networks.weights import MissingWeights
@@ -42,7 +42,10 @@ class Limits:
     minutes: float = 15
 
     def refusal(self, path: Path) -> str:
-        """Why a file is not cleaned, "" if nothing speaks against it: it is read to its end."""
+        """Why a file is not cleaned, "" if nothing speaks against it.
+
+        It is decoded only where its header cannot be trusted with the length.
+        """
         size = path.stat().st_size / 1e6
         if size > self.mb:
             return f"{path}: too large, {size:.1f} MB where {self.mb:g} MB are the most"
@@ -51,7 +54,7 @@ class Limits:
             most = int(60 * self.minutes * info.sample_rate)
             if info.samples > most:
                 return self._too_long(path, f"{info.samples / info.sample_rate / 60:.1f} minutes")
-            load(path, most * info.channels)  # a header may promise less than there is
+            measured(path, 4e-9 * most * info.channels)  # a header may promise less than there is
         except TooLongError:
             return self._too_long(path, "longer than its header says")
         except AudioError as error:

@@ -260,3 +260,15 @@ def test_a_full_disk_is_named_when_a_sound_is_written(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_decoder_of_mp3_prints_of_the_first_frames_has_the_files_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "x.mp3"
+    path.write_bytes(written(path)[:400])  # not one frame behind the one that tells of the others
+    with pytest.raises(AudioError, match=r"x\.mp3"):
+        probe(path)
+    assert capfd.readouterr().err == ""
+    assert caplog.messages
+    assert all(line.startswith(f"{path}: Warning: ") for line in caplog.messages)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
 
+from speechclean.audio import decoding, reading
 from speechclean.audio.sound_files import load, probe, save
 from speechclean.experiment import try_out
 from speechclean.experiment.try_out import Limits, TryOut
@@ -87,6 +90,26 @@ def test_a_length_is_counted_where_the_header_says_less(
     monkeypatch.setattr(try_out, "probe", lambda _: short)
     assert "too long, longer than its header says" in Limits(1, 0.05).refusal(path)
     assert Limits(1, 0.07).refusal(path) == ""
+
+
+def test_a_length_that_its_header_says_truly_costs_no_decoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[Path] = []
+
+    def counted(path: Path, *more: Any) -> Iterator[Any]:
+        decoded.append(path)
+        return decoding.decoded(path, *more)
+
+    monkeypatch.setattr(reading, "decoded", counted)
+    wav = save(noise(1.0, 8000), tmp_path / "a.wav")
+    assert Limits(1, 1).refusal(wav) == ""
+    assert decoded == []
+    sound = noise(1.0, 8000)
+    ogg = tmp_path / "b.ogg"
+    soundfile.write(ogg, sound.waveform.T.numpy(), sound.sample_rate)
+    assert Limits(1, 1).refusal(ogg) == ""
+    assert decoded == [ogg]
 
 
 def test_an_error_that_nobody_foresaw_costs_its_file(

@@ -6,6 +6,7 @@ import io
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -64,9 +65,9 @@ def films() -> tuple[bytes, ...]:
     with tempfile.TemporaryDirectory() as folder:
         for number, (ending, codec, rate, channels, picture) in enumerate(FILMS):
             path, sound = Path(folder) / f"{number}.{ending}", tones(0.2, rate, channels)
-            options = FRAGMENTS if number == len(FILMS) - 1 else {}
-            # Without it a matroska file has other bytes each time.
-            options |= {"fflags": "+bitexact"}
+            # Without the flag a matroska file has other bytes each time.
+            options: dict[str, Any] = {"fflags": "+bitexact"}
+            options |= FRAGMENTS if number == len(FILMS) - 1 else {}
             made.append(film(path, codec, sound, rate, picture=picture, **options))
     return tuple(made)
 

@@ -14,7 +14,7 @@ import soundfile
 from speechclean.system import native_messages
 
 from . import media
-from .layout import Layout
+from .layout import Layout, is_joined_flac
 from .views import View
 from .waveform import AudioError
 
@@ -97,6 +97,11 @@ def _by_libsndfile(path: Path, layout: Layout, size: int) -> Iterator[tuple[int,
                     yield kind[0], frames
     except soundfile.LibsndfileError as error:
         rate = first[0] if first else 1
+        if is_joined_flac(path):
+            raise AudioError(
+                f"{path}: FLAC files joined to one, of which no decoder reads more than the first; "
+                "join them with a tool that knows FLAC, or clean them one by one"
+            ) from error
         raise AudioError(
             f"{path}: breaks off while decoding after {total / rate:.1f} s ({reason(error)})"
         ) from error

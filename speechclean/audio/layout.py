@@ -17,6 +17,8 @@ from .views import Piece, View
 
 #: What begins an mp3: ID3, or the sync of a frame.
 _MPEG = (b"ID3", b"\xff\xe2", b"\xff\xe3", b"\xff\xf2", b"\xff\xf3", b"\xff\xfa", b"\xff\xfb")
+#: What begins a FLAC: its name, and the head of STREAMINFO.
+_FLAC = b"fLaC\x00\x00\x00\x22"
 #: In a FLAC's STREAMINFO: the byte whose lower half begins the number of samples, and its end.
 _SAMPLES_AT, _SAMPLES_END = 21, 26
 
@@ -49,6 +51,15 @@ class Layout:
         else:
             with View(path, pieces) as view:
                 yield view
+
+
+def is_joined_flac(path: Path) -> bool:
+    """Whether a FLAC begins anew inside of a file: to its decoder that is no sound.
+
+    All of the file is looked through.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content[:4] == _FLAC[:4] and content.find(_FLAC, 4) > 0
 
 
 def layout_of(path: Path) -> Layout:

@@ -138,6 +138,15 @@ def test_joined_files_are_read_to_the_last(tmp_path: Path, suffix: str) -> None:
     assert lengths(path) == (3 * SAMPLES, 3 * SAMPLES)
 
 
+def test_joined_flacs_are_refused_in_plain_words(tmp_path: Path) -> None:
+    path = tmp_path / "x.flac"
+    whole = written(path)
+    path.write_bytes(whole + whole)
+    refused(path, "FLAC files joined to one")
+    path.write_bytes(whole[:-40] + b"fLaC" + whole[-40:])  # the word alone is no beginning
+    refused(path, "breaks off|truncated")
+
+
 def test_joined_mp3s_of_two_rates_are_refused(tmp_path: Path) -> None:
     first = written(tmp_path / "x.mp3")
     soundfile.write(tmp_path / "y.mp3", np.full(24000, 0.1), 24000)

@@ -79,7 +79,7 @@ def save_chunks(
     container = {"format": "RF64"} if long else {}
     with written_whole(path) as temporary:
         with soundfile.SoundFile(
-            str(temporary), "w", sample_rate, channels, subtype, **container
+            bytes(temporary), "w", sample_rate, channels, subtype, **container
         ) as file:
             for chunk in chunks:
                 if not torch.isfinite(chunk).all():

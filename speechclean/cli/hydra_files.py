@@ -35,8 +35,17 @@ def write_hydra_files(hydra: Any, config: DictConfig) -> None:
     overrides = Path(str(hydra.runtime.output_dir)) / OVERRIDES
     whole = {"hydra.yaml": {"hydra": hydra}, "config.yaml": config}
     for name, node in {**whole, overrides.name: hydra.overrides.task}.items():
-        text = OmegaConf.to_yaml(OmegaConf.create(masked_values(plain(node))))
+        text = OmegaConf.to_yaml(OmegaConf.create(_as_text(masked_values(plain(node)))))
         write_text(masked(text), overrides.with_name(name))
+
+
+def _as_text(node: Any) -> Any:
+    """Plain values; what is no Unicode, of a folder's name say, is written out for yaml."""
+    if isinstance(node, dict):
+        return {key: _as_text(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_as_text(one) for one in node]
+    return node.encode(errors="backslashreplace").decode() if isinstance(node, str) else node
 
 
 @contextmanager

@@ -235,6 +235,13 @@ def test_a_name_that_is_no_unicode_is_read(tmp_path: Path) -> None:
     assert lengths(path) == (SAMPLES, SAMPLES)
 
 
+def test_a_sound_is_written_into_a_folder_that_is_no_unicode(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9/x.wav"))
+    sound = noise(0.1)
+    save(sound, path)
+    assert load(path).samples == sound.samples
+
+
 def test_what_a_decoder_prints_is_a_warning_with_the_name_of_the_file(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,6 +130,19 @@ def test_an_output_for_which_the_disk_has_no_room_costs_one_file(tmp_path: Path)
     assert cleaned == {"a", "z"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "batch", [("hydra.run.dir=out",), ("batch=local", "batch.out=out")], ids=["run", "batch"]
+)
+def test_a_working_folder_may_be_no_unicode(tmp_path: Path, batch: tuple[str, ...]) -> None:
+    folder = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9"))
+    save(noise(0.5, 16000), folder / "in" / "a.wav")
+    done = run(folder, "dataset=folder", "dataset.pattern=in", *batch)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "out" / "cleaned" / "a.wav").is_file()
+    assert "caf\\udce9" in (folder / "out" / ".hydra" / "hydra.yaml").read_text()
+
+
 def test_an_error_that_nobody_foresaw_has_a_status_of_its_own(tmp_path: Path) -> None:
     script = (
         "from speechclean.cli.endings import quiet_on_closed_pipe\n"

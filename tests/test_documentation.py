@@ -16,7 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from speechclean.audio.stream import LongAudio
-from speechclean.cli import clean
+from speechclean.cli import clean, tune, ui
 from speechclean.cli.commands import COMMANDS
 from speechclean.cli.run import SHORT
 from speechclean.experiment.config.compose import composed
@@ -89,12 +89,17 @@ def commands() -> Iterator[tuple[str, list[str]]]:
                     yield f"{path.stem}: {line}", [word for word in words[1:] if word != "..."]
 
 
+#: The commands whose words with `=` are keys of the config, and what parses the others.
+PARSED = {"clean": clean.command_line, "tune": tune.command_line, "ui": ui.command_line}
+
+
 @pytest.mark.parametrize(("line", "words"), list(commands()), ids=lambda one: str(one)[:60])
 def test_every_command_is_one(line: str, words: list[str]) -> None:
     """Sub-commands exist, and overrides compose; whether files are there is not looked at."""
-    if words and words[0] == "clean":
-        settings = [word for word in words if "=" in word]
-        clean.command_line().parse_args([word for word in words[1:] if word not in settings])
+    if words and (parsed := PARSED.get(words[0])):
+        settings = [word for word in words if "=" in word and not word.startswith("-")]
+        given = [word for word in words[1:] if word not in settings]
+        parsed().parse(given)
     elif words and "=" not in words[0] and not words[0].startswith("-"):
         assert words[0] in {*COMMANDS, "batches"}, line
         return

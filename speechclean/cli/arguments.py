@@ -10,9 +10,11 @@ import argparse
 import difflib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from .endings import HELP, safe_text
+from .endings import safe_text
+
+Number = TypeVar("Number", int, float)
 
 
 class UsageError(ValueError):
@@ -122,14 +124,23 @@ class CommandLine(argparse.ArgumentParser):
         A positional word may hold `=`, unless it is all but the name of an option.
         """
         typed = [self._as_argparse_wants(word) for word in words]
-        known = {*HELP, *self._flags, *self._valued_flags, *(f"--{key}" for key in self._keys)}
+        known = set(self._option_string_actions)
+        short = tuple(option for option in known if len(option) == 2)  # its value may stand beside
         for word in typed:
-            if word.startswith("-") and word.partition("=")[0] not in known:
+            begun = word.startswith("-") and word != "-" and not word.startswith(short)
+            if begun and word.partition("=")[0] not in known:
                 self.error(self._unknown(word))
         namespace, unknown = self.parse_known_intermixed_args(typed)
         if unknown:
             self.error(self._unknown(unknown[0]))
         return namespace
+
+    def checked(self, name: str, value: str, convert: Callable[[str], Number]) -> Number:
+        """The value of an option, converted; what `convert` refuses ends the program."""
+        try:
+            return convert(value)
+        except ValueError as error:
+            self.error(f"{name} {value}: {error}")
 
     def reject_misspelled(self, words: Iterable[str]) -> None:
         """End the program where a positional word looks like an option that is misspelled."""

@@ -14,8 +14,8 @@ from rich.progress import track as progress
 from speechclean.experiment.cleaner import Cleaner
 from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.process import set_up_process
-from speechclean.stages.datasets import DatasetError, aliases
-from speechclean.stages.datasets.folder import Folder
+from speechclean.stages.datasets import DatasetError
+from speechclean.stages.datasets.inputs import tracks_of
 from speechclean.system.paths import exists, is_dir
 
 from .arguments import CommandLine
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = command_line()
     settings = [word for word in words if _is_setting(word)]
-    given = parser.parse_args([word for word in words if word not in settings])
+    given = parser.parse([word for word in words if word not in settings])
     try:
         status = _pipe(given, settings) if PIPE in given.inputs else _files(given, settings)
     except (ConfigError, DatasetError, ValueError) as error:
@@ -81,25 +81,18 @@ def _is_setting(word: str) -> bool:
 def pairs(inputs: Sequence[str], output: str, keep_tree: bool = False) -> Pairs:
     """Each input file with its output.
 
-    Raises `DatasetError` for a folder without sound files, `ValueError` for outputs that make no
-    sense.
+    Raises `DatasetError` for a folder or a pattern without sound files, `ValueError` for outputs
+    that make no sense.
     """
-    folders = [name for name in inputs if is_dir(Path(name))]
-    single = len(inputs) == 1 and not folders
+    single = len(inputs) == 1 and not is_dir(Path(inputs[0]))
     if single and Path(output).suffix.lower() in (".wav", ".flac") and not is_dir(Path(output)):
         return _checked([(Path(inputs[0]), Path(output))])
-    found: list[tuple[Path, str]] = []
-    for name in inputs:
-        if name in folders:
-            tracks = Folder(name).tracks()
-            found += [
-                (each.path, str(each.relative) if keep_tree else each.alias) for each in tracks
-            ]
-        else:
-            found.append((Path(name), aliases.safe(Path(name).stem)))
-    names = aliases.unique([name for _, name in found], [str(path) for path, _ in found])
+    tracks = tracks_of(inputs)
     return _checked(
-        [(path, Path(output, f"{name}.wav")) for (path, _), name in zip(found, names, strict=True)]
+        [
+            (each.path, Path(output, f"{each.relative if keep_tree else each.alias}.wav"))
+            for each in tracks
+        ]
     )
 
 

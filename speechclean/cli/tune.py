@@ -17,12 +17,13 @@ from speechclean.experiment.config.compose import choice, composed
 from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.process import set_up_process
 from speechclean.records.run_folder import write_text
-from speechclean.stages.datasets import DatasetError, aliases
-from speechclean.stages.datasets.folder import Folder
+from speechclean.stages.datasets import DatasetError
+from speechclean.stages.datasets.inputs import tracks_of
 from speechclean.stages.datasets.manifest import Manifest
 from speechclean.stages.screening import MusicFound
 from speechclean.stages.types import Track
 from speechclean.sweep import sample
+from speechclean.sweep.settings import seconds_of
 from speechclean.system.paths import is_file
 from speechclean.system.resources import conf_dir
 
@@ -79,11 +80,9 @@ def as_overrides(words: Sequence[str]) -> list[str]:
     parser = command_line()
     changes = [word for word in words if "=" in word and not word.startswith("-")]
     given = parser.parse([word for word in words if word not in changes])
-    try:
-        count = positive_count(given.files)
-        cost = positive_number(given.max_cost) if given.max_cost else None
-    except ValueError as error:
-        parser.error(f"--files or --max-cost: {error}")
+    parser.checked("--budget", given.budget, seconds_of)
+    count = parser.checked("--files", given.files, positive_count)
+    cost = parser.checked("--max-cost", given.max_cost, positive_number) if given.max_cost else None
     preset = conf_dir() / "experiment" / f"{given.name}.yaml"
     if preset.exists() and "# Promoted from run" not in preset.read_text(encoding="utf-8"):
         parser.error(f"--name {given.name}: that preset ships with speechclean; choose another")
@@ -134,10 +133,10 @@ def _tracks(inputs: Sequence[str]) -> list[Track]:
         raise DatasetError(f"{tables[0]}: a table goes with no other input")
     if tables:
         return Manifest(tables[0]).tracks()
-    found = {track.path.resolve(): track for name in inputs for track in Folder(name).tracks()}
-    paths = [track.path for track in found.values()]
-    names = aliases.unique([aliases.safe(path.stem) for path in paths], list(map(str, paths)))
-    return [Track(name, path) for name, path in zip(names, paths, strict=True)]
+    tracks = list({track.path.resolve(): track for track in tracks_of(inputs)}.values())
+    if missing := [track.path for track in tracks if not is_file(track.path)]:
+        raise DatasetError(f"{missing[0]}: there is no such file")
+    return tracks
 
 
 def _sample(tracks: Sequence[Track], count: int) -> list[Track]:

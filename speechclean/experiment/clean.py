@@ -102,7 +102,7 @@ def screened(
     screening: Screening,
 ) -> Iterator[Outcome]:
     """The outcomes of one batch, in its order; only those with music meet the pipeline."""
-    music = [_music(track, audio, screening) for track, audio in batch]
+    music = [has_music(track.alias, audio, screening) for track, audio in batch]
     cleaned = _run(
         [one for one, found in zip(batch, music, strict=True) if found], pipeline, fingerprints
     )
@@ -136,8 +136,8 @@ def _told(outcome: Outcome) -> Outcome:
         return Outcome(outcome.track, reason=reason)
 
 
-def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool:
-    """Whether there is music; a file that cannot be screened is cleaned.
+def has_music(name: str, sound: Audio | LongAudio, screening: Screening) -> bool:
+    """Whether there is music; a sound that cannot be screened, told by its `name`, is cleaned.
 
     Digital silence holds none, whatever the screening: models would take hours to return it.
     """
@@ -156,7 +156,7 @@ def _music(track: Track, sound: Audio | LongAudio, screening: Screening) -> bool
             screening.finds_music(Audio(stretch, sound.sample_rate)) for stretch in stretches
         )
     except Exception as error:  # noqa: BLE001 (screening is a saving, not a condition)
-        log.warning("%s: could not be screened, so it is cleaned (%s)", track.alias, error)
+        log.warning("%s: could not be screened, so it is cleaned (%s)", name, error)
         return True
 
 
@@ -165,7 +165,7 @@ def stream(
 ) -> Iterator[Outcome]:
     """The outcome of a long file, through the disk; what it holds is gone after the next step."""
     clock, fingerprinter = StageClock(), Fingerprinter()
-    music = _music(track, sound, screening)
+    music = has_music(track.alias, sound, screening)
     cleaned: LongSeparation | None = None
     with ExitStack() as held:
         try:

@@ -19,19 +19,18 @@ from speechclean.audio.waveform import Audio, AudioError
 from speechclean.experiment.config.command_line import composed_or_refused, typed
 from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.config.old_names import todays
+from speechclean.experiment.config.sound_alone import SOUND_ALONE, judging, refused
 from speechclean.experiment.config.validate import validate
 from speechclean.stages.datasets import aliases
 from speechclean.stages.screening import untouched
 from speechclean.stages.streaming import clean_long
 from speechclean.stages.types import Separation, Track
 
-from .clean import Batching, Outcome, clean
+from .clean import Batching, Outcome, clean, has_music
 from .load_networks import load
 from .outputs import save_streamed
 from .stage_clock import StageClock
 
-#: Of a run's config, what has nothing to do with the sound: no metrics, no record.
-_SOUND_ALONE = ("metrics=[]", "tracking=none", "batch=none", "cache.enabled=false")
 #: So many files go through the networks together.
 _FILES_AT_ONCE = 4
 
@@ -67,7 +66,8 @@ class Cleaner:
     overrides: what one would type after `speechclean`: `["fusion=max_mask", "fusion.exponent=1"]`
     settings: the same as keywords: `overlap=0.5`, `**{"fusion.exponent": 1}`
 
-    Raises `ConfigError` for what cannot be, weights that are missing among it.
+    Raises `ConfigError` for what cannot be: weights that are missing, and settings of a run that
+    would do nothing here (metrics, guard, output ...), are among it.
 
     >>> cleaner = Cleaner("fast", **{"postprocess.floor.floor_db": -26})  # doctest: +SKIP
     >>> speech = cleaner.clean(mixture, sample_rate=24000)  # doctest: +SKIP
@@ -85,7 +85,13 @@ class Cleaner:
         kept = {"cache.enabled": True, "cache.dir": str(cache)} if cache else {}
         own: Mapping[str, Any] = {"device": device, **kept, **settings}
         lines = [f"{key}={typed(value)}" for key, value in own.items()]
-        cfg = composed_or_refused([f"experiment={preset}", *_SOUND_ALONE, *lines, *overrides])
+        problems = refused([*lines, *overrides])
+        try:
+            cfg = composed_or_refused([f"experiment={preset}", *SOUND_ALONE, *lines, *overrides])
+        except ConfigError as error:
+            raise ConfigError([*problems, *error.problems]) from error
+        if problems:
+            raise ConfigError(problems)
         cfg.name = preset
         self._set_up(cfg)
 
@@ -98,18 +104,13 @@ class Cleaner:
 
     def _set_up(self, cfg: DictConfig) -> None:
         cfg = todays(cfg)
-        if cfg.get("selection"):
-            raise ConfigError(
-                [
-                    "selection: chooses by metrics, and only a run measures; take selection=none "
-                    "here, or run: speechclean dataset=folder dataset.pattern=..."
-                ]
-            )
+        if problems := judging(cfg):
+            raise ConfigError(problems)
         with tempfile.TemporaryDirectory() as scratch:
             cfg.output.dir = scratch
             experiment = validate(cfg)
         load(experiment)
-        self._pipeline = experiment.pipeline
+        self._pipeline, self._screening = experiment.pipeline, experiment.screening
         self._batching = Batching(
             _FILES_AT_ONCE,
             float(cfg.audio_in_memory_s),
@@ -141,8 +142,10 @@ class Cleaner:
         if audio.seconds <= self._batching.stream_above_s:
             return back(self._separation(audio).speech.waveform)
         with tempfile.TemporaryDirectory() as scratch:
-            path = save(audio, Path(scratch) / "sound.wav", "FLOAT")
-            cleaned = clean_long(self._pipeline, LongAudio.of(path), Path(scratch), StageClock())
+            long = LongAudio.of(save(audio, Path(scratch) / "sound.wav", "FLOAT"))
+            if not has_music("the sound", long, self._screening):
+                return back(audio.waveform.clone())
+            cleaned = clean_long(self._pipeline, long, Path(scratch), StageClock())
             return back(torch.cat(list(cleaned.cleaned()), -1))
 
     def separate(self, sound: Sound, sample_rate: int) -> Separated[Sound]:
@@ -203,11 +206,11 @@ class Cleaner:
         tracks = [Track(str(number), path) for number, path in enumerate(paths)]
         with tempfile.TemporaryDirectory() as scratch:
             batching = replace(self._batching, scratch=Path(scratch))
-            yield from clean(tracks, self._pipeline, batching)
+            yield from clean(tracks, self._pipeline, batching, self._screening)
 
     def _separation(self, audio: Audio) -> Separation:
-        if not audio.waveform.any():  # in digital silence there is no music
-            return untouched(audio)
+        if not has_music("the sound", audio, self._screening):
+            return untouched(audio.with_waveform(audio.waveform.clone()))  # it is the caller's
         return self._pipeline([audio])[0]
 
 

@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 from speechclean.audio.waveform import AudioError
 from speechclean.experiment.config.schema import Config, bare
+from speechclean.experiment.config.sound_alone import NO_JUDGING
 from speechclean.networks.weights import EMBEDDED
 from speechclean.records.class_names import with_current
 from speechclean.records.run_folder import CONFIG
@@ -41,7 +42,7 @@ def unpacked(folder: Path) -> Cleaner:
     """
     weights = folder / "weights"
     config = _placed(yaml.safe_load((folder / CONFIG).read_text()), str(weights))
-    config = with_current(config)  # packed by whatever version
+    config = with_current(config) | NO_JUDGING  # packed by whatever version
     if weights.is_dir():
         config["weights"] = {"dir": str(weights)}
     cfg = OmegaConf.merge(OmegaConf.structured(Config), config)
@@ -72,14 +73,15 @@ def pack(config: Mapping[str, Any], weights: Mapping[str, Path], folder: Path) -
 
     Weights that ship with the package are left out.
     """
-    # A model listens to nothing, so that it selects nothing either.
-    left_out = ("output", "sweep", "selection")
+    left_out = ("output", "sweep")
     kept = {key: value for key, value in bare(config).items() if key not in left_out}
-    own = masked_values(kept) | {"metrics": {}, "device": "auto"}
+    # A model measures nothing, so that it neither selects nor guards.
+    own = masked_values(kept) | {"metrics": {}, "device": "auto"} | dict(NO_JUDGING)
     own["separators"] = {
         name: _portable(node, folder) for name, node in config["separators"].items()
     }
-    own["enhancement"] = _portable(config["enhancement"], folder)
+    for group in ("enhancement", "screening"):
+        own[group] = _portable(config[group], folder)
     for path in weights.values():
         if not path.is_relative_to(EMBEDDED):
             _copy(path, folder)

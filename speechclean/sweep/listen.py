@@ -12,6 +12,7 @@ from omegaconf import DictConfig, open_dict
 from speechclean.audio.waveform import Audio, AudioError
 from speechclean.experiment.cleaner import Cleaner
 from speechclean.experiment.config.errors import ConfigError
+from speechclean.experiment.config.sound_alone import judging, without_judging
 from speechclean.records.results.ab_clips import faded, most_music
 from speechclean.records.results.player import Clip, clip_of
 from speechclean.stages.types import Separation, Track
@@ -26,8 +27,9 @@ def clips(tracks: Sequence[Track], configs: Mapping[str, DictConfig]) -> list[Cl
 
     configs: by the name that a page has for the sound
 
-    What networks answered in the trials is taken from the cache. A file that cannot be cleaned is
-    left out, and so is a config that cannot be built any more.
+    What networks answered in the trials is taken from the cache. What a guard or a selection would
+    have made of it is not heard: they judge by metrics, which are not taken again. A file that
+    cannot be cleaned is left out, and so is a config that cannot be built any more.
     """
     paths = [track.path for track in tracks[:FILES]]
     cleaned = {name: _cleaned(cfg, paths) for name, cfg in configs.items()}
@@ -42,6 +44,9 @@ def clips(tracks: Sequence[Track], configs: Mapping[str, DictConfig]) -> list[Cl
 def _cleaned(cfg: DictConfig, paths: Sequence[Path]) -> dict[int, Separation]:
     with open_dict(cfg):
         cfg.sweep, cfg.cache.enabled = None, True
+    if judging(cfg):
+        log.warning("what is heard on the page is before guard and selection")
+        cfg = without_judging(cfg)
     try:
         outcomes = Cleaner.of(cfg).outcomes(paths)
         return {

@@ -109,12 +109,10 @@ class Settings:
     @property
     def budget_s(self) -> float | None:
         """The budget in seconds."""
-        if self.budget is None:
-            return None
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", str(self.budget))
-        if not found or not float(found[1]):
-            raise ValueError(f"budget={self.budget!r} must be a time such as 90s, 30m or 2h")
-        return float(found[1]) * UNITS[found[2] or "s"]
+        try:
+            return None if self.budget is None else seconds_of(str(self.budget))
+        except ValueError as error:
+            raise ValueError(f"budget={self.budget!r} {error}") from None
 
     @classmethod
     def of(cls, cfg: DictConfig) -> Settings:
@@ -124,6 +122,18 @@ class Settings:
         except (OmegaConfBaseException, ValueError) as error:
             raise ValueError(f"sweep.{str(error).splitlines()[0]}") from error
         return made
+
+
+def seconds_of(text: str) -> float:
+    """A time in seconds. Raises `ValueError` for what is none, or no time at all.
+
+    >>> seconds_of("90"), seconds_of("1.5h")
+    (90.0, 5400.0)
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", text)
+    if not found or not float(found[1]):
+        raise ValueError("must be a time such as 90s, 30m or 2h")
+    return float(found[1]) * UNITS[found[2] or "s"]
 
 
 def storage_of(settings: Settings, folder: Path) -> str:

@@ -76,6 +76,20 @@ def test_a_film_and_a_sound_of_a_telephone(
     assert "in/cut.m4a: truncated, its index" in capsys.readouterr().err
 
 
+def test_a_pattern_in_quotes_and_files_that_are_not_there(
+    inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (inputs / "in" / "bad.wav").unlink()
+    save(noise(0.5, seed=2), inputs / "in" / "[take 1].wav")
+    words = ("in/*.wav", "in/[take 1].wav", "in/sub", "in/9.wav", "-o", "out", "--keep-tree")
+    assert status(*words) == 1
+    assert "in/9.wav: no such file" in capsys.readouterr().err
+    names = [path.relative_to(inputs / "out").as_posix() for path in (inputs / "out").rglob("*.*")]
+    taken, plain = [sorted(n for n in names if n[0] == first) for first in "ta"]
+    assert len(taken) == len(plain) == 2, "two of each name, told apart"
+    assert len(names) == 4
+
+
 def test_files_of_one_name_keep_apart(inputs: Path) -> None:
     assert status("in/a.wav", "in/sub/a.flac", "-o", "out") == 0
     assert len(list((inputs / "out").iterdir())) == 2
@@ -106,6 +120,10 @@ def test_a_pipe(inputs: Path) -> None:
         (("in/a.wav", "-o", "out.wav", "--preset", "fats"), "did you mean fast"),
         (("in/a.wav", "-o", "out.wav", "shfts=3"), "did you mean shifts"),
         (("empty", "-o", "out"), "matches no sound file"),
+        (("in/*.mp3", "-o", "out"), "matches no sound file"),
+        (("in/a.wav", "-o", "out", "--presett", "fast"), "did you mean --preset"),
+        (("in/a.wav", "-o", "out", "guard=fallback"), "take guard=none here"),
+        (("in/a.wav", "-o", "out", "output.dir=x", "shfts=3"), "2 problems"),
     ],
 )
 def test_what_makes_no_sense_is_told_and_nothing_written(

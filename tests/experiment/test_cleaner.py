@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from speechclean.audio.waveform import AudioError
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.config.errors import ConfigError
+from speechclean.experiment.config.schema import Config
+from speechclean.experiment.config.sound_alone import refused
 from tests.conftest import noise
 
 SMALL = ["separators=[embedded_hdemucs_q]", "enhancement=identity"]
@@ -98,11 +101,58 @@ def test_files(cleaner: Cleaner, tmp_path: Path) -> None:
         ({"overrides": ["fusion=max"]}, "max"),
         ({"device": "tpu"}, "tpu"),
         ({"overrides": ["selection=best_of"]}, "only a run measures; take selection=none"),
+        ({"overrides": ["guard=fallback"]}, "only a run measures; take guard=none"),
+        ({"metrics": ["lufs"]}, r"only a run measures; .* dataset.pattern=... 'metrics="),
+        ({"verdict.limit.edge_burst_db": 5}, "only a run measures"),
+        ({"overrides": ["tracking.uri=sqlite:///a.db"]}, "only a run is recorded"),
+        ({"name": "mine"}, "only a run is recorded"),
+        ({"overrides": ["output.dir=elsewhere"]}, "where a sound goes is said beside it"),
+        ({"overrides": ["+batch=local"]}, "go one after another here; .*batch=local"),
+        ({"overrides": ["delivery=zip"]}, "nothing is packed here"),
+        ({"overrides": ["dataset=folder", "dataset.pattern=in"]}, "named one by one here"),
+        ({"overrides": ["sweep=optuna"]}, "search: speechclean -m sweep=optuna"),
+        ({"overrides": ["hydra/launcher=joblib"]}, "Hydra runs runs alone"),
+        ({"overrides": ["experiment=fast"]}, r"--preset NAME, or Cleaner\(NAME\)"),
+        ({"overrides": ["metrics=[lufs]", "fusion=max"]}, r"(?s)2 problems.*measures.*max_mask"),
     ],
 )
 def test_what_cannot_be_is_told_at_once(wrong: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         Cleaner(**wrong)  # type: ignore[arg-type]
+
+
+def test_every_key_of_a_config_does_something_or_is_refused() -> None:
+    """A key that comes to the root of a config has to be put on one side."""
+    works = {
+        *("separators", "fusion", "enhancement", "postprocess", "screening", "weights", "cache"),
+        *("shifts", "overlap", "edge_context_s", "dc_offset_above", "seed", "device", "batch_size"),
+        *("precision", "audio_in_memory_s", "stream_above_s", "max_decoded_gb"),
+    }
+    judges = {"selection", "guard"}  # refused as a preset may have them too
+    roots = {field.name for field in dataclasses.fields(Config)}
+    told = {root for root in roots if refused([f"{root}.a=1"])}
+    assert roots - told == works | judges
+
+
+def test_a_screened_sound_without_music_passes_untouched(tmp_path: Path) -> None:
+    """By whichever way it comes; whoever gets it may write into it."""
+    own: dict[str, Any] = {"screening.threshold_db": 200}
+    lines = [*SMALL, "screening=music", "stream_above_s=2"]
+    cleaner = Cleaner(overrides=lines, **own)
+    for seconds in (0.5, 3.0):
+        sound = noise(seconds).waveform
+        found = cleaner.clean(sound, 24000)
+        assert torch.equal(found, sound)
+        assert found.data_ptr() != sound.data_ptr()
+        path = save(noise(seconds), tmp_path / "in.wav", "FLOAT")
+        written = cleaner.clean_file(path, tmp_path / "out.wav")
+        assert torch.equal(load(written).waveform, load(path).waveform)
+    assert cleaner.separate(noise(0.5).waveform, 24000).mask.eq(1).all()
+    own["screening.threshold_db"] = -200
+    hears = Cleaner(overrides=lines, **own)
+    plain = Cleaner(overrides=SMALL)
+    sound = noise(0.5).waveform
+    assert torch.equal(hears.clean(sound, 24000), plain.clean(sound, 24000))
 
 
 def test_what_holds_more_than_it_may_is_refused(tmp_path: Path) -> None:

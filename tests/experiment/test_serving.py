@@ -69,12 +69,13 @@ def test_it_answers_as_the_pipeline_does_with_weights_that_travelled(
         cleaner.clean_bytes(b"no sound at all")
 
 
-def test_a_model_of_a_run_that_selects_has_its_own_fusion(tmp_path: Path) -> None:
+def test_a_model_of_a_run_that_selects_and_guards_has_its_own_fusion(tmp_path: Path) -> None:
     """It listens to nothing; the run's metrics and candidates stay behind."""
     alike = ["separators=[embedded_hdemucs_q]", "tracking=none"]
     selecting = [
         *alike,
         "selection=best_of",
+        "guard=fallback",
         "metrics=[words_lost,music_residual_db]",
         "~selection.candidates.soft",
         "selection.candidates.deep={fusion: min_mask, exponent: 1, separators: null}",
@@ -83,6 +84,16 @@ def test_a_model_of_a_run_that_selects_has_its_own_fusion(tmp_path: Path) -> Non
     sound = noise(0.5).waveform
     expected = Cleaner(overrides=alike).clean(sound, 24000)
     assert torch.equal(serving.unpacked(tmp_path).clean(sound, 24000), expected)
+
+
+def test_a_model_screens_as_its_run_did_on_whatever_device(tmp_path: Path) -> None:
+    lines = ["separators=[embedded_hdemucs_q]", "tracking=none", "screening=music"]
+    run = resolved([*lines, "screening.threshold_db=200", "device=cpu"])
+    serving.pack(run, {}, tmp_path)
+    sound = save(noise(0.5), tmp_path / "in.wav", "PCM_16")
+    cleaner = serving.unpacked(tmp_path)
+    assert cleaner._screening.device == "auto"
+    assert cleaner.clean_bytes(sound.read_bytes()) == sound.read_bytes()
 
 
 def test_one_bad_sound_costs_its_own_answer_and_names_no_path(

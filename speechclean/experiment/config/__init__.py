@@ -4,6 +4,7 @@ preset          a run's config as a file of conf/experiment/
 preset_text     that file's yaml
 preset_values   what a config says that the defaults do not
 recorded        a recorded run's config, of which nothing can run but what conf/ names
+sound_alone     what of a config `Cleaner` has no use for, and what it says to that
 command_line    what is wrong with a command line, said before Hydra makes a folder
 compose         a config as Hydra would compose it
 config_files    yaml in which somebody wrote former names, as Hydra reads it

@@ -1,6 +1,7 @@
 """Datasets: `dataset.tracks() -> list[Track]`, paths only; nothing is decoded before its turn.
 
 cleaned    mixtures with what some tool made of them, to be judged
+inputs     what is typed as inputs of a command: files, folders and patterns, with unique names
 folder     every sound file that a pattern matches
 matching   the paths that a pattern matches, each folder once
 manifest   a csv or tsv table, with references and transcripts where they are known; `Pilot` is the

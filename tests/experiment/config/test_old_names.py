@@ -215,11 +215,12 @@ def test_a_whole_config_of_then_becomes_the_same_objects(
 
 
 def test_keywords_of_a_cleaner() -> None:
-    lines = [*SMALL[:1], "separators.embedded_hdemucs_q.tuned=false", "enhancement=identity"]
-    cleaner = Cleaner("fast", batch_seconds=7, output={"marks": False}, overrides=lines)
+    lines = [*SMALL[:1], "enhancement=identity"]
+    own: dict[str, Any] = {"separators.embedded_hdemucs_q": {"tuned": False}}
+    cleaner = Cleaner("fast", batch_seconds=7, overrides=lines, **own)
     assert cleaner._batching.audio_in_memory_s == 7.0
     assert layers(cleaner._pipeline) is False
-    assert {"batch_seconds", "marks", "tuned"} == old_names.told
+    assert {"batch_seconds", "tuned"} == old_names.told
 
 
 def test_a_host_that_uses_hydra_itself_reads_its_own_files_as_they_are(tmp_path: Path) -> None:

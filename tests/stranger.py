@@ -18,9 +18,15 @@ TRIED = {
     "its lines of Python": f"{README}::test_the_lines_of_python_too",
     "one file": "tests/cli/test_clean.py::test_a_file",
     "a folder, and again after a stop": "tests/cli/test_clean.py::test_a_folder_and_again",
-    "sound of a telephone, or of a film": "tests/audio/test_media.py",
+    "a pattern in quotes, and a file that is not there": "tests/cli/test_clean.py::"
+    "test_a_pattern_in_quotes_and_files_that_are_not_there",
+    "sound of a telephone, or of a film": "tests/cli/test_clean.py::"
+    "test_a_film_and_a_sound_of_a_telephone",
+    "every format": "tests/audio/test_media.py",
     "a pipe": "tests/cli/test_clean.py::test_a_pipe",
     "other words for a command": "tests/cli/test_clean.py::test_what_a_new_user_mistypes",
+    "what only a run does, of a cleaner": "tests/experiment/test_cleaner.py::"
+    "test_what_cannot_be_is_told_at_once",
     "--help": "tests/cli/test_help.py::test_help",
     "a key with a letter less": "tests/integration/test_refusals.py",
     "all mistakes at once": f"{RUN}::test_config_errors_come_before_any_work",
@@ -31,6 +37,9 @@ TRIED = {
     "sounds side by side": f"{REPORT}::test_switches_at_once_at_the_same_place",
     "a blind test": f"{REPORT}::test_blind_test_follows_its_seed_and_keeps_its_answers",
     "the report on a telephone": f"{REPORT}::test_on_a_telephone_nothing_sticks_out",
+    "the page to try it on, in a browser": "tests/integration/test_ui_page.py",
+    "the notebook": "tests/integration/test_python_notebook.py",
+    "a setting for one's own files": "tests/integration/test_tune.py",
     "a sweep": f"{RUN}::test_a_sweep_makes_a_run_for_each_value",
     "a study that was killed": "tests/sweep/test_command.py",
     "two runs compared": "tests/reproduction/test_comparison.py",

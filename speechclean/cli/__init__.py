@@ -3,6 +3,7 @@
 Each module is a command; `by_module/` lets `python -m speechclean.<command>` find it.
 
 commands    `speechclean`: a run, or another command by its name
+completion  what a shell asks that completes words
 clean       files, folders or a pipe cleaned, and nothing else
 tune        the setting that suits some files
 ui          a page to try it on

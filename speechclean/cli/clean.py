@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.progress import track as progress
 
+from speechclean.audio.sound_files import probe
 from speechclean.experiment.cleaner import Cleaner
 from speechclean.experiment.config.errors import ConfigError
 from speechclean.experiment.process import set_up_process
 from speechclean.stages.datasets import DatasetError
+from speechclean.stages.datasets.folder import EXTENSIONS
 from speechclean.stages.datasets.inputs import tracks_of
 from speechclean.system.paths import exists, is_dir
 
@@ -22,6 +27,11 @@ from .arguments import CommandLine
 from .endings import USAGE_STATUS, fail, quiet_on_closed_pipe, safe_text
 from .run import FILES_FAILED, STOPPED
 
+#: What sounds can be written as.
+WRITTEN = (".wav", ".flac")
+#: So long it is asked how long files are, in seconds: a first line does not let anybody wait.
+PATIENCE_S = 2.0
+UNITS = ((3600, "hours"), (60, "minutes"), (1, "seconds"))
 #: Standard input, and standard output.
 PIPE = "-"
 Pairs = list[tuple[Path, Path]]
@@ -53,6 +63,7 @@ def command_line() -> CommandLine:
         "--preset", "NAME", "fast, balanced or best (default: balanced)", "balanced"
     )
     parser.valued_option("--device", "DEVICE", "auto, cpu, cuda, cuda:1 (default: auto)", "auto")
+    parser.valued_option("--format", "FORMAT", "of files in a folder: wav or flac (wav)", "wav")
     parser.flag("--keep-tree", "folders below OUTPUT like the inputs'")
     parser.flag("--resume", "leave out files whose output is there and newer")
     return parser
@@ -78,19 +89,27 @@ def _is_setting(word: str) -> bool:
     return "=" in word and not word.startswith("-") and not exists(Path(word))
 
 
-def pairs(inputs: Sequence[str], output: str, keep_tree: bool = False) -> Pairs:
-    """Each input file with its output.
+def pairs(
+    inputs: Sequence[str], output: str, keep_tree: bool = False, written: str = "wav"
+) -> Pairs:
+    """Each input file with its output; `written` is the format of those in a folder.
 
     Raises `DatasetError` for a folder or a pattern without sound files, `ValueError` for outputs
     that make no sense.
     """
+    if f".{written}" not in WRITTEN:
+        raise ValueError(f"--format {written}: must be wav or flac")
     single = len(inputs) == 1 and not is_dir(Path(inputs[0]))
-    if single and Path(output).suffix.lower() in (".wav", ".flac") and not is_dir(Path(output)):
+    kind = "" if is_dir(Path(output)) else Path(output).suffix.lower()
+    if single and kind in WRITTEN:
         return _checked([(Path(inputs[0]), Path(output))])
+    if kind in EXTENSIONS:
+        wanted = f"write {' or '.join(WRITTEN)}" if single else "several files want a folder"
+        raise ValueError(f"{output}: {wanted}")
     tracks = tracks_of(inputs)
     return _checked(
         [
-            (each.path, Path(output, f"{each.relative if keep_tree else each.alias}.wav"))
+            (each.path, Path(output, f"{each.relative if keep_tree else each.alias}.{written}"))
             for each in tracks
         ]
     )
@@ -105,7 +124,7 @@ def _checked(made: Pairs) -> Pairs:
 
 
 def _files(given: argparse.Namespace, settings: Sequence[str]) -> int:
-    made = pairs(given.inputs, given.output, given.keep_tree)
+    made = pairs(given.inputs, given.output, given.keep_tree, given.format)
     wanted = [pair for pair in made if not (given.resume and _is_done(*pair))]
     if len(made) > len(wanted):
         _say(f"{len(made) - len(wanted)} of {len(made)} files are there already")
@@ -124,7 +143,9 @@ def _clean(wanted: Pairs, given: argparse.Namespace, settings: Sequence[str]) ->
     set_up_process()
     cleaner = Cleaner(given.preset, device=given.device, overrides=settings)
     count = f"{len(wanted)} file{'s'[: len(wanted) != 1]}"
-    _say(f"{given.preset} on {cleaner.device}: {', '.join(cleaner.models)}; {count}")
+    device = f"{cleaner.device}{_about_a_gpu(cleaner.device.type)}"
+    models, length = ", ".join(cleaner.models), _length([path for path, _ in wanted])
+    _say(f"{given.preset} on {device}: {models}; {count}{length}")
     failed = 0
     results = cleaner.clean_each(wanted)
     shown = Console(stderr=True)
@@ -139,10 +160,37 @@ def _clean(wanted: Pairs, given: argparse.Namespace, settings: Sequence[str]) ->
     return FILES_FAILED if failed else 0
 
 
+def _about_a_gpu(device: str) -> str:
+    """What a GPU would change for somebody whose networks compute on the CPU."""
+    if device != "cpu":
+        return ""
+    if torch.cuda.is_available():
+        return " (there is a GPU: --device cuda)"
+    return " (a GPU would be faster: none is found)"
+
+
+def _length(paths: Sequence[Path]) -> str:
+    """How long files are together, as far as their headers tell it soon: ", 3.2 hours of sound"."""
+    seconds, deadline, more = 0.0, time.monotonic() + PATIENCE_S, ""
+    for path in paths:
+        if time.monotonic() > deadline:
+            more = "more than "
+            break
+        with suppress(Exception):  # whoever reads it says what is wrong with it
+            info = probe(path)
+            seconds += info.samples / info.sample_rate
+    if not seconds:
+        return ""
+    size, unit = next((size, unit) for size, unit in UNITS if seconds >= size or size == 1)
+    return f", {more}{seconds / size:.1f} {unit} of sound"
+
+
 def _pipe(given: argparse.Namespace, settings: Sequence[str]) -> int:
     """A sound from standard input; the cleaned wav to standard output, or into a file."""
     if len(given.inputs) > 1:
         raise ValueError("- stands for standard input and goes with no other input")
+    if given.output != PIPE and Path(given.output).suffix.lower() not in WRITTEN:
+        raise ValueError(f"{given.output}: what comes by a pipe is written as .wav or .flac")
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch, "stdin")
         source.write_bytes(sys.stdin.buffer.read())

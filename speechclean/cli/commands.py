@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from speechclean.system.paths import exists
 
-from .endings import fail, quiet_on_closed_pipe
+from . import completion
+from .endings import HELP, fail, quiet_on_closed_pipe
 
 #: Each is a module beside this one, with a `main`.
 COMMANDS = (
@@ -59,6 +61,17 @@ def misspelled(words: Sequence[str]) -> str:
     return ""
 
 
+def asking_for_help(words: list[str]) -> list[str]:
+    """A command line as this program understands it, of one that asks for help in other words.
+
+    >>> asking_for_help(["help"]), asking_for_help(["--help", "clean"])
+    (['--help'], ['clean', '--help'])
+    """
+    if words[:1] == ["help"] or (words[:1] and words[0] in HELP):
+        return [*(word for word in words[1:2] if word in COMMANDS), "--help"]
+    return words
+
+
 @quiet_on_closed_pipe
 def main() -> None:
     """Entry point; the exit status is that of the command."""
@@ -66,6 +79,13 @@ def main() -> None:
     if words == ["--version"]:
         print(f"speechclean {version('speechclean')}")
         return
+    if completion.is_query(words):
+        names, line = completion.completed(os.environ.get("COMP_LINE", "speechclean "), COMMANDS)
+        print(*names)
+        if not line:
+            return
+        os.environ["COMP_LINE"] = line
+    words = sys.argv[1:] = asking_for_help(words)
     if problem := misspelled(words):
         fail(problem)
     name = sys.argv.pop(1) if words and words[0] in COMMANDS else "run"

@@ -31,6 +31,8 @@ from .load_networks import load
 from .outputs import save_streamed
 from .stage_clock import StageClock
 
+#: The bits that a flac can have; of more, and of floats, the most are kept.
+FLACS = ("PCM_S8", "PCM_16", "PCM_24")
 #: So many files go through the networks together.
 _FILES_AT_ONCE = 4
 
@@ -89,7 +91,9 @@ class Cleaner:
         try:
             cfg = composed_or_refused([f"experiment={preset}", *SOUND_ALONE, *lines, *overrides])
         except ConfigError as error:
-            raise ConfigError([*problems, *error.problems]) from error
+            typed_as = f"experiment={preset}:"
+            others = [one.replace(typed_as, f"preset {preset}:") for one in error.problems]
+            raise ConfigError([*problems, *others]) from error
         if problems:
             raise ConfigError(problems)
         cfg.name = preset
@@ -157,7 +161,8 @@ class Cleaner:
     def clean_file(self, path: str | Path, output: str | Path) -> Path:
         """Clean a file (wav, mp3, m4a, mp4 …) into `output`, a wav or flac; where it is then.
 
-        Rate, channels, length and bits of the samples are those of the input. Raises `AudioError`
+        Rate, channels, length and bits of the samples are those of the input; a flac has 24 bits at
+        most. Raises `AudioError`
         where the file cannot be cleaned, or its output cannot be written.
         """
         (found,) = self.clean_each([(path, output)])
@@ -216,6 +221,8 @@ class Cleaner:
 
 def written(outcome: Outcome, path: Path, output: Path) -> CleanedFile:
     """Write what became of a file. What cannot be written is the reason why it is not there."""
+    if output.suffix.lower() == ".flac" and outcome.subtype not in FLACS:
+        outcome = replace(outcome, subtype=FLACS[-1])
     try:
         if outcome.separation is not None:
             save(outcome.separation.speech, output, outcome.subtype)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,7 +43,8 @@ def test_a_file(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr()
     assert not told.out
     assert "balanced on" in told.err
-    assert "embedded_hdemucs_q; 1 file" in told.err
+    assert re.search(r"cpu \(.*GPU.*\): |cuda.*: ", told.err)
+    assert "embedded_hdemucs_q; 1 file, 0.5 seconds of sound" in told.err
 
 
 def test_a_folder_and_again(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,6 +93,14 @@ def test_a_pattern_in_quotes_and_files_that_are_not_there(
     assert len(names) == 4
 
 
+def test_a_folder_of_flacs(inputs: Path) -> None:
+    save(noise(0.5), inputs / "in" / "a.wav", "FLOAT")
+    assert status("in/a.wav", "in/sub", "-o", "out", "--format", "flac", "--keep-tree") == 0
+    made = sorted((inputs / "out").iterdir())
+    assert [path.suffix for path in made] == [".flac"] * 2
+    assert {probe(path).samples for path in made} == {12000, 9600}
+
+
 def test_files_of_one_name_keep_apart(inputs: Path) -> None:
     assert status("in/a.wav", "in/sub/a.flac", "-o", "out") == 0
     assert len(list((inputs / "out").iterdir())) == 2
@@ -122,6 +133,12 @@ def test_a_pipe(inputs: Path) -> None:
         (("empty", "-o", "out"), "matches no sound file"),
         (("in/*.mp3", "-o", "out"), "matches no sound file"),
         (("in/a.wav", "-o", "out", "--presett", "fast"), "did you mean --preset"),
+        (("in/a.wav", "-o", "out.mp3"), "out.mp3: write .wav or .flac"),
+        (("in/a.wav", "in/sub/a.flac", "-o", "out.wav"), "out.wav: several files want a folder"),
+        (("-", "-o", "out"), "written as .wav or .flac"),
+        (("in", "-o", "out", "--format", "mp3"), "--format mp3: must be wav or flac"),
+        (("in", "-o", "out.flac"), "out.flac: several files want a folder"),
+        (("in/a.wav", "-o", "out.wav", "shifts=1,2"), "wants -m: speechclean -m shifts=1,2"),
         (("in/a.wav", "-o", "out", "guard=fallback"), "take guard=none here"),
         (("in/a.wav", "-o", "out", "output.dir=x", "shfts=3"), "2 problems"),
     ],
@@ -140,17 +157,44 @@ def test_sub_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     monkeypatch.setattr(sys, "argv", ["speechclean", "--version"])
     commands.main()
     assert capsys.readouterr().out.startswith("speechclean ")
-    for name in sorted(set(commands.COMMANDS) - {"run"}):
-        monkeypatch.setattr(sys, "argv", ["speechclean", name, "--help"])
+    asked = [(name, [name, "--help"]) for name in sorted(set(commands.COMMANDS) - {"run"})]
+    for name, words in [*asked, ("clean", ["help", "clean"])]:
+        monkeypatch.setattr(sys, "argv", ["speechclean", *words])
         with pytest.raises(SystemExit):
             commands.main()
         assert "Exit status" in capsys.readouterr().out, name
 
 
 @pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("speechclean cl", {"clean"}),
+        ("speechclean fusion=ma", {"fusion=max_mask"}),
+        ("speechclean clean my/in.wav -o x fusion=ma", {"fusion=max_mask"}),
+        ("speechclean compare ru", set()),
+    ],
+)
+def test_a_shell_that_completes(
+    line: str,
+    found: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["speechclean", "-sc", "query=bash"])
+    monkeypatch.setenv("COMP_LINE", line)
+    monkeypatch.setenv("COMP_POINT", str(len(line)))
+    with suppress(SystemExit):
+        commands.main()
+    told = capsys.readouterr()
+    assert set(told.out.split()) == found
+    assert told.err == ""
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (("wights", "list"), "did you mean weights"),
+        (("overlap=0.2,0.4",), "speechclean -m overlap=0.2,0.4"),
         (("in/a.wav",), "speechclean clean in/a.wav -o"),
         (("--experiment", "fast"), "experiment=fast"),
         (("--overlap=0.5",), "overlap=0.5"),

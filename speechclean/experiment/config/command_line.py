@@ -172,6 +172,10 @@ def _in_plain_words(override: str, error: Exception, good: list[str]) -> str:
     if key := re.search(r"Could not override '([^']+)'", text):
         nearest = _nearest(key.group(1), _dotted_keys(composed(good)))
         return f"{override}: there is no key {key.group(1)!r}{nearest}"
+    if text.startswith("Ambiguous value"):
+        return (
+            f"{override}: several values are a sweep's, which wants -m: speechclean -m {override}"
+        )
     return f"{override}: {str(error.__cause__ or error).strip().splitlines()[0]}"
 
 

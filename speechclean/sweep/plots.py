@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: Knobs of which every pair gets a picture.
 PAIRED = 4
+#: Width of several plots in one at least.
+WIDE_PX = 700
 
 
 def write_figures(
@@ -49,7 +51,7 @@ def _written(study: optuna.Study, names: list[str], folder: Path) -> tuple[list[
     written, parts = [], []
     evaluator = _evaluator()
     for name, title, figure in _figures(interactive, study, names, evaluator):
-        parts.append((name, title, figure.to_html(full_html=False, include_plotlyjs=False)))
+        parts.append((name, title, _as_part(figure)))
     for name, _, axes in _figures(interactive.matplotlib, study, names, evaluator):
         path = folder / f"{name}.png"
         figure = getattr(axes, "figure", None) or axes.flat[0].figure
@@ -60,6 +62,27 @@ def _written(study: optuna.Study, names: list[str], folder: Path) -> tuple[list[
         figure.clear()
         written.append(path)
     return parts, written
+
+
+def _as_part(figure: Any) -> str:
+    """An interactive plot as a part of the page, whose heading it has already, on any width.
+
+    Axes have the last part of a knob's name: whole ones lie over one another.
+    """
+    figure.update_layout(
+        title=None,
+        margin={"t": 40, "r": 20},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    )
+    axes = (*figure.select_xaxes(), *figure.select_yaxes())
+    for axis in axes:
+        if axis.title.text:
+            axis.title.text = axis.title.text.rpartition(".")[2]
+    # Its buttons would lie over the plot of a narrow screen.
+    config = {"displayModeBar": False}
+    html: str = figure.to_html(full_html=False, include_plotlyjs=False, config=config)
+    # Many plots in one cannot be read on a narrow screen, where the page scrolls them.
+    return f'<div style="min-width:{WIDE_PX}px">{html}</div>' if len(axes) > 4 else html
 
 
 def _evaluator() -> Any:

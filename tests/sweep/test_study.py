@@ -315,4 +315,7 @@ def test_importance_is_computed_once_for_page_and_pictures(
     parts, written = write_figures(made, ["a", "b"], tmp_path)
     assert {"importance_1.png", "importance_2.png"} <= {path.name for path in written}
     assert {"importance_1", "importance_2"} <= {name for name, _, _ in parts}
+    for _, _, html in parts:
+        assert ' Plot"' not in html, "the page has a heading of its own for it"
+        assert '"displayModeBar": false' in html
     assert asked == [made.trials[0].values[0], 2.0], "once for each objective"

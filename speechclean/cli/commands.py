@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 
@@ -49,6 +50,10 @@ def misspelled(words: Sequence[str]) -> str:
         if exists(Path(first)):
             return f"{first}: no command was given; did you mean speechclean clean {first} -o …?"
         near = difflib.get_close_matches(first, COMMANDS, 1)
+        from speechclean.experiment.config.schema import Config  # here, since it imports Hydra
+
+        if first in {field.name for field in fields(Config)}:
+            near = [f"{first}={words[1] if len(words) > 1 else '…'}"]
         hint = f"did you mean {near[0]}? " if near else ""
         return f"{first}: there is no such command; {hint}There are {', '.join(COMMANDS)}"
     if {"-m", "--multirun"} & set(words) and any(w.startswith(("--cfg", "-c=")) for w in words):
@@ -56,7 +61,8 @@ def misspelled(words: Sequence[str]) -> str:
     for word, following in zip(words, [*words, "…"][1:], strict=True):
         key, equals, value = word.partition("=")
         if key.startswith("-") and key not in (*_FLAGS, "--force"):
-            meant = f"{key.lstrip('-')}={value if equals else following}"
+            name = key.lstrip("-").replace("preset", "experiment")  # as other commands have it
+            meant = f"{name}={value if equals else following}"
             return f"{key}: there is no such option; keys have no dashes: {meant}"
     return ""
 

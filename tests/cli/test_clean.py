@@ -198,6 +198,8 @@ def test_a_shell_that_completes(
         (("in/a.wav",), "speechclean clean in/a.wav -o"),
         (("--experiment", "fast"), "experiment=fast"),
         (("--overlap=0.5",), "overlap=0.5"),
+        (("overlap", "0.5"), "did you mean overlap=0.5?"),
+        (("--preset", "fast"), "experiment=fast"),
         (("-m", "sweep=optuna", "--cfg", "job"), "leave out -m"),
         (("tracking=none", "overlap"), "overlap: is neither an option nor key=value"),
         (("fusion=max",), "did you mean max_mask"),

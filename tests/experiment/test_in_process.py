@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 from omegaconf import OmegaConf
 from rich.console import Console
@@ -38,8 +39,7 @@ def test_separating_ahead_changes_nothing(tmp_path: Path) -> None:
             ]
         )
         out.mkdir()
-        config = OmegaConf.to_container(cfg, resolve=True)
-        assert isinstance(config, dict)
+        config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
         with OrdinarySession.opened(build(cfg), config, Console(quiet=True)) as session:
             assert session.executor.ahead == 0, "a CPU has no time to be ahead"
             executor = replace(session.executor, ahead=ahead)

@@ -32,6 +32,9 @@ from .reading import (
 )
 from .waveform import Audio, AudioError, resample
 
+#: The samples that a flac can have.
+FLACS = ("PCM_S8", "PCM_16", "PCM_24")
+
 __all__ = [
     "SoundInfo",
     "TooLongError",
@@ -71,8 +74,11 @@ def save_chunks(
 ) -> Path:
     """`save` of a sound that comes in chunks `[channels, samples]`.
 
-    The number of `samples` in all decides whether a wav has to be RF64.
+    The number of `samples` in all decides whether a wav has to be RF64. A flac has 24 bits where it
+    cannot have the subtype's.
     """
+    if path.suffix.lower() == ".flac" and subtype not in FLACS:
+        subtype = FLACS[-1]
     long = (
         samples * channels * KEPT_SUBTYPES.get(subtype, 2) > LONGEST_WAV and path.suffix == ".wav"
     )

@@ -20,6 +20,8 @@ USAGE_STATUS = 2
 #: Python's own would be 1, which says that some files failed.
 UNCAUGHT_STATUS = 70
 HELP = ("-h", "--help")
+#: Added to any command: the traceback of an error that nobody foresaw is shown.
+DEBUG_OPTION, DEBUG = "--debug", "SPEECHCLEAN_DEBUG"
 
 Main = ParamSpec("Main")
 
@@ -27,20 +29,23 @@ Main = ParamSpec("Main")
 def quiet_on_closed_pipe(main: Callable[Main, None]) -> Callable[Main, None]:
     """An entry point that goes on, and ends as it would have, though nobody reads its output.
 
-    What no terminal can show is written out. A traceback that there is has no passwords in it, and
-    a status of its own.
+    What no terminal can show is written out. An error that nobody foresaw has a status of its own,
+    and its traceback is shown where it is asked for.
     """
 
     @functools.wraps(main)
     def wrapped(*args: Main.args, **kwargs: Main.kwargs) -> None:
-        sys.excepthook = print_traceback
+        sys.excepthook = print_uncaught
+        if DEBUG_OPTION in sys.argv[1:]:
+            sys.argv.remove(DEBUG_OPTION)
+            os.environ[DEBUG] = "1"  # for the processes of this command, too
         sys.stdout, sys.stderr = _patient(sys.stdout), _patient(sys.stderr)
         if logging.lastResort is not None:  # where no command has set up logging
             logging.lastResort.setFormatter(MaskingFormatter())
         try:
             main(*args, **kwargs)
-        except Exception:  # noqa: BLE001 (that of the traceback)
-            print_traceback(*sys.exc_info())
+        except Exception:  # noqa: BLE001 (that nobody foresaw)
+            print_uncaught(*sys.exc_info())
             sys.exit(UNCAUGHT_STATUS)
         finally:
             sys.stdout.flush()
@@ -90,6 +95,15 @@ def fail(error: object, status: int = USAGE_STATUS) -> NoReturn:
     sys.exit(status)
 
 
-def print_traceback(*error: Any) -> None:
-    """What Python prints of an error that nobody caught, and no more of it than may be seen."""
-    print(safe_text("".join(traceback.format_exception(*error))), end="", file=sys.stderr)
+def print_uncaught(*error: Any) -> None:
+    """What an error is that nobody caught; with `--debug` its traceback. No password is shown."""
+    if DEBUG in os.environ:
+        print(safe_text("".join(traceback.format_exception(*error))), end="", file=sys.stderr)
+        return
+    kind, value, _ = error
+    said = "".join(traceback.format_exception_only(kind, value)).strip()
+    advice = (
+        f"Nobody foresaw this: please report it, with the traceback that {DEBUG_OPTION} shows "
+        "when it is added to the command."
+    )
+    print(safe_text(f"{said}\n{advice}"), file=sys.stderr)

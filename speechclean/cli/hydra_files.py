@@ -22,7 +22,7 @@ from speechclean.experiment.config.masking import mask, plain
 from speechclean.records.run_folder import OVERRIDES, write_text
 from speechclean.system.secrets import mask_error, masked, masked_values
 
-from .endings import print_traceback
+from .endings import print_uncaught
 
 
 def write_hydra_files(hydra: Any, config: DictConfig) -> None:
@@ -51,7 +51,7 @@ def _as_text(node: Any) -> Any:
 @contextmanager
 def answer_masked(config: DictConfig) -> Iterator[None]:
     """A job whose launcher gets its config, or its error, without a password."""
-    sys.excepthook = print_traceback  # in a process of the launcher's nobody has set it
+    sys.excepthook = print_uncaught  # in a process of the launcher's nobody has set it
     try:
         yield
     except Exception as error:

@@ -31,8 +31,6 @@ from .load_networks import load
 from .outputs import save_streamed
 from .stage_clock import StageClock
 
-#: The bits that a flac can have; of more, and of floats, the most are kept.
-FLACS = ("PCM_S8", "PCM_16", "PCM_24")
 #: So many files go through the networks together.
 _FILES_AT_ONCE = 4
 
@@ -221,8 +219,6 @@ class Cleaner:
 
 def written(outcome: Outcome, path: Path, output: Path) -> CleanedFile:
     """Write what became of a file. What cannot be written is the reason why it is not there."""
-    if output.suffix.lower() == ".flac" and outcome.subtype not in FLACS:
-        outcome = replace(outcome, subtype=FLACS[-1])
     try:
         if outcome.separation is not None:
             save(outcome.separation.speech, output, outcome.subtype)

@@ -26,7 +26,7 @@ from speechclean.experiment.config.assemble import Experiment
 from speechclean.networks.cache import NoCache
 from speechclean.records.file_result import FileResult
 from speechclean.records.results import html_report
-from speechclean.records.run_folder import CLIPS, LAYOUTS, PLOTS, cleaned_path
+from speechclean.records.run_folder import CLIPS, PLOTS, cleaned_path
 from speechclean.records.run_record import RunRecord
 from speechclean.records.tracking import Run
 from speechclean.stages.types import Track
@@ -50,13 +50,14 @@ class InProcess(Executor):
 
     The files of a batch are measured and written side by side, each on a thread of its own. Files
     that are already cleaned are only read. `ahead` is how many files may be separated before it is
-    their turn to be written: what keeps a GPU at work meanwhile.
+    their turn to be written: what keeps a GPU at work meanwhile. `naming` is the config's `output`,
+    which says where a cleaned file lies.
     """
 
     experiment: Experiment
     batching: Batching
     options: OutputOptions
-    layout: str = "flat"
+    naming: Mapping[str, Any] = field(default_factory=dict)
     ahead: int = 0
 
     def results(self, tracks: Sequence[Track]) -> Iterator[FileResult | None]:
@@ -89,7 +90,7 @@ class InProcess(Executor):
 
     def _write(self, outcome: Outcome) -> FileResult:
         """`write_outputs`; a file whose outputs cannot be written is one that failed."""
-        output = cleaned_path(outcome.track, self.layout)
+        output = cleaned_path(outcome.track, self.naming)
         try:
             return write_outputs(outcome, self.experiment, self.options, output)
         except Exception as error:
@@ -133,8 +134,7 @@ class OrdinarySession:
         )
         options = OutputOptions(folder, output["ab_seconds"], output["plots"], output["cleaned"])
         separated_ahead = 0 if experiment.pipeline.device.type == "cpu" else GPU_AHEAD
-        layout = output.get("layout", LAYOUTS[0])
-        executor = InProcess(experiment, batching, options, layout, separated_ahead)
+        executor = InProcess(experiment, batching, options, output, separated_ahead)
         yield cls(experiment, config, executor, console)
 
     @property

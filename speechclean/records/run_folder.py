@@ -41,12 +41,29 @@ INPUT_COLUMNS = (*MANIFEST_COLUMNS, "bytes", "sha256", "sha256_of_reference")
 #: How cleaned files are arranged: all in one folder under their aliases, or in folders like the
 #: inputs'.
 LAYOUTS = ("flat", "tree")
+#: Of cleaned files.
+FORMATS = ("wav", "flac")
 
 
-def cleaned_path(track: Track, layout: str) -> str:
-    """Where a track's cleaned file lies, relative to the run's folder."""
-    name = track.relative if layout == "tree" and track.relative else track.alias
-    return f"{CLEANED}/{name}.wav"
+def cleaned_path(track: Track, output: Mapping[str, Any]) -> str:
+    """Where a track's cleaned file lies, relative to the run's folder.
+
+    `output` is that node of a config; one of before may lack `layout` and `format`.
+    """
+    tree = output.get("layout", LAYOUTS[0]) == "tree"
+    return cleaned_file(track.relative if tree and track.relative else track.alias, output)
+
+
+def output_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a recorded config says of its outputs: nothing where that is none."""
+    output = config.get("output")
+    return output if isinstance(output, Mapping) else {}
+
+
+def cleaned_file(name: str, output: Mapping[str, Any]) -> str:
+    """Where the cleaned file of a name lies, relative to the run's folder."""
+    kind = output.get("format")  # of a record anybody may have written
+    return f"{CLEANED}/{name}.{kind if kind in FORMATS else FORMATS[0]}"
 
 
 def worker_log(number: int) -> str:

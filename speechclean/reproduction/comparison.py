@@ -128,6 +128,7 @@ def paired(metric: str, pairs: Sequence[tuple[float, float]]) -> PairedMetric:
 def sound_differences(first: Record, second: Record) -> Iterator[SoundDifference]:
     """File by file, where the sound of two runs differs; files of which too little is kept, not."""
     fingerprints = [kept_files.fingerprints(run) for run in (first, second)]
+    outputs = [run_folder.output_of(kept_files.config(run)) for run in (first, second)]
     in_second = kept_files.results(second)
     for alias in kept_files.results(first):
         before, after = (each.get(alias, {}) for each in fingerprints)
@@ -140,7 +141,10 @@ def sound_differences(first: Record, second: Record) -> Iterator[SoundDifference
         stage = equality.first_unlike_stage(stages, same_machine=False)
         stage = stage or next(iter(only_one), None)
         level, where = stages.get("output"), None
-        files = [record.artifact(f"{run_folder.CLEANED}/{alias}.wav") for record in (first, second)]
+        files = [
+            record.artifact(run_folder.cleaned_file(alias, output))
+            for record, output in zip((first, second), outputs, strict=True)
+        ]
         if files[0] and files[1] and level != -math.inf:
             level, where = _loudest(files[0], files[1])
         if alias in in_second or files[1]:

@@ -105,10 +105,10 @@ def _output_difference(
 
     It is kept with the run, or still lies, unchanged, where it was written.
     """
-    now = plan.folder / run_folder.CLEANED / f"{alias}.wav"
-    then = plan.record.artifact(f"{run_folder.CLEANED}/{alias}.wav")
-    folder = kept_files.config(plan.record)["output"].get("dir")
-    left = Path(str(folder)) / run_folder.CLEANED / f"{alias}.wav"
+    output = run_folder.output_of(kept_files.config(plan.record))
+    name = run_folder.cleaned_file(alias, output)
+    now, then = plan.folder / name, plan.record.artifact(name)
+    left = Path(str(output.get("dir"))) / name
     try:
         if then is None and fingerprint is not None and left.is_file() and left != now:
             then = left if fingerprint_of(left) == fingerprint else None

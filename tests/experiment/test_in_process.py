@@ -1,4 +1,4 @@
-"""Files of an ordinary run, separated ahead of those that are written, as on a GPU."""
+"""Files of an ordinary run: separated ahead of those that are written, as on a GPU; as flac."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from speechclean.audio.sound_files import save
+from speechclean.audio.sound_files import load, save
 from speechclean.experiment.config.build import build
 from speechclean.experiment.config.compose import composed
 from speechclean.experiment.in_process import OrdinarySession
 from tests.conftest import noise
 
 
-def test_separating_ahead_changes_nothing(tmp_path: Path) -> None:
+def test_neither_separating_ahead_nor_the_format_changes_a_sample(tmp_path: Path) -> None:
     for index, seconds in enumerate((0.4, 0.6, 0.5)):
         save(noise(seconds, 24000, seed=index), tmp_path / f"{index}.wav")
     (tmp_path / "bad.wav").write_bytes(b"no sound")
     written = []
-    for ahead in (0, 2):
-        out = tmp_path / str(ahead)
+    for ahead, form in ((0, "wav"), (2, "wav"), (0, "flac")):
+        out = tmp_path / f"{ahead} {form}"
         cfg = composed(
             [
                 "separators=[embedded_hdemucs_q]",
@@ -35,7 +36,8 @@ def test_separating_ahead_changes_nothing(tmp_path: Path) -> None:
                 "dataset=folder",
                 f"dataset.pattern={tmp_path}/*.wav",
                 "audio_in_memory_s=0.7",  # batches of one and of two
-                f"output.dir={out}",
+                f"output.dir='{out}'",
+                f"output.format={form}",
             ]
         )
         out.mkdir()
@@ -45,5 +47,8 @@ def test_separating_ahead_changes_nothing(tmp_path: Path) -> None:
             executor = replace(session.executor, ahead=ahead)
             results = list(executor.results(session.tracks))
         assert [bool(one and one.failed) for one in results] == [False, False, False, True]
-        written.append([(out / f"cleaned/{name}.wav").read_bytes() for name in "012"])
-    assert written[0] == written[1]
+        written.append([out / f"cleaned/{name}.{form}" for name in "012"])
+        assert sorted((out / "cleaned").iterdir()) == written[-1]
+    for wav, other, flac in zip(*written, strict=True):
+        assert wav.read_bytes() == other.read_bytes()
+        assert torch.equal(load(wav).waveform, load(flac).waveform)

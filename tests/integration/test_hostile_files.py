@@ -143,15 +143,21 @@ def test_a_working_folder_may_be_no_unicode(tmp_path: Path, batch: tuple[str, ..
     assert "caf\\udce9" in (folder / "out" / ".hydra" / "hydra.yaml").read_text()
 
 
-def test_an_error_that_nobody_foresaw_has_a_status_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [[], ["--debug"]])
+def test_an_error_that_nobody_foresaw_has_a_status_of_its_own(
+    words: list[str], tmp_path: Path
+) -> None:
     script = (
+        "import sys\n"
         "from speechclean.cli.endings import quiet_on_closed_pipe\n"
         "@quiet_on_closed_pipe\n"
-        "def main(): raise ZeroDivisionError('postgresql://me:hush@host/db')\n"
+        "def main():\n"
+        "    assert sys.argv[1:] == ['overlap=0.5'], 'the option is nobody else's to read'\n"
+        "    raise ZeroDivisionError('postgresql://me:hush@host/db')\n"
         "main()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", script, *words, "overlap=0.5"],
         cwd=tmp_path,
         env=environment() | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -159,5 +165,7 @@ def test_an_error_that_nobody_foresaw_has_a_status_of_its_own(tmp_path: Path) ->
         check=False,
     )
     assert done.returncode == 70
-    assert "ZeroDivisionError" in done.stderr
+    assert "ZeroDivisionError: postgresql://" in done.stderr
     assert "hush" not in done.stderr
+    assert ("Traceback" in done.stderr) == bool(words)
+    assert ("please report it, with the traceback that --debug shows" in done.stderr) != bool(words)

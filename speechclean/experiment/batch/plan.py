@@ -61,7 +61,7 @@ def plan(
     force: whether everything is cleaned anew
     looked_at: called now and then with the number of files that were looked at
     """
-    outputs = {track.alias: cleaned_path(track, output["layout"]) for track in tracks}
+    outputs = {track.alias: cleaned_path(track, output) for track in tracks}
     folder = Path(output["dir"])
 
     def is_done(track: Track) -> bool:

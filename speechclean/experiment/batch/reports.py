@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from speechclean.records import run_folder
 from speechclean.records.file_result import FileResult
@@ -34,12 +35,15 @@ def write_reports(
     ]
 
 
-def write_map(tracks: Sequence[Track], layout: str, folder: Path) -> Path:
-    """map.csv: aliases, outputs and inputs of a whole batch, known before any work."""
+def write_map(tracks: Sequence[Track], output: Mapping[str, Any], folder: Path) -> Path:
+    """map.csv: aliases, outputs and inputs of a whole batch, known before any work.
+
+    `output` is that node of its config.
+    """
     rows = [
         {
             "alias": track.alias,
-            "cleaned": run_folder.cleaned_path(track, layout),
+            "cleaned": run_folder.cleaned_path(track, output),
             "path": str(track.path.absolute()),
         }
         for track in tracks

@@ -69,7 +69,7 @@ class BatchSession:
                 pool.force,
                 progress.planning(len(tracks), console),
             )
-            reports.write_map(tracks, config["output"]["layout"], folder)
+            reports.write_map(tracks, config["output"], folder)
             console.print(_greeting(planned, tracks), highlight=False)
             own = {key: value for key, value in config.items() if key not in ("batch", "delivery")}
             setup = Setup(own, folder, identity.signature, identity.weights)

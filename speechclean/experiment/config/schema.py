@@ -20,6 +20,7 @@ class Output:
     plots: bool = True
     fingerprints: bool = True
     layout: str = "flat"
+    format: str = "wav"
 
 
 @dataclass

@@ -18,7 +18,7 @@ from speechclean.networks.checkpoints import CheckpointError
 from speechclean.networks.weights import MissingWeights, preferring
 from speechclean.records.class_names import current
 from speechclean.records.results.verdict import Thresholds
-from speechclean.records.run_folder import LAYOUTS
+from speechclean.records.run_folder import FORMATS, LAYOUTS
 from speechclean.records.tracking import TrackingError
 from speechclean.stages.datasets import DatasetError
 from speechclean.stages.types import Track
@@ -61,6 +61,14 @@ def _validated(cfg: DictConfig, sweeping: bool) -> Experiment:
     return assemble(cfg, components, outside.tracks, outside.weights, cache)
 
 
+def _output_problems(output: DictConfig) -> list[str]:
+    return [
+        f"output.{key}={value!r} must be one of {', '.join(choices)}"
+        for key, choices in (("layout", LAYOUTS), ("format", FORMATS))
+        if (value := output.get(key, choices[0])) not in choices
+    ]
+
+
 def _root_problems(cfg: DictConfig) -> list[str]:
     """Values of the root that cannot be used, or not with one another."""
     problems = []
@@ -83,8 +91,7 @@ def _root_problems(cfg: DictConfig) -> list[str]:
     if cfg.output.ab_seconds < 0:
         problems.append(f"output.ab_seconds={cfg.output.ab_seconds} must be 0 or more")
     # A recorded config may be older than this key.
-    if (layout := cfg.output.get("layout", LAYOUTS[0])) not in LAYOUTS:
-        problems.append(f"output.layout={layout!r} must be one of {', '.join(LAYOUTS)}")
+    problems += _output_problems(cfg.output)
     if cfg.get("delivery") and not cfg.get("batch"):
         problems.append("delivery: packs what a batch made; add batch=local")
     if cleaned_already and cfg.get("batch"):

@@ -45,8 +45,6 @@ class RoformerSeparator(DemucsSeparator):
     config: str | None = None
     repo: None = field(default=None, init=False)
     fast_layers: bool = field(default=False, init=False)
-    #: Its input is always a whole segment.
-    length_step_s: float | None = field(default=0.0, init=False)
 
     needs_packages: ClassVar[tuple[str, ...]] = ("bs_roformer", "mel_band_roformer")
 

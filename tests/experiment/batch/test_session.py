@@ -176,6 +176,7 @@ def test_a_folder_that_takes_no_more_ends_the_batch_and_loses_nothing(
         (["batch.workers=0"], "batch.workers=0"),
         (["batch.only=some"], "batch.only='some'"),
         (["output.layout=heap"], "output.layout='heap'"),
+        (["output.format=mp3"], "output.format='mp3'"),
         (["dataset.shard=4/4"], "dataset.shard='4/4'"),
         (["dataset=cleaned", "dataset.mixtures=a", "dataset.cleaned=a"], "batch=none"),
     ],

@@ -152,7 +152,7 @@ def test_an_error_that_nobody_foresaw_has_a_status_of_its_own(
         "from speechclean.cli.endings import quiet_on_closed_pipe\n"
         "@quiet_on_closed_pipe\n"
         "def main():\n"
-        "    assert sys.argv[1:] == ['overlap=0.5'], 'the option is nobody else's to read'\n"
+        "    assert sys.argv[1:] == ['overlap=0.5'], 'who reads the option?'\n"
         "    raise ZeroDivisionError('postgresql://me:hush@host/db')\n"
         "main()\n"
     )

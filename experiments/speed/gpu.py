@@ -28,6 +28,7 @@ import torch
 from experiments.speed import machine, systems
 from experiments.speed.gpu_job import Job, Row, heavy, waveforms
 from speechclean.audio.waveform import Audio
+from speechclean.experiment.config.resolvers import length_step
 from speechclean.stages.datasets.manifest import Pilot
 from speechclean.stages.separators.demucs import DemucsSeparator
 from speechclean.stages.separators.precision import GATE_DB, snr_db
@@ -86,7 +87,12 @@ def separators(job: Job) -> Iterator[Row]:
 def _timed(job: Job, name: str, folder: str, precision: str) -> Row:
     started = time.perf_counter()
     separator = DemucsSeparator(
-        name, folder, job.shifts, device=str(job.device), precision=precision, length_step_s=None
+        name,
+        folder,
+        job.shifts,
+        device=str(job.device),
+        precision=precision,
+        length_step_s=length_step(str(job.device)),
     )
     rate = separator.sample_rate
     loaded = time.perf_counter() - started

@@ -38,6 +38,7 @@ def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
     The speech of each of some waveforms `[channels, samples]`; their channels and rate.
     """
     from speechclean.audio.waveform import Audio
+    from speechclean.experiment.config.resolvers import length_step
     from speechclean.stages.enhancement.denoiser import Denoiser
     from speechclean.stages.separators.demucs import DemucsSeparator
     from speechclean.stages.types import Separation
@@ -59,7 +60,7 @@ def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
             1,
             16000,
         )
-    knobs = {"shifts": case["shifts"], "length_step_s": None}
+    knobs = {"shifts": case["shifts"], "length_step_s": length_step(device)}
     separator = DemucsSeparator(model, folder, device=device, **knobs)
     # rate and channels are the network's own, which a separator does not show
     network = separator._networks[0].module  # noqa: SLF001

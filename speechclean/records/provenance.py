@@ -106,7 +106,7 @@ LATER: Mapping[str, Any] = {
     "edge_context_s": 0.0,
     "dc_offset_above": None,
     "separators.*.edge_context_s": 0.0,
-    "separators.*.length_step_s": None,
+    "separators.*.length_step_s": 0.0,
     "enhancement.edge_context_s": 0.0,
     "postprocess.loudness.ceiling_always": False,
 }

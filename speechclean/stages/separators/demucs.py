@@ -27,11 +27,13 @@ from speechclean.system.device import torch_device
 
 from . import bag_networks, engine, precision, segments, stream_engine
 from .network import Network
-from .schedule import Schedule, check_knobs, suited
+from .schedule import Schedule, check_knobs
 
 ACCOMPANIMENTS = ("residual", "stems")
 #: Length of what a stream answers at a time, in seconds.
 STEP_S = 10.0
+#: Segments in one forward pass on a GPU, at most.
+CUDA_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,13 @@ class DemucsSeparator:
     accompaniment: `residual` (music = mixture - speech) or `stems` (the sum of the other sources;
         in a bag whose networks specialise, such as htdemucs_ft, it takes all of them)
     batch_size: segments in one forward pass on a GPU, at most: fewer where its memory runs out;
-        None is as many as suit it. On a CPU each core takes one segment at a time
+        None is `CUDA_BATCH`. On a CPU each core takes one segment at a time
     precision: `fp32`, `tf32` or `fp16`, on a GPU that keeps 50 dB with it (`precision.py`); a CPU
         computes in fp32
     fast_layers: layers of the networks are swapped for faster ones with the same answers (`tuned/`)
     edge_context_s: how much of the sound, reflected, the networks hear beyond its ends
     length_step_s: networks that take any length are given multiples of it, so that clips and shifts
-        of like length share passes; None is `CUDA_STEP_S` on a GPU, and on a CPU 0: its own length
+        of like length share passes; 0: each its own length
     """
 
     name: str
@@ -69,7 +71,7 @@ class DemucsSeparator:
     precision: str = "fp32"
     fast_layers: bool = True
     edge_context_s: float = 0.0
-    length_step_s: float | None = 0.0
+    length_step_s: float = 0.0
 
     def __post_init__(self) -> None:
         check_knobs(self.shifts, self.overlap, self.segment_s, self.batch_size, self.length_step_s)
@@ -182,11 +184,10 @@ class DemucsSeparator:
 
     @cached_property
     def _schedule(self) -> Schedule:
-        size, step_s = suited(torch_device(self.device), self.batch_size, self.length_step_s)
-        speech_only = self.accompaniment == "residual"
-        return Schedule(
-            self.shifts, self.overlap, size, self.seed, speech_only, self.edge_context_s, step_s
-        )
+        # On a CPU each core has a segment of its own, and sums of another size round differently.
+        size = 1 if torch_device(self.device).type == "cpu" else self.batch_size or CUDA_BATCH
+        own = self.accompaniment == "residual", self.edge_context_s, self.length_step_s
+        return Schedule(self.shifts, self.overlap, size, self.seed, *own)
 
     @cached_property
     def _bag(self) -> Bag:

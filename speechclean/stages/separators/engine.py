@@ -207,7 +207,7 @@ def _key(network: Network, waveform: Tensor, schedule: Schedule, threads: int) -
         "precision": network.precision,
         "overlap": schedule.overlap,
         "edge_context": schedule.edge_context(network),
-        **({"length_step": schedule.length_step_s} if schedule.length_step_s else {}),
+        **({"length_step": step} if (step := schedule.length_step(network)) else {}),
         "speech_only": schedule.speech_only,
         "arithmetic": keys.arithmetic(waveform.device, threads),
     }

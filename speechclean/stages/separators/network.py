@@ -65,6 +65,11 @@ class Network:
         """Index of the source that carries the voice."""
         return speech_source(self.module.sources, self.signature)
 
+    @property
+    def fixed(self) -> bool:
+        """Whether it is given its training length, however short a segment is, as HTDemucs is."""
+        return bool(getattr(self.module, "use_train_segment", False))
+
     def answer(self, heard: Tensor) -> Tensor:
         """The network's share of the speech and of the sum of the other sources.
 
@@ -85,8 +90,7 @@ class Network:
         One that takes any length is given the next multiple of `step`, but no more than a whole
         segment; 0 is the segment's own length.
         """
-        if getattr(self.module, "use_train_segment", False):
-            # HTDemucs is given its training length, however short the segment is.
+        if self.fixed:
             return int(self.module.segment * self.module.samplerate)
         stepped = -(-segment.length // step) * step if step else segment.length
         # HDemucs takes any length, but a tail of a few samples breaks the reflection at its STFT's

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from . import segments
 from .network import Network
 from .segments import Segment
 
-#: Segments in one forward pass on a GPU, at most.
-CUDA_BATCH = 64
-#: What `length_step_s` is on a GPU unless it is said: clips of 3 to 10 s fall into some nine
-#: lengths, and a clip grows by half of it in the mean.
+#: What suits a GPU as `length_step_s`: clips of 3 to 10 s fall into some nine lengths, and a clip
+#: grows by half of it in the mean.
 CUDA_STEP_S = 1.0
 
 
@@ -59,11 +55,15 @@ class Schedule:
 
     def input_length(self, network: Network, segment: Segment) -> int:
         """How many samples the network is given for a segment."""
-        return network.input_length(segment, round(self.length_step_s * network.module.samplerate))
+        return network.input_length(segment, self.length_step(network))
+
+    def length_step(self, network: Network) -> int:
+        """What the length of an input is a multiple of, in samples; 0 where it hangs on nothing."""
+        return 0 if network.fixed else round(self.length_step_s * network.module.samplerate)
 
     def reach(self, network: Network) -> int:
         """How far an input is padded beyond the contexts at most, in samples: reflected too."""
-        return -(-round(self.length_step_s * network.module.samplerate) // 2)
+        return -(-self.length_step(network) // 2)
 
     def plan(self, network: Network, samples: int, offset: int | None) -> list[Segment]:
         """The segments of one pass over a waveform of `samples` between its contexts.
@@ -82,23 +82,12 @@ class Schedule:
         ]
 
 
-def suited(
-    device: torch.device, batch_size: int | None, length_step_s: float | None
-) -> tuple[int, float]:
-    """A schedule's `batch_size` and `length_step_s` on a device: what is None is what suits it."""
-    if device.type == "cpu":
-        # Batches gain nothing, since every core has a segment of its own, and sums of another size
-        # round differently.
-        return 1, length_step_s or 0.0
-    return batch_size or CUDA_BATCH, CUDA_STEP_S if length_step_s is None else length_step_s
-
-
 def check_knobs(
     shifts: int,
     overlap: float,
     segment_s: float | None,
     batch_size: int | None,
-    length_step_s: float | None,
+    length_step_s: float,
 ) -> None:
     """Raise `ValueError` for a knob that no schedule can have."""
     if shifts < 0:
@@ -113,10 +102,9 @@ def check_knobs(
         raise ValueError(
             f"batch_size={batch_size} must be 1 or more, or null for what suits the device"
         )
-    if length_step_s is not None and not 0 <= length_step_s <= 10:
+    if not 0 <= length_step_s <= 10:
         raise ValueError(
-            f"length_step_s={length_step_s} must be between 0 and 10 seconds, or null for what "
-            "suits the device"
+            f"length_step_s={length_step_s} must be between 0 and 10 seconds; 0: its own length"
         )
 
 

@@ -45,7 +45,7 @@ def test_the_family_composes_to_the_same_keys_in_the_same_order(name: str) -> No
         ("overlap", "${overlap}"),
         ("edge_context_s", "${edge_context_s}"),
         ("segment_s", None),
-        ("length_step_s", None),
+        ("length_step_s", "${length_step:${device}}"),
         ("accompaniment", accompaniment),
         *((key, f"${{{key}}}") for key in SHARED),
         ("fast_layers", True),

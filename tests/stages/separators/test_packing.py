@@ -10,12 +10,13 @@ from torch import Tensor
 
 from speechclean.audio import edges
 from speechclean.audio.stream import Forward
+from speechclean.experiment.config.compose import composed
 from speechclean.networks.cache import DiskCache
 from speechclean.stages.separators import engine, stream_engine
 from speechclean.stages.separators.demucs import DemucsSeparator
 from speechclean.stages.separators.network import Network
 from speechclean.stages.separators.precision import snr_db
-from speechclean.stages.separators.schedule import CUDA_BATCH, CUDA_STEP_S, Schedule, suited
+from speechclean.stages.separators.schedule import CUDA_STEP_S, Schedule
 from speechclean.stages.separators.segments import Segment, fingerprint
 from tests.conftest import noise
 
@@ -101,29 +102,39 @@ def test_another_step_is_another_estimate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "step_s", "expected"),
+    ("device", "gpu", "expected"),
     [
-        ("cpu", None, (1, 0.0)),
-        ("cpu", 0.5, (1, 0.5)),
-        ("cuda", None, (CUDA_BATCH, CUDA_STEP_S)),
-        ("cuda", 0.0, (CUDA_BATCH, 0.0)),
+        ("cpu", True, 0.0),
+        ("auto", False, 0.0),
+        ("auto", True, CUDA_STEP_S),
+        ("cuda:1", True, CUDA_STEP_S),
+        ("cuda", False, 0.0),
+        ("toaster", True, 0.0),
     ],
 )
 def test_what_suits_a_device(
-    device: str, step_s: float | None, expected: tuple[int, float]
+    device: str, gpu: bool, expected: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert suited(torch.device(device), None, step_s) == expected
+    """A config has the number, so that a record of a GPU is repeated alike on a CPU."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    cfg = composed(["separators=[embedded_hdemucs36]", f"device={device}"])
+    assert cfg.separators.embedded_hdemucs36.length_step_s == expected
+
+
+def test_a_network_of_fixed_length_is_given_the_same_whatever_the_step() -> None:
+    one, waveforms = network("htdemucs"), clips()[:2]
+    expected = answers([one], waveforms, stepped(1, step_s=0.0))
+    both = zip(expected, answers([one], waveforms, stepped(1)), strict=True)
+    assert all(torch.equal(alone, found) for alone, found in both)
 
 
 def test_a_separator_takes_the_step(models: Path) -> None:
     audio = noise(1.3, 24000)
-    own, stepped_ = (
+    own, padded = (
         DemucsSeparator("two", str(models), device="cpu", length_step_s=step_s)([audio])[0]
-        for step_s in (None, 1.0)
+        for step_s in (0.0, 1.0)
     )
-    (plain,) = DemucsSeparator("two", str(models), device="cpu")([audio])
-    assert torch.equal(own.speech.waveform, plain.speech.waveform)
-    assert not torch.equal(own.speech.waveform, stepped_.speech.waveform)
+    assert not torch.equal(own.speech.waveform, padded.speech.waveform)
     with pytest.raises(ValueError, match="length_step_s=-1 must be"):
         DemucsSeparator("two", str(models), length_step_s=-1)
 

@@ -46,14 +46,10 @@ def packed(
         by_length.setdefault(-(-chunk.shape[-1] // step) * step, []).append(index)
     answers: dict[int, Tensor] = {}
     for length, members in by_length.items():
-        heard = torch.cat(
-            [
-                functional.pad(one, (0, length - one.shape[-1]))
-                for one in map(chunks.__getitem__, members)
-            ]
-        )
+        own_chunks = [chunks[index] for index in members]
+        heard = torch.cat([functional.pad(one, (0, length - one.shape[-1])) for one in own_chunks])
         answer = torch.cat([batches.answer(work, part) for part in heard.split(rows)])
-        channels = [len(chunks[index]) for index in members]
+        channels = [len(one) for one in own_chunks]
         for index, own in zip(members, answer.split(channels), strict=True):
             answers[index] = own[..., : chunks[index].shape[-1]]
     return [answers[index] for index in range(len(chunks))]

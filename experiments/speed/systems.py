@@ -38,7 +38,7 @@ def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
     The speech of each of some waveforms `[channels, samples]`; their channels and rate.
     """
     from speechclean.audio.waveform import Audio
-    from speechclean.experiment.config.resolvers import length_step
+    from speechclean.experiment.config.compose import composed
     from speechclean.stages.enhancement.denoiser import Denoiser
     from speechclean.stages.separators.demucs import DemucsSeparator
     from speechclean.stages.types import Separation
@@ -60,7 +60,10 @@ def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
             1,
             16000,
         )
-    knobs = {"shifts": case["shifts"], "length_step_s": length_step(device)}
+    chosen: Any = composed([f"separators=[{model}]", f"device={device}"]).separators[model]
+    # Without shifts answers are compared with demucs', which gives a clip its own length.
+    step_s = chosen.length_step_s if case["shifts"] or device != "cpu" else 0.0
+    knobs = {"shifts": case["shifts"], "length_step_s": step_s}
     separator = DemucsSeparator(model, folder, device=device, **knobs)
     # rate and channels are the network's own, which a separator does not show
     network = separator._networks[0].module  # noqa: SLF001

@@ -14,10 +14,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from functools import cache
-from typing import TypeVar
+from functools import cache, partial
+from typing import Any, TypeVar
 
 import torch
 
@@ -34,6 +34,8 @@ class _Here(threading.local):
 
     #: Among how many pieces of work its own is one.
     beside = 1
+    #: The threads of which it is one.
+    cores: _Cores | None = None
     #: How many calls of `ordered` it is in the middle of, and torch's threads outside of them.
     depth, threads = 0, 1
 
@@ -119,9 +121,10 @@ def ordered(
                 yield item, work(item)
             return
         waiting: deque[tuple[T, Future[R]]] = deque()
+        cores = _cores(count, torch.get_num_threads())
         try:
             for item in items:
-                waiting.append((item, _submit(count, work, item)))
+                waiting.append((item, cores.submit(partial(work, item))))
                 if len(waiting) > count + 1:
                     done, future = waiting.popleft()
                     yield done, future.result()
@@ -136,25 +139,66 @@ def ordered(
                 future.cancelled() or future.exception()
 
 
-def _submit(count: int, work: Callable[[T], R], item: T) -> Future[R]:
-    inference = torch.is_inference_mode_enabled()  # known to a thread alone
+def both(first: Callable[[], T], second: Callable[[], R]) -> tuple[T, R]:
+    """`first()` and `second()`: within a piece of `ordered`, beside one another if a core is idle.
 
-    def piece() -> R:
-        _here.beside = count
-        with torch.inference_mode(inference):
-            return work(item)
+    Otherwise one after the other, in the calling thread. What either raises is raised when both
+    have ended.
+    """
+    beside = _here.cores.if_idle(second) if _here.cores else None
+    if beside is None:
+        return first(), second()
+    try:
+        answer = first()
+    finally:
+        wait([beside])
+    return answer, beside.result()
 
-    return _pool(count, torch.get_num_threads()).submit(piece)
+
+class _Cores:
+    """`count` threads, each of which splits its operations over `threads` of torch's."""
+
+    def __init__(self, count: int, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(count, "cores", use_threads, (threads,))
+        # Reentrant: a future that has ended already calls back at once.
+        self._count, self._unfinished, self._lock = count, 0, threading.RLock()
+
+    def submit(self, work: Callable[[], R]) -> Future[R]:
+        """`work()` in one of them, as soon as it has nothing else to do."""
+        with self._lock:
+            return self._submit(work)
+
+    def if_idle(self, work: Callable[[], R]) -> Future[R] | None:
+        """The same, only if one has nothing to do: nothing waits for who waits for it."""
+        with self._lock:
+            return self._submit(work) if self._unfinished < self._count else None
+
+    def _submit(self, work: Callable[[], R]) -> Future[R]:
+        inference = torch.is_inference_mode_enabled()  # known to a thread alone
+
+        def piece() -> R:
+            _here.beside, _here.cores = self._count, self
+            with torch.inference_mode(inference):
+                return work()
+
+        future = self._pool.submit(piece)
+        self._unfinished += 1
+        future.add_done_callback(self._finished)
+        return future
+
+    def _finished(self, _: Future[Any]) -> None:
+        with self._lock:
+            self._unfinished -= 1
 
 
 @cache
-def _pool(count: int, threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, "cores", use_threads, (threads,))
+def _cores(count: int, threads: int) -> _Cores:
+    return _Cores(count, threads)
 
 
 def renew() -> None:
     """Let later calls of `ordered` have new threads; what is at work ends in the old ones."""
-    _pool.cache_clear()
+    _cores.cache_clear()
 
 
 def passed_on(work: Callable[[], R], pool: ThreadPoolExecutor) -> R:

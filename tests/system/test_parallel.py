@@ -4,6 +4,7 @@ and the same bits."""
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -194,3 +195,55 @@ def test_two_callers_at_once_get_their_threads_back() -> None:
             assert calls[1].result() == [2]
     finally:
         torch.set_num_threads(before)
+
+
+def test_both_parts_of_a_lone_piece_run_side_by_side(threads: int) -> None:
+    """A barrier that both have to reach together, where there is a core for each."""
+    meeting = threading.Barrier(min(threads, 2), timeout=100)
+
+    def part() -> tuple[bool, int, int, bool]:
+        met = meeting.wait() >= 0
+        inference = torch.is_inference_mode_enabled()
+        return met, torch.get_num_threads(), parallel.beside(), inference
+
+    with torch.inference_mode():
+        pieces = parallel.ordered(lambda _: parallel.both(part, part), [0])
+        found = [answer for _, answer in pieces]
+    assert found == [((True, 1, threads, True),) * 2]
+
+
+def test_where_no_core_is_idle_the_parts_of_a_piece_stay_in_its_thread() -> None:
+    torch.set_num_threads(2)
+    meeting = threading.Barrier(2, timeout=100)
+    try:
+
+        def piece(_: int) -> set[int]:
+            meeting.wait()
+            found = parallel.both(threading.get_ident, threading.get_ident)
+            meeting.wait()
+            return {threading.get_ident(), *found}
+
+        found = [idents for _, idents in parallel.ordered(piece, range(2))]
+    finally:
+        torch.set_num_threads(1)
+    assert [len(idents) for idents in found] == [1, 1]
+    assert len(set(parallel.both(threading.get_ident, threading.get_ident))) == 1
+
+
+def test_both_end_before_an_error_of_either_is_raised(threads: int) -> None:
+    ended: list[int] = []
+
+    def wrong() -> None:
+        raise ValueError("wrong")
+
+    def right() -> None:
+        time.sleep(0.05)
+        ended.append(1)
+
+    with pytest.raises(ValueError, match="wrong"):
+        list(parallel.ordered(lambda _: parallel.both(wrong, right), [0]))
+    with pytest.raises(ValueError, match="wrong"):
+        list(parallel.ordered(lambda _: parallel.both(right, wrong), [0]))
+    assert len(ended) == (2 if threads > 1 else 1)
+    # what has failed leaves no core taken
+    test_both_parts_of_a_lone_piece_run_side_by_side(threads)

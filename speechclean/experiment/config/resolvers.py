@@ -39,19 +39,19 @@ def batch_name(dataset: Mapping[str, Any], number: int | None = None) -> str:
     return name if number is None else f"{name}-{number}"
 
 
-def length_step(device: str) -> float:
+def length_step(device: str, on_cpu: float = 0.0) -> float:
     """The `length_step_s` that suits a device; a record has the number, whatever repeats it.
 
-    >>> length_step("cpu")
-    0.0
+    >>> length_step("cpu"), length_step("cpu", 0.5)
+    (0.0, 0.5)
     """
     from speechclean.stages.separators.schedule import CUDA_STEP_S  # late: it imports torch
     from speechclean.system.device import torch_device
 
     try:
-        return CUDA_STEP_S if torch_device(device).type == "cuda" else 0.0
+        return CUDA_STEP_S if torch_device(device).type == "cuda" else on_cpu
     except ValueError:  # no device at all, as `validate` says
-        return 0.0
+        return on_cpu
 
 
 OmegaConf.register_resolver("length_step", length_step, replace=True)

@@ -25,6 +25,8 @@ FAMILY = {
     "mdx_extra": (None, "residual"),
     "mdx_extra_q": (None, "residual"),
 }
+#: Those with tensors so large that passes of many lengths would leave a CPU's memory in pieces.
+LARGE = {"hdemucs_high", "hdemucs_mmi", "mdx_extra", "mdx_extra_q"}
 CHOICES = sorted(path.stem for path in (ROOT / "conf" / "separators").glob("*.yaml"))
 
 
@@ -45,7 +47,7 @@ def test_the_family_composes_to_the_same_keys_in_the_same_order(name: str) -> No
         ("overlap", "${overlap}"),
         ("edge_context_s", "${edge_context_s}"),
         ("segment_s", None),
-        ("length_step_s", "${length_step:${device}}"),
+        ("length_step_s", f"${{length_step:${{device}}{',0.5' if name in LARGE else ''}}}"),
         ("accompaniment", accompaniment),
         *((key, f"${{{key}}}") for key in SHARED),
         ("fast_layers", True),

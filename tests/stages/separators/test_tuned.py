@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from speechclean.stages.separators.network import Network
 from speechclean.stages.separators.precision import snr_db
 from speechclean.stages.separators.tuned.attention import Attention, DecayingAttention
 from speechclean.stages.separators.tuned.residual import Residual
+from speechclean.system import parallel
 from tests.conftest import noise, tiny_hdemucs, tiny_htdemucs
 
 
@@ -200,3 +202,27 @@ def test_a_batch_that_does_not_fit_goes_through_in_halves() -> None:
     assert small.tried == [10, 5, 2, 2, 1, 2, 2, 1, 2, 2, 2, 2, 2]
     with pytest.raises(torch.OutOfMemoryError):
         Network(SmallMemory(holds=0), (1.0, 1.0), 100, "any").answer(heard)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", NETWORKS)
+def test_branches_beside_one_another_have_the_same_bits(name: str) -> None:
+    """A lone pass takes two cores; a pass among others, or before the tweak, takes one."""
+    network, plain = trained(NETWORKS[name]()), trained(NETWORKS[name]())
+    tuned.tune(network)
+    tuned.tune(plain, without=frozenset({"branches"}))
+    heard = noise(1.7, 24000, 0.3, network.audio_channels).waveform[None, :, :40013]
+    seen: set[int] = set()
+    for part in (network.encoder[0], *getattr(network, "tencoder", [])[:1]):
+        part.register_forward_hook(lambda *_: seen.add(threading.get_ident()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        lone = [answer for _, answer in parallel.ordered(network, [heard])]
+        hybrid = bool(getattr(network, "hybrid", True))
+        assert len(seen) == (2 if hybrid else 1)
+    finally:
+        torch.set_num_threads(before)
+    expected = plain(heard)
+    assert torch.equal(lone[0], expected)
+    assert torch.equal(network(heard), expected)

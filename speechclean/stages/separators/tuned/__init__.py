@@ -9,6 +9,7 @@ rounding, beyond 100 dB (tests/stages/separators/test_tuned.py); what each is wo
                 into weights
     residual    the residual branches (DConv) as matrix products
     spectra     STFT and its inverse with window and envelope made once
+    branches    spectrum and waveform beside one another, in a lone pass
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ from collections.abc import Callable
 from typing import Any
 
 from .attention import tune_attention
+from .branches import tune_branches
 from .residual import tune_residuals
 from .spectra import tune_spectra
 
 #: In the order in which they are applied; those of `CPU_ONLY` are about small kernels that a GPU
-#: does not mind.
+#: does not mind, and about cores.
 TWEAKS: dict[str, Callable[[Any], None]] = {
     "attention": tune_attention,
     "residual": tune_residuals,
     "spectra": tune_spectra,
+    "branches": tune_branches,
 }
-CPU_ONLY = frozenset({"residual"})
+CPU_ONLY = frozenset({"residual", "branches"})
 
 
 def tune(network: Any, device: str = "cpu", without: frozenset[str] = frozenset()) -> None:

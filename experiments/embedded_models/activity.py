@@ -23,8 +23,13 @@ def frame_energy(wave: np.ndarray) -> np.ndarray:
 
 
 def gain_for(speech: np.ndarray, other: np.ndarray, snr_db: float) -> float:
-    """Gain for `other` that puts `speech` at `snr_db` over it while speech is active."""
+    """Gain for `other` that puts `speech` at `snr_db` over it while speech is active.
+
+    1 beside a stretch of digital silence, which is at no ratio to anything.
+    """
     on = active(speech)
+    if not on.any():
+        return 1.0
     power, rest = frame_energy(speech)[on].mean(), frame_energy(other)[on].mean()
     return float(
         np.sqrt(

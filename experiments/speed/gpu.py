@@ -173,8 +173,9 @@ def training(job: Job) -> Iterator[Row]:
     command += ["valid_count=4", "tracking=none"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     good = done.returncode == 0
-    lines = [line for line in done.stdout.splitlines() if "valid" in line] if good else []
-    told = lines[-1].strip() if lines else done.stderr.strip()[-300:] or "to its end"
+    said = (done.stdout + done.stderr).splitlines() if good else []
+    scores = [line.strip() for line in said if "mask_db" in line]
+    told = scores[-1] if scores else done.stderr.strip()[-300:] or "to its end"
     yield Row(f"training, {job.training_s:.0f} s", told, good)
 
 

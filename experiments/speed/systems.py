@@ -39,10 +39,12 @@ def speechclean(case: dict[str, Any]) -> tuple[Run, int, int]:
     """
     from speechclean.audio.waveform import Audio
     from speechclean.experiment.config.compose import composed
+    from speechclean.experiment.process import set_up_process
     from speechclean.stages.enhancement.denoiser import Denoiser
     from speechclean.stages.separators.demucs import DemucsSeparator
     from speechclean.stages.types import Separation
 
+    set_up_process()  # as every command does
     folder, model, device = case["folder"], case["model"], case["device"]
     if model == PIPELINE:
         return heavy_pipeline(case), 2, 44100

@@ -103,6 +103,7 @@ NAMES = ("separators.*.name", "enhancement.model", "metrics.*.model")
 LATER: Mapping[str, Any] = {
     "selection": {},
     "fusion.exponent": 2.0,
+    "fusion.bands_hz": None,
     "edge_context_s": 0.0,
     "dc_offset_above": None,
     "separators.*.edge_context_s": 0.0,

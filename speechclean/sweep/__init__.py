@@ -15,6 +15,7 @@ storage         where the study is kept, and locks on it
 ranking         the best trial, the Pareto front
 objective       what a trial is worth, and what it must not cost
 sampling        the next point, never one that is there already
+first_points    points that are tried before it proposes any
 search_space    what is searched: keys and their values, in Hydra's own syntax
 space           points: drawn one key after another, in order, counted
 conditions      keys that are searched only where others have certain values

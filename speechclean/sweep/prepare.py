@@ -18,6 +18,7 @@ from speechclean.records.key_names import current_key
 from speechclean.records.provenance import canonical, digest, file_hash
 
 from . import search_space
+from .first_points import first_points
 from .objective import Goals
 from .settings import Settings, plain
 from .space import Space, as_overrides, covering, grid, written
@@ -114,6 +115,7 @@ def _space(settings: Settings, arguments: list[str], config: DictConfig) -> tupl
         space, overrides = search_space.space_of(
             settings.space, arguments, settings.conditions, partial(_standing, config)
         )
+        first_points(settings.first, settings.space, space)
         if settings.sampler == "grid":
             next(grid(space))
     except ValueError as error:

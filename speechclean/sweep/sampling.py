@@ -1,4 +1,4 @@
-"""The next point to try: one that no trial has yet.
+"""The next point to try: one that no trial has yet, those of `sweep.first` before all others.
 
 Optuna's samplers are asked on a copy of the study in memory until they propose such a point. The
 seed of each question is made of the sweep's seed and the number of trials so far: a sweep that is
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
+from .first_points import first_points
 from .settings import Settings
 from .space import Space, grid, rounded, same, size
 
@@ -40,6 +41,9 @@ def next_point(
         return None
     if settings.sampler == "grid":
         return _first_free(space, taken)
+    for point in first_points(settings.first, settings.space, space):
+        if same(point) not in taken:
+            return point, {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(

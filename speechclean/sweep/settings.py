@@ -51,6 +51,8 @@ class Settings:
     constraints: such as `wer <= mixture + 0.02`
     current: whether the first trial is the config as it stands, which constraints call `current`
     space: key: values, in Hydra's syntax (`choice(…)`, `range(…)`, `interval(…)`)
+    first: points of it that are tried before the sampler proposes any, each with a value for every
+        key that is searched in it (`first_points.py`)
     conditions: key: where it is searched (`conditions.py`)
     prune_p: a trial ends early when its files are worse than the best trial's with this p
         (Wilcoxon); 0: never
@@ -76,6 +78,7 @@ class Settings:
     current: bool = False
     space: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
+    first: list[dict[str, Any]] = field(default_factory=list)
     prune_p: float = 0.05
     prune_after: int = 5
     max_failures: int = 5

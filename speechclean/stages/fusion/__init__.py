@@ -8,6 +8,7 @@ geometric_mask   weighted geometric mean: one confident "music" counts more
 median_mask      the middle one: an outvoted separator does not matter
 min_mask         the least speech that any separator hears (keeps the union of the cuts too)
 mean_waveform    weighted mean of the separators' own waveforms, no mask applied to the mixture
+weights          trust in separators, everywhere or band by band
 base             what all rules share: stems to masks at the mixture's rate, the band above a model,
                  the estimate
 """

@@ -91,50 +91,22 @@ class MaskFusion(FusionRule, ABC):
     """Masks, combined by a rule and applied to the mixture."""
 
     @abstractmethod
-    def combine(self, masks: Tensor, names: list[str]) -> Tensor:
-        """One mask from many.
+    def combine(self, masks: Tensor, weights: Tensor) -> Tensor:
+        """One mask from many, of which each has its weight; over separators they sum to one.
 
-        Shape: `[separators, channels, freqs, frames]` -> `[channels, freqs, frames]`.
+        Shape: `[separators, channels, freqs, frames]` and `[separators, 1, freqs or 1, 1]` ->
+        `[channels, freqs, frames]`.
         """
 
     def fuse(self, mixture: Audio, stems: Mapping[str, Stems]) -> Separation:
         """The mixture, masked."""
         masks = torch.stack([self.mask(mixture, answer) for answer in stems.values()])
+        weights = self.trust(list(stems), mixture.sample_rate, masks)
         # Rounding may step over the edges by a part in 10^7 (geometric mean of ones): hold 0 <=
         # mask <= 1 exactly.
-        mask = self.combine(masks, list(stems)).clamp(0, 1)
+        mask = self.combine(masks, weights).clamp(0, 1)
         return Separation(mixture, mixture.with_waveform(apply_mask(mixture.waveform, mask)), mask)
 
-
-@dataclass(frozen=True)
-class WeightedRule(FusionRule, ABC):
-    """A rule that trusts separators differently.
-
-    weights: trust by separator name, e.g. `{embedded_htdemucs: 2}`; those not named count 1; None:
-        all alike
-    """
-
-    weights: dict[str, float] | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, weight in (self.weights or {}).items():
-            if weight <= 0:
-                raise ValueError(
-                    f"weights.{name}={weight} must be above 0; "
-                    "to ignore a separator, leave it out of separators=[...]"
-                )
-
-    def normalised(self, names: list[str], like: Tensor) -> Tensor:
-        """Weights that sum to one. Shape: `[separators, 1, 1, 1]`."""
-        weights = torch.tensor(
-            [(self.weights or {}).get(name, 1.0) for name in names],
-            dtype=like.dtype,
-            device=like.device,
-        )
-        return (weights / weights.sum())[:, None, None, None]
-
-
-@dataclass(frozen=True)
-class WeightedMaskFusion(WeightedRule, MaskFusion, ABC):
-    """A rule about masks that trusts separators differently."""
+    def trust(self, names: list[str], sample_rate: int, like: Tensor) -> Tensor:  # noqa: ARG002
+        """The weights of separators: all alike."""
+        return like.new_full((len(names), 1, 1, 1), 1 / len(names))

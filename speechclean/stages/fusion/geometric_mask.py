@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .base import WeightedMaskFusion
+from .weights import WeightedMaskFusion
 
 
 @dataclass(frozen=True)
 class GeometricMask(WeightedMaskFusion):
     """The weighted geometric mean over separators; a zero from any of them stays zero."""
 
-    def combine(self, masks: Tensor, names: list[str]) -> Tensor:
+    def combine(self, masks: Tensor, weights: Tensor) -> Tensor:
         """The weighted geometric mean."""
-        return (masks ** self.normalised(names, masks)).prod(0)
+        return (masks**weights).prod(0)

@@ -13,6 +13,6 @@ from .base import MaskFusion
 class MaxMask(MaskFusion):
     """The maximum over separators: it keeps every word that one of them found, and every leak."""
 
-    def combine(self, masks: Tensor, names: list[str]) -> Tensor:  # noqa: ARG002
+    def combine(self, masks: Tensor, weights: Tensor) -> Tensor:  # noqa: ARG002
         """The maximum."""
         return masks.amax(0)

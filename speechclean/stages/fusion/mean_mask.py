@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .base import WeightedMaskFusion
+from .weights import WeightedMaskFusion
 
 
 @dataclass(frozen=True)
 class MeanMask(WeightedMaskFusion):
     """The weighted arithmetic mean over separators."""
 
-    def combine(self, masks: Tensor, names: list[str]) -> Tensor:
+    def combine(self, masks: Tensor, weights: Tensor) -> Tensor:
         """The weighted mean."""
-        return (self.normalised(names, masks) * masks).sum(0)
+        return (weights * masks).sum(0)

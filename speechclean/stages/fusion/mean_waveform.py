@@ -12,7 +12,8 @@ from speechclean.audio.stft import gain_mask, heard_freqs, istft, stft, window_l
 from speechclean.audio.waveform import Audio, resample
 from speechclean.stages.types import Separation, Stems
 
-from .base import HEARD, WeightedRule
+from .base import HEARD
+from .weights import WeightedRule
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class MeanWaveform(WeightedRule):
         n_fft = window_length(mixture.sample_rate, self.window_s)
         whole = stft(mixture.waveform, n_fft)
         parts = torch.stack([self._part(mixture, whole, one) for one in stems.values()])
-        mean = (self.normalised(list(stems), whole.real) * parts).sum(0)
+        mean = (self.trust(list(stems), mixture.sample_rate, whole.real) * parts).sum(0)
         speech = mixture.with_waveform(istft(mean, mixture.samples))
         return Separation(mixture, speech, gain_mask(mean, whole, self.eps * n_fft))
 

@@ -13,7 +13,7 @@ from .base import MaskFusion
 class MedianMask(MaskFusion):
     """The median over separators; of an even number, the mean of the middle two."""
 
-    def combine(self, masks: Tensor, names: list[str]) -> Tensor:  # noqa: ARG002
+    def combine(self, masks: Tensor, weights: Tensor) -> Tensor:  # noqa: ARG002
         """The median."""
         ordered = masks.sort(0).values
         middle = len(masks) // 2

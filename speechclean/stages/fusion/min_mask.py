@@ -13,6 +13,6 @@ from .base import MaskFusion
 class MinMask(MaskFusion):
     """The minimum over separators; the strictest rule, it keeps every cut that one of them made."""
 
-    def combine(self, masks: Tensor, names: list[str]) -> Tensor:  # noqa: ARG002
+    def combine(self, masks: Tensor, weights: Tensor) -> Tensor:  # noqa: ARG002
         """The minimum."""
         return masks.amin(0)

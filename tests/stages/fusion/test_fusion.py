@@ -75,15 +75,16 @@ def test_silence_gives_silence(rule: FusionRule) -> None:
 
 
 def test_rules_by_hand() -> None:
-    masks, names = torch.tensor([0.1, 0.4, 0.9])[:, None, None, None], ["a", "b", "c"]
+    masks = torch.tensor([0.1, 0.4, 0.9])[:, None, None, None]
 
-    def value(rule: MaskFusion) -> float:
-        return rule.combine(masks, names).item()
+    def value(rule: MaskFusion, count: int = 3) -> float:
+        weights = rule.trust(["a", "b", "c"][:count], 24000, masks)
+        return rule.combine(masks[:count], weights).item()
 
     assert value(MaxMask()) == pytest.approx(0.9)
     assert value(MinMask()) == pytest.approx(0.1)
     assert value(MedianMask()) == pytest.approx(0.4)
-    assert MedianMask().combine(masks[:2], names[:2]).item() == pytest.approx(0.25)
+    assert value(MedianMask(), 2) == pytest.approx(0.25)
     assert value(MeanMask()) == pytest.approx(1.4 / 3)
     assert value(MeanMask(weights={"c": 2.0})) == pytest.approx((0.1 + 0.4 + 1.8) / 4)
     assert value(GeometricMask()) == pytest.approx((0.1 * 0.4 * 0.9) ** (1 / 3))
@@ -99,6 +100,44 @@ def test_weights_do_not_depend_on_the_order_of_separators() -> None:
     assert torch.allclose(
         rule(mixture, {"a": a, "b": b}).mask, rule(mixture, {"b": b, "a": a}).mask, atol=1e-6
     )
+
+
+def test_weights_by_band_hold_in_their_band_alone() -> None:
+    """`a` hears speech everywhere, `b` music: the mask is the share of `a`'s weight, bin by bin."""
+    mixture = noise(1.0)
+    rest = mixture.with_waveform(torch.zeros_like(mixture.waveform))
+    heard = {"a": Stems(mixture, rest), "b": Stems(rest, mixture)}
+    given = {"weights": {"a": [3.0, 1.0, 1.0], "b": [1.0, 1.0, 4.0]}, "bands_hz": [500.0, 2000.0]}
+    for rule in (MeanMask(**given), MeanWaveform(**given)):  # type: ignore[arg-type]
+        mask = rule(mixture, heard).mask[0].mean(-1)
+        hz = torch.linspace(0, mixture.sample_rate / 2, len(mask))
+        for low, high, share in ((0, 500, 3 / 4), (500, 2000, 1 / 2), (2000, 12001, 1 / 5)):
+            inside = mask[(hz >= low) & (hz < high)]
+            assert torch.allclose(inside, torch.full_like(inside, share), atol=2e-2), (low, rule)
+
+
+def test_a_number_stands_for_all_bands() -> None:
+    mixture = noise(0.5)
+    heard = {"a": stems(1, mixture), "b": stems(2, mixture)}
+    plain = MeanMask(weights={"a": 3.0})(mixture, heard).mask
+    for weights in ({"a": 3.0}, {"a": [3.0, 3.0]}, {"a": [3.0, 3.0], "b": 1.0}):
+        banded = MeanMask(weights=weights, bands_hz=[1000.0])(mixture, heard).mask
+        assert torch.equal(banded, plain)
+
+
+@pytest.mark.parametrize(
+    ("weights", "bands_hz", "said"),
+    [
+        ({"a": [1.0, 2.0]}, None, r"weights.a has 2 numbers; .* give 1"),
+        ({"a": [1.0, 2.0]}, [100.0, 200.0], "give 3, or one"),
+        ({"a": [1.0, 0.0]}, [100.0], r"weights.a=\[1.0, 0.0\] must be above 0"),
+        (None, [200.0, 100.0], r"bands_hz=\[200.0, 100.0\] must rise"),
+        (None, [0.0], "above 0 Hz"),
+    ],
+)
+def test_bands_that_do_not_fit_are_refused(weights: object, bands_hz: object, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        MeanMask(weights=weights, bands_hz=bands_hz)  # type: ignore[arg-type]
 
 
 def test_perfect_stems_give_the_speech_back() -> None:
@@ -221,6 +260,6 @@ def test_bad_arguments(build: object, message: str) -> None:
 
 def test_every_rule_has_a_config_of_its_name() -> None:
     modules = {path.stem for path in Path(fusion.__file__).parent.glob("*.py")}
-    assert modules - {"__init__", "base"} == {path.stem for path in CHOICES}
+    assert modules - {"__init__", "base", "weights"} == {path.stem for path in CHOICES}
     for rule, path in zip(RULES, CHOICES, strict=False):
         assert type(rule).__module__ == f"{fusion.__name__}.{path.stem}"

@@ -1,13 +1,13 @@
 r"""How far to trust which separator in which band: fitted on mixtures whose voice is known.
 
     python -m experiments.tuning.band_weights --set W/tune.csv --work W [--like experiment=balanced]
-        [--bands 300 1000 3000] [--keep 1]
+        [--bands 300 1000 3000] [--keep 1 3]
 
 The separators of the config answer each mixture; in each band, weights of their masks (at least
 `LEAST`, in sum one) come nearest to the mask of the true voice, |V|^p / (|V|^p + |A|^p), by least
 squares over all bins, each counted by the magnitude of the mixture's. `--keep 2` counts twice what
 a mask would take off the voice, by so many rounds of weighting anew. Prints the overrides that use
-them and writes them into W/band_weights.yaml, a line for experiments/benchmark/words.yaml.
+them and writes them into W/band_weights.yaml, lines as in experiments/benchmark/words.yaml.
 """
 
 from __future__ import annotations
@@ -109,24 +109,27 @@ def main() -> None:
     parser = set_and_work(__doc__)
     parser.add_argument("--like", nargs="+", default=["experiment=balanced"], help="overrides")
     parser.add_argument("--bands", nargs="*", type=float, default=[300, 1000, 3000], help="in Hz")
-    parser.add_argument("--keep", type=float, default=1.0, help="what taking voice off counts")
+    parser.add_argument(
+        "--keep", nargs="+", type=float, default=[1.0], help="what taking voice off counts"
+    )
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    pipeline = build(composed([*options.like, "tracking=none", "metrics=[]"])).pipeline
+    more = ["tracking=none", "metrics=[]", f"output.dir={options.work}"]
+    pipeline = build(composed([*options.like, *more])).pipeline
     mixtures = list(heard(rows(options.set), options.set.parent, pipeline))
-    bands = list(pairwise([0.0, *options.bands, float("inf")]))
-    table = np.array([fitted(mixtures, *band, options.keep) for band in bands]).T
-    given = {
-        name: [round(float(one), 3) for one in row]
-        for name, row in zip(pipeline.separators, table, strict=True)
-    }
-    lists = ",".join(f"{name}:{row}".replace(" ", "") for name, row in given.items())
     edges = ",".join(f"{one:g}" for one in options.bands)
-    overrides = [*options.like, f"fusion.bands_hz=[{edges}]", f"fusion.weights={{{lists}}}"]
-    print(" ".join(overrides))
+    lines = {}
+    for keep in options.keep:
+        lists = []
+        bands = list(pairwise([0.0, *options.bands, float("inf")]))
+        table = np.array([fitted(mixtures, *band, keep) for band in bands]).T
+        for name, row in zip(pipeline.separators, table, strict=True):
+            lists.append(f"{name}:[{','.join(f'{one:.3f}' for one in row)}]")
+        own = [f"fusion.bands_hz=[{edges}]", f"fusion.weights={{{','.join(lists)}}}"]
+        lines[f"bands, keep {keep:g}"] = " ".join([*options.like, *own])
     path = options.work / "band_weights.yaml"
-    path.write_text(yaml.safe_dump({f"bands, keep {options.keep:g}": " ".join(overrides)}))
-    print(f"written: {path}")
+    path.write_text(yaml.safe_dump(lines, width=10_000))
+    print(path.read_text(), end="")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import os
 import platform
+import re
 import wave
 from array import array
 from collections.abc import Mapping, Sequence
@@ -144,6 +145,8 @@ THEN = {
 }
 #: Knobs that came later and are on by default, turned off.
 SILENT = ("edge_context_s=0", "dc_offset_above=null")
+#: Networks that were given each clip's own length on a CPU too.
+OWN_LENGTH = ("hdemucs_high", "hdemucs_mmi", "mdx_extra", "mdx_extra_q")
 BETA_THEN = 0.25
 MEAN = "fusion=mean_mask"
 
@@ -156,7 +159,8 @@ def as_then(overrides: Sequence[str], page: Mapping[str, Any] | None = None) -> 
     `speechclean.records.provenance`).
     """
     if any(one == "experiment=best_pipeline" for one in overrides):  # it says all but what is new
-        return [*overrides, "postprocess.loudness.ceiling_always=false", *SILENT]
+        own = "separators.mdx_extra_q.length_step_s=0"
+        return [*overrides, "postprocess.loudness.ceiling_always=false", own, *SILENT]
     lists = {f"{group}=[{','.join(names)}]" for group, names in THEN.items()}
     said = [*overrides, *_choices(page or {})]
     groups = [one.partition("=")[0] for one in said]
@@ -171,6 +175,9 @@ def as_then(overrides: Sequence[str], page: Mapping[str, Any] | None = None) -> 
     later += ["postprocess.loudness.ceiling_always=false"] if "loudness" in stages else []
     if _of_mean(said) and not any(one.startswith("fusion.weights") for one in overrides):
         later.append("fusion.weights=null")
+    named = next((one for one in said if one.startswith("separators=")), "")
+    large = [name for name in OWN_LENGTH if name in re.findall(r"\w+", named)]
+    later += [f"separators.{name}.length_step_s=0" for name in large]
     return [*overrides, *later, *SILENT]
 
 

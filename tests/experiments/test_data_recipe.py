@@ -243,3 +243,11 @@ def test_credits_name_every_clip_that_is_used_of_both_kinds_of_folder(tmp_path: 
     ]  # fmt: skip
     assert package[:3] == ["Debian package zaz-data", "1.0.1-1", "CC-BY-SA-3.0"]
     assert package[-1] == "music/zaz/a.opus music/zaz/b.opus"
+
+
+def test_a_crop_of_digital_silence_leaves_the_music_as_it_is() -> None:
+    """No ratio to silence can be had; a NaN would be every sample of a mixture, and of a step."""
+    music = np.random.default_rng(0).normal(size=24000).astype(np.float32)
+    silent = np.zeros(24000, np.float32)
+    assert activity.gain_for(silent, music, 5.0) == 1
+    assert np.isfinite(activity.gain_for(music, silent, 5.0))

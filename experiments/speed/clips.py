@@ -1,6 +1,6 @@
 """Clean 40 clips of 3 to 6 s, by this package and by a command for every file.
 
-The embedded pipeline, against demucs and denoiser called for each clip.
+Two embedded separators and the embedded denoiser, against demucs and denoiser called for each clip.
 
     python -m experiments.speed.clips FOLDER [--sample N]
 
@@ -34,6 +34,14 @@ from . import machine
 
 CLIPS, SHORTEST_S, LONGEST_S, SAMPLE_RATE = 40, 3.0, 6.0, 24000
 SEPARATORS = ("embedded_htdemucs", "embedded_hdemucs_q")
+#: The same networks in this package: more than that runs by default.
+SAME = (
+    f"separators=[{','.join(SEPARATORS)}]",
+    "enhancement=embedded_denoiser",
+    "enhancement.wet=1",
+    "tracking=none",
+    "metrics=[]",
+)
 
 
 def make(folder: Path) -> list[Path]:
@@ -81,15 +89,12 @@ def engine(paths: list[Path]) -> float:
     """Seconds of the embedded pipeline on all clips, models loaded and warm."""
     from speechclean.experiment.config.build import build
     from speechclean.experiment.config.compose import composed
+    from speechclean.experiment.process import set_up_process
 
+    set_up_process()  # as every command does
+    folder = paths[0].parent
     cfg: Any = composed(
-        [
-            "dataset=folder",
-            f"dataset.pattern={paths[0].parent}",
-            "tracking=none",
-            "metrics=[]",
-            f"output.dir={paths[0].parent}",
-        ]
+        ["dataset=folder", f"dataset.pattern={folder}", *SAME, f"output.dir={folder}"]
     )
     pipeline = build(cfg).pipeline
     pipeline([load(paths[0])])
@@ -134,8 +139,7 @@ def main() -> None:
         "speechclean",
         "dataset=folder",
         f"dataset.pattern={options.folder}",
-        "tracking=none",
-        "metrics=[]",
+        *SAME,
     ]
     run += [
         "output.plots=false",

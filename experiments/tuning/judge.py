@@ -70,8 +70,8 @@ def row(one: Scores, first: Scores, known: Set) -> list[str]:
 
 def table(found: Sequence[Scores], known: Set) -> str:
     """A row for each system, the mixture's first."""
-    head = ["system", f"lost of {known.words.sum():.0f}, less per 100 (95 %)"]
-    head += [f"{label} (95 %)" for label, _ in COLUMNS.values()]
+    head = ["system", f"lost of {known.words.sum():.0f}; more than the first, per 100 (95 %)"]
+    head += [f"{label}; more than the first (95 %)" for label, _ in COLUMNS.values()]
     mixture, first, *others = found
     body = [row(mixture, mixture, known), *(row(one, first, known) for one in (first, *others))]
     return "\n".join(markdown(head, body))

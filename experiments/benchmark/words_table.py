@@ -195,10 +195,10 @@ def clean_table(found: Sequence[Scores], before: Scores) -> str:
     return "\n".join(markdown(head, body))
 
 
-def read_runs(work: Path, known: Set) -> list[Scores]:
-    """The mixture first, then every system that was run, in the order of `words.yaml`."""
+def read_runs(work: Path, known: Set, named: Mapping[str, Sequence[str]]) -> list[Scores]:
+    """The mixture first, then every system of `named` that was run, in its order."""
     found: list[Scores] = []
-    for name, overrides in systems().items():
+    for name, overrides in named.items():
         if path := measured(work, name, overrides):
             if not found:
                 found.append(scores("mixture", path, known.aliases, "mixture"))
@@ -218,11 +218,12 @@ def main() -> None:
     parser = set_and_work(__doc__)
     options = parser.parse_args()
     known = Set.read(options.set)
-    found = read_runs(options.work, known)
+    named = systems()
+    found = read_runs(options.work, known, named)
     if not found:
         parser.error(f"{options.work}: nothing was run there; see words.py")
     told = {"words": words_table(found, found[0], known, read_costs())}
-    if clean := read_runs(options.work / "clean", known):
+    if clean := read_runs(options.work / "clean", known, named):
         told["clean"] = clean_table(clean[1:], clean[0])
     RESULTS.mkdir(exist_ok=True)
     with (RESULTS / "words.csv").open("w", newline="") as file:

@@ -92,11 +92,10 @@ def row(title: str, found: Columns, which: np.ndarray, known: Set) -> list[str]:
 def main() -> None:
     """Fill the README's place, and results/selection.json."""
     given = set_and_work(__doc__).parse_args()
-    listed = rows(given.set)
-    known = Set.of(listed, [len(one["transcript"].split()) for one in listed])
+    known = Set.read(given.set)
     found = {name: read(given.work, name, known.aliases) for name in candidates()}
     each = {
-        f"{'the default' if name == OWN else name} alone": np.full(len(listed), number)
+        f"{'the default' if name == OWN else name} alone": np.full(len(known.aliases), number)
         for number, name in enumerate(found)
     }
     chosen = {

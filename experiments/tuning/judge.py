@@ -9,14 +9,14 @@ and puts it into the README's place of that name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from experiments.benchmark.words import measured, rows, run_all, set_and_work
-from experiments.benchmark.words_table import Scores, Set, interval, scores
+from experiments.benchmark.words import run_all, set_and_work
+from experiments.benchmark.words_table import Scores, Set, interval, read_runs
 from experiments.texts import record
 from speechclean.records.results.summary_page import markdown
 
@@ -77,17 +77,6 @@ def table(found: Sequence[Scores], known: Set) -> str:
     return "\n".join(markdown(head, body))
 
 
-def read(named: Mapping[str, Sequence[str]], work: Path, known: Set) -> list[Scores]:
-    """The mixture and every system that was run."""
-    found: list[Scores] = []
-    for name, overrides in named.items():
-        if path := measured(work, name, overrides):
-            if not found:
-                found.append(scores("mixture", path, known.aliases, "mixture"))
-            found.append(scores(name, path, known.aliases, "cleaned"))
-    return found
-
-
 def main() -> None:
     """Run, print, write."""
     parser = set_and_work(__doc__)
@@ -96,9 +85,8 @@ def main() -> None:
     options = parser.parse_args()
     named = dict(map(system, options.system))
     run_all(named, options.set.resolve(), options.work)
-    listed = rows(options.set)
-    known = Set.of(listed, [len(one["transcript"].split()) for one in listed])
-    found = read(named, options.work, known)
+    known = Set.read(options.set)
+    found = read_runs(options.work, known, named)
     if len(found) < len(named) + 1:
         parser.exit(1, f"not all systems were run; see {options.work / 'runs.log'}\n")
     made = table(found, known)

@@ -142,8 +142,8 @@ def ordered(
 def both(first: Callable[[], T], second: Callable[[], R]) -> tuple[T, R]:
     """`first()` and `second()`: within a piece of `ordered`, beside one another if a core is idle.
 
-    Otherwise one after the other, in the calling thread. What either raises is raised when both
-    have ended.
+    Otherwise one after the other, in the calling thread. What either raises is raised once
+    neither is at work.
     """
     beside = _here.cores.if_idle(second) if _here.cores else None
     if beside is None:
